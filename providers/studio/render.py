@@ -16,11 +16,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from .armour import Armour
 from .assets import load_armour, load_city
 from .canvas import FRAME_HEIGHT, FRAME_WIDTH
+from .city import City
 from .encode import FilmWriter, encode_sound
 from .hero import Hero
-from .looks import DEFAULT_LOOK, LOOKS
+from .looks import DEFAULT_LOOK, LOOKS, Look
 from .outcomes import Cancelled, NoFace, UnreadablePhoto
 from .photo import Photo, read_photo
 from .scenery import Scenery
@@ -54,7 +56,9 @@ class Renderer:
 
     def __init__(self) -> None:
         cv2.setNumThreads(1)
-        self._cities, self._armours, self._sounds = {}, {}, {}
+        self._cities: dict[str, City] = {}
+        self._armours: dict[str, Armour] = {}
+        self._sounds: dict[str, bytes] = {}
 
     def warm_up(self, looks: Iterable[str] = ()) -> None:
         """Load the models, and all that the given looks need, so that the first film is as fast as the others."""
@@ -63,13 +67,22 @@ class Renderer:
         for slug in looks:
             self._load(slug)
 
+    def city(self, look: str) -> City:
+        """The stored city of a look."""
+        self._load(look)
+        return self._cities[look]
+
+    def armour(self, look: str) -> Armour:
+        """The suit of a look, before anyone wears it."""
+        self._load(look)
+        return self._armours[look]
+
     def direct(self, photo: Photo, *, look: str, hero_name: str, seed: str) -> Director:
         """Prepare a film: find the hero, dress and light them, and build the set. Raise NoFace."""
         style, variation = _look(look), Variation.of(seed)
         subject = analyse(photo)
-        self._load(look)
-        hero = Hero(subject, style, self._armours[look])
-        city = hang_signs(self._cities[look], style, variation.dice("signs"))
+        hero = Hero(subject, style, self.armour(look))
+        city = hang_signs(self.city(look), style, variation.dice("signs"))
         return Director(subject, hero, Scenery(city, style, variation), style, variation, hero_name)
 
     def render(
@@ -126,7 +139,7 @@ class Renderer:
         self._cities[slug] = load_city(look)
 
 
-def _look(slug: str):
+def _look(slug: str) -> Look:
     if slug not in LOOKS:
         raise ValueError(f"unknown look: {slug}")
     return LOOKS[slug]
