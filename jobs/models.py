@@ -47,7 +47,7 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def claimable(self, lane: str, *, now: datetime) -> JobQuerySet:
         """Rows of a lane that are due, first in first out."""
-        return self.filter(lane=lane, due_at__lte=now).order_by("due_at", "created_at")
+        return self.filter(lane=lane, due_at__lte=now).order_by("created_at")
 
     def is_open(self) -> JobQuerySet:
         return self.filter(status__in=Job.OPEN)
@@ -92,7 +92,9 @@ class Job(models.Model):
     lane = models.CharField(max_length=10, choices=Lane.choices, blank=True, default=Lane.PREPARE)
     due_at = models.DateTimeField(help_text="Next claim; a claim moves it to the lease's end.")
     lease_token = models.CharField(max_length=32, blank=True, default="")
-    lane_tries = models.PositiveSmallIntegerField(default=0, help_text="Tries in the present lane that came to nothing.")
+    lane_tries = models.PositiveSmallIntegerField(
+        default=0, help_text="Tries in the present lane that came to nothing."
+    )
 
     raw_key = models.CharField(max_length=120, blank=True, default="")
     clean_key = models.CharField(max_length=120, blank=True, default="")
@@ -124,11 +126,19 @@ class Job(models.Model):
     class Meta:
         ordering = ["-created_at"]
         indexes = [
+            # In the order of the line, and by lateness for reconcile.
+            models.Index(name="job_line_claim", fields=["lane", "created_at"], condition=~Q(lane="")),
             models.Index(name="job_claim", fields=["lane", "due_at"], condition=~Q(lane="")),
             models.Index(name="job_owner", fields=["owner", "-created_at"]),
-            models.Index(name="job_open_deadline", fields=["deadline_at"], condition=Q(status__in=["queued", "processing"])),
+            models.Index(
+                name="job_open_deadline", fields=["deadline_at"], condition=Q(status__in=["queued", "processing"])
+            ),
             models.Index(name="job_erase", fields=["erase_at"], condition=Q(erased_at=None)),
-            models.Index(name="job_line", fields=["created_at"], condition=Q(stage__in=["accepted", "preparing", "waiting_for_slot"])),
+            models.Index(
+                name="job_line",
+                fields=["created_at"],
+                condition=Q(stage__in=["accepted", "preparing", "waiting_for_slot"]),
+            ),
         ]
         constraints = [
             models.UniqueConstraint(name="job_idempotency_key_once", fields=["owner", "idempotency_key"]),
@@ -225,7 +235,9 @@ class Attempt(models.Model):
         indexes = [
             models.Index(name="attempt_slot", fields=["provider"], condition=Q(slot_held=True)),
             models.Index(name="attempt_window", fields=["provider", "answered_at"]),
-            models.Index(name="attempt_lease", fields=["lease_until"], condition=Q(status__in=["submitting", "unconfirmed"])),
+            models.Index(
+                name="attempt_lease", fields=["lease_until"], condition=Q(status__in=["submitting", "unconfirmed"])
+            ),
             models.Index(name="attempt_poll", fields=["poll_at"], condition=Q(status__in=["submitted", "running"])),
             models.Index(name="attempt_errand", fields=["errand_at"], condition=~Q(errand="")),
         ]

@@ -52,7 +52,9 @@ class ProviderConfig(models.Model):
     silence = models.DurationField(
         default=timedelta(seconds=20), help_text="After this long without news a prediction is polled."
     )
-    price = models.DecimalField(max_digits=9, decimal_places=4, default=Decimal(0), help_text="Per film, in US dollars.")
+    price = models.DecimalField(
+        max_digits=9, decimal_places=4, default=Decimal(0), help_text="Per film, in US dollars."
+    )
     daily_budget = models.DecimalField(max_digits=9, decimal_places=2, null=True, blank=True)
     keep_warm_interval = models.DurationField(null=True, blank=True)
     accepts_double_payment_risk = models.BooleanField(

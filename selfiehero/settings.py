@@ -258,8 +258,6 @@ LOGGING = {
     "formatters": {"line": {"format": "%(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {
-        name: {"level": LOG_LEVEL} for name in ("selfiehero", "notifications", "jobs", "providers")
-    }
+    "loggers": {name: {"level": LOG_LEVEL} for name in ("selfiehero", "notifications", "jobs", "providers")}
     | {"rq": {"level": "WARNING"}, "django.server": {"level": "WARNING"}},
 }
