@@ -111,7 +111,7 @@ class Job(models.Model):
     consent_at = models.DateTimeField()
     locale = models.CharField(max_length=10, blank=True, default="")
     email = models.EmailField(blank=True, default="")
-    share_slug = models.CharField(max_length=24, null=True, blank=True, unique=True)  # noqa: DJ001 - as above
+    share_slug = models.CharField(max_length=24, null=True, blank=True, unique=True)
 
     created_at = models.DateTimeField()
     first_frame_at = models.DateTimeField(null=True, blank=True)

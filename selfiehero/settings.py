@@ -10,10 +10,12 @@ from urllib.parse import urlsplit
 import dj_database_url
 from csp.constants import NONE, SELF
 
-from .environment import load
+from . import environment
 
 ROOT = Path(__file__).resolve().parent.parent
-ENV = load(os.environ)
+ENV = environment.read()
+# What is read below, from the process environment over `.env`.
+_values = {**environment.read_dotenv(ROOT / os.environ.get("ENV_FILE", ".env")), **os.environ}
 
 VAR_DIR = ENV.var_dir
 PUBLIC_URL = ENV.public_url
@@ -126,14 +128,14 @@ STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [ROOT / "static"]
 MEDIA_ROOT = VAR_DIR / "media"
-S3_BUCKET = os.environ.get("S3_BUCKET", "")
+S3_BUCKET = _values.get("S3_BUCKET", "")
 if S3_BUCKET:
     _MEDIA = {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
             "bucket_name": S3_BUCKET,
-            "endpoint_url": os.environ.get("S3_ENDPOINT_URL") or None,
-            "region_name": os.environ.get("S3_REGION") or None,
+            "endpoint_url": _values.get("S3_ENDPOINT_URL") or None,
+            "region_name": _values.get("S3_REGION") or None,
             "file_overwrite": False,
             "querystring_auth": True,
             "querystring_expire": 3600,
@@ -172,12 +174,12 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SECURE_SSL_REDIRECT = False
 # Behind a proxy that overwrites these headers, and only there.
-TRUSTED_PROXIES = int(os.environ.get("TRUSTED_PROXIES", "0"))
+TRUSTED_PROXIES = int(_values.get("TRUSTED_PROXIES", "0"))
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
 
-_MEDIA_HOSTS = [host for host in [os.environ.get("MEDIA_HOST", "")] if host]
+_MEDIA_HOSTS = [host for host in [_values.get("MEDIA_HOST", "")] if host]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -212,9 +214,9 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "jobs.api.problems.handle",
     "DEFAULT_THROTTLE_RATES": {
-        "uploads": os.environ.get("THROTTLE_UPLOADS", "12/min"),
-        "uploads_address": os.environ.get("THROTTLE_UPLOADS_ADDRESS", "120/min"),
-        "reads": os.environ.get("THROTTLE_READS", "600/min"),
+        "uploads": _values.get("THROTTLE_UPLOADS", "12/min"),
+        "uploads_address": _values.get("THROTTLE_UPLOADS_ADDRESS", "120/min"),
+        "reads": _values.get("THROTTLE_READS", "600/min"),
     },
     "NUM_PROXIES": TRUSTED_PROXIES,
     "UNAUTHENTICATED_USER": None,
@@ -243,15 +245,15 @@ PHOTO_MAX_PIXELS = 40_000_000
 PHOTO_LONG_EDGE = 1536
 HERO_NAME_MAX = 24
 CONSENT_VERSION = "2026-11"
-JOB_DEADLINE = timedelta(minutes=int(os.environ.get("JOB_DEADLINE_MINUTES", "30")))
-RETENTION = timedelta(hours=int(os.environ.get("RETENTION_HOURS", "24")))
+JOB_DEADLINE = timedelta(minutes=int(_values.get("JOB_DEADLINE_MINUTES", "30")))
+RETENTION = timedelta(hours=int(_values.get("RETENTION_HOURS", "24")))
 VIDEO_MAX_BYTES = 200 * 2**20
 MAX_ATTEMPTS = 5
 # Where providers reach us: webhooks and signed photo addresses. A provider on this machine needs no public name.
-CALLBACK_URL = os.environ.get("CALLBACK_URL", PUBLIC_URL).rstrip("/")
+CALLBACK_URL = _values.get("CALLBACK_URL", PUBLIC_URL).rstrip("/")
 STUDIO_URL = ENV.studio_url
 
-LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
+LOG_LEVEL = _values.get("LOG_LEVEL", "INFO")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
