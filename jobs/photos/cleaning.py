@@ -60,6 +60,9 @@ def clean(
     `find_faces` takes BGR pixels and returns faces, best first; the studio's own detector unless told otherwise.
     """
     picture = decode(data, long_edge=long_edge, pixels=pixels)
+    if min(picture.size) < LEAST_FACE_WIDTH:
+        # A strip has no room for a face, and the detector would look for one in a thousand tiny squares.
+        raise BadPhoto("photo_too_small", f"{picture.width}×{picture.height}")
     brightness = _brightness(picture)
     rgb = np.asarray(picture)
     seen = (find_faces or studio_detector())(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))

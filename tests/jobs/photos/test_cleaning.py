@@ -234,6 +234,10 @@ def test_warnings_of_decoders_do_not_reach_anyone():
         clean(pictures.jpeg(exif=b"Exif\0\0" + b"\xff" * 40))
 
 
+def test_a_strip_that_shrinks_to_nothing_is_too_small():
+    assert code_of(pictures.encoded(pictures.quarters((4000, 100)), "JPEG")) == "photo_too_small"
+
+
 def test_a_picture_without_a_face_is_refused():
     assert code_of(pictures.jpeg(), lambda bgr: []) == "no_face"
 
