@@ -122,18 +122,18 @@ def erase_job(job_id: UUID, *, now: datetime, by: str = "owner") -> dict[str, An
     A job under way is canceled first. Erasing twice gives the same receipt.
     """
     cancel_job(job_id, now=now, by=by)
-    with transaction.atomic():
-        job = Job.objects.select_for_update().get(id=job_id)
-        keys = [job.raw_key, job.clean_key, job.preview_key, job.poster_key, job.video_key]
-        if job.erased_at is None:
-            # Files go first: a crash in between leaves rows that say too much, never files nobody knows of.
-            storage.delete(keys)
-            lifecycle.erased(job_id, now=now)
-            lifecycle.owe_deletion(job_id, now=now)
-            Attempt.objects.filter(job_id=job_id).update(preview_url="", video_url="", raw_error="")
-            WebhookDelivery.objects.filter(attempt__job_id=job_id).update(body=b"", headers={})
-            job.erased_at = now
-            logger.info("job_erased job=%s by=%s", job_id, by)
+    job = Job.objects.get(id=job_id)
+    if job.erased_at is None:
+        # Files go first: a crash in between leaves a row that says too much, never a file nobody knows of.
+        # Nothing can be added meanwhile: the job is final, and late writers delete what they brought.
+        storage.delete([job.raw_key, job.clean_key, job.preview_key, job.poster_key, job.video_key])
+        with transaction.atomic():
+            if lifecycle.erased(job_id, now=now):
+                lifecycle.owe_deletion(job_id, now=now)
+                Attempt.objects.filter(job_id=job_id).update(preview_url="", video_url="", raw_error="")
+                WebhookDelivery.objects.filter(attempt__job_id=job_id).update(body=b"", headers={})
+        logger.info("job_erased job=%s by=%s", job_id, by)
+        job.refresh_from_db(fields=["erased_at"])
     return receipt(job)
 
 
