@@ -48,7 +48,8 @@ class ChildSpec:
     patience: float = 20.0  # seconds between SIGTERM and SIGKILL
     is_up: Callable[[], Awaitable[bool]] | None = None  # asked before children that start later
     before_start: Callable[[int], None] | None = None  # gets how many times in a row it died early
-    is_logged: bool = True  # False: what it says is shown, never kept
+    is_shown: bool = True  # False: what it says is kept in its log only
+    is_logged: bool = True  # False: what it says is shown only
 
 
 class Backoff:

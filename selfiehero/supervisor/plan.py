@@ -75,6 +75,7 @@ def valkey_spec(valkey: EmbeddedValkey) -> ChildSpec:
         patience=10.0,
         is_up=valkey.answers,
         before_start=valkey.prepare,
+        is_shown=False,
     )
 
 

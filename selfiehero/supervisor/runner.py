@@ -183,10 +183,12 @@ class Supervisor:
         self.say("stopped")
 
     def on_line(self, name: str, line: bytes) -> None:
-        self.terminal.line(name, line)
-        if self.plan.set_up is not None and name == self.plan.set_up.name:
+        spec = self.children[name].spec
+        if spec is self.plan.set_up:
             self.set_up_lines.append(line.decode(errors="replace"))
-        if self.children[name].spec.is_logged:
+        if spec.is_shown:
+            self.terminal.line(name, line)
+        if spec.is_logged:
             self.log_of(name).write(line)
 
     def say(self, text: str, *, bold: bool = False) -> None:

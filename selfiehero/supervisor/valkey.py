@@ -45,7 +45,7 @@ class EmbeddedValkey:
             f"port {self.port}",
             "protected-mode yes",
             "daemonize no",
-            "loglevel warning",
+            "loglevel notice",
             "tcp-backlog 128",
             f"dir {quoted(self.data_dir)}",
             "appendonly yes",
