@@ -249,6 +249,7 @@ JOB_DEADLINE = timedelta(minutes=int(_values.get("JOB_DEADLINE_MINUTES", "30")))
 RETENTION = timedelta(hours=int(_values.get("RETENTION_HOURS", "24")))
 VIDEO_MAX_BYTES = 200 * 2**20
 MAX_ATTEMPTS = 5
+RECONCILE_PUMP_SECONDS = 15.0
 # Where providers reach us: webhooks and signed photo addresses. A provider on this machine needs no public name.
 CALLBACK_URL = _values.get("CALLBACK_URL", PUBLIC_URL).rstrip("/")
 STUDIO_URL = ENV.studio_url

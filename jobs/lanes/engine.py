@@ -40,7 +40,7 @@ class LaneWork(ABC):
     lane: ClassVar[str]
     threads: ClassVar[int]
 
-    def before_claim(self) -> None:
+    def before_claim(self) -> None:  # noqa: B027 - most lanes have nothing to do here
         """Do what has to be done in the main thread each time the pump looks."""
 
     @abstractmethod
@@ -119,7 +119,9 @@ class Pump:
                 now = time.monotonic()
                 if not flying and now >= min(end, idle_until):
                     return now >= end
-                landed, look = self._wait(min(LOOK_SECONDS, max(0.01, min(end, idle_until) - now)) if not flying else LOOK_SECONDS)
+                landed, look = self._wait(
+                    min(LOOK_SECONDS, max(0.01, min(end, idle_until) - now)) if not flying else LOOK_SECONDS
+                )
                 if landed:
                     flying -= len(landed)
                     self._record(landed)

@@ -88,9 +88,10 @@ class PrepareLane(LaneWork):
                 elif outcome.retry:
                     self._retry(photo)
                 else:
-                    lifecycle.fail_preparing(
+                    if lifecycle.fail_photo(
                         photo.job_id, lease_token=photo.lease_token, code=outcome.failure_code, now=now
-                    )
+                    ):
+                        unwanted.append(photo.raw_key)
             queues.nudge_after_commit(Lane.DISPATCH)
         storage.delete(unwanted)
 
@@ -100,4 +101,3 @@ class PrepareLane(LaneWork):
     def _retry(self, photo: _Photo) -> None:
         """Our own trouble, not the photo's: try again until the job's deadline."""
         claims.release(photo.job_id, lease_token=photo.lease_token, due_at=timezone.now() + RETRY_AFTER)
-
