@@ -9,11 +9,18 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
 
+from .lanes import engine
+
 
 class LaneWorker(SimpleWorker):
     """A worker without forks that looks after a lost Redis every few seconds, not minutes."""
 
     max_connection_wait_time = 3
+
+    def request_stop(self, signum: int, frame: object) -> None:
+        """Let the pump finish what is under way and end."""
+        engine.stopping.set()
+        super().request_stop(signum, frame)
 
     @classmethod
     def for_lane(cls, lane: str, *, url: str) -> LaneWorker:

@@ -1,7 +1,7 @@
 """What the environment says, read once and checked. No Django here: settings, supervisor and scripts all read it.
 
-    environment = read()                 # the process environment over `.env` in the project
-    environment = load({"PORT": "9000"}) # exactly these variables
+    environment = read()                  # brings `.env` into os.environ first; the environment itself wins
+    environment = load({"PORT": "9000"})  # exactly these variables
 
 `.env.example` lists every variable. An empty variable counts as not set. Reading writes nothing, except
 `secret_key` and `field_keys`, which make their file in VAR_DIR the first time and give every process the same key.
@@ -104,9 +104,13 @@ class Environment:
 
 
 def read() -> Environment:
-    """Return what the process environment says, over `.env` in the project (or the file that ENV_FILE names)."""
-    dotenv_path = PROJECT_DIR / os.environ.get("ENV_FILE", ".env")
-    return load({**read_dotenv(dotenv_path), **os.environ})
+    """Bring `.env` (or the file that ENV_FILE names) into os.environ, where what is set stays, and return what it says.
+
+    An empty ENV_FILE reads no file.
+    """
+    for name, value in read_dotenv(PROJECT_DIR / os.environ.get("ENV_FILE", ".env")).items():
+        os.environ.setdefault(name, value)
+    return load(os.environ)
 
 
 def load(env: Mapping[str, str]) -> Environment:
