@@ -11,6 +11,7 @@ import base64
 import binascii
 import contextlib
 import fcntl
+import ipaddress
 import json
 import os
 import re
@@ -27,6 +28,7 @@ WILDCARD_HOSTS = {"0.0.0.0", "::"}  # noqa: S104 compared with, never bound to h
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 TRUE_WORDS = {"1", "true", "yes", "on"}
 FALSE_WORDS = {"0", "false", "no", "off"}
+HOST_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 DOTENV_LINE = re.compile(r"^(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)$")
 
 
@@ -115,7 +117,7 @@ def read() -> Environment:
 
 def load(env: Mapping[str, str]) -> Environment:
     """Return the checked answers of these variables; raise BadEnvironment with one sentence for the first bad one."""
-    host = env.get("HOST") or "127.0.0.1"
+    host = parse_host("HOST", env.get("HOST") or "127.0.0.1")
     port = parse_port("PORT", env.get("PORT") or "8000")
     public_url = parse_http_url("PUBLIC_URL", env.get("PUBLIC_URL")) or f"http://{url_host(host)}:{port}"
     return Environment(
@@ -173,6 +175,21 @@ def parse_bool(name: str, value: str | None, *, default: bool) -> bool:
     raise BadEnvironment(f"{name} must be true or false, not “{value}”.")
 
 
+def parse_host(name: str, value: str) -> str:
+    host = value.strip().removeprefix("[").removesuffix("]")
+    if HOST_NAME.fullmatch(host) or is_ipv6(host):
+        return host
+    raise BadEnvironment(f"{name} must be an address or a name of this machine, not “{value}”.")
+
+
+def is_ipv6(host: str) -> bool:
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return "%" not in host  # a zone would have to be escaped in every address that is written
+
+
 def parse_port(name: str, value: str) -> int:
     if value.isascii() and value.isdigit() and 1 <= int(value) <= 65535:
         return int(value)
@@ -201,7 +218,7 @@ def split_url(name: str, value: str):
         parts = urlsplit(value)
         _ = parts.port
     except ValueError:
-        raise BadEnvironment(f"{name} is not an address that can be read.") from None
+        raise BadEnvironment(f"{name} cannot be read as an address.") from None
     return parts
 
 
