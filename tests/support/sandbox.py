@@ -21,7 +21,9 @@ def enter() -> str:
         return os.environ["REDIS_URL"]
     for name in FOREIGN:
         os.environ.pop(name, None)
-    var_dir = _entered.enter_context(tempfile.TemporaryDirectory(prefix="selfiehero-tests-", ignore_cleanup_errors=True))
+    var_dir = _entered.enter_context(
+        tempfile.TemporaryDirectory(prefix="selfiehero-tests-", ignore_cleanup_errors=True)
+    )
     redis_url = _entered.enter_context(running_valkey())
     atexit.register(_entered.close)
     os.environ |= {
