@@ -18,6 +18,8 @@ ENV = environment.read()
 _values = {**environment.read_dotenv(ROOT / os.environ.get("ENV_FILE", ".env")), **os.environ}
 
 VAR_DIR = ENV.var_dir
+for _folder in ("tmp", "static", "media"):
+    (VAR_DIR / _folder).mkdir(parents=True, exist_ok=True)
 PUBLIC_URL = ENV.public_url
 DEBUG = ENV.debug
 SECRET_KEY = ENV.secret_key

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 
 from .. import eta, services, snapshots
 from ..models import Job, JobEvent, Look
-from . import identity, orders, throttles
+from . import identity, orders, schema, throttles  # noqa: F401 - schema registers itself
 from . import serializers as shapes
 from .problems import Problem, not_found
 

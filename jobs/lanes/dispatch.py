@@ -88,7 +88,6 @@ class DispatchLane(LaneWork):
                 elif outcome.error is not None:
                     record_refusal(outcome.attempt, outcome.error)
             queues.nudge_after_commit(Lane.DISPATCH)
-        logger.info("dispatched attempts=%d at=%s", len(outcomes), now.isoformat(timespec="seconds"))
 
     def record_crash(self, item: _Submission, error: BaseException) -> None:
         """Nobody knows how far a crashed submit came."""

@@ -66,7 +66,8 @@ class PrepareLane(LaneWork):
             clean = self.sandbox.clean(raw)
         except BadPhoto as bad:
             return _Outcome(photo, failure_code=bad.code)
-        except SandboxUnavailable:
+        except SandboxUnavailable as error:
+            logger.error("sandbox_unavailable error=%s", error)
             return _Outcome(photo, retry=True)
         try:
             return _Outcome(photo, clean_key=storage.save(storage.new_key("clean", "jpg"), clean.jpeg))
