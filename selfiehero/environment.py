@@ -16,6 +16,7 @@ import json
 import os
 import re
 import secrets
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -106,13 +107,20 @@ class Environment:
 
 
 def read() -> Environment:
-    """Bring `.env` (or the file that ENV_FILE names) into os.environ, where what is set stays, and return what it says.
+    """Return what the process environment says; a bad variable ends the program with its sentence and exit code 2.
 
-    An empty ENV_FILE reads no file.
+    Brings `.env` (or the file that ENV_FILE names; an empty one is none) into os.environ first, where what is set
+    stays, and makes the secrets that are missing.
     """
     for name, value in read_dotenv(PROJECT_DIR / os.environ.get("ENV_FILE", ".env")).items():
         os.environ.setdefault(name, value)
-    return load(os.environ)
+    try:
+        environment = load(os.environ)
+        _ = environment.secret_key, environment.field_keys
+    except BadEnvironment as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+    return environment
 
 
 def load(env: Mapping[str, str]) -> Environment:

@@ -167,6 +167,7 @@ def test_the_environment_wins_over_dotenv(tmp_path, monkeypatch):
     monkeypatch.setenv("PORT", "7000")
     monkeypatch.setenv("HOST", "x")  # so that monkeypatch takes back what `read` sets
     monkeypatch.delenv("HOST")
+    monkeypatch.setenv("VAR_DIR", str(tmp_path / "var"))
     chosen = environment.read()
     assert (chosen.host, chosen.port) == ("127.0.0.9", 7000)
 
@@ -222,3 +223,12 @@ def test_every_variable_is_explained_in_the_example():
         for name in re.findall(r"(?:env|environ)\.get\(\s*\"([A-Z][A-Z0-9_]*)\"", source.read_text())
     }
     assert read - explained == set()
+
+
+def test_a_bad_variable_ends_the_program_with_its_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ENV_FILE", "")
+    monkeypatch.setenv("PORT", "many")
+    with pytest.raises(SystemExit) as caught:
+        environment.read()
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == "PORT must be a number from 1 to 65535, not “many”.\n"
