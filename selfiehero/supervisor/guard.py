@@ -13,24 +13,43 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+HAS_PROC = os.path.exists("/proc/self/stat")
+ENDED = (b"Z", b"X")
+
+
+def state_and_session(process_id: int) -> tuple[bytes, int] | None:
+    """Return a process's state letter and session as /proc says, or None when it is gone."""
+    try:
+        with open(f"/proc/{process_id}/stat", "rb") as stream:
+            # "pid (name) state parent group session …"; the name may hold spaces and brackets
+            state, _parent, _group, session = stream.read().rpartition(b")")[2].split()[:4]
+    except (OSError, ValueError):
+        return None
+    return state, int(session)
+
+
+def is_alive(process_id: int) -> bool:
+    """Return whether the process runs; one that has ended and was not waited for does not."""
+    if process_id <= 0:
+        return False
+    if HAS_PROC:
+        found = state_and_session(process_id)
+        return found is not None and found[0] not in ENDED
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
 
 def session_members(session_id: int) -> list[int]:
-    """Return the ids of the running processes of a session; on systems without /proc only its leader's."""
-    if not os.path.isdir("/proc/self"):
-        return [session_id]
-    members = []
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        try:
-            with open(f"/proc/{entry}/stat", "rb") as stream:
-                # "pid (name) state parent group session …"; the name may hold spaces and brackets
-                state, _parent, _group, session = stream.read().rpartition(b")")[2].split()[:4]
-        except (OSError, ValueError):
-            continue
-        if int(session) == session_id and state not in (b"Z", b"X"):
-            members.append(int(entry))
-    return members
+    """Return the ids of the running processes of a session; none on systems without /proc."""
+    if not HAS_PROC:
+        return []
+    found = ((int(entry), state_and_session(int(entry))) for entry in os.listdir("/proc") if entry.isdigit())
+    return [process_id for process_id, known in found if known and known[1] == session_id and known[0] not in ENDED]
 
 
 def kill_session(session_id: int) -> None:
@@ -38,7 +57,7 @@ def kill_session(session_id: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(session_id, signal.SIGKILL)
     for _round in range(10):  # a member may fork between the look and the kill
-        members = session_members(session_id) if os.path.isdir("/proc/self") else []
+        members = session_members(session_id)
         if not members:
             return
         for process_id in members:

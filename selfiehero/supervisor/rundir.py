@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from selfiehero.environment import write_atomically
+from selfiehero.supervisor.guard import is_alive
 
 GUARD_PATIENCE = 10.0  # seconds that a killed supervisor's guard may need to end the rest
 
@@ -62,18 +63,6 @@ def try_lock(descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    return True
-
-
-def is_alive(process_id: int) -> bool:
-    if process_id <= 0:
-        return False
-    try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
     return True
 
 

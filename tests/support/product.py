@@ -10,7 +10,7 @@ from pathlib import Path
 import requests
 
 from selfiehero.environment import PROJECT_DIR
-from selfiehero.supervisor.rundir import is_alive
+from selfiehero.supervisor.guard import is_alive
 from tests.support.processes import free_port, start_process, stop_process, wait_for
 
 START_PATIENCE = 120.0
