@@ -140,16 +140,16 @@ class _Renderer:
         """Keep a process alive and feed it."""
         backoff = 0.5
         while not self.pool.is_stopping:
-            begun = time.monotonic()
             try:
                 await self._serve()
             except (ConnectionError, EOFError, OSError, ValueError, TimeoutError) as error:
                 logger.warning("studio_renderer_lost number=%d error=%s", self.number, type(error).__name__)
-            finally:
-                self.end()
+            was_warm = self.is_warm
+            self.end()
             await self._lost()
-            backoff = 0.5 if time.monotonic() - begun > 30 else min(15.0, backoff * 2)
-            if self.films == 0:
+            # One that came up may be replaced at once: what killed it has two tries and no more.
+            backoff = 0.5 if was_warm else min(15.0, backoff * 2)
+            if not was_warm:
                 await asyncio.sleep(backoff)
 
     def end(self) -> None:
