@@ -220,7 +220,7 @@ def test_every_variable_is_explained_in_the_example():
     read = {
         name
         for source in sources
-        for name in re.findall(r"(?:env|environ)\.get\(\s*\"([A-Z][A-Z0-9_]*)\"", source.read_text())
+        for name in re.findall(r"(?:env|environ|_values)\.get\(\s*\"([A-Z][A-Z0-9_]*)\"", source.read_text())
     }
     assert read - explained == set()
 
