@@ -59,7 +59,7 @@ async function accept(canvas, original) {
   $("[data-photo-got]").hidden = false;
   const [before, after] = canvas ? WORDS.photoHere : WORDS.photoUnseen, name = $("[data-look-name]");
   $("[data-photo-words]").replaceChildren(before, name, after);
-  form.dataset.photo = canvas ? "seen" : "unseen";
+  photoBox.dataset.photo = canvas ? "seen" : "unseen";
   warm ??= import("./journey.js").then(({ warmUp }) => warmUp(form.dataset.waitUrl));
   preview ??= new Stage($("[data-photo-got] canvas"), { look: look() });
   ready();
