@@ -169,6 +169,9 @@ form.addEventListener("submit", async event => {
   ({ selfie: $("[data-photo-got] [data-pick]"), hero_name: heroName, consent })[problem.field]?.focus({ preventScroll: true });
 });
 
+/* Forward again, into a wait this document no longer shows: load it by its own address. */
+addEventListener("popstate", event => { if (event.state?.scene && !isSending) location.reload(); });
+
 /* Where the visitor left off: an address that names a look, a take that ended, a form the browser kept. */
 const draft = takeDraft(), wanted = new URLSearchParams(location.search).get("look") || draft?.look;
 const radio = wanted && $(`[name=look][value="${CSS.escape(wanted)}"]`, form);
