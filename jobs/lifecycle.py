@@ -80,6 +80,23 @@ def photo_ready(job_id: UUID, *, lease_token: str, clean_key: str, now: datetime
     )
 
 
+def fail_photo(job_id: UUID, *, lease_token: str, code: str, now: datetime) -> bool:
+    """The photo cannot become a film: say why, and let go of it."""
+    return _change(
+        job_id,
+        Q(lane=Lane.PREPARE, lease_token=lease_token),
+        "failed",
+        now,
+        {"code": code},
+        status=Status.FAILED,
+        failure_code=code,
+        lane="",
+        lease_token="",
+        raw_key="",
+        finished_at=now,
+    )
+
+
 def take_for_attempt(job: Job, attempt: Attempt, *, now: datetime) -> bool:
     """Take a job out of the line for the attempt made in the same transaction."""
     changed = _change(

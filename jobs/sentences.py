@@ -7,6 +7,8 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as noop
 
+from .photos.outcomes import OUTCOMES
+
 
 class Failure(NamedTuple):
     message: str
@@ -16,20 +18,8 @@ class Failure(NamedTuple):
 _ANOTHER_PHOTO = noop("Choose another photo: one face, looking at you, in good light.")
 _AGAIN = noop("Try again. Your photo and your look are still good.")
 
-# Why a job failed, and what its owner can do about it.
+# Why a job failed, and what its owner can do about it. What can be wrong with a photo is said in `photos.outcomes`.
 FAILURES = {
-    "no_face": Failure(noop("We could not find a face in this photo."), _ANOTHER_PHOTO),
-    "face_too_small": Failure(
-        noop("The face in this photo is too small for a film."),
-        noop("Come closer, or choose a photo where your face fills more of the picture."),
-    ),
-    "photo_too_dark": Failure(
-        noop("This photo is too dark to see a face."), noop("Turn towards a window or a lamp and take it again.")
-    ),
-    "photo_unreadable": Failure(
-        noop("This photo could not be read; the file seems to be damaged."),
-        noop("Choose another photo, or take a new one."),
-    ),
     "photo_refused": Failure(noop("No film studio would work with this photo."), _ANOTHER_PHOTO),
     "no_provider": Failure(noop("No film studio could finish your film."), _AGAIN),
     "deadline": Failure(noop("Your film took longer than we promise, so we stopped."), _AGAIN),
@@ -50,7 +40,7 @@ def failure(code: str) -> dict[str, str] | None:
     """Return `{"code", "message", "next_step"}` for a failure code, None for none."""
     if not code:
         return None
-    found = FAILURES.get(code, _UNKNOWN)
+    found = OUTCOMES.get(code) or FAILURES.get(code, _UNKNOWN)
     return {"code": code, "message": _(found.message), "next_step": _(found.next_step)}
 
 

@@ -1,7 +1,7 @@
 """What the environment says, read once and checked. No Django here: settings, supervisor and scripts all read it.
 
-    environment = read()                 # the process environment over `.env` in the project
-    environment = load({"PORT": "9000"}) # exactly these variables
+    environment = read()                  # brings `.env` into os.environ first; the environment itself wins
+    environment = load({"PORT": "9000"})  # exactly these variables
 
 `.env.example` lists every variable. An empty variable counts as not set. Reading writes nothing, except
 `secret_key` and `field_keys`, which make their file in VAR_DIR the first time and give every process the same key.
@@ -11,10 +11,12 @@ import base64
 import binascii
 import contextlib
 import fcntl
+import ipaddress
 import json
 import os
 import re
 import secrets
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +29,7 @@ WILDCARD_HOSTS = {"0.0.0.0", "::"}  # noqa: S104 compared with, never bound to h
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 TRUE_WORDS = {"1", "true", "yes", "on"}
 FALSE_WORDS = {"0", "false", "no", "off"}
+HOST_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 DOTENV_LINE = re.compile(r"^(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)$")
 
 
@@ -104,14 +107,25 @@ class Environment:
 
 
 def read() -> Environment:
-    """Return what the process environment says, over `.env` in the project (or the file that ENV_FILE names)."""
-    dotenv_path = PROJECT_DIR / os.environ.get("ENV_FILE", ".env")
-    return load({**read_dotenv(dotenv_path), **os.environ})
+    """Return what the process environment says; a bad variable ends the program with its sentence and exit code 2.
+
+    Brings `.env` (or the file that ENV_FILE names; an empty one is none) into os.environ first, where what is set
+    stays, and makes the secrets that are missing.
+    """
+    for name, value in read_dotenv(PROJECT_DIR / os.environ.get("ENV_FILE", ".env")).items():
+        os.environ.setdefault(name, value)
+    try:
+        environment = load(os.environ)
+        _ = environment.secret_key, environment.field_keys
+    except BadEnvironment as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+    return environment
 
 
 def load(env: Mapping[str, str]) -> Environment:
     """Return the checked answers of these variables; raise BadEnvironment with one sentence for the first bad one."""
-    host = env.get("HOST") or "127.0.0.1"
+    host = parse_host("HOST", env.get("HOST") or "127.0.0.1")
     port = parse_port("PORT", env.get("PORT") or "8000")
     public_url = parse_http_url("PUBLIC_URL", env.get("PUBLIC_URL")) or f"http://{url_host(host)}:{port}"
     return Environment(
@@ -169,6 +183,21 @@ def parse_bool(name: str, value: str | None, *, default: bool) -> bool:
     raise BadEnvironment(f"{name} must be true or false, not “{value}”.")
 
 
+def parse_host(name: str, value: str) -> str:
+    host = value.strip().removeprefix("[").removesuffix("]")
+    if HOST_NAME.fullmatch(host) or is_ipv6(host):
+        return host
+    raise BadEnvironment(f"{name} must be an address or a name of this machine, not “{value}”.")
+
+
+def is_ipv6(host: str) -> bool:
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return "%" not in host  # a zone would have to be escaped in every address that is written
+
+
 def parse_port(name: str, value: str) -> int:
     if value.isascii() and value.isdigit() and 1 <= int(value) <= 65535:
         return int(value)
@@ -197,7 +226,7 @@ def split_url(name: str, value: str):
         parts = urlsplit(value)
         _ = parts.port
     except ValueError:
-        raise BadEnvironment(f"{name} is not an address that can be read.") from None
+        raise BadEnvironment(f"{name} cannot be read as an address.") from None
     return parts
 
 

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 import dj_database_url
 from csp.constants import NONE, SELF
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from . import environment
 
@@ -18,6 +20,8 @@ ENV = environment.read()
 _values = {**environment.read_dotenv(ROOT / os.environ.get("ENV_FILE", ".env")), **os.environ}
 
 VAR_DIR = ENV.var_dir
+for _folder in ("tmp", "static", "media"):
+    (VAR_DIR / _folder).mkdir(parents=True, exist_ok=True)
 PUBLIC_URL = ENV.public_url
 DEBUG = ENV.debug
 SECRET_KEY = ENV.secret_key
@@ -235,7 +239,11 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "cache",
-        "OPTIONS": {"socket_timeout": REDIS_TIMEOUT, "socket_connect_timeout": REDIS_TIMEOUT},
+        "OPTIONS": {
+            "socket_timeout": REDIS_TIMEOUT,
+            "socket_connect_timeout": REDIS_TIMEOUT,
+            "retry": Retry(NoBackoff(), 0),
+        },
     }
 }
 
@@ -249,6 +257,7 @@ JOB_DEADLINE = timedelta(minutes=int(_values.get("JOB_DEADLINE_MINUTES", "30")))
 RETENTION = timedelta(hours=int(_values.get("RETENTION_HOURS", "24")))
 VIDEO_MAX_BYTES = 200 * 2**20
 MAX_ATTEMPTS = 5
+RECONCILE_PUMP_SECONDS = 15.0
 # Where providers reach us: webhooks and signed photo addresses. A provider on this machine needs no public name.
 CALLBACK_URL = _values.get("CALLBACK_URL", PUBLIC_URL).rstrip("/")
 STUDIO_URL = ENV.studio_url

@@ -34,13 +34,17 @@ HEARTBEAT_SECONDS = 10.0
 LOOK_SECONDS = 0.5
 
 
+# Set when this process is told to end: pumps finish what flies and claim nothing more.
+stopping = threading.Event()
+
+
 class LaneWork(ABC):
     """What one lane does with what it claims."""
 
     lane: ClassVar[str]
     threads: ClassVar[int]
 
-    def before_claim(self) -> None:
+    def before_claim(self) -> None:  # noqa: B027 - most lanes have nothing to do here
         """Do what has to be done in the main thread each time the pump looks."""
 
     @abstractmethod
@@ -107,7 +111,7 @@ class Pump:
             while True:
                 self._beat()
                 now = time.monotonic()
-                if look and now < end:
+                if look and now < end and not stopping.is_set():
                     self._pace()
                     self.work.before_claim()
                     items = self.work.claim(self.work.threads - flying) if flying < self.work.threads else []
@@ -117,9 +121,11 @@ class Pump:
                     if items:
                         idle_until = time.monotonic() + linger
                 now = time.monotonic()
-                if not flying and now >= min(end, idle_until):
+                if not flying and (stopping.is_set() or now >= min(end, idle_until)):
                     return now >= end
-                landed, look = self._wait(min(LOOK_SECONDS, max(0.01, min(end, idle_until) - now)) if not flying else LOOK_SECONDS)
+                landed, look = self._wait(
+                    min(LOOK_SECONDS, max(0.01, min(end, idle_until) - now)) if not flying else LOOK_SECONDS
+                )
                 if landed:
                     flying -= len(landed)
                     self._record(landed)

