@@ -110,9 +110,7 @@ class Plane:
             texture = cv2.resize(texture, size, interpolation=cv2.INTER_AREA)
             matrix = matrix @ np.diag([width / texture.shape[1], height / texture.shape[0], 1])
         window = (int(right - left), int(bottom - top))
-        drawn = cv2.warpPerspective(
-            texture, matrix, window, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+        drawn = cv2.warpPerspective(texture, matrix, window, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         mask = np.zeros(window[::-1], np.uint8)
         cv2.fillConvexPoly(mask, (local * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
         cover = mask.astype(np.float32)[..., None] * np.float32(alpha / 255)
