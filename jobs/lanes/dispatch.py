@@ -80,7 +80,6 @@ class DispatchLane(LaneWork):
             return _Outcome(attempt, error=error)
 
     def record(self, outcomes: list[_Outcome]) -> None:
-        now = timezone.now()
         with transaction.atomic():
             for outcome in outcomes:
                 if outcome.event is not None:

@@ -1,6 +1,6 @@
 /* From the form to the film's own address without leaving the document: the wait is on stage while the photo is still
    on its way. Scenes (form, wait, full house) are the body's nodes, kept and put back, so nothing typed is ever lost. */
-import { $ } from "./app.js";
+import { $, allowSkip } from "./app.js";
 import { countDown } from "./busy.js";
 import { idempotencyKey, nonce } from "./photo.js";
 import { keepPhoto } from "./store.js";
@@ -42,8 +42,7 @@ function parseScene(text) {
 async function curtain(change) {
   if (!document.startViewTransition || document.hidden) { await change(); return; }
   const transition = document.startViewTransition(change);
-  transition.ready.catch(() => {});
-  transition.finished.catch(() => {});
+  allowSkip(transition);
   await transition.updateCallbackDone;
 }
 

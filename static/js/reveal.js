@@ -15,7 +15,12 @@ video.controls = false;
 setLine(film, 100);
 
 /* Signed links expire: ask for fresh ones, never show a broken film ---------------------------------- */
-const withDownload = url => { const link = new URL(url, location.href); link.searchParams.set("download", "1"); return link.href; };
+/** Ask our own server for an attachment; another host's signature would not survive one more parameter. */
+function withDownload(url) {
+  const link = new URL(url, location.href);
+  if (link.origin === location.origin) link.searchParams.set("download", "1");
+  return link.href;
+}
 
 /** Bring new links from the server. Return whether the film is still there; say so kindly when it is not. */
 async function renew() {

@@ -59,7 +59,7 @@ async function accept(canvas, original) {
   $("[data-photo-got]").hidden = false;
   const [before, after] = canvas ? WORDS.photoHere : WORDS.photoUnseen, name = $("[data-look-name]");
   $("[data-photo-words]").replaceChildren(before, name, after);
-  form.dataset.photo = canvas ? "seen" : "unseen";
+  photoBox.dataset.photo = canvas ? "seen" : "unseen";
   warm ??= import("./journey.js").then(({ warmUp }) => warmUp(form.dataset.waitUrl));
   preview ??= new Stage($("[data-photo-got] canvas"), { look: look() });
   ready();
@@ -168,6 +168,9 @@ form.addEventListener("submit", async event => {
   line.scrollIntoView({ block: "center" });
   ({ selfie: $("[data-photo-got] [data-pick]"), hero_name: heroName, consent })[problem.field]?.focus({ preventScroll: true });
 });
+
+/* Forward again, into a wait this document no longer shows: load it by its own address. */
+addEventListener("popstate", event => { if (event.state?.scene && !isSending) location.reload(); });
 
 /* Where the visitor left off: an address that names a look, a take that ended, a form the browser kept. */
 const draft = takeDraft(), wanted = new URLSearchParams(location.search).get("look") || draft?.look;

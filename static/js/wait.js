@@ -75,7 +75,8 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     $("[data-range-label]", root).textContent = WORDS.readyIn;
     $("[data-range]", root).textContent = number;
     $("[data-unit]", root).textContent = unit;
-    $("[data-ahead]", root).textContent = position > 0 ? WORDS.ahead(position) : WORDS.yourTurn;
+    $("[data-ahead]", root).textContent = position > 0 ? WORDS.ahead(position)
+      : job.stage === "waiting_for_slot" ? WORDS.youAreNext : WORDS.yourTurn;
   }
 
   function showReason(reason) {
@@ -148,6 +149,8 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     leaving = true;
     root.classList.add("is-done");
     speak("ready");
+    clearTimeout(reasonTimer);
+    tell($("[data-reason]", root), "");
     $("[data-open-film]", root).hidden = false;
     $$("[data-while]", root).forEach(node => { node.hidden = true; });
     document.title = `✓ ${WORDS.filmReady} – ${ownTitle}`;

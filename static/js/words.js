@@ -22,6 +22,7 @@ export const WORDS = {
   minutes: "min",
   readyIn: "Ready in about ",
   ahead: count => `${count.toLocaleString("en")} ahead of you`,
+  youAreNext: "You are next",
   yourTurn: "It is your turn",
   sent: "sent",
   filmReady: "Your film is ready",

@@ -1,5 +1,6 @@
 """The supervisor with real, small children."""
 
+import contextlib
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import pytest
 from selfiehero.environment import PROJECT_DIR
 from selfiehero.supervisor.guard import is_alive, session_members
 from tests.support.processes import free_port, start_process, stop_process, wait_for
+from tests.support.product import product_env
 
 SLEEP = "import time\nprint('began')\ntime.sleep(60)"
 # Says when it was asked to stop, and takes a moment.
@@ -212,13 +214,14 @@ def test_nothing_outlives_a_killed_supervisor_and_the_next_one_starts(run, victi
     assert product.stop() == 0
 
 
-def guard_of(supervisor: int) -> int:
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and (entry / "cmdline").exists():
-            status = (entry / "status").read_text()
-            if f"\nPPid:\t{supervisor}\n" in status and b"guard.py" in (entry / "cmdline").read_bytes():
+def guard_of(supervisor: int) -> int | None:
+    """Return the process id of a supervisor's guard, or None while it has none."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            is_child = f"\nPPid:\t{supervisor}\n" in (entry / "status").read_text()
+            if is_child and b"guard.py" in (entry / "cmdline").read_bytes():
                 return int(entry.name)
-    raise AssertionError("no guard")
+    return None
 
 
 def test_a_killed_guard_is_replaced(run):
@@ -251,7 +254,7 @@ def test_ready_is_said_only_when_the_address_says_so(run):
 
 def up(tmp_path, **env) -> tuple[int, str]:
     """Run the real `manage.py up` where it cannot start, and return its exit code and what it said."""
-    env = {"ENV_FILE": "", "VAR_DIR": str(tmp_path / "var"), "REDIS_URL": "", "DATABASE_URL": "", **env}
+    env = product_env(**{"VAR_DIR": str(tmp_path / "var"), "DATABASE_URL": "", **env})
     process = start_process([sys.executable, "manage.py", "up"], log_path=tmp_path / "said", env=env, cwd=PROJECT_DIR)
     code = process.wait(30)
     return code, (tmp_path / "said").read_text()
