@@ -1,0 +1,51 @@
+# Two commands are enough: `make up` runs the product, `make test` runs what CI runs.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+# What runs writes under var/ alone.
+export PYTHONDONTWRITEBYTECODE := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+# A .venv whose Python was moved or removed is made anew.
+_ := $(shell test ! -e $(VENV)/made || $(PYTHON) -c '' 2>/dev/null || rm -rf $(VENV))
+
+.PHONY: help up test check install install-tests chromium clean
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: install ## install if needed, then run everything and print the address
+	@exec $(PYTHON) manage.py up
+
+install: $(VENV)/installed ## make .venv and install what the product runs on
+
+install-tests: $(VENV)/installed-tests
+
+$(VENV)/made:
+	@bash .make/make-venv $(VENV)
+	@touch $@
+
+$(VENV)/installed: requirements.txt | $(VENV)/made
+	@bash .make/pip-install $(VENV) requirements.txt "what the product runs on"
+	@touch $@
+
+$(VENV)/installed-tests: tests/requirements.txt $(VENV)/installed
+	@bash .make/pip-install $(VENV) tests/requirements.txt "what tests need"
+	@touch $@
+
+chromium:
+	@bash .make/install-chromium
+
+test: install-tests chromium ## everything CI runs: all tests, then the database's own on PostgreSQL
+	@bash .make/run-tests $(VENV)/bin
+
+check: install-tests ## format, lint, import contracts, missing migrations, fast tests
+	@bash .make/check $(VENV)/bin
+
+clean: ## remove .venv and caches; what the product keeps in var/ stays
+	@rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .grimp_cache .hypothesis
+	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,104 @@
+"""What somebody sends to have a film made, checked field by field before anything is stored."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.core.validators import validate_email
+from django.http import QueryDict
+from django.utils.datastructures import MultiValueDict
+
+from ..models import Look
+from ..photos import door
+from ..photos.outcomes import BadPhoto
+from ..services import Order
+from .problems import Problem
+
+EXTENSIONS = {"jpeg": "jpg", "png": "png", "webp": "webp", "heic": "heic"}
+MAX_KEY_CHARACTERS = 200
+# Joiners that names of several scripts need; every other invisible character is refused.
+_ALLOWED_INVISIBLE = {"\u200c", "\u200d"}
+
+
+def read_order(
+    fields: QueryDict, files: MultiValueDict[str, UploadedFile], *, idempotency_key: str | None, locale: str
+) -> Order:
+    """Return a checked order, or raise the Problem of the first field that is wrong."""
+    if idempotency_key is not None:
+        _check_key(idempotency_key)
+    if fields.get("consent") != "true":
+        raise Problem(
+            422,
+            "consent_missing",
+            "Your consent is needed before a photo of a face may be used.",
+            field="consent",
+            next_step="Tick the box, or send consent=true.",
+        )
+    look = _look(fields.get("look", ""))
+    hero_name = clean_hero_name(fields.get("hero_name", ""))
+    email = _email(fields.get("email", ""))
+    photo, extension = _photo(files.get("selfie"))
+    return Order(photo, extension, look, hero_name, email, locale, idempotency_key or None)
+
+
+def clean_hero_name(value: str) -> str:
+    """Return the name as it will stand in the film, or raise a Problem."""
+    name = unicodedata.normalize("NFC", value).strip()
+    if len(name) > settings.HERO_NAME_MAX:
+        raise Problem(
+            422,
+            "hero_name_too_long",
+            f"A hero name has at most {settings.HERO_NAME_MAX} characters; this one has {len(name)}.",
+            field="hero_name",
+        )
+    if any(unicodedata.category(char)[0] == "C" and char not in _ALLOWED_INVISIBLE for char in name):
+        raise Problem(
+            422, "hero_name_characters", "A hero name is made of letters, digits and signs.", field="hero_name"
+        )
+    return name
+
+
+def _check_key(key: str) -> None:
+    if not key or len(key) > MAX_KEY_CHARACTERS or not key.isascii() or not key.isprintable():
+        raise Problem(
+            400,
+            "idempotency_key_invalid",
+            f"An Idempotency-Key has 1 to {MAX_KEY_CHARACTERS} printable ASCII characters.",
+            field="Idempotency-Key",
+        )
+
+
+def _look(slug: str) -> Look:
+    look = Look.objects.filter(slug=slug, active=True).first() if slug and "\x00" not in slug else None
+    if look is None:
+        raise Problem(
+            422, "look_unknown", "There is no such look.", field="look", next_step="Choose one of /api/v1/looks/."
+        )
+    return look
+
+
+def _email(value: str) -> str:
+    value = value.strip()
+    if value:
+        try:
+            validate_email(value)
+        except ValidationError:
+            raise Problem(422, "email_invalid", "This is not an e-mail address.", field="email") from None
+    return value
+
+
+def _photo(upload: UploadedFile | None) -> tuple[bytes, str]:
+    if upload is None:
+        raise Problem(422, "photo_missing", "There is no photo in this request.", field="selfie")
+    limits = door.Limits(bytes=settings.PHOTO_MAX_BYTES, pixels=settings.PHOTO_MAX_PIXELS)
+    try:
+        if (upload.size or 0) > limits.bytes:
+            raise BadPhoto("photo_too_big")
+        photo = upload.read()
+        facts = door.inspect(photo, limits=limits)
+    except BadPhoto as bad:
+        raise Problem(bad.status, bad.code, bad.message, field="selfie", next_step=bad.next_step) from None
+    return photo, EXTENSIONS[facts.format]

@@ -1,0 +1,124 @@
+"""Errors as application/problem+json (RFC 9457) with a stable `code`, a sentence for people and the field."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+
+logger = logging.getLogger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+
+
+class Problem(Exception):
+    """An answer that is not a success, for people and for programs."""
+
+    def __init__(
+        self,
+        status_code: int,
+        code: str,
+        detail: str,
+        *,
+        field: str = "",
+        next_step: str = "",
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status_code = status_code
+        self.code = code
+        self.detail = detail
+        self.field = field
+        self.next_step = next_step
+        self.retry_after = retry_after
+
+    def body(self) -> dict[str, Any]:
+        """Return the JSON body."""
+        body: dict[str, Any] = {
+            "type": "about:blank",
+            "title": _TITLES.get(self.status_code, "Error"),
+            "status": self.status_code,
+            "code": self.code,
+            "detail": self.detail,
+        }
+        if self.field:
+            body["field"] = self.field
+        if self.next_step:
+            body["next_step"] = self.next_step
+        return body
+
+    def response(self) -> Response:
+        """Return the DRF response."""
+        response = Response(self.body(), status=self.status_code, content_type=CONTENT_TYPE)
+        if self.retry_after is not None:
+            response["Retry-After"] = str(self.retry_after)
+        return response
+
+
+_TITLES = {
+    400: "Bad request",
+    401: "Not signed in",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    406: "Not acceptable",
+    409: "Conflict",
+    413: "Too large",
+    415: "Unsupported type",
+    422: "Cannot be used",
+    429: "Too many requests",
+    503: "Service unavailable",
+    507: "No room",
+}
+
+NOT_FOUND = "There is no such job here."
+
+
+def not_found() -> Problem:
+    """The one answer for a job that does not exist and for one of somebody else."""
+    return Problem(404, "not_found", NOT_FOUND)
+
+
+def handle(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler: everything expected becomes a problem, the rest stays an error."""
+    problem = _problem_of(error)
+    return problem.response() if problem else None
+
+
+def _problem_of(error: Exception) -> Problem | None:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, Http404 | exceptions.NotFound):
+        return not_found()
+    if isinstance(error, PermissionDenied | exceptions.PermissionDenied):
+        return Problem(403, "forbidden", "This request came from another site, so it was not carried out.")
+    if isinstance(error, exceptions.AuthenticationFailed | exceptions.NotAuthenticated):
+        return Problem(401, "bad_token", "This API token is not known.")
+    if isinstance(error, exceptions.Throttled):
+        wait = max(1, round(error.wait or 10))
+        return Problem(
+            429, "too_many_requests", f"That was a lot at once. Try again in {wait} seconds.", retry_after=wait
+        )
+    if isinstance(error, exceptions.UnsupportedMediaType):
+        return Problem(415, "unsupported_media_type", "Send the form as multipart/form-data.")
+    if isinstance(error, exceptions.ParseError):
+        return Problem(400, "malformed", "The request could not be read.")
+    if isinstance(error, exceptions.MethodNotAllowed):
+        return Problem(405, "method_not_allowed", "This address does not do that.")
+    if isinstance(error, exceptions.NotAcceptable):
+        return Problem(406, "not_acceptable", "This address answers JSON.")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        logger.error("storage_full")
+        return Problem(
+            status.HTTP_507_INSUFFICIENT_STORAGE,
+            "storage_full",
+            "There is no room for new photos right now. Films under way are not affected.",
+            next_step="Try again in a few minutes.",
+            retry_after=60,
+        )
+    return None

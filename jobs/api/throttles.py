@@ -1,0 +1,51 @@
+"""How much one person and one address may ask.
+
+Without Redis the counters are gone and everybody is let in: the door needs no Redis (design.md).
+"""
+
+from __future__ import annotations
+
+import time
+
+import redis
+from rest_framework.request import Request
+from rest_framework.throttling import SimpleRateThrottle
+
+_PAUSE_SECONDS = 1.0
+
+
+class _FailOpenThrottle(SimpleRateThrottle):
+    _paused_until = 0.0
+
+    def allow_request(self, request: Request, view: object) -> bool:
+        if time.monotonic() < _FailOpenThrottle._paused_until:
+            return True
+        try:
+            return super().allow_request(request, view)
+        except redis.RedisError:
+            _FailOpenThrottle._paused_until = time.monotonic() + _PAUSE_SECONDS
+            return True
+
+    def _address(self, request: Request) -> str:
+        return self.get_ident(request)
+
+
+class UploadsPerOwner(_FailOpenThrottle):
+    scope = "uploads"
+
+    def get_cache_key(self, request: Request, view: object) -> str | None:
+        return f"throttle:uploads:{request.auth}" if request.auth else None
+
+
+class UploadsPerAddress(_FailOpenThrottle):
+    scope = "uploads_address"
+
+    def get_cache_key(self, request: Request, view: object) -> str | None:
+        return f"throttle:uploads_address:{self._address(request)}"
+
+
+class Reads(_FailOpenThrottle):
+    scope = "reads"
+
+    def get_cache_key(self, request: Request, view: object) -> str | None:
+        return f"throttle:reads:{request.auth or self._address(request)}"

@@ -1,0 +1,13 @@
+from django.urls import path
+
+from . import views
+
+app_name = "api"
+urlpatterns = [
+    path("jobs/", views.JobsView.as_view(), name="jobs"),
+    path("jobs/<uuid:job_id>/", views.JobView.as_view(), name="job"),
+    path("jobs/<uuid:job_id>/events/", views.JobEventsView.as_view(), name="events"),
+    path("jobs/<uuid:job_id>/cancel/", views.CancelView.as_view(), name="cancel"),
+    path("jobs/<uuid:job_id>/share/", views.ShareView.as_view(), name="share"),
+    path("looks/", views.LooksView.as_view(), name="looks"),
+]

@@ -1,0 +1,188 @@
+"""The doors of the API. Each translates and makes one call inwards; none ever talks to a provider."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.translation import get_language
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from .. import eta, services, snapshots
+from ..models import Job, JobEvent, Look
+from . import identity, orders, schema, throttles  # noqa: F401 - schema registers itself
+from . import serializers as shapes
+from .problems import Problem, not_found
+
+PROBLEM = OpenApiResponse(shapes.ProblemSerializer, description="application/problem+json")
+MAX_EVENTS = 500
+
+
+class JobPages(CursorPagination):
+    page_size = 20
+    ordering = ("-created_at", "id")
+
+
+class JobsView(APIView):
+    """Order a film; list your films."""
+
+    def get_throttles(self) -> list[Any]:
+        if self.request.method == "POST":
+            return [throttles.UploadsPerOwner(), throttles.UploadsPerAddress()]
+        return [throttles.Reads()]
+
+    @extend_schema(
+        operation_id="create_job",
+        request={"multipart/form-data": shapes.OrderSerializer},
+        parameters=[
+            OpenApiParameter(
+                "Idempotency-Key", str, "header", description="Makes a repeated request the same job; 409 for another."
+            )
+        ],
+        responses={
+            202: shapes.JobSerializer,
+            **dict.fromkeys((400, 403, 409, 413, 415, 422, 429, 503, 507), PROBLEM),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        now = timezone.now()
+        order = orders.read_order(
+            request.data,
+            request.FILES,
+            idempotency_key=request.headers.get("Idempotency-Key"),
+            locale=get_language() or "",
+        )
+        owner, cookie = request.auth, ""
+        if not owner:
+            cookie, owner = identity.new_visitor()
+        try:
+            job, _created = services.create_job(order, owner=owner, now=now)
+        except services.IdempotencyConflict:
+            raise Problem(
+                409,
+                "idempotency_conflict",
+                "This Idempotency-Key was used before for another photo, look or name.",
+                field="Idempotency-Key",
+                next_step="Send a new key with a new order.",
+            ) from None
+        body = snapshots.of(job, now=now)
+        response = Response(body, status=202, headers={"Location": body["links"]["self"], "Retry-After": "2"})
+        if cookie:
+            identity.set_visitor_cookie(response, cookie)
+        return response
+
+    @extend_schema(operation_id="list_jobs", responses={200: shapes.JobPageSerializer})
+    def get(self, request: Request) -> Response:
+        pages = JobPages()
+        jobs = pages.paginate_queryset(Job.objects.visible_to(request.auth or "").select_related("look"), request)
+        places, now = eta.positions(jobs or []), timezone.now()
+        return pages.get_paginated_response(
+            [snapshots.snapshot(job, position=places[job.id], now=now) for job in jobs or []]
+        )
+
+
+class _OneJobView(APIView):
+    throttle_classes = [throttles.Reads]
+
+    def job_of(self, request: Request, job_id: UUID) -> Job:
+        """Return the owner's job; for anybody else it does not exist."""
+        job = Job.objects.visible_to(request.auth or "").select_related("look").filter(id=job_id).first()
+        if job is None:
+            raise not_found()
+        return job
+
+
+class JobView(_OneJobView):
+    """One film: read it, erase it."""
+
+    @extend_schema(operation_id="read_job", responses={200: shapes.JobSerializer, 404: PROBLEM})
+    def get(self, request: Request, job_id: UUID) -> Response:
+        job = self.job_of(request, job_id)
+        headers = {} if job.is_final else {"Retry-After": "2"}
+        return Response(snapshots.of(job, now=timezone.now()), headers=headers | {"Cache-Control": "no-store"})
+
+    @extend_schema(operation_id="erase_job", responses={202: shapes.ErasureSerializer, 404: PROBLEM})
+    def delete(self, request: Request, job_id: UUID) -> Response:
+        job = self.job_of(request, job_id)
+        return Response(services.erase_job(job.id, now=timezone.now()), status=202)
+
+
+class JobEventsView(_OneJobView):
+    """A film's history."""
+
+    @extend_schema(
+        operation_id="list_job_events",
+        parameters=[OpenApiParameter("after", int, description="Only events with a higher seq.")],
+        responses={200: shapes.JobEventsSerializer, 404: PROBLEM},
+    )
+    def get(self, request: Request, job_id: UUID) -> Response:
+        job = self.job_of(request, job_id)
+        after = request.query_params.get("after", "0")
+        if not (after.isascii() and after.isdigit() and len(after) < 10):
+            raise Problem(400, "after_invalid", "“after” is the seq of an event.", field="after")
+        rows = JobEvent.objects.filter(job=job, seq__gt=int(after)).order_by("seq")[:MAX_EVENTS]
+        events = [
+            {"seq": row.seq, "kind": row.kind, "at": row.at.isoformat().replace("+00:00", "Z"), "data": row.data}
+            for row in rows
+        ]
+        return Response({"events": events}, headers={"Cache-Control": "no-store"})
+
+
+class CancelView(_OneJobView):
+    """Stop a film that is not finished."""
+
+    @extend_schema(operation_id="cancel_job", request=None, responses={202: shapes.JobSerializer, 404: PROBLEM})
+    def post(self, request: Request, job_id: UUID) -> Response:
+        job = self.job_of(request, job_id)
+        now = timezone.now()
+        services.cancel_job(job.id, now=now)
+        return Response(snapshots.of(self.job_of(request, job_id), now=now), status=202)
+
+
+class ShareView(_OneJobView):
+    """Give a finished film a public page, or take it away."""
+
+    @extend_schema(
+        operation_id="share_job", request=None, responses={200: shapes.JobSerializer, 404: PROBLEM, 409: PROBLEM}
+    )
+    def post(self, request: Request, job_id: UUID) -> Response:
+        now = timezone.now()
+        try:
+            job = services.share_job(self.job_of(request, job_id).id, now=now)
+        except services.NotPossible as error:
+            raise Problem(409, "not_finished", str(error)) from None
+        return Response(snapshots.of(job, now=now))
+
+    @extend_schema(operation_id="unshare_job", responses={200: shapes.JobSerializer, 404: PROBLEM})
+    def delete(self, request: Request, job_id: UUID) -> Response:
+        now = timezone.now()
+        return Response(snapshots.of(services.unshare_job(self.job_of(request, job_id).id, now=now), now=now))
+
+
+class LooksView(APIView):
+    """The looks there are. A browser or program without a cookie gets its visitor cookie here."""
+
+    throttle_classes = [throttles.Reads]
+
+    @extend_schema(operation_id="list_looks", responses={200: shapes.LookSerializer(many=True)})
+    def get(self, request: Request) -> Response:
+        looks = [
+            {
+                "slug": look.slug,
+                "title": look.title,
+                "note": look.note,
+                "picture": static(look.picture),
+                "loop": static(look.loop) if look.loop else None,
+            }
+            for look in Look.objects.filter(active=True)
+        ]
+        response = Response(looks)
+        if not request.auth:
+            identity.set_visitor_cookie(response, identity.new_visitor()[0])
+        return response

@@ -1,0 +1,21 @@
+"""What time it is, asked once at each door.
+
+With several machines the database's clock decides about leases and limits (pitfalls.md, DB-4);
+on SQLite there is one machine and one clock.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import connection
+from django.utils import timezone
+
+
+def database_now() -> datetime:
+    """Return the database's present time. Call it after taking a lock, not before."""
+    if connection.vendor != "postgresql":
+        return timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        return cursor.fetchone()[0]

@@ -1,0 +1,174 @@
+"""Questions and errands at providers, outside the lanes: polling, look-ups, cancel and delete calls.
+
+Run by `jobs.reconcile`. Each batch is claimed by moving its time forward, the HTTP happens on a
+few threads, and the outcomes are written by the caller's thread; several copies do no harm.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from providers import registry
+from providers.errors import AccountProblem, Busy, PredictionGone, ProviderError
+from providers.types import ProviderEvent
+
+from . import fallback, ingest, lifecycle, queues
+from .models import Attempt, Lane
+
+logger = logging.getLogger(__name__)
+
+BATCH = 64
+ASK_AGAIN = timedelta(seconds=10)
+MAX_ERRAND_TRIES = 12
+# Between the lease's end and the look-up: the POST may still be on its way into the vendor's listing.
+LISTING_DELAY = timedelta(seconds=1)
+
+Answer = TypeVar("Answer")
+
+
+def poll_silent(threads: ThreadPoolExecutor, *, now: datetime) -> int:
+    """Ask after predictions that have been silent for too long; return how many were asked after."""
+    rows = Attempt.objects.filter(status__in=[Attempt.Status.SUBMITTED, Attempt.Status.RUNNING], poll_at__lte=now)
+    attempts = _claimed(rows.exclude(prediction_id=None), "poll_at", until=now + ASK_AGAIN)
+
+    def ask(attempt: Attempt) -> ProviderEvent:
+        adapter = registry.adapter_for(attempt.provider.adapter)
+        return adapter.fetch(attempt.provider.account(), attempt.prediction_id or "")
+
+    for attempt, answer in _each(threads, ask, attempts):
+        with transaction.atomic():
+            if isinstance(answer, PredictionGone):
+                if lifecycle.attempt_failed(attempt, code="prediction_lost", raw_error=answer.detail, now=now):
+                    fallback.after_failure(attempt, code="prediction_lost", now=now)
+                    queues.nudge_after_commit(Lane.DISPATCH)
+            elif isinstance(answer, ProviderError):
+                logger.info("poll_failed attempt=%s error=%s", attempt.id, type(answer).__name__)
+            else:
+                ingest.apply_event(attempt, answer, now=now)
+    return len(attempts)
+
+
+def lapse_leases(*, now: datetime) -> int:
+    """Attempts whose worker died in the POST become unconfirmed; return how many."""
+    return Attempt.objects.filter(status=Attempt.Status.SUBMITTING, lease_until__lt=now).update(
+        status=Attempt.Status.UNCONFIRMED, answered_at=F("lease_until")
+    )
+
+
+def look_up_unconfirmed(threads: ThreadPoolExecutor, *, now: datetime) -> int:
+    """Find out whether a prediction exists whose submit answer was lost.
+
+    Only after the last moment the POST can have arrived. Found: adopted. Surely absent: the job
+    goes back to the line. A vendor without look-up keeps the attempt until its deadline, unless
+    staff accept the risk of paying twice.
+    """
+    rows = Attempt.objects.filter(status=Attempt.Status.UNCONFIRMED, lease_until__lt=now - LISTING_DELAY)
+    attempts = _claimed(rows, "lease_until", until=now + ASK_AGAIN - LISTING_DELAY)
+
+    def ask(attempt: Attempt) -> ProviderEvent | None:
+        adapter = registry.adapter_for(attempt.provider.adapter)
+        return adapter.find(attempt.provider.account(), attempt.token)
+
+    able = [attempt for attempt in attempts if registry.adapter_for(attempt.provider.adapter).can_look_up]
+    for attempt, answer in _each(threads, ask, able):
+        with transaction.atomic():
+            if isinstance(answer, ProviderError):
+                continue
+            if answer is None:
+                if lifecycle.attempt_failed(attempt, code="never_sent", raw_error="", now=now):
+                    lifecycle.return_to_line(
+                        attempt.job_id,
+                        due_at=now,
+                        now=now,
+                        reason_code="answer_lost",
+                        reason_subject=attempt.provider.title,
+                    )
+                    queues.nudge_after_commit(Lane.DISPATCH)
+            else:
+                lifecycle.submitted(
+                    attempt,
+                    prediction_id=answer.prediction_id,
+                    lease_token=attempt.lease_token,
+                    poll_at=now + attempt.provider.silence,
+                    now=now,
+                )
+                ingest.apply_event(attempt, answer, now=now)
+    for attempt in attempts:
+        if attempt not in able and attempt.provider.accepts_double_payment_risk:
+            with transaction.atomic():
+                if lifecycle.attempt_timed_out(attempt, now=now):
+                    fallback.after_failure(attempt, code="provider_timeout", now=now)
+    return len(attempts)
+
+
+def give_up_late_attempts(*, now: datetime) -> int:
+    """Attempts past their deadline are timed out and replaced; return how many."""
+    late = list(Attempt.objects.is_open().filter(deadline_at__lte=now).select_related("provider")[:BATCH])
+    for attempt in late:
+        with transaction.atomic():
+            if lifecycle.attempt_timed_out(attempt, now=now):
+                fallback.provider_failed(attempt.provider, serious=False, retry_after=None, now=now)
+                fallback.after_failure(attempt, code="provider_timeout", now=now)
+                queues.nudge_after_commit(Lane.DISPATCH)
+    return len(late)
+
+
+def run_errands(threads: ThreadPoolExecutor, *, now: datetime) -> int:
+    """Tell providers to stop or to forget predictions nobody waits for; return how many were told."""
+    attempts = _claimed(Attempt.objects.filter(~Q(errand=""), errand_at__lte=now), "errand_at", until=now + ASK_AGAIN)
+
+    def tell(attempt: Attempt) -> None:
+        if not attempt.prediction_id:
+            return
+        adapter, account = registry.adapter_for(attempt.provider.adapter), attempt.provider.account()
+        call = adapter.cancel if attempt.errand == Attempt.Errand.CANCEL else adapter.delete
+        call(account, attempt.prediction_id)
+
+    for attempt, answer in _each(threads, tell, attempts):
+        final = isinstance(answer, PredictionGone) or attempt.errand_tries + 1 >= MAX_ERRAND_TRIES
+        with transaction.atomic():
+            if not isinstance(answer, ProviderError) or final:
+                # A submit that is still under way may yet bring an id; then there is something to cancel.
+                pending = not attempt.prediction_id and attempt.lease_until > now
+                if not pending:
+                    lifecycle.errand_done([attempt.id], errand=attempt.errand)
+                continue
+            wait = timedelta(seconds=5) if isinstance(answer, Busy) else fallback.backoff(attempt.errand_tries + 2)
+            if isinstance(answer, AccountProblem):
+                wait = timedelta(minutes=1)
+            Attempt.objects.filter(id=attempt.id).update(errand_at=now + wait, errand_tries=F("errand_tries") + 1)
+    return len(attempts)
+
+
+def _claimed(rows, field: str, *, until: datetime) -> list[Attempt]:
+    """Take a batch by moving its time forward, so that another copy does not take it too."""
+    taken = []
+    candidates = rows.select_related("provider", "job").order_by(field)[:BATCH]
+    for attempt in candidates:
+        if Attempt.objects.filter(id=attempt.id, **{field: getattr(attempt, field)}).update(**{field: until}):
+            taken.append(attempt)
+    return taken
+
+
+def _each(
+    threads: ThreadPoolExecutor, ask: Callable[[Attempt], Answer], attempts: list[Attempt]
+) -> list[tuple[Attempt, Answer | ProviderError]]:
+    """Ask for all at once; return each answer or the provider error it ended in."""
+
+    def safely(attempt: Attempt) -> Answer | ProviderError:
+        try:
+            return ask(attempt)
+        except ProviderError as error:
+            return error
+        except Exception as error:
+            logger.exception("inquiry_crashed attempt=%s", attempt.id)
+            return ProviderError(f"{type(error).__name__}: {error}")
+
+    return list(zip(attempts, threads.map(safely, attempts), strict=True))

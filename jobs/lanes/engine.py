@@ -1,0 +1,182 @@
+"""How a lane is worked: one RQ job means "pump this lane", never one job a selfie.
+
+    claim ──► threads (HTTP, files) ──► outcomes ──► one transaction ──► claim …
+
+The pump's main thread alone touches the database; threads do everything slow. It claims and
+writes at most once per PACE, at once when it was idle, and goes on until nothing is claimable
+and it has lingered, or its time budget is used up (spine/README.md, 2: without pacing every row
+is its own batch and a hero costs twice as much).
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from abc import ABC, abstractmethod
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, ClassVar
+
+import redis
+from django.utils import timezone
+
+from .. import queues
+from ..models import Heartbeat
+
+logger = logging.getLogger(__name__)
+
+PACE_SECONDS = 0.05
+LINGER_SECONDS = 2.0
+BUDGET_SECONDS = 20.0
+HEARTBEAT_SECONDS = 10.0
+# While something flies or the pump lingers it looks again this often, nudge or not.
+LOOK_SECONDS = 0.5
+
+
+# Set when this process is told to end: pumps finish what flies and claim nothing more.
+stopping = threading.Event()
+
+
+class LaneWork(ABC):
+    """What one lane does with what it claims."""
+
+    lane: ClassVar[str]
+    threads: ClassVar[int]
+
+    def before_claim(self) -> None:  # noqa: B027 - most lanes have nothing to do here
+        """Do what has to be done in the main thread each time the pump looks."""
+
+    @abstractmethod
+    def claim(self, room: int) -> list[Any]:
+        """Take up to `room` pieces of work; runs in the main thread."""
+
+    @abstractmethod
+    def work(self, item: Any) -> Any:
+        """Do one piece, without the database, and return its outcome; runs in a thread.
+
+        An exception becomes the outcome `(item, exception)` for `record_crash`.
+        """
+
+    @abstractmethod
+    def record(self, outcomes: list[Any]) -> None:
+        """Write the outcomes of one tick; runs in the main thread."""
+
+    @abstractmethod
+    def record_crash(self, item: Any, error: BaseException) -> None:
+        """Write that a piece of work ended in an exception nobody expected."""
+
+
+class _Wake:
+    """Turns nudges into entries of the pump's own queue, on a thread that listens only while a pump runs."""
+
+    def __init__(self, lane: str) -> None:
+        self.lane = lane
+        self.inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.listening = threading.Event()
+        threading.Thread(target=self._listen, name=f"wake-{lane}", daemon=True).start()
+
+    def _listen(self) -> None:
+        connection = queues.blocking_client()
+        while True:
+            self.listening.wait()
+            try:
+                if queues.wait_for_nudge(connection, self.lane, seconds=1):
+                    self.inbox.put(None)
+            except redis.RedisError:
+                time.sleep(0.5)
+
+
+class Pump:
+    """Works one lane; kept per process, so that threads and their HTTP sessions outlive a pump."""
+
+    def __init__(self, work: LaneWork, *, listens: bool = True) -> None:
+        self.work = work
+        self.wake = _Wake(work.lane) if listens else None
+        self.inbox: queue.SimpleQueue[Any] = self.wake.inbox if self.wake else queue.SimpleQueue()
+        self.threads = ThreadPoolExecutor(work.threads, thread_name_prefix=f"{work.lane}-io")
+        self._paced_at = 0.0
+        self._beat_at = 0.0
+
+    def run(self, *, linger: float = LINGER_SECONDS, budget: float = BUDGET_SECONDS) -> bool:
+        """Work until the lane is empty or the budget is used up; return whether there may be more."""
+        started = time.monotonic()
+        end, idle_until = started + budget, started + linger
+        flying = 0
+        if self.wake:
+            queues.looking(self.work.lane)
+            self.wake.listening.set()
+        try:
+            look = True
+            while True:
+                self._beat()
+                now = time.monotonic()
+                if look and now < end and not stopping.is_set():
+                    self._pace()
+                    self.work.before_claim()
+                    items = self.work.claim(self.work.threads - flying) if flying < self.work.threads else []
+                    for item in items:
+                        self._start(item)
+                    flying += len(items)
+                    if items:
+                        idle_until = time.monotonic() + linger
+                now = time.monotonic()
+                if not flying and (stopping.is_set() or now >= min(end, idle_until)):
+                    return now >= end
+                landed, look = self._wait(
+                    min(LOOK_SECONDS, max(0.01, min(end, idle_until) - now)) if not flying else LOOK_SECONDS
+                )
+                if landed:
+                    flying -= len(landed)
+                    self._record(landed)
+                    idle_until = time.monotonic() + linger
+        finally:
+            if self.wake:
+                self.wake.listening.clear()
+
+    def _start(self, item: Any) -> None:
+        future = self.threads.submit(self.work.work, item)
+        future.add_done_callback(lambda done, item=item: self.inbox.put((item, done)))
+
+    def _wait(self, seconds: float) -> tuple[list[tuple[Any, Future[Any]]], bool]:
+        """Return what landed and whether to look for more: woken, landed or simply time."""
+        try:
+            entries = [self.inbox.get(timeout=seconds)]
+        except queue.Empty:
+            return [], True
+        if entries[0] is not None:
+            self._pace()
+        while True:
+            try:
+                entries.append(self.inbox.get_nowait())
+            except queue.Empty:
+                return [entry for entry in entries if entry is not None], True
+
+    def _record(self, landed: list[tuple[Any, Future[Any]]]) -> None:
+        outcomes = []
+        for item, future in landed:
+            error = future.exception()
+            if error is None:
+                outcomes.append(future.result())
+            else:
+                logger.error("lane_crash lane=%s", self.work.lane, exc_info=error)
+                self.work.record_crash(item, error)
+        if outcomes:
+            self.work.record(outcomes)
+
+    def _pace(self) -> None:
+        """Sleep until PACE has passed since the last time; at once when it was longer ago."""
+        rest = self._paced_at + PACE_SECONDS - time.monotonic()
+        if rest > 0:
+            time.sleep(rest)
+        self._paced_at = time.monotonic()
+
+    def _beat(self) -> None:
+        if self.wake and time.monotonic() - self._beat_at > HEARTBEAT_SECONDS:
+            self._beat_at = time.monotonic()
+            beat(f"worker-{self.work.lane}")
+
+
+def beat(name: str) -> None:
+    """Write that this process is at work."""
+    Heartbeat.objects.update_or_create(name=name, defaults={"seen_at": timezone.now()})

@@ -1,0 +1,104 @@
+"""The prepare lane: from the photo as it came to a clean one, or to a reason why not.
+
+The decoding happens in a process of its own with limits (`jobs.photos.sandbox`); this worker
+only moves bytes. The raw photo is deleted as soon as the clean one is stored.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from .. import claims, lifecycle, queues, storage
+from ..models import Lane
+from ..photos.outcomes import BadPhoto
+from ..photos.sandbox import Sandbox, SandboxUnavailable
+from .engine import LaneWork
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=25)
+RETRY_AFTER = timedelta(seconds=2)
+
+
+@dataclass(frozen=True)
+class _Photo:
+    job_id: UUID
+    raw_key: str
+    lease_token: str
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    photo: _Photo
+    clean_key: str = ""
+    failure_code: str = ""
+    retry: bool = False
+
+
+class PrepareLane(LaneWork):
+    lane = Lane.PREPARE
+    threads = 1
+
+    def __init__(self, sandbox: Sandbox | None = None) -> None:
+        self.sandbox = sandbox or Sandbox()
+
+    def claim(self, room: int) -> list[_Photo]:
+        claim = claims.claim_lane(Lane.PREPARE, limit=room, lease=LEASE)
+        with transaction.atomic():
+            for job in claim.jobs:
+                lifecycle.start_preparing(job.id, lease_token=claim.lease_token, now=timezone.now())
+        return [_Photo(job.id, job.raw_key, claim.lease_token) for job in claim.jobs]
+
+    def work(self, photo: _Photo) -> _Outcome:
+        try:
+            raw = storage.read(photo.raw_key)
+        except FileNotFoundError:
+            return _Outcome(photo, failure_code="photo_unreadable")
+        except OSError:
+            return _Outcome(photo, retry=True)
+        try:
+            clean = self.sandbox.clean(raw)
+        except BadPhoto as bad:
+            return _Outcome(photo, failure_code=bad.code)
+        except SandboxUnavailable as error:
+            logger.error("sandbox_unavailable error=%s", error)
+            return _Outcome(photo, retry=True)
+        try:
+            return _Outcome(photo, clean_key=storage.save(storage.new_key("clean", "jpg"), clean.jpeg))
+        except OSError:
+            return _Outcome(photo, retry=True)
+
+    def record(self, outcomes: list[_Outcome]) -> None:
+        unwanted: list[str] = []
+        now = timezone.now()
+        with transaction.atomic():
+            for outcome in outcomes:
+                photo = outcome.photo
+                if outcome.clean_key:
+                    took = lifecycle.photo_ready(
+                        photo.job_id, lease_token=photo.lease_token, clean_key=outcome.clean_key, now=now
+                    )
+                    # Canceled, erased or claimed by another worker meanwhile: what was brought goes.
+                    unwanted.append(photo.raw_key if took else outcome.clean_key)
+                elif outcome.retry:
+                    self._retry(photo)
+                else:
+                    if lifecycle.fail_photo(
+                        photo.job_id, lease_token=photo.lease_token, code=outcome.failure_code, now=now
+                    ):
+                        unwanted.append(photo.raw_key)
+            queues.nudge_after_commit(Lane.DISPATCH)
+        storage.delete(unwanted)
+
+    def record_crash(self, item: _Photo, error: BaseException) -> None:
+        self._retry(item)
+
+    def _retry(self, photo: _Photo) -> None:
+        """Our own trouble, not the photo's: try again until the job's deadline."""
+        claims.release(photo.job_id, lease_token=photo.lease_token, due_at=timezone.now() + RETRY_AFTER)

@@ -1,0 +1,43 @@
+"""The looks the product ships with. Staff edit them later; seeding never changes what is there."""
+
+SHIPPED = [
+    {
+        "slug": "neon-noir",
+        "title": "Neon noir",
+        "note": "Rain, glass, magenta",
+        "prompt": (
+            "Cinematic portrait film of the person in the photo as a cyberpunk hero: neon-lit rainy street at night, "
+            "magenta and cyan rim light, armoured suit, translucent visor, slow push-in, shallow depth of field."
+        ),
+        "negative_prompt": "distorted face, different person, extra limbs, text, watermark, gore, nudity",
+        "picture": "img/neon-noir.jpg",
+        "loop": "films/neon-noir-loop.mp4",
+        "order": 10,
+    },
+    {
+        "slug": "chrome-samurai",
+        "title": "Chrome samurai",
+        "note": "Red sun, forged steel",
+        "prompt": (
+            "Cinematic portrait film of the person in the photo as a chrome samurai: huge red sun over a dark city, "
+            "polished steel armour with gold seams, narrow visor, drifting embers, slow push-in."
+        ),
+        "negative_prompt": "distorted face, different person, extra limbs, text, watermark, gore, nudity",
+        "picture": "img/chrome-samurai.jpg",
+        "loop": "films/chrome-samurai-loop.mp4",
+        "order": 20,
+    },
+    {
+        "slug": "netrunner",
+        "title": "Netrunner",
+        "note": "Green code, one lens",
+        "prompt": (
+            "Cinematic portrait film of the person in the photo as a netrunner: dark server canyon, falling green "
+            "code, one glowing lens over an eye, matte tactical suit, natural skin, slow push-in."
+        ),
+        "negative_prompt": "distorted face, different person, extra limbs, text, watermark, gore, nudity",
+        "picture": "img/netrunner.jpg",
+        "loop": "films/netrunner-loop.mp4",
+        "order": 30,
+    },
+]

@@ -1,0 +1,20 @@
+"""`manage.py reconcile`: the process that brings everything back (see `jobs.reconcile`)."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from jobs.reconcile import Reconciler
+
+
+class Command(BaseCommand):
+    help = "Look after everything that can be stuck: leases, silent predictions, deadlines, retention. Needs no Redis."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        reconciler = Reconciler()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: reconciler.stopped.set())
+        reconciler.run()

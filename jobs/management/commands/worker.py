@@ -1,0 +1,34 @@
+"""`manage.py worker LANE`: an RQ worker for one lane.
+
+One queue a process: a worker on two loses a job when it dies between taking and starting one
+(pitfalls.md, 1). SimpleWorker, because the lanes' threads and connections are worth keeping and
+a forked child would go on POSTing after its parent was killed; photos are decoded in a sandbox
+process of their own, so nothing hostile runs here.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+
+from jobs.models import Lane
+from jobs.worker import LaneWorker
+
+
+class Command(BaseCommand):
+    help = "Work one lane: prepare, dispatch or collect."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("lane", choices=Lane.values)
+
+    def handle(self, *args: Any, lane: str, **options: Any) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        try:
+            LaneWorker.for_lane(lane, url=settings.REDIS_URL).work(logging_level="WARNING")
+        except redis.RedisError as error:
+            sys.exit(f"worker {lane}: Redis is not reachable ({type(error).__name__}); reconcile carries the work.")

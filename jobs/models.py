@@ -1,0 +1,343 @@
+"""The rows. The database is the truth; what may change in them is in `jobs.lifecycle` and `jobs.claims`."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from providers.models import ProviderConfig
+
+
+class Lane(models.TextChoices):
+    """A kind of background work. A job waits in at most one lane; '' means it is nobody's turn."""
+
+    PREPARE = "prepare"
+    DISPATCH = "dispatch"
+    COLLECT = "collect"
+
+
+class Look(models.Model):
+    """A hero style, edited by staff."""
+
+    slug = models.SlugField(max_length=40, unique=True)
+    title = models.CharField(max_length=60)
+    note = models.CharField(max_length=80, blank=True, help_text="Three or four words under the title.")
+    prompt = models.TextField()
+    negative_prompt = models.TextField(blank=True)
+    picture = models.CharField(max_length=120, help_text="Static path of the sample poster.")
+    loop = models.CharField(max_length=120, blank=True, help_text="Static path of the silent sample film.")
+    order = models.PositiveSmallIntegerField(default=100)
+    active = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["order", "slug"]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def visible_to(self, owner: str) -> JobQuerySet:
+        """The owner's jobs; nobody's when the owner is not known."""
+        return self.filter(owner=owner) if owner else self.none()
+
+    def claimable(self, lane: str, *, now: datetime) -> JobQuerySet:
+        """Rows of a lane that are due, first in first out."""
+        return self.filter(lane=lane, due_at__lte=now).order_by("created_at")
+
+    def is_open(self) -> JobQuerySet:
+        return self.filter(status__in=Job.OPEN)
+
+
+class Job(models.Model):
+    """What somebody asked for and watches."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued"
+        PROCESSING = "processing"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+        CANCELED = "canceled"
+
+    class Stage(models.TextChoices):
+        ACCEPTED = "accepted"
+        PREPARING = "preparing"
+        WAITING_FOR_SLOT = "waiting_for_slot"
+        SUBMITTED = "submitted"
+        WARMING_UP = "warming_up"
+        RENDERING = "rendering"
+        COLLECTING = "collecting"
+        READY = "ready"
+
+    OPEN = (Status.QUEUED, Status.PROCESSING)
+    FINAL = (Status.SUCCEEDED, Status.FAILED, Status.CANCELED)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.CharField(max_length=80, help_text="u:<user id> or v:<digest of the visitor cookie>.")
+    look = models.ForeignKey(Look, models.PROTECT)
+    hero_name = models.CharField(max_length=24, blank=True)
+
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.QUEUED)
+    stage = models.CharField(max_length=20, choices=Stage.choices, default=Stage.ACCEPTED)
+    progress = models.FloatField(default=0.0, help_text="0 to 1, of the whole way.")
+    failure_code = models.CharField(max_length=40, blank=True, default="")
+    reason_code = models.CharField(max_length=40, blank=True, default="", help_text="Why the time range moved.")
+    reason_subject = models.CharField(max_length=80, blank=True, default="")
+    seq = models.PositiveIntegerField(default=1, help_text="Number of the newest job event.")
+
+    lane = models.CharField(max_length=10, choices=Lane.choices, blank=True, default=Lane.PREPARE)
+    due_at = models.DateTimeField(help_text="Next claim; a claim moves it to the lease's end.")
+    lease_token = models.CharField(max_length=32, blank=True, default="")
+    lane_tries = models.PositiveSmallIntegerField(
+        default=0, help_text="Tries in the present lane that came to nothing."
+    )
+
+    raw_key = models.CharField(max_length=120, blank=True, default="")
+    clean_key = models.CharField(max_length=120, blank=True, default="")
+    photo_sha256 = models.CharField(max_length=64)
+    photo_bytes = models.PositiveIntegerField(default=0)
+    preview_key = models.CharField(max_length=120, blank=True, default="")
+    poster_key = models.CharField(max_length=120, blank=True, default="")
+    video_key = models.CharField(max_length=120, blank=True, default="")
+    video_bytes = models.PositiveBigIntegerField(default=0)
+    video_seconds = models.FloatField(null=True, blank=True)
+
+    idempotency_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - NULL is not equal to NULL
+    consent_version = models.CharField(max_length=20)
+    consent_at = models.DateTimeField()
+    locale = models.CharField(max_length=10, blank=True, default="")
+    email = models.EmailField(blank=True, default="")
+    share_slug = models.CharField(max_length=24, null=True, blank=True, unique=True)
+
+    created_at = models.DateTimeField()
+    first_frame_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    deadline_at = models.DateTimeField()
+    erase_at = models.DateTimeField()
+    erased_at = models.DateTimeField(null=True, blank=True)
+    winner = models.ForeignKey("Attempt", models.SET_NULL, null=True, blank=True, related_name="won_jobs")
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [
+            # In the order of the line, and by lateness for reconcile.
+            models.Index(name="job_line_claim", fields=["lane", "created_at"], condition=~Q(lane="")),
+            models.Index(name="job_claim", fields=["lane", "due_at"], condition=~Q(lane="")),
+            models.Index(name="job_owner", fields=["owner", "-created_at"]),
+            models.Index(
+                name="job_open_deadline", fields=["deadline_at"], condition=Q(status__in=["queued", "processing"])
+            ),
+            models.Index(name="job_erase", fields=["erase_at"], condition=Q(erased_at=None)),
+            models.Index(
+                name="job_line",
+                fields=["created_at"],
+                condition=Q(stage__in=["accepted", "preparing", "waiting_for_slot"]),
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(name="job_idempotency_key_once", fields=["owner", "idempotency_key"]),
+            models.CheckConstraint(
+                name="job_finished_at_iff_final",
+                condition=Q(finished_at=None, status__in=["queued", "processing"])
+                | Q(finished_at__isnull=False, status__in=["succeeded", "failed", "canceled"]),
+            ),
+            models.CheckConstraint(name="job_lane_only_while_open", condition=Q(lane="") | Q(finished_at=None)),
+            models.CheckConstraint(name="job_failure_iff_failed", condition=Q(failure_code="") ^ Q(status="failed")),
+            models.CheckConstraint(
+                name="job_succeeded_has_video",
+                condition=~Q(status="succeeded") | ~Q(video_key="") | Q(erased_at__isnull=False),
+            ),
+            models.CheckConstraint(name="job_progress_is_a_share", condition=Q(progress__gte=0) & Q(progress__lte=1)),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in self.FINAL
+
+
+class AttemptQuerySet(models.QuerySet["Attempt"]):
+    def holding_a_slot(self) -> AttemptQuerySet:
+        """Attempts that count against their provider's concurrency limit."""
+        return self.filter(slot_held=True)
+
+    def is_open(self) -> AttemptQuerySet:
+        return self.filter(status__in=Attempt.OPEN)
+
+
+class Attempt(models.Model):
+    """One try of a job at one provider."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        SUBMITTING = "submitting"
+        UNCONFIRMED = "unconfirmed"
+        SUBMITTED = "submitted"
+        RUNNING = "running"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+        TIMED_OUT = "timed_out"
+        CANCELED = "canceled"
+        SUPERSEDED = "superseded"
+
+    OPEN = (Status.PENDING, Status.SUBMITTING, Status.UNCONFIRMED, Status.SUBMITTED, Status.RUNNING)
+
+    class Errand(models.TextChoices):
+        """Something still to be told to the provider about a prediction nobody waits for."""
+
+        CANCEL = "cancel"
+        DELETE = "delete"
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="attempts")
+    provider = models.ForeignKey(ProviderConfig, models.PROTECT, related_name="attempts")
+    number = models.PositiveSmallIntegerField()
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.SUBMITTING)
+    slot_held = models.BooleanField(default=True, help_text="Counts against the provider's concurrency limit.")
+    token = models.CharField(max_length=48, unique=True, help_text="Names this attempt in its webhook address.")
+    prediction_id = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - NULL until it is known
+
+    lease_token = models.CharField(max_length=32)
+    lease_until = models.DateTimeField()
+    claimed_at = models.DateTimeField()
+    answered_at = models.DateTimeField(
+        null=True, blank=True, help_text="The last moment at which the provider can have counted the call."
+    )
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    heard_at = models.DateTimeField(null=True, blank=True, help_text="Last news, by webhook or poll.")
+    poll_at = models.DateTimeField(null=True, blank=True)
+    first_frame_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    deadline_at = models.DateTimeField()
+
+    progress = models.FloatField(default=0.0)
+    preview_url = models.CharField(max_length=2000, blank=True, default="")
+    video_url = models.CharField(max_length=2000, blank=True, default="")
+    error_code = models.CharField(max_length=40, blank=True, default="")
+    raw_error = models.TextField(blank=True, default="")
+    cost = models.DecimalField(max_digits=9, decimal_places=4, default=0)
+
+    errand = models.CharField(max_length=8, choices=Errand.choices, blank=True, default="")
+    errand_at = models.DateTimeField(null=True, blank=True)
+    errand_tries = models.PositiveSmallIntegerField(default=0)
+
+    objects = AttemptQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["number"]
+        indexes = [
+            models.Index(name="attempt_slot", fields=["provider"], condition=Q(slot_held=True)),
+            models.Index(name="attempt_window", fields=["provider", "answered_at"]),
+            models.Index(
+                name="attempt_lease", fields=["lease_until"], condition=Q(status__in=["submitting", "unconfirmed"])
+            ),
+            models.Index(name="attempt_poll", fields=["poll_at"], condition=Q(status__in=["submitted", "running"])),
+            models.Index(name="attempt_errand", fields=["errand_at"], condition=~Q(errand="")),
+        ]
+        constraints = [
+            models.UniqueConstraint(name="attempt_number_once", fields=["job", "number"]),
+            models.UniqueConstraint(name="attempt_prediction_once", fields=["provider", "prediction_id"]),
+            models.UniqueConstraint(name="attempt_one_winner", fields=["job"], condition=Q(status="succeeded")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job_id} #{self.number}"
+
+
+class JobEvent(models.Model):
+    """A line in a job's own history; append-only. `seq` counts 1, 2, 3… within the job."""
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="events", db_index=False)
+    seq = models.PositiveIntegerField()
+    kind = models.CharField(max_length=30)
+    at = models.DateTimeField()
+    data = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["seq"]
+        constraints = [models.UniqueConstraint(name="job_event_seq_once", fields=["job", "seq"])]
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.kind}"
+
+
+class WebhookDelivery(models.Model):
+    """One webhook POST, kept as it came."""
+
+    class Verdict(models.TextChoices):
+        VALID = "valid"
+        FORGED = "forged"
+        STALE = "stale"
+        DUPLICATE = "duplicate"
+        UNKNOWN = "unknown"
+
+    provider = models.CharField(max_length=40)
+    attempt_token = models.CharField(max_length=64)
+    event_id = models.CharField(max_length=128, blank=True, default="")
+    verdict = models.CharField(max_length=10, choices=Verdict.choices)
+    headers = models.JSONField(default=dict)
+    body = models.BinaryField(default=bytes)
+    received_at = models.DateTimeField()
+    attempt = models.ForeignKey(Attempt, models.SET_NULL, null=True, blank=True, related_name="deliveries")
+    due_at = models.DateTimeField(null=True, blank=True, help_text="Next try to apply it; empty when done.")
+    applied_at = models.DateTimeField(null=True, blank=True)
+    apply_tries = models.PositiveSmallIntegerField(default=0)
+    error = models.CharField(max_length=300, blank=True, default="")
+
+    class Meta:
+        verbose_name_plural = "webhook deliveries"
+        ordering = ["-received_at"]
+        indexes = [
+            models.Index(name="delivery_due", fields=["due_at"], condition=Q(due_at__isnull=False)),
+            models.Index(name="delivery_received", fields=["received_at"]),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                name="delivery_once",
+                fields=["provider", "attempt_token", "event_id"],
+                condition=Q(verdict__in=["valid", "unknown"]),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.event_id}"
+
+
+class Heartbeat(models.Model):
+    """When a process of ours was last seen at work. RQ's own list is empty after a FLUSHALL."""
+
+    name = models.CharField(max_length=60, primary_key=True)
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AuditEntry(models.Model):
+    """Who of the staff looked at a photo, changed a key, tried again, canceled or erased. Append-only."""
+
+    at = models.DateTimeField()
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
+    action = models.CharField(max_length=40)
+    subject = models.CharField(max_length=120)
+    data = models.JSONField(default=dict)
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        ordering = ["-at"]
+        indexes = [models.Index(name="audit_at", fields=["-at"])]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.subject}"
+
+
+def next_seq() -> F:
+    """The expression that numbers the next job event."""
+    return F("seq") + 1

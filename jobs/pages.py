@@ -1,0 +1,149 @@
+"""The pages people see. They show what the API would answer; everything that moves is in `static/js`."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urljoin
+from uuid import UUID
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.http import require_http_methods, require_safe
+
+from . import eta, services, snapshots, storage
+from .api import identity, orders
+from .api.problems import Problem
+from .models import Job, Look
+
+_HEROES_SHOWN = 60
+
+
+@never_cache
+@csrf_protect
+@require_http_methods(["GET", "HEAD", "POST"])
+def start(request: HttpRequest) -> HttpResponse:
+    """The start page; a form without JavaScript is sent to it too."""
+    owner, cookie = _owner(request)
+    problem = None
+    if request.method == "POST":
+        try:
+            order = orders.read_order(request.POST, request.FILES, idempotency_key=None, locale=get_language() or "")
+            job, _created = services.create_job(order, owner=owner, now=timezone.now())
+            return _with_cookie(redirect("job", job_id=job.id), cookie)
+        except Problem as error:
+            problem = error.body()
+    context = {
+        "looks": Look.objects.filter(active=True),
+        "limits": {
+            "bytes": settings.PHOTO_MAX_BYTES,
+            "pixels": settings.PHOTO_MAX_PIXELS,
+            "name": settings.HERO_NAME_MAX,
+        },
+        "retention_hours": _retention_hours(),
+        "consent_version": settings.CONSENT_VERSION,
+        "chosen": request.GET.get("look", "") or request.POST.get("look", ""),
+        "upload_url": reverse("api:jobs"),
+        "wait_url": reverse("wait"),
+        "problem": problem,
+    }
+    response = render(request, "pages/start.html", context, status=problem["status"] if problem else 200)
+    return _with_cookie(response, cookie)
+
+
+@require_safe
+def wait_shell(request: HttpRequest) -> HttpResponse:
+    """The empty wait page that the start page keeps ready, so that the picture comes before the upload ends."""
+    return render(request, "pages/wait.html", {"job": None, "look": None, "start_url": reverse("start")})
+
+
+@never_cache
+@require_safe
+def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """A job's own address: the wait, then the film, or what became of it."""
+    row = Job.objects.visible_to(identity.owner_of(request) or "").select_related("look").filter(id=job_id).first()
+    if row is None:
+        raise Http404
+    now = timezone.now()
+    context: dict[str, Any] = {
+        "job": snapshots.of(row, now=now),
+        "look": row.look,
+        "start_url": reverse("start"),
+        "retention_hours": _retention_hours(),
+    }
+    if row.erased_at:
+        return render(request, "pages/erased.html", context)
+    if row.status == Job.Status.SUCCEEDED:
+        context["photo_url"] = storage.signed_url(row.clean_key, filename="photo.jpg", now=now) or None
+        return render(request, "pages/reveal.html", context)
+    if row.is_final:
+        return render(request, "pages/ended.html", context)
+    return render(request, "pages/wait.html", context)
+
+
+@never_cache
+@require_safe
+def heroes(request: HttpRequest) -> HttpResponse:
+    """The films of this visitor."""
+    rows = Job.objects.visible_to(identity.owner_of(request) or "").filter(erased_at=None).select_related("look")
+    jobs = list(rows[:_HEROES_SHOWN])
+    places, now = eta.positions(jobs), timezone.now()
+    shown = [snapshots.snapshot(row, position=places[row.id], now=now) for row in jobs]
+    return render(request, "pages/heroes.html", {"jobs": shown, "start_url": reverse("start")})
+
+
+@require_safe
+def share(request: HttpRequest, share_slug: str) -> HttpResponse:
+    """A film its owner made public; gone when the owner says so."""
+    row = Job.objects.select_related("look").filter(share_slug=share_slug, erased_at=None).first()
+    if row is None:
+        raise Http404
+    now = timezone.now()
+    video = storage.signed_url(row.video_key, filename=snapshots.film_name(row), now=now)
+    poster = storage.signed_url(row.poster_key, filename="poster.jpg", now=now)
+    shown = {
+        "title": row.hero_name or row.look.title,
+        "hero_name": row.hero_name,
+        "look_title": row.look.title,
+        "look": row.look.slug,
+        "video": video,
+        "poster": poster,
+        "page": urljoin(settings.PUBLIC_URL, request.path),
+        "absolute_video": urljoin(settings.PUBLIC_URL, video),
+        "absolute_poster": urljoin(settings.PUBLIC_URL, poster),
+        "width": 720,
+        "height": 1280,
+        "seconds": row.video_seconds,
+    }
+    return render(request, "pages/share.html", {"share": shown, "look": row.look, "start_url": reverse("start")})
+
+
+@require_safe
+def privacy(request: HttpRequest) -> HttpResponse:
+    """What happens to a photo, in plain words."""
+    context = {"retention_hours": _retention_hours(), "consent_version": settings.CONSENT_VERSION}
+    return render(request, "pages/privacy.html", context)
+
+
+def _owner(request: HttpRequest) -> tuple[str, str]:
+    """Return the owner of a page request and, for a newcomer, the value of the cookie to set."""
+    owner = identity.owner_of(request) or ""
+    if owner:
+        return owner, ""
+    value, owner = identity.new_visitor()
+    return owner, value
+
+
+def _with_cookie(response: HttpResponse, value: str) -> HttpResponse:
+    if value:
+        identity.set_visitor_cookie(response, value)
+    return response
+
+
+def _retention_hours() -> int:
+    return round(settings.RETENTION.total_seconds() / 3600)

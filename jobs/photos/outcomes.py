@@ -1,0 +1,80 @@
+"""What can come of a photo: a clean one, or a reason that a person can act on.
+
+The one table of photo codes. The door answers its HTTP status with them; the prepare lane fails the job with them.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CleanPhoto:
+    """A photo that is safe to keep and to show: upright sRGB pixels in a bare JPEG, and where the face is.
+
+    `face` is (x, y, width, height) of the best face as fractions of the picture, `faces` how many were seen,
+    `brightness` the mean light of the picture from 0 to 1.
+    """
+
+    jpeg: bytes
+    width: int
+    height: int
+    faces: int
+    face: tuple[float, float, float, float] | None
+    brightness: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Why a photo was refused, as an HTTP status, a sentence, and what to do next."""
+
+    status: int
+    message: str
+    next_step: str
+
+
+OUTCOMES: dict[str, Outcome] = {
+    "photo_empty": Outcome(422, "The photo arrived empty.", "Choose the photo again and resend it."),
+    "photo_too_big": Outcome(413, "The photo is larger than 12 MB.", "Send a smaller copy of it."),
+    "photo_type": Outcome(
+        415, "This file is not a photo we can read.", "Send a photo as JPEG, PNG, WebP or HEIC, as phones take them."
+    ),
+    "photo_too_many_pixels": Outcome(
+        422, "The photo has more than 40 megapixels.", "Send a smaller copy, or set the camera to a normal size."
+    ),
+    "photo_too_many_scans": Outcome(
+        422, "The photo is stored in a way we do not open.", "Save it again as an ordinary JPEG and send that."
+    ),
+    "photo_animated": Outcome(422, "This picture moves, and a selfie has to hold still.", "Send a single still photo."),
+    "photo_too_small": Outcome(
+        422, "The photo is too small to make a film of it.", "Send the original instead of a thumbnail."
+    ),
+    "photo_unreadable": Outcome(
+        422, "The photo is damaged or incomplete.", "Send it once more, or choose another photo."
+    ),
+    "photo_too_dark": Outcome(422, "The photo is almost black.", "Take it again with some light on your face."),
+    "no_face": Outcome(
+        422, "We could not find a face in this photo.", "Use a photo where one face looks at the camera, in good light."
+    ),
+    "face_too_small": Outcome(
+        422, "The face in this photo is too small.", "Come closer, or crop the photo around one face."
+    ),
+}
+
+
+class BadPhoto(Exception):
+    """A photo that goes no further, for a reason its owner can read.
+
+    `detail` is for logs only; it holds technical words, never anything from the picture.
+    """
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        outcome = OUTCOMES[code]
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code = code
+        self.detail = detail
+        self.status = outcome.status
+        self.message = outcome.message
+        self.next_step = outcome.next_step
+
+
+class SandboxUnavailable(Exception):
+    """The sandbox could not be started: not the photo's fault, so try the same photo again later."""

@@ -1,0 +1,137 @@
+"""The process that brings everything back: it needs the database and nothing else.
+
+| state | owner | deadline | road out |
+| --- | --- | --- | --- |
+| in a lane, due | a pump | one tick after it is overdue | nudge again; without Redis the lane is worked here |
+| in a lane, claimed | the claim | `due_at` (the lease's end) | due again by itself |
+| attempt submitting | the claim | `lease_until` | unconfirmed |
+| attempt unconfirmed | reconcile | look-up, or the attempt's deadline | adopted, or back to the line |
+| attempt submitted, running | the provider | `poll_at`, then `deadline_at` | polled; timed out, canceled and replaced |
+| delivery recorded | the collect pump | `due_at` | applied here |
+| canceled or erased prediction | reconcile | `errand_at` | the provider is told to stop or forget |
+| job open | everybody | `deadline_at` | failed with a reason |
+| job ended | retention | `erase_at` | erased |
+
+Several copies run without harm: each step is a claim or a guarded update.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections, connection, transaction
+
+from . import ingest, inquiries, lifecycle, queues, retention
+from .clock import database_now
+from .lanes import engine, pumps
+from .models import Job, Lane
+
+logger = logging.getLogger(__name__)
+
+TICK_SECONDS = 1.0
+OVERDUE = timedelta(seconds=1)
+RETENTION_EVERY_SECONDS = 30.0
+
+
+class Reconciler:
+    """Ticks until told to stop."""
+
+    def __init__(self) -> None:
+        self.stopped = threading.Event()
+        self._threads = ThreadPoolExecutor(8, thread_name_prefix="inquiry")
+        self._substitutes: dict[str, threading.Thread] = {}
+        self._swept_at = 0.0
+        self._beat_at = 0.0
+
+    def run(self) -> None:
+        """Tick once a second; a failing step is logged and tried again with the next tick."""
+        while not self.stopped.is_set():
+            started = time.monotonic()
+            self.tick()
+            self.stopped.wait(max(0.05, TICK_SECONDS - (time.monotonic() - started)))
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def tick(self) -> None:
+        """Look once at everything that can be stuck."""
+        for step in (
+            self._beat,
+            self._renew_nudges,
+            self._apply_deliveries,
+            self._ask_providers,
+            self._end_late_jobs,
+            self._sweep,
+        ):
+            _guarded(step)
+        close_old_connections()
+
+    def _beat(self) -> None:
+        if time.monotonic() - self._beat_at > engine.HEARTBEAT_SECONDS:
+            self._beat_at = time.monotonic()
+            engine.beat("reconcile")
+
+    def _renew_nudges(self) -> None:
+        overdue_since = database_now() - OVERDUE
+        for lane in Lane.values:
+            if Job.objects.filter(lane=lane, due_at__lt=overdue_since).exists() and not queues.renew_nudge(lane):
+                self._work_here(lane)
+
+    def _work_here(self, lane: str) -> None:
+        """Without Redis nobody hears a nudge: work the lane in a thread of this process."""
+        running = self._substitutes.get(lane)
+        if running is None or not running.is_alive():
+            logger.warning("lane_without_redis lane=%s", lane)
+            thread = threading.Thread(target=_pump_once, args=(lane,), name=f"substitute-{lane}", daemon=True)
+            self._substitutes[lane] = thread
+            thread.start()
+
+    def _apply_deliveries(self) -> None:
+        ingest.apply_deliveries()
+
+    def _ask_providers(self) -> None:
+        now = database_now()
+        inquiries.lapse_leases(now=now)
+        inquiries.look_up_unconfirmed(self._threads, now=now)
+        inquiries.poll_silent(self._threads, now=now)
+        inquiries.give_up_late_attempts(now=now)
+        inquiries.run_errands(self._threads, now=now)
+
+    def _end_late_jobs(self) -> None:
+        end_late_jobs(now=database_now())
+
+    def _sweep(self) -> None:
+        if time.monotonic() - self._swept_at > RETENTION_EVERY_SECONDS:
+            self._swept_at = time.monotonic()
+            retention.sweep(now=database_now())
+
+
+def end_late_jobs(*, now: datetime, limit: int = 200) -> int:
+    """Fail jobs past their deadline with a reason; return how many."""
+    late = Job.objects.is_open().filter(deadline_at__lte=now).values_list("id", flat=True)[:limit]
+    ended = 0
+    for job_id in list(late):
+        with transaction.atomic():
+            ended += lifecycle.fail(job_id, code="deadline", now=now)
+    return ended
+
+
+def _pump_once(lane: str) -> None:
+    try:
+        pumps.substitute(lane).run(linger=0.0, budget=settings.RECONCILE_PUMP_SECONDS)
+    except DatabaseError:
+        logger.exception("substitute_failed lane=%s", lane)
+    finally:
+        connection.close()
+
+
+def _guarded(step: Callable[[], object]) -> None:
+    try:
+        step()
+    except Exception:
+        logger.exception("reconcile_step_failed step=%s", getattr(step, "__name__", step))
+        connection.close()

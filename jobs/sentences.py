@@ -1,0 +1,50 @@
+"""Every sentence people read about a job, one table a kind. Codes are stable; words may change."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
+
+from .photos.outcomes import OUTCOMES
+
+
+class Failure(NamedTuple):
+    message: str
+    next_step: str
+
+
+_ANOTHER_PHOTO = noop("Choose another photo: one face, looking at you, in good light.")
+_AGAIN = noop("Try again. Your photo and your look are still good.")
+
+# Why a job failed, and what its owner can do about it. What can be wrong with a photo is said in `photos.outcomes`.
+FAILURES = {
+    "photo_refused": Failure(noop("No film studio would work with this photo."), _ANOTHER_PHOTO),
+    "no_provider": Failure(noop("No film studio could finish your film."), _AGAIN),
+    "deadline": Failure(noop("Your film took longer than we promise, so we stopped."), _AGAIN),
+    "film_unusable": Failure(noop("The film that came back could not be played."), _AGAIN),
+}
+_UNKNOWN = Failure(noop("Your film could not be finished."), _AGAIN)
+
+# Why the time range moved. {subject} is a provider's title.
+REASONS = {
+    "provider_busy": noop("{subject} is busy, so your hero waits for the next free place."),
+    "provider_moved": noop("{subject} had trouble, so your hero moves on to the next try."),
+    "answer_lost": noop("We lost touch with {subject} for a moment and are picking up the thread."),
+    "collecting_again": noop("The film is finished and we are fetching it once more."),
+}
+
+
+def failure(code: str) -> dict[str, str] | None:
+    """Return `{"code", "message", "next_step"}` for a failure code, None for none."""
+    if not code:
+        return None
+    found = OUTCOMES.get(code) or FAILURES.get(code, _UNKNOWN)
+    return {"code": code, "message": _(found.message), "next_step": _(found.next_step)}
+
+
+def reason(code: str, subject: str) -> str | None:
+    """Return the sentence that says why the time range moved, or None."""
+    template = REASONS.get(code)
+    return _(template).format(subject=subject or _("The studio")) if template else None

@@ -1,0 +1,205 @@
+"""What people and staff can ask for. Doors translate into these calls; the rules are here."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core import signing
+from django.db import IntegrityError, transaction
+
+from . import lifecycle, queues, signals, storage
+from .models import Attempt, AuditEntry, Job, JobEvent, Lane, Look, WebhookDelivery, next_seq
+
+logger = logging.getLogger(__name__)
+
+RECEIPT_SALT = "jobs.receipt"
+
+
+class IdempotencyConflict(Exception):
+    """The Idempotency-Key was used before, for something else."""
+
+
+class NotPossible(Exception):
+    """The job is not in a state that allows this; the message is for people."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What somebody sent, checked at the door."""
+
+    photo: bytes
+    extension: str
+    look: Look
+    hero_name: str = ""
+    email: str = ""
+    locale: str = ""
+    idempotency_key: str | None = None
+
+
+def create_job(order: Order, *, owner: str, now: datetime) -> tuple[Job, bool]:
+    """Accept an order and return its job and whether it is new.
+
+    The photo is stored before the row, the row before the nudge: whoever has the answer has a
+    job that will end. The same owner, key and content give the same job, also when fifty come
+    at once; the same key with other content raises IdempotencyConflict. OSError when storage is full.
+    """
+    digest = hashlib.sha256(order.photo).hexdigest()
+    if order.idempotency_key and (earlier := _earlier(order, owner)):
+        return _same_or_conflict(earlier, order, digest), False
+    key = storage.save(storage.new_key("raw", order.extension), order.photo)
+    job = Job(
+        id=uuid.uuid4(),
+        owner=owner,
+        look=order.look,
+        hero_name=order.hero_name,
+        lane=Lane.PREPARE,
+        due_at=now,
+        raw_key=key,
+        photo_sha256=digest,
+        photo_bytes=len(order.photo),
+        idempotency_key=order.idempotency_key,
+        consent_version=settings.CONSENT_VERSION,
+        consent_at=now,
+        locale=order.locale,
+        email=order.email,
+        created_at=now,
+        deadline_at=now + settings.JOB_DEADLINE,
+        erase_at=now + settings.RETENTION,
+    )
+    try:
+        with transaction.atomic():
+            lifecycle.accept(job, now=now)
+            queues.nudge_after_commit(Lane.PREPARE)
+    except IntegrityError:
+        storage.delete([key])
+        earlier = _earlier(order, owner) if order.idempotency_key else None
+        if earlier is None:
+            raise
+        return _same_or_conflict(earlier, order, digest), False
+    except BaseException:
+        storage.delete([key])
+        raise
+    logger.info("job_accepted job=%s look=%s bytes=%d", job.id, order.look.slug, len(order.photo))
+    return job, True
+
+
+def _earlier(order: Order, owner: str) -> Job | None:
+    rows = Job.objects.filter(owner=owner, idempotency_key=order.idempotency_key)
+    return rows.select_related("look").first()
+
+
+def _same_or_conflict(job: Job, order: Order, digest: str) -> Job:
+    same = job.look_id == order.look.id and (
+        job.erased_at is not None or (job.photo_sha256 == digest and job.hero_name == order.hero_name)
+    )
+    if not same:
+        raise IdempotencyConflict
+    return job
+
+
+def cancel_job(job_id: UUID, *, now: datetime, by: str = "owner") -> bool:
+    """Stop a job and let go of its photo; its predictions are told to stop. False when it had ended already."""
+    with transaction.atomic():
+        changed = lifecycle.cancel(job_id, now=now, by=by)
+        if changed:
+            queues.nudge_after_commit(Lane.DISPATCH)
+    if changed:
+        logger.info("job_canceled job=%s by=%s", job_id, by)
+        _let_go_of_photo(job_id)
+    return changed
+
+
+def _let_go_of_photo(job_id: UUID) -> None:
+    """Delete the photo of a job that will never need it again."""
+    keys = Job.objects.values_list("raw_key", "clean_key", "preview_key").get(id=job_id)
+    storage.delete(keys)
+    Job.objects.filter(id=job_id).update(raw_key="", clean_key="", preview_key="")
+
+
+def erase_job(job_id: UUID, *, now: datetime, by: str = "owner") -> dict[str, Any]:
+    """Forget photo, film and everything about the person, here and at the providers; return a receipt.
+
+    A job under way is canceled first. Erasing twice gives the same receipt.
+    """
+    cancel_job(job_id, now=now, by=by)
+    job = Job.objects.get(id=job_id)
+    if job.erased_at is None:
+        # Files go first: a crash in between leaves a row that says too much, never a file nobody knows of.
+        # Nothing can be added meanwhile: the job is final, and late writers delete what they brought.
+        storage.delete([job.raw_key, job.clean_key, job.preview_key, job.poster_key, job.video_key])
+        with transaction.atomic():
+            if lifecycle.erased(job_id, now=now):
+                lifecycle.owe_deletion(job_id, now=now)
+                Attempt.objects.filter(job_id=job_id).update(preview_url="", video_url="", raw_error="")
+                WebhookDelivery.objects.filter(attempt__job_id=job_id).update(body=b"", headers={})
+        logger.info("job_erased job=%s by=%s", job_id, by)
+        job.refresh_from_db(fields=["erased_at"])
+    return receipt(job)
+
+
+def receipt(job: Job) -> dict[str, Any]:
+    """Return the signed statement that a job's photo and film are gone."""
+    at = job.erased_at.isoformat().replace("+00:00", "Z") if job.erased_at else None
+    return {
+        "id": str(job.id),
+        "erased_at": at,
+        "receipt": signing.dumps({"job": str(job.id), "erased_at": at}, salt=RECEIPT_SALT, compress=True),
+    }
+
+
+def share_job(job_id: UUID, *, now: datetime) -> Job:
+    """Give a finished film a public address. Doing it twice keeps the first one."""
+    with transaction.atomic():
+        job = Job.objects.select_for_update().select_related("look").get(id=job_id)
+        if job.status != Job.Status.SUCCEEDED or job.erased_at:
+            raise NotPossible("Only a finished film can be shared.")
+        if not job.share_slug:
+            job.share_slug = secrets.token_urlsafe(9)
+            _note(job, "shared", now, share_slug=job.share_slug)
+    return job
+
+
+def unshare_job(job_id: UUID, *, now: datetime) -> Job:
+    """Take a film's public address away."""
+    with transaction.atomic():
+        job = Job.objects.select_for_update().select_related("look").get(id=job_id)
+        if job.share_slug:
+            job.share_slug = None
+            _note(job, "unshared", now, share_slug=None)
+    return job
+
+
+def retry_job(job_id: UUID, *, now: datetime, actor: Any) -> Job:
+    """Make a new job from a failed one, with the same clean photo; staff only.
+
+    Terminal is terminal, so the old job stays as it ended. NotPossible without a photo.
+    """
+    old = Job.objects.select_related("look").get(id=job_id)
+    if not old.is_final or old.erased_at or not (old.clean_key or old.raw_key):
+        raise NotPossible("Only an ended job whose photo is still here can be tried again.")
+    photo = storage.read(old.clean_key or old.raw_key)
+    order = Order(photo, "jpg", old.look, old.hero_name, old.email, old.locale)
+    job, _created = create_job(order, owner=old.owner, now=now)
+    audit(actor, "job_retried", str(old.id), {"new_job": str(job.id)}, now=now)
+    return job
+
+
+def audit(actor: Any, action: str, subject: str, data: dict[str, Any], *, now: datetime) -> None:
+    """Write down what one of the staff did."""
+    AuditEntry.objects.create(at=now, actor=actor, action=action, subject=subject, data=data)
+
+
+def _note(job: Job, kind: str, now: datetime, **values: Any) -> None:
+    """Change something about a job that is no status, with an event."""
+    Job.objects.filter(id=job.id).update(seq=next_seq(), **values)
+    job.seq = Job.objects.values_list("seq", flat=True).get(id=job.id)
+    JobEvent.objects.create(job_id=job.id, seq=job.seq, kind=kind, at=now)
+    signals.announce(job.id)

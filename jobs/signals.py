@@ -1,0 +1,30 @@
+"""How `jobs` is heard by the apps above it, and by nobody before the commit."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.dispatch import Signal
+
+# Sent after commit with job_ids: list[UUID], each once per transaction.
+job_changed = Signal()
+
+
+class _Announcement:
+    """Gathers the jobs that one transaction changed."""
+
+    def __init__(self, job_id: UUID) -> None:
+        self.job_ids = {job_id: None}
+
+    def __call__(self) -> None:
+        job_changed.send_robust(sender=None, job_ids=list(self.job_ids))
+
+
+def announce(job_id: UUID) -> None:
+    """Tell listeners about a changed job once the present transaction is committed."""
+    for entry in connection.run_on_commit:
+        if isinstance(entry[1], _Announcement):
+            entry[1].job_ids[job_id] = None
+            return
+    transaction.on_commit(_Announcement(job_id), robust=True)

@@ -1,0 +1,81 @@
+"""What a job's owner may see of it: the one JSON body of the API, the socket and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.urls import reverse
+from django.utils import timezone
+
+from . import eta, sentences, storage
+from .models import Job
+
+
+def snapshot(job: Job, *, position: int, now: datetime) -> dict[str, Any]:
+    """Return the job in the form of the HTTP contract. Holds nothing of another person and no storage key."""
+    return {
+        "id": str(job.id),
+        "status": job.status,
+        "stage": job.stage,
+        "progress": round(job.progress, 4),
+        "look": job.look.slug,
+        "hero_name": job.hero_name,
+        "queue": {
+            "position": position,
+            "eta_seconds": eta.remaining(job, position=position, now=now),
+            "reason": sentences.reason(job.reason_code, job.reason_subject),
+        },
+        "failure": sentences.failure(job.failure_code),
+        "seq": job.seq,
+        "created_at": _iso(job.created_at),
+        "finished_at": _iso(job.finished_at),
+        "erase_at": _iso(job.erase_at),
+        "links": _links(job, now=now),
+    }
+
+
+def snapshots_for(job_ids: Iterable[UUID]) -> list[dict[str, Any]]:
+    """Return the present snapshots of these jobs; those that do not exist are left out."""
+    jobs = list(Job.objects.filter(id__in=list(job_ids)).select_related("look"))
+    places, now = eta.positions(jobs), timezone.now()
+    return [snapshot(job, position=places[job.id], now=now) for job in jobs]
+
+
+def of(job: Job, *, now: datetime) -> dict[str, Any]:
+    """Return the snapshot of a row that was just read."""
+    return snapshot(job, position=eta.positions([job])[job.id], now=now)
+
+
+def read(job_id: UUID, owner: str) -> dict[str, Any] | None:
+    """Return the owner's job as it is now, None for anybody else and for one that does not exist."""
+    job = Job.objects.visible_to(owner).select_related("look").filter(id=job_id).first()
+    return of(job, now=timezone.now()) if job else None
+
+
+def _links(job: Job, *, now: datetime) -> dict[str, str | None]:
+    itself = reverse("api:job", args=[job.id])
+    poster_key = job.poster_key or job.preview_key
+    return {
+        "self": itself,
+        "events": f"{itself}events/",
+        "cancel": f"{itself}cancel/",
+        "page": reverse("job", args=[job.id]),
+        "socket": f"/ws/jobs/{job.id}/",
+        "poster": storage.signed_url(poster_key, filename="poster.jpg", now=now) or None,
+        "video": storage.signed_url(job.video_key, filename=film_name(job), now=now) or None,
+        "share": reverse("share", args=[job.share_slug]) if job.share_slug else None,
+    }
+
+
+def film_name(job: Job) -> str:
+    """Return the file name a downloaded film gets: letters, digits and dashes only."""
+    name = "".join(char if char.isascii() and char.isalnum() else "-" for char in job.hero_name.lower())
+    name = "-".join(part for part in name.split("-") if part)
+    return f"selfie-hero-{name or job.look.slug}.mp4"
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat().replace("+00:00", "Z") if moment else None

@@ -1,0 +1,74 @@
+"""Where photos and films lie, under names nobody can guess, and the signed addresses that lead to them.
+
+Keys: `raw/ab/<random>.bin`, `clean/…jpg`, `preview/…jpg`, `poster/…jpg`, `video/…mp4`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+from typing import IO
+from urllib.parse import quote
+
+from django.conf import settings
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import default_storage
+from django.urls import reverse
+
+logger = logging.getLogger(__name__)
+
+
+def new_key(kind: str, extension: str) -> str:
+    """Return a fresh storage key (128 random bits)."""
+    name = secrets.token_hex(16)
+    return f"{kind}/{name[:2]}/{name}.{extension}"
+
+
+def save(key: str, data: bytes | IO[bytes]) -> str:
+    """Store a file and return the key it really has. Raise OSError when there is no room."""
+    content = ContentFile(data) if isinstance(data, bytes) else File(data)
+    return default_storage.save(key, content)
+
+
+def read(key: str) -> bytes:
+    """Return a stored file. Raise FileNotFoundError when there is none."""
+    with default_storage.open(key, "rb") as stored:
+        return stored.read()
+
+
+def delete(keys: Iterable[str]) -> None:
+    """Remove files; one that is gone already is fine. Raise OSError when storage fails."""
+    for key in keys:
+        if key:
+            default_storage.delete(key)
+
+
+def signed_url(key: str, *, filename: str, now: datetime, base: str = "") -> str:
+    """Return an address that shows this file to whoever has it, for one to two times MEDIA_URL_SECONDS.
+
+    It stays the same within a period, so that a page does not load a picture anew with every snapshot.
+    """
+    if not key:
+        return ""
+    if settings.S3_BUCKET:
+        return default_storage.url(key)
+    period = settings.MEDIA_URL_SECONDS
+    expires = (int(now.timestamp()) // period + 2) * period
+    path = reverse("media", args=[expires, _signature(key, expires), key, filename])
+    return base + quote(path)
+
+
+def signature_fits(key: str, expires: int, signature: str, *, now: datetime) -> bool:
+    """Tell whether a signed address is ours and still good."""
+    return hmac.compare_digest(_signature(key, expires).encode(), signature.encode("utf-8", "replace")) and (
+        expires > now.timestamp()
+    )
+
+
+def _signature(key: str, expires: int) -> str:
+    message = f"media:{expires}:{key}".encode()
+    return hmac.new(settings.SECRET_KEY.encode(), message, hashlib.sha256).hexdigest()[:40]

@@ -1,0 +1,18 @@
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from . import media, pages, webhooks
+
+urlpatterns = [
+    path("", pages.start, name="start"),
+    path("wait/", pages.wait_shell, name="wait"),
+    path("jobs/<uuid:job_id>/", pages.job, name="job"),
+    path("me/", pages.heroes, name="heroes"),
+    path("v/<slug:share_slug>/", pages.share, name="share"),
+    path("privacy/", pages.privacy, name="privacy"),
+    path("media/<int:expires>/<str:signature>/<path:key>/<str:filename>", media.media, name="media"),
+    path("webhooks/<str:provider>/<str:attempt_token>/", webhooks.webhook, name="webhook"),
+    path("api/v1/", include("jobs.api.urls")),
+    path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+]

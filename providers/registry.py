@@ -1,0 +1,23 @@
+"""The adapters there are. Adding a vendor is one file in `adapters/` and one line here."""
+
+from __future__ import annotations
+
+from .adapters.base import Adapter
+from .adapters.studio import StudioAdapter
+
+_ADAPTERS: dict[str, Adapter] = {adapter.name: adapter for adapter in (StudioAdapter(),)}
+
+
+def adapter_for(name: str) -> Adapter:
+    """Return the adapter called `name`. Raise KeyError when there is none."""
+    return _ADAPTERS[name]
+
+
+def adapter_names() -> list[str]:
+    """Return the names of all adapters, in order."""
+    return sorted(_ADAPTERS)
+
+
+def adapter_choices() -> list[tuple[str, str]]:
+    """Return (name, title) for a form field."""
+    return [(name, _ADAPTERS[name].title) for name in adapter_names()]

@@ -1,0 +1,334 @@
+"""What the environment says, read once and checked. No Django here: settings, supervisor and scripts all read it.
+
+    environment = read()                  # brings `.env` into os.environ first; the environment itself wins
+    environment = load({"PORT": "9000"})  # exactly these variables
+
+`.env.example` lists every variable. An empty variable counts as not set. Reading writes nothing, except
+`secret_key` and `field_keys`, which make their file in VAR_DIR the first time and give every process the same key.
+"""
+
+import base64
+import binascii
+import contextlib
+import fcntl
+import ipaddress
+import json
+import os
+import re
+import secrets
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+LONGEST_SOCKET_PATH = 99  # bytes; the kernel's limit is 107, and clients may add a suffix
+WILDCARD_HOSTS = {"0.0.0.0", "::"}  # noqa: S104 compared with, never bound to here
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+TRUE_WORDS = {"1", "true", "yes", "on"}
+FALSE_WORDS = {"0", "false", "no", "off"}
+HOST_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+DOTENV_LINE = re.compile(r"^(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)$")
+
+
+class BadEnvironment(ValueError):
+    """A variable cannot be used; the message is one sentence that names it and says what to write."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The checked answers. Paths are absolute; URLs have no slash at their end."""
+
+    var_dir: Path
+    host: str
+    port: int
+    debug: bool
+    public_url: str
+    allowed_hosts: tuple[str, ...]
+    database_url: str | None = field(repr=False)
+    given_redis_url: str | None = field(repr=False)  # None: the embedded Valkey
+    given_studio_url: str | None  # None: the studio that `manage.py up` starts
+    runs_studio: bool
+    given_secret_key: str | None = field(repr=False)
+    given_field_keys: tuple[str, ...] = field(repr=False)
+
+    @property
+    def run_dir(self) -> Path:
+        return self.var_dir / "run"
+
+    @property
+    def log_dir(self) -> Path:
+        return self.var_dir / "log"
+
+    @property
+    def endpoints_path(self) -> Path:
+        """Where `manage.py up` writes the addresses it chose."""
+        return self.run_dir / "endpoints.json"
+
+    @property
+    def valkey_socket(self) -> Path | None:
+        """Where the embedded Valkey listens, or None when VAR_DIR is too deep for a unix socket."""
+        path = self.run_dir / "valkey.sock"
+        return path if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH else None
+
+    @property
+    def uses_embedded_valkey(self) -> bool:
+        return self.given_redis_url is None
+
+    @property
+    def redis_url(self) -> str:
+        """REDIS_URL, or where the embedded Valkey listens or would listen."""
+        if self.given_redis_url:
+            return self.given_redis_url
+        chosen = read_endpoints(self.endpoints_path).get("redis_url")
+        return chosen or unix_url(self.valkey_socket or self.run_dir / "valkey.sock")
+
+    @property
+    def studio_url(self) -> str | None:
+        """STUDIO_URL, or where `manage.py up` last started the studio, or None."""
+        return self.given_studio_url or read_endpoints(self.endpoints_path).get("studio_url")
+
+    @property
+    def local_url(self) -> str:
+        """Where a program on this machine reaches the web process."""
+        return f"http://{url_host(self.host)}:{self.port}"
+
+    @property
+    def secret_key(self) -> str:
+        """SECRET_KEY, or the one kept in VAR_DIR/secret_key."""
+        return self.given_secret_key or keep_secret(self.var_dir / "secret_key", lambda: secrets.token_urlsafe(50))
+
+    @property
+    def field_keys(self) -> tuple[str, ...]:
+        """Fernet keys for secrets at rest: the first encrypts, all decrypt. FIELD_KEYS, or VAR_DIR/field_key."""
+        return self.given_field_keys or tuple(parse_field_keys(keep_secret(self.var_dir / "field_key", new_field_key)))
+
+
+def read() -> Environment:
+    """Return what the process environment says; a bad variable ends the program with its sentence and exit code 2.
+
+    Brings `.env` (or the file that ENV_FILE names; an empty one is none) into os.environ first, where what is set
+    stays, and makes the secrets that are missing.
+    """
+    for name, value in read_dotenv(PROJECT_DIR / os.environ.get("ENV_FILE", ".env")).items():
+        os.environ.setdefault(name, value)
+    try:
+        environment = load(os.environ)
+        _ = environment.secret_key, environment.field_keys
+    except BadEnvironment as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+    return environment
+
+
+def load(env: Mapping[str, str]) -> Environment:
+    """Return the checked answers of these variables; raise BadEnvironment with one sentence for the first bad one."""
+    host = parse_host("HOST", env.get("HOST") or "127.0.0.1")
+    port = parse_port("PORT", env.get("PORT") or "8000")
+    public_url = parse_http_url("PUBLIC_URL", env.get("PUBLIC_URL")) or f"http://{url_host(host)}:{port}"
+    return Environment(
+        var_dir=resolve_var_dir(env.get("VAR_DIR") or "var"),
+        host=host,
+        port=port,
+        debug=parse_bool("DEBUG", env.get("DEBUG"), default=False),
+        public_url=public_url,
+        allowed_hosts=parse_allowed_hosts(env.get("ALLOWED_HOSTS"), host=host, public_url=public_url),
+        database_url=env.get("DATABASE_URL") or None,
+        given_redis_url=parse_redis_url(env.get("REDIS_URL")),
+        given_studio_url=parse_http_url("STUDIO_URL", env.get("STUDIO_URL")),
+        runs_studio=parse_bool("STUDIO", env.get("STUDIO"), default=True) and not env.get("STUDIO_URL"),
+        given_secret_key=env.get("SECRET_KEY") or None,
+        given_field_keys=tuple(parse_field_keys(env.get("FIELD_KEYS") or "")),
+    )
+
+
+def read_dotenv(path: Path) -> dict[str, str]:
+    """Return the variables of a `.env` file; none when there is no such file.
+
+    One NAME=value a line, `export` allowed, `#` starts a comment. Quotes around a value are taken off and nothing
+    inside it is replaced.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return {}
+    values = {}
+    for line in text.splitlines():
+        match = DOTENV_LINE.match(line.strip())
+        if match:
+            values[match[1]] = strip_value(match[2].strip())
+    return values
+
+
+def strip_value(value: str) -> str:
+    if value[:1] in {'"', "'"}:
+        end = value.find(value[0], 1)
+        if end > 0:
+            return value[1:end]
+    return re.sub(r"(^|\s)#.*$", "", value).strip()
+
+
+def resolve_var_dir(value: str) -> Path:
+    return Path(os.path.abspath(PROJECT_DIR / Path(value).expanduser()))
+
+
+def parse_bool(name: str, value: str | None, *, default: bool) -> bool:
+    word = (value or "").strip().lower()
+    if not word:
+        return default
+    if word in TRUE_WORDS | FALSE_WORDS:
+        return word in TRUE_WORDS
+    raise BadEnvironment(f"{name} must be true or false, not “{value}”.")
+
+
+def parse_host(name: str, value: str) -> str:
+    host = value.strip().removeprefix("[").removesuffix("]")
+    if HOST_NAME.fullmatch(host) or is_ipv6(host):
+        return host
+    raise BadEnvironment(f"{name} must be an address or a name of this machine, not “{value}”.")
+
+
+def is_ipv6(host: str) -> bool:
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return "%" not in host  # a zone would have to be escaped in every address that is written
+
+
+def parse_port(name: str, value: str) -> int:
+    if value.isascii() and value.isdigit() and 1 <= int(value) <= 65535:
+        return int(value)
+    raise BadEnvironment(f"{name} must be a number from 1 to 65535, not “{value}”.")
+
+
+def parse_http_url(name: str, value: str | None) -> str | None:
+    if not value:
+        return None
+    parts = split_url(name, value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise BadEnvironment(f"{name} must be an address such as https://hero.example, not “{value}”.")
+    return value.rstrip("/")
+
+
+def parse_redis_url(value: str | None) -> str | None:
+    if not value:
+        return None
+    if split_url("REDIS_URL", value).scheme not in {"redis", "rediss", "unix"}:
+        raise BadEnvironment("REDIS_URL must start with redis://, rediss:// or unix://.")
+    return value
+
+
+def split_url(name: str, value: str):
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        raise BadEnvironment(f"{name} cannot be read as an address.") from None
+    return parts
+
+
+def parse_allowed_hosts(value: str | None, *, host: str, public_url: str) -> tuple[str, ...]:
+    """Return ALLOWED_HOSTS, or the names of this machine's loopback, of HOST and of PUBLIC_URL."""
+    if value:
+        return tuple(name for name in (part.strip() for part in value.split(",")) if name)
+    names = [*LOCAL_HOSTS, bracketed(urlsplit(public_url).hostname or "")]
+    if host not in WILDCARD_HOSTS:
+        names.append(bracketed(host))
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def url_host(host: str) -> str:
+    """Return the host as it stands in an address; a wildcard becomes the loopback that it includes."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host) or bracketed(host)  # noqa: S104
+
+
+def unix_url(path: Path) -> str:
+    return f"unix://{quote(str(path))}"
+
+
+def read_endpoints(path: Path) -> dict[str, str]:
+    """Return the addresses that `manage.py up` last chose; none when it never ran here."""
+    try:
+        endpoints = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return endpoints if isinstance(endpoints, dict) else {}
+
+
+def new_field_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii")
+
+
+def parse_field_keys(value: str) -> list[str]:
+    keys = [key.strip() for key in value.split(",") if key.strip()]
+    for key in keys:
+        try:
+            is_key = len(base64.b64decode(key.encode("ascii"), altchars=b"-_", validate=True)) == 32
+        except (binascii.Error, UnicodeEncodeError):
+            is_key = False
+        if not is_key:
+            raise BadEnvironment("FIELD_KEYS must be Fernet keys (32 bytes in URL-safe base64), separated by commas.")
+    return keys
+
+
+def keep_secret(path: Path, make: Callable[[], str]) -> str:
+    """Return the secret kept in this file, making it first (readable by the owner only) when there is none.
+
+    Processes that start together all get the same one, and a crash half-way leaves no half a secret.
+    """
+    try:
+        return read_secret(path) or make_secret(path, make)
+    except OSError as error:
+        raise BadEnvironment(
+            f"{path} cannot be read or written ({error.strerror}). Give its folder back, or choose another VAR_DIR."
+        ) from error
+
+
+def make_secret(path: Path, make: Callable[[], str]) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with locked_directory(path.parent):
+        kept = read_secret(path)
+        if not kept:
+            kept = make()
+            write_atomically(path, kept + "\n")
+    return kept
+
+
+def read_secret(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return ""
+
+
+@contextlib.contextmanager
+def locked_directory(path: Path) -> Iterator[None]:
+    """Let one process at a time work in this directory, without a lock file."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace the file in one step; only its owner can read it."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise

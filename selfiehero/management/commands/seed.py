@@ -1,0 +1,65 @@
+"""`manage.py seed`: the looks, the studio as provider, an admin account. Running it again changes nothing but
+the studio's address and credentials, which follow the studio's process."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import transaction
+
+from jobs.looks import SHIPPED
+from jobs.models import Look
+from providers.models import ProviderConfig
+from providers.studio import credentials
+from providers.studio.settings import default_renderers
+
+
+class Command(BaseCommand):
+    help = "Make what a new installation needs: looks, the studio as provider, an admin account."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--no-admin", action="store_true", help="Make no admin account.")
+
+    def handle(self, *args: Any, no_admin: bool, **options: Any) -> None:
+        with transaction.atomic():
+            for look in SHIPPED:
+                Look.objects.get_or_create(slug=look["slug"], defaults=look)
+            if settings.STUDIO_URL:
+                self._seed_studio()
+            if not no_admin:
+                self._seed_admin()
+
+    def _seed_studio(self) -> None:
+        """The studio takes as many at once as it renders, and one more so that no renderer ever waits for us."""
+        made = credentials.load_or_create(settings.VAR_DIR / "studio")
+        current = {
+            "base_url": settings.STUDIO_URL,
+            "api_key": made.api_key,
+            "webhook_secrets": [made.webhook_secret],
+        }
+        first_time = {
+            "title": "The studio",
+            "adapter": "studio",
+            "order": 1000,
+            "photo_transport": "inline",
+            "max_concurrent": default_renderers() + 1,
+            "max_per_minute": 600,
+            "connect_timeout": timedelta(seconds=2),
+            "submit_timeout": timedelta(seconds=8),
+            "silence": timedelta(seconds=8),
+            "attempt_deadline": timedelta(minutes=5),
+        }
+        ProviderConfig.objects.update_or_create(slug="studio", defaults=current, create_defaults=current | first_time)
+
+    def _seed_admin(self) -> None:
+        users = get_user_model().objects
+        if users.filter(is_superuser=True).exists():
+            return
+        password = secrets.token_urlsafe(12)
+        users.create_superuser("admin", password=password)
+        self.stdout.write(f"Admin account: admin, password: {password} (shown once)")

@@ -1,0 +1,274 @@
+"""Settings, all of them from the environment with safe defaults; `.env.example` lists the variables."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dj_database_url
+from csp.constants import NONE, SELF
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from . import environment
+
+ROOT = Path(__file__).resolve().parent.parent
+ENV = environment.read()
+# What is read below, from the process environment over `.env`.
+_values = {**environment.read_dotenv(ROOT / os.environ.get("ENV_FILE", ".env")), **os.environ}
+
+VAR_DIR = ENV.var_dir
+for _folder in ("tmp", "static", "media"):
+    (VAR_DIR / _folder).mkdir(parents=True, exist_ok=True)
+PUBLIC_URL = ENV.public_url
+DEBUG = ENV.debug
+SECRET_KEY = ENV.secret_key
+FIELD_KEYS = ENV.field_keys
+ALLOWED_HOSTS = list(ENV.allowed_hosts)
+IS_HTTPS = urlsplit(PUBLIC_URL).scheme == "https"
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_rq",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "csp",
+    "providers",
+    "jobs",
+    "notifications",
+    "selfiehero",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "selfiehero.middleware.database_unavailable",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "selfiehero.urls"
+WSGI_APPLICATION = "selfiehero.wsgi.application"
+ASGI_APPLICATION = "selfiehero.asgi.application"
+APPEND_SLASH = True
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [ROOT / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- Database: the truth -----------------------------------------------------------------------
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATABASE_URL = ENV.database_url
+if DATABASE_URL:
+    DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True)}
+else:
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": VAR_DIR / "db.sqlite3",
+            # HTTP runs on a few fixed threads and a worker is one thread: connections live as long as those.
+            "CONN_MAX_AGE": 600,
+            "OPTIONS": {
+                # Without IMMEDIATE, two read-then-write transactions fail at once under WAL (pitfalls.md, 11).
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                # FULL: a 202 survives a power cut.
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=20000;",
+            },
+            "TEST": {"NAME": VAR_DIR / "test.sqlite3"},
+        }
+    }
+
+# --- Redis: nudges, the channel layer, throttle counters ----------------------------------------
+REDIS_URL = ENV.redis_url
+# A hung server may hold nobody: half a second, no retries (pitfalls.md, Q-18).
+REDIS_TIMEOUT = 0.5
+RQ_QUEUES = {
+    lane: {
+        "URL": REDIS_URL,
+        "DEFAULT_TIMEOUT": 120,
+        "SERIALIZER": "rq.serializers.JSONSerializer",
+        "REDIS_CLIENT_KWARGS": {"socket_connect_timeout": REDIS_TIMEOUT},
+    }
+    for lane in ("prepare", "dispatch", "collect")
+}
+RQ = {"COMMIT_MODE": "auto"}
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL]},
+    }
+}
+
+# --- Files ---------------------------------------------------------------------------------------
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [ROOT / "static"]
+MEDIA_ROOT = VAR_DIR / "media"
+S3_BUCKET = _values.get("S3_BUCKET", "")
+if S3_BUCKET:
+    _MEDIA = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": S3_BUCKET,
+            "endpoint_url": _values.get("S3_ENDPOINT_URL") or None,
+            "region_name": _values.get("S3_REGION") or None,
+            "file_overwrite": False,
+            "querystring_auth": True,
+            "querystring_expire": 3600,
+            "max_memory_size": 5 * 2**20,
+            "signature_version": "s3v4",
+        },
+    }
+else:
+    _MEDIA = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": MEDIA_ROOT}}
+STORAGES = {
+    "default": _MEDIA,
+    "staticfiles": {"BACKEND": "selfiehero.static_files.StaticFilesStorage"},
+}
+if DEBUG:
+    STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+WHITENOISE_USE_FINDERS = DEBUG
+MEDIA_URL_SECONDS = 3600
+
+FILE_UPLOAD_TEMP_DIR = VAR_DIR / "tmp"
+FILE_UPLOAD_MAX_MEMORY_SIZE = 5 * 2**20
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+DATA_UPLOAD_MAX_NUMBER_FILES = 2
+
+# --- Cookies and headers --------------------------------------------------------------------------
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_NAME = "__Host-session" if IS_HTTPS else "session"
+CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "csrf"
+SESSION_COOKIE_AGE = 8 * 3600
+VISITOR_COOKIE_NAME = "__Host-visitor" if IS_HTTPS else "visitor"
+VISITOR_COOKIE_AGE = timedelta(days=365)
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
+SECURE_SSL_REDIRECT = False
+# Behind a proxy that overwrites these headers, and only there.
+TRUSTED_PROXIES = int(_values.get("TRUSTED_PROXIES", "0"))
+if TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+X_FRAME_OPTIONS = "DENY"
+
+_MEDIA_HOSTS = [host for host in [_values.get("MEDIA_HOST", "")] if host]
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "blob:", "data:", *_MEDIA_HOSTS],
+        "media-src": [SELF, "blob:", *_MEDIA_HOSTS],
+        "font-src": [SELF],
+        "connect-src": [SELF, *_MEDIA_HOSTS],
+        "manifest-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# --- People ---------------------------------------------------------------------------------------
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = USE_TZ = True
+
+# --- API ------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["jobs.api.identity.OwnerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["jobs.api.identity.SameOrigin"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.MultiPartParser", "rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "jobs.api.problems.handle",
+    "DEFAULT_THROTTLE_RATES": {
+        "uploads": _values.get("THROTTLE_UPLOADS", "12/min"),
+        "uploads_address": _values.get("THROTTLE_UPLOADS_ADDRESS", "120/min"),
+        "reads": _values.get("THROTTLE_READS", "600/min"),
+    },
+    "NUM_PROXIES": TRUSTED_PROXIES,
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Selfie Hero",
+    "DESCRIPTION": "Send a selfie, get a short film of yourself as a cyberpunk hero.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "cache",
+        "OPTIONS": {
+            "socket_timeout": REDIS_TIMEOUT,
+            "socket_connect_timeout": REDIS_TIMEOUT,
+            "retry": Retry(NoBackoff(), 0),
+        },
+    }
+}
+
+# --- The product ----------------------------------------------------------------------------------
+PHOTO_MAX_BYTES = 12 * 2**20
+PHOTO_MAX_PIXELS = 40_000_000
+PHOTO_LONG_EDGE = 1536
+HERO_NAME_MAX = 24
+CONSENT_VERSION = "2026-11"
+JOB_DEADLINE = timedelta(minutes=int(_values.get("JOB_DEADLINE_MINUTES", "30")))
+RETENTION = timedelta(hours=int(_values.get("RETENTION_HOURS", "24")))
+VIDEO_MAX_BYTES = 200 * 2**20
+MAX_ATTEMPTS = 5
+RECONCILE_PUMP_SECONDS = 15.0
+# Where providers reach us: webhooks and signed photo addresses. A provider on this machine needs no public name.
+CALLBACK_URL = _values.get("CALLBACK_URL", PUBLIC_URL).rstrip("/")
+STUDIO_URL = ENV.studio_url
+
+LOG_LEVEL = _values.get("LOG_LEVEL", "INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {name: {"level": LOG_LEVEL} for name in ("selfiehero", "notifications", "jobs", "providers")}
+    | {"rq": {"level": "WARNING"}, "django.server": {"level": "WARNING"}},
+}

@@ -1,0 +1,19 @@
+"""Runs the whole product as one process tree: `manage.py up`.
+
+    up (runner) ──┬── valkey            first up, last down
+                  ├── set-up            migrate and seed, once
+                  ├── studio, worker-*, reconcile
+                  ├── web               last up, first down
+                  └── guard             kills what is left when `up` itself was killed
+
+    children   one child: start, watch, start again with backoff, stop
+    guard      sessions of processes, and the process that outlives the supervisor to end them
+    logs       prefixed lines on the terminal, rotated files in VAR_DIR/log
+    rundir     VAR_DIR/run: the lock, the pids, the addresses that were chosen
+    plan       which children this environment needs, in which order
+    valkey     the embedded Valkey's configuration
+    runner     starts everything in order, waits for /readyz, drains
+
+Every child leads its own session, so Ctrl-C in the terminal reaches `up` alone, and whatever a child leaves behind
+can be found and ended.
+"""

@@ -1,0 +1,96 @@
+"""Which processes this environment needs, in which order they start and stop, and what is said when all is ready."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from selfiehero.environment import PROJECT_DIR, WILDCARD_HOSTS, Environment, read_endpoints
+from selfiehero.supervisor.children import ChildSpec, Starts, Stops
+from selfiehero.supervisor.rundir import choose_port, write_json
+from selfiehero.supervisor.runner import Plan
+from selfiehero.supervisor.valkey import EmbeddedValkey
+
+LANES = ("prepare", "dispatch", "collect")
+FOLDERS = ("run", "log", "tmp", "media", "static")
+PYTHON_ENV = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def make_plan(environment: Environment) -> Plan:
+    """Choose ports, write the addresses that children read, and return what to run."""
+    for name in FOLDERS:
+        (environment.var_dir / name).mkdir(parents=True, exist_ok=True)
+    kept = read_endpoints(environment.endpoints_path)
+    endpoints: dict[str, str] = {}
+    children = []
+    if environment.uses_embedded_valkey:
+        valkey = embedded_valkey(environment)
+        endpoints["redis_url"] = valkey.url
+        children.append(valkey_spec(valkey))
+    if environment.runs_studio:
+        port = choose_port(kept.get("studio_url"))
+        endpoints["studio_url"] = f"http://127.0.0.1:{port}"
+        children.append(manage("studio", "studio", "--port", str(port), env={"STUDIO_PORT": str(port)}, patience=10.0))
+    children += [manage(f"worker-{lane}", "worker", lane, stops=Stops.FIRST) for lane in LANES]
+    children.append(manage("reconcile", "reconcile", patience=10.0))
+    children.append(
+        manage(
+            "web",
+            *("serve", "--host", environment.host, "--port", str(environment.port)),
+            starts=Starts.LAST,
+            stops=Stops.FIRST,
+        )
+    )
+    write_json(environment.endpoints_path, endpoints)
+    return Plan(
+        children=tuple(children),
+        run_dir=environment.run_dir,
+        log_dir=environment.log_dir,
+        # Not kept in a log: it says the admin's first password.
+        set_up=manage("set-up", "up", "--prepare", stops=Stops.FIRST, is_logged=False),
+        ready_url=f"{environment.local_url}/readyz",
+        banner=lambda said: banner(environment, said),
+    )
+
+
+def manage(name: str, *arguments: str, env: dict[str, str] | None = None, **choices) -> ChildSpec:
+    argv = (sys.executable, str(PROJECT_DIR / "manage.py"), *arguments)
+    return ChildSpec(name=name, argv=argv, env={**PYTHON_ENV, **(env or {})}, **choices)
+
+
+def embedded_valkey(environment: Environment) -> EmbeddedValkey:
+    return EmbeddedValkey(
+        data_dir=environment.var_dir / "valkey",
+        config_path=environment.run_dir / "valkey.conf",
+        socket_path=environment.valkey_socket,
+        port=0 if environment.valkey_socket else choose_port(),
+    )
+
+
+def valkey_spec(valkey: EmbeddedValkey) -> ChildSpec:
+    return ChildSpec(
+        name="valkey",
+        argv=valkey.argv,
+        starts=Starts.FIRST,
+        stops=Stops.LAST,
+        patience=10.0,
+        is_up=valkey.answers,
+        before_start=valkey.prepare,
+        is_shown=False,
+    )
+
+
+def banner(environment: Environment, said: Iterable[str]) -> Iterable[str]:
+    """Return the lines that greet people: the addresses, and what set-up said about the admin's password."""
+    rule = "━" * 62
+    yield rule
+    yield f"Selfie Hero is ready: {environment.public_url}/"
+    yield f"For staff:            {environment.public_url}/admin/"
+    yield from (line.strip() for line in said if "password" in line.lower())
+    if environment.host in WILDCARD_HOSTS and environment.public_url == environment.local_url:
+        yield "From other machines it answers only to the names in ALLOWED_HOSTS."
+    yield f"Ctrl-C stops it. What it keeps is in {relative(environment.var_dir)}/"
+    yield rule
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(PROJECT_DIR)) if path.is_relative_to(PROJECT_DIR) else str(path)

@@ -1,0 +1,199 @@
+/* The reveal: lift the Line and the curtain goes up. The same gesture unlocks the sound. */
+import { $, $$, calm, openDialog, pageData, setIcon, toast } from "./app.js";
+import { call } from "./api.js";
+import { mountErase } from "./erase.js";
+import { mountLine, setLine } from "./line.js";
+import { forgetPhoto, keepDraft } from "./store.js";
+import { WORDS } from "./words.js";
+
+const LINK_TRIES = 3, PULL = 110, SETTLE = 1100;
+let job = pageData("job");
+const root = $("[data-reveal]"), video = $("[data-main]"), film = $(".film"), still = $("[data-still]"), save = $("[data-save]");
+const links = { ...job.links }, sharePath = `${links.self}share/`;
+
+forgetPhoto();                                                   // the film is here, the copy has done its work
+video.controls = false;
+setLine(film, 100);
+
+/* Signed links expire: ask for fresh ones, never show a broken film ---------------------------------- */
+/** Ask our own server for an attachment; another host's signature would not survive one more parameter. */
+function withDownload(url) {
+  const link = new URL(url, location.href);
+  if (link.origin === location.origin) link.searchParams.set("download", "1");
+  return link.href;
+}
+
+/** Bring new links from the server. Return whether the film is still there; say so kindly when it is not. */
+async function renew() {
+  const answer = await call(links.self);
+  if ([403, 404, 410].includes(answer.status) || (answer.ok && !answer.body.links.video)) { gone(); return false; }
+  if (!answer.ok) return false;
+  job = answer.body;
+  Object.assign(links, job.links);
+  save.href = withDownload(links.video);
+  return true;
+}
+function gone() {
+  video.pause();
+  $("[data-title]").textContent = WORDS.filmGone;
+  $$(".reveal__acts, .keep, .curtain, .reveal__side").forEach(node => { node.hidden = true; });
+  root.classList.add("is-open", "is-settled");
+}
+
+let linkTries = 0;
+async function mend() {
+  if (linkTries++ >= LINK_TRIES) { toast(WORDS.filmStuck, "warn"); return; }
+  await new Promise(resolve => setTimeout(resolve, 1000 * (linkTries - 1)));
+  const at = video.currentTime, wasPlaying = root.classList.contains("is-open") && !film.classList.contains("is-held");
+  if (!await renew()) return;
+  video.src = links.video;
+  if (links.poster) { video.poster = links.poster; if (still) still.src = links.poster; }
+  video.addEventListener("loadedmetadata", () => { if (at) video.currentTime = at; }, { once: true });
+  if (wasPlaying) video.play().catch(() => {});
+}
+video.addEventListener("error", mend);
+video.addEventListener("playing", () => { linkTries = 0; });
+if (video.error) mend();
+
+function showLength() {
+  const seconds = Math.round(video.duration), line = $("[data-sub]");
+  if (!Number.isFinite(seconds) || line.dataset.said) return;
+  line.dataset.said = "1";
+  line.textContent = [line.textContent, WORDS.secondsLong(seconds)].filter(Boolean).join(", ");
+}
+video.addEventListener("loadedmetadata", showLength);
+showLength();
+
+/* Curtain and controls -------------------------------------------------------------------------------- */
+function sound(on) {
+  const button = $("[data-sound]");
+  video.muted = !on;
+  button.setAttribute("aria-pressed", String(on));
+  button.setAttribute("aria-label", on ? WORDS.soundOff : WORDS.soundOn);
+  setIcon(button, on ? "sound" : "mute");
+}
+async function open() {
+  if (root.classList.contains("is-open")) return;
+  root.classList.add("is-open");
+  sound(true);
+  video.currentTime = 0;
+  setTimeout(() => {
+    root.classList.add("is-settled");
+    $(".curtain").hidden = true;
+    $("[data-title]").focus({ preventScroll: true });
+    prefetch();
+  }, calm ? 10 : SETTLE);
+  try { await video.play(); } catch { sound(false); video.play().catch(() => {}); }
+}
+
+const lift = $("[data-lift]");
+let from = null;
+lift.addEventListener("click", open);
+lift.addEventListener("pointerdown", event => { from = event.clientY; lift.setPointerCapture(event.pointerId); });
+lift.addEventListener("pointermove", event => {
+  if (from === null) return;
+  root.style.setProperty("--pull", `${Math.min(140, Math.max(0, from - event.clientY))}px`);
+});
+lift.addEventListener("pointerup", event => {                     // the end of a pull is a gesture that may start sound
+  const pull = from === null ? 0 : from - event.clientY;
+  from = null;
+  root.style.setProperty("--pull", "0px");
+  if (pull > PULL) open();
+});
+lift.addEventListener("pointercancel", () => { from = null; root.style.setProperty("--pull", "0px"); });
+
+$("[data-sound]").addEventListener("click", () => sound(video.muted));
+$("[data-pause]").addEventListener("click", () => { if (video.paused) video.play().catch(() => {}); else video.pause(); });
+function showPlaying() {
+  const button = $("[data-pause]");
+  button.setAttribute("aria-label", video.paused ? WORDS.play : WORDS.pause);
+  setIcon(button, video.paused ? "play" : "pause");
+}
+video.addEventListener("play", showPlaying);
+video.addEventListener("pause", showPlaying);
+
+/* Before and after ------------------------------------------------------------------------------------ */
+const compare = $("[data-compare]"), before = $("[data-before]");
+before?.addEventListener("error", () => { if (compare) compare.hidden = true; });
+compare?.addEventListener("click", () => {
+  const isOn = compare.getAttribute("aria-pressed") !== "true", line = $(".line", film);
+  compare.setAttribute("aria-pressed", String(isOn));
+  root.classList.toggle("is-comparing", isOn);
+  film.classList.toggle("is-held", isOn);
+  line.hidden = !isOn;
+  if (isOn) { video.pause(); mountLine(film, { from: 100, rest: 40 }); line.focus({ preventScroll: true }); }
+  else { setLine(film, 100); video.play().catch(() => {}); }
+});
+
+/* Save, with a link that is fresh --------------------------------------------------------------------- */
+save.addEventListener("click", async event => {
+  if (save.dataset.fresh) { delete save.dataset.fresh; return; }
+  event.preventDefault();
+  await renew();
+  if (root.classList.contains("is-settled") && !$(".reveal__acts").hidden) { save.dataset.fresh = "1"; save.click(); }
+});
+
+/* Share: the film itself where the device can, else a link -------------------------------------------- */
+const takesFiles = (() => {
+  try { return navigator.canShare?.({ files: [new File([""], "film.mp4", { type: "video/mp4" })] }) === true; } catch { return false; }
+})();
+let fileReady = null;
+/** Have the film in hand before the button is pressed: a share sheet opens only right after the press. */
+function prefetch() {
+  if (!takesFiles || fileReady) return;
+  fetch(links.video).then(answer => answer.ok ? answer.blob() : null).then(blob => {
+    if (blob) fileReady = new File([blob], save.download || "selfie-hero.mp4", { type: "video/mp4" });
+  }).catch(() => {});
+}
+
+async function shareFile() {
+  try {
+    await navigator.share({ files: [fileReady], title: "Selfie Hero", text: WORDS.shareText(job.hero_name) });
+    return true;
+  } catch (error) { return error.name === "AbortError"; }          // closing the sheet is fine
+}
+
+const linkField = $("[data-link]");
+async function copy() {
+  try { await navigator.clipboard.writeText(linkField.value); toast(WORDS.copied, "good"); }
+  catch { linkField.focus(); linkField.select(); toast(WORDS.copyByHand); }
+}
+async function shareLink() {
+  if (!links.share) {
+    const answer = await call(sharePath, { method: "POST" });
+    if (!answer.ok || !answer.body?.links?.share) { toast(answer.body?.detail || WORDS.notShared, "warn"); return; }
+    job = answer.body;
+    links.share = job.links.share;
+  }
+  linkField.value = new URL(links.share, location.href).href;
+  openDialog("link");
+  await copy();
+}
+$$("[data-share]").forEach(button => button.addEventListener("click", async () => {
+  if (!(fileReady && await shareFile())) await shareLink();
+}));
+$("[data-share-link]").hidden = !takesFiles;
+$("[data-share-link]").addEventListener("click", shareLink);
+$("[data-copy]").addEventListener("click", copy);
+$("[data-unshare]").addEventListener("click", async () => {
+  const answer = await call(sharePath, { method: "DELETE" });
+  if (!answer.ok) { toast(WORDS.refused, "warn"); return; }
+  links.share = null;
+  $("#link").close();
+  toast(WORDS.unshared, "good");
+});
+
+/* Another take keeps the name; erase asks once and ends in a receipt ------------------------------------ */
+$("[data-another]").addEventListener("click", () => keepDraft({ look: job.look, name: job.hero_name || "" }));
+
+mountErase(links.self, () => {
+  fileReady = null;
+  video.removeEventListener("error", mend);
+  video.pause();
+  video.removeAttribute("src");
+  video.removeAttribute("poster");
+  video.load();
+  $$("img", film).forEach(image => image.remove());
+  root.hidden = true;
+  $("[data-after]").hidden = true;
+});

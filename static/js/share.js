@@ -1,0 +1,20 @@
+/* The page behind a shared link: one film, one call to action. */
+import { $, frugal, setIcon } from "./app.js";
+import { WORDS } from "./words.js";
+
+const OLD = 60000;                                               // a link that fails later than this has probably expired
+const film = $("[data-shared]"), button = $("[data-sound]"), opened = Date.now();
+film.controls = frugal;
+if (!frugal) film.play().catch(() => { film.controls = true; });
+
+function showSound() {
+  button.setAttribute("aria-pressed", String(!film.muted));
+  button.setAttribute("aria-label", film.muted ? WORDS.soundOn : WORDS.soundOff);
+  setIcon(button, film.muted ? "mute" : "sound");
+}
+button.addEventListener("click", () => {
+  film.muted = !film.muted;
+  if (film.paused) film.play().catch(() => {});
+});
+film.addEventListener("volumechange", showSound);
+film.addEventListener("error", () => { if (Date.now() - opened > OLD) location.reload(); });

@@ -1,0 +1,220 @@
+/* The wait: the visitor's own picture at once, then the truth, one snapshot at a time. */
+import { $, $$, fill, showConnection, tell, toast } from "./app.js";
+import { call } from "./api.js";
+import { JobProgress, isFinal } from "./job-progress.js";
+import { Stage } from "./stage.js";
+import { forgetPhoto } from "./store.js";
+import { STAGES, WORDS } from "./words.js";
+
+const ACTS = [["accepted", "preparing"], ["waiting_for_slot", "submitted"], ["warming_up", "rendering"], ["collecting", "ready"]];
+const ACT_ENDS = [0, .1, .22, .9, 1];
+const REASON_STAYS = 12000, CURTAIN_CALL = 1700;
+
+/* Ranges are said in steps of five seconds, in minutes from 100 s on. */
+const nice = seconds => `${Math.max(5, Math.round(seconds / 5) * 5)}`;
+export function range(eta) {
+  if (!eta || eta.p90 <= 5) return [WORDS.aMoment, ""];
+  if (eta.p90 < 100) {
+    const low = nice(eta.p50), high = nice(eta.p90);
+    return [low === high ? high : `${low}–${high}`, WORDS.seconds];
+  }
+  const low = Math.max(1, Math.round(eta.p50 / 60)), high = Math.max(low, Math.ceil(eta.p90 / 60));
+  return [low === high ? `${low}` : `${low}–${high}`, WORDS.minutes];
+}
+
+/** Put the wait on stage in the current document. Return what the upload needs: `sent(part)` of the photo, `attach(job)`
+    once there is one, and `stop()`. `onCancel` is told while there is no job yet. */
+export async function boot({ picture, face = null, isOwnPhoto = true, look, name = "", onCancel = () => {} }) {
+  const root = $("[data-wait]"), canvas = $("canvas", root), frame = $(".stage__frame", root), panel = $(".wait__panel", root);
+  const bar = $("[data-progress]", root), percent = $("[data-percent]", root), acts = $$(".acts li", root);
+  const say = $("[data-stage]", root), about = $("[data-about]", root), clock = $("[data-clock]", root), ownTitle = "Selfie Hero";
+  document.documentElement.dataset.look = look;
+  $("[data-hero-name]", root).textContent = name;
+  if (!isOwnPhoto) canvas.removeAttribute("aria-label");
+
+  let job = null, progress = null, best = 0, spoken = "", shownPoster = "", posterTries = 0, told = null, leaving = false;
+  const on = new AbortController();
+  let begun = Date.now(), heardAt = 0, reasonTimer = 0, canceling = false;
+
+  /* 1. the picture, before anything else */
+  const stage = new Stage(canvas, { look });
+  stage.onframe = (line, at) => {
+    frame.style.setProperty("--line", `${line * 100}%`);
+    if (at === told) return;
+    told = at;
+    ["--fx", "--fy", "--fw"].forEach((property, index) => frame.style.setProperty(property, String(at[index])));
+  };
+  if (face) picture.dataset.face = [face[0], face[1], face[2] * 2].join();
+  await stage.show(picture);
+  root.dataset.painter = stage.painter.kind;
+  root.dataset.picture = isOwnPhoto ? "own" : "placeholder";
+
+  /** The Line travels through the part of the picture that can be seen. */
+  function place() {
+    const picture = stage.canvas.getBoundingClientRect(), words = panel.getBoundingClientRect();
+    const isCovered = words.left < picture.right - 8 && words.right > picture.left + 8 && words.top > picture.top && words.top < picture.bottom;
+    const [from, to] = isCovered ? [.06, Math.max(.2, Math.min(1, (words.top + 28 - picture.top) / picture.height))] : [.04, 1];
+    stage.progress = 0;
+    stage.to = best >= 1 ? 1 : best > 0 ? from + (to - from) * best : 0;
+  }
+  addEventListener("resize", place, { signal: on.signal });
+
+  /* 2. the words */
+  function speak(key) {
+    if (spoken === key || !STAGES[key]) return;
+    spoken = key;
+    root.dataset.stageKey = key;
+    [say.textContent, about.textContent] = STAGES[key];
+    stage.burst(.9);
+  }
+
+  function showNumbers() {
+    if (!job || leaving) return;
+    const { position, eta_seconds: eta } = job.queue || {}, gone = (Date.now() - heardAt) / 1000;
+    const [number, unit] = range(eta && { p50: Math.max(0, eta.p50 - gone), p90: Math.max(0, eta.p90 - gone) });
+    $("[data-range-label]", root).textContent = WORDS.readyIn;
+    $("[data-range]", root).textContent = number;
+    $("[data-unit]", root).textContent = unit;
+    $("[data-ahead]", root).textContent = position > 0 ? WORDS.ahead(position)
+      : job.stage === "waiting_for_slot" ? WORDS.youAreNext : WORDS.yourTurn;
+  }
+
+  function showReason(reason) {
+    const note = $("[data-reason]", root);
+    if (reason) { clearTimeout(reasonTimer); reasonTimer = 0; if ($("span", note).textContent !== reason || note.hidden) tell(note, reason); }
+    else if (!note.hidden && !reasonTimer) reasonTimer = setTimeout(() => { reasonTimer = 0; tell(note, ""); }, REASON_STAYS);
+  }
+
+  function showProgress() {
+    const whole = Math.round(best * 100);
+    bar.setAttribute("aria-valuenow", String(whole));
+    percent.textContent = `${whole} %`;
+    root.dataset.percent = String(whole);
+    acts.forEach((act, index) => {
+      fill(act, Math.min(1, Math.max(0, (best - ACT_ENDS[index]) / (ACT_ENDS[index + 1] - ACT_ENDS[index]))));
+      act.toggleAttribute("data-now", ACTS[index].includes(job.stage));
+    });
+    place();
+    document.title = `${whole} % – ${(STAGES[spoken] || STAGES.accepted)[0]} – ${ownTitle}`;
+  }
+
+  /* Two plain images, dim below the Line and lit above it, so that a signed link on another host needs no permission. */
+  function premiere(url) {
+    const path = url.split("?")[0];
+    if (path === shownPoster) return;
+    shownPoster = path;
+    const images = $$(".stage__poster", root);
+    let loaded = 0;
+    images.forEach(image => {
+      image.onload = () => { if (++loaded === images.length) { stage.burst(1.2); root.classList.add("has-poster"); } };
+      image.onerror = () => { image.onerror = null; if (posterTries++ < 4) { shownPoster = ""; setTimeout(() => progress?.reread(), 1500); } };
+      image.src = url;
+    });
+  }
+
+  /* 3. the truth */
+  function snapshot(next) {
+    job = next;
+    heardAt = Date.now();
+    root.dataset.seq = String(job.seq);
+    root.dataset.status = job.status;
+    speak(job.stage);
+    best = Math.max(best, job.progress || 0);                    // never backwards
+    showProgress();
+    showNumbers();
+    showReason(job.queue?.reason);
+    if (job.hero_name) $("[data-hero-name]", root).textContent = job.hero_name;
+    if (job.links.poster) premiere(job.links.poster);
+    if (job.status === "succeeded") wrap();
+    else if (isFinal(job)) leave();
+  }
+
+  function gone() {
+    speak("gone");
+    forgetPhoto();
+    stage.stop();
+    $$("canvas, .stage__poster, .stage__line", root).forEach(node => { node.hidden = true; });
+    document.title = `${STAGES.gone[0]} – ${ownTitle}`;
+    $$("[data-while], [data-progress], .bracket, [data-percent]", root).forEach(node => { node.hidden = true; });
+    tell($("[data-signal]", root), "");
+    tell($("[data-reason]", root), "");
+    const open = $("[data-open-film]", root);
+    open.href = root.dataset.startUrl;
+    open.textContent = WORDS.makeFilm;
+    open.hidden = false;
+  }
+
+  function leave() { forgetPhoto(); leaving = true; location.replace(job.links.page); }
+
+  function wrap() {
+    leaving = true;
+    root.classList.add("is-done");
+    speak("ready");
+    clearTimeout(reasonTimer);
+    tell($("[data-reason]", root), "");
+    $("[data-open-film]", root).hidden = false;
+    $$("[data-while]", root).forEach(node => { node.hidden = true; });
+    document.title = `✓ ${WORDS.filmReady} – ${ownTitle}`;
+    const go = () => { if (!document.hidden) leave(); };
+    setTimeout(go, CURTAIN_CALL);
+    document.addEventListener("visibilitychange", go, { signal: on.signal });
+  }
+
+  function attach(first) {
+    if (progress) return;
+    const started = Date.parse(first.created_at);
+    if (started && Math.abs(Date.now() - started) < 6 * 3600e3) begun = Math.min(Date.now(), started);
+    $("[data-open-film]", root).href = first.links.page;
+    $("[data-sending]", root).hidden = true;
+    $("[data-accepted]", root).hidden = false;
+    progress = new JobProgress(first, {
+      onSnapshot: snapshot,
+      onGone: gone,
+      onSignal: state => {
+        root.dataset.signal = state;
+        tell($("[data-signal]", root), state === "lost" && navigator.onLine ? WORDS.quietLine : "");
+      },
+    });
+    if (canceling) cancel();
+  }
+
+  function sent(part) {
+    if (progress) return;
+    $("[data-range]", root).textContent = String(Math.round(part * 100));
+    $("[data-unit]", root).textContent = "%";
+  }
+
+  /* 4. changing one's mind */
+  const cancelButton = $("[data-cancel-job]"), cancelLabel = cancelButton.textContent;
+  async function cancel() {
+    canceling = true;
+    cancelButton.textContent = WORDS.canceling;
+    if (!progress) { onCancel(); return; }
+    const answer = await call(progress.links.cancel, { method: "POST" });
+    canceling = false;
+    cancelButton.textContent = cancelLabel;
+    $("#cancel").close();
+    if (answer.ok || answer.status === 409) progress.reread();    // the truth decides: canceled, or done a moment before
+    else toast(WORDS.cancelFailed, "warn");
+  }
+  cancelButton.addEventListener("click", cancel);
+
+  const pad = number => String(number).padStart(2, "0");
+  const ticking = setInterval(() => {
+    const seconds = Math.max(0, Math.floor((Date.now() - begun) / 1000));
+    clock.textContent = `${pad(Math.floor(seconds / 60))}:${pad(seconds % 60)}`;
+    if (seconds % 5 === 0) showNumbers();
+  }, 1000);
+
+  function stop() {
+    on.abort();
+    clearInterval(ticking);
+    clearTimeout(reasonTimer);
+    stage.stop();
+    progress?.stop();
+  }
+
+  showConnection();
+  if ($("[data-accepted]", root).hidden) speak("sending");
+  return { stage, sent, attach, stop };
+}

@@ -1,0 +1,72 @@
+/* Every sentence the scripts say, in one place. Short, calm, never blaming. */
+
+export const STAGES = {
+  sending: ["Sending your photo", "The picture is made on your device. Your photo is on its way."],
+  accepted: ["Your photo is in", "Stored privately. Nobody else sees it."],
+  preparing: ["Finding your face", "Straightening the photo and removing where and when it was taken."],
+  waiting_for_slot: ["Waiting for a free studio", "You have a place in line, and it only moves forward."],
+  submitted: ["A studio has your scene", "It will start in a moment."],
+  warming_up: ["Warming up the lights", "This studio was asleep. Its first frame takes a little longer."],
+  rendering: ["Rolling", "Frame by frame, this is becoming your film."],
+  collecting: ["Final cut", "Checking the film and putting it somewhere safe."],
+  ready: ["That’s a wrap", "Opening your film."],
+  gone: ["This film is not here any more", "It may have been erased on time, or it belongs to another browser."],
+};
+
+export const WORDS = {
+  online: "Back online.",
+  offline: "You are offline. Nothing is lost: this page picks up by itself when you are back.",
+  lessThanAMinute: "less than a minute",
+  aMoment: "a moment",
+  seconds: "s",
+  minutes: "min",
+  readyIn: "Ready in about ",
+  ahead: count => `${count.toLocaleString("en")} ahead of you`,
+  youAreNext: "You are next",
+  yourTurn: "It is your turn",
+  sent: "sent",
+  filmReady: "Your film is ready",
+  quietLine: "The live line is quiet. This page keeps asking by itself.",
+  canceling: "Canceling…",
+  cancelFailed: "That did not go through. Try again in a moment.",
+
+  addSelfie: "Add your selfie",
+  sayYes: "Say yes to the photo rules",
+  makeFilm: "Make my film",
+  oneTick: "One tick, and the cameras roll.",
+  sending: "Sending…",
+  photoHere: ["That is you, in ", ". Made on this device; nothing is sent yet."],
+  photoUnseen: ["Your photo is here, for ", ". This browser cannot show it, but we can read it."],
+  notAPhoto: "That is not a photo we can use. JPEG, PNG, WebP and HEIC work.",
+  emptyFile: "That file is empty. Try another photo.",
+  tooBig: megabytes => `That file is over ${megabytes} MB. A smaller copy of it works.`,
+  noCamera: "No camera here, or it was not allowed. Choose a photo instead.",
+
+  busyTitle: "Full house.",
+  busy: "More people came in this minute than we can seat. Nothing is lost: we try again for you.",
+  lostTitle: "No answer yet.",
+  lost: "The line went quiet while your photo was on its way. Nothing is lost: we try again for you.",
+  tenSeconds: "Trying again in ten seconds.",
+  tryingNow: "Trying again now.",
+  refused: "That did not work. Try again in a moment.",
+
+  soundOn: "Turn the sound on",
+  soundOff: "Turn the sound off",
+  play: "Play the film",
+  pause: "Pause the film",
+  filmGone: "This film is not here any more. It may have been erased on time.",
+  filmStuck: "The film does not load right now. Check the connection, then reload.",
+  secondsLong: count => `${count} seconds`,
+  shareText: name => name ? `${name} is the hero of this film.` : "I am the hero of this film.",
+  copied: "Link copied. Anyone who has it can watch.",
+  copyByHand: "Copying is not allowed here. The link is marked: copy it by hand.",
+  notShared: "No link this time. Try again in a moment.",
+  unshared: "Sharing stopped. The link is dead.",
+  erasedTitle: "Erased – Selfie Hero",
+  eraseFailed: "That did not go through, nothing is erased yet. Try again in a moment.",
+};
+
+export const CAMERA = {
+  live: "Face inside the oval. Light in front of you, nothing over the eyes.",
+  review: "Eyes visible, light on your face? Then it is a good one.",
+};

@@ -1,0 +1,99 @@
+"""The sandbox's child with a detector that always sees a face, and with photos that do what they say.
+
+Run by tests in place of `jobs.photos.child`: a body that starts with ODD is an order.
+"""
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+import time
+from types import SimpleNamespace
+
+from jobs.photos import child, cleaning
+from jobs.photos.outcomes import BadPhoto
+from jobs.photos.wire import Frame, Kind
+
+real_clean = cleaning.clean
+answers = os.dup(1)
+
+
+def one_face(bgr):
+    height, width = bgr.shape[:2]
+    return [SimpleNamespace(x=width / 4, y=height / 4, width=max(64, width / 2), height=height / 2, score=0.9)]
+
+
+def clean(data, **options):
+    if not data.startswith(b"ODD"):
+        return real_clean(data, **options)
+    _, order, *rest = data.decode().split(" ", 2)
+    return ORDERS[order](*rest)
+
+
+def answer(kind: Kind, header: object, body: bytes = b"") -> None:
+    os.write(answers, Frame(kind, header, body).prefix() + body)
+    time.sleep(60)
+
+
+def burn() -> None:
+    while True:
+        pass
+
+
+def take_memory() -> None:
+    taken = []
+    while True:
+        taken.append(bytearray(16 * 2**20))
+
+
+def die_once(path: str) -> None:
+    if os.path.exists(path):
+        raise BadPhoto("no_face", "the second child")
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail() -> None:
+    raise RuntimeError("a bug of ours")
+
+
+def tell() -> None:
+    facts = {
+        "environment": sorted(os.environ),
+        "limits": [resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE)],
+        "files": sorted(int(name) for name in os.listdir("/proc/self/fd")),
+        "nice": os.nice(0),
+        "no_new_privileges": ctypes.CDLL(None).prctl(39, 0, 0, 0, 0),
+        "django": "django" in sys.modules,
+    }
+    raise BadPhoto("photo_unreadable", json.dumps(facts))
+
+
+ORDERS = {
+    "abort": os.abort,
+    "crash": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+    "leave": lambda: os._exit(0),
+    "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "die-once": die_once,
+    "hang": lambda: time.sleep(60),
+    "burn": burn,
+    "memory": take_memory,
+    "fail": fail,
+    "tell": tell,
+    "print": lambda: print("hello" * 1000, flush=True) or fail(),
+    "rubbish": lambda: os.write(answers, b"\xff" * 1000) and time.sleep(60),
+    "unknown-code": lambda: answer(Kind.BAD, {"code": "nothing"}),
+    "not-an-object": lambda: answer(Kind.BAD, ["no_face"]),
+    "wrong-kind": lambda: answer(Kind.READY, {}),
+    "no-jpeg": lambda: answer(Kind.CLEAN, {"width": 1, "height": 1}, b"<html>"),
+    "half-a-frame": lambda: os.write(answers, Frame(Kind.CLEAN, {}, b"x" * 99).prefix()) and os._exit(0),
+}
+
+cleaning.clean = clean
+cleaning.studio_detector = lambda: one_face
+
+if __name__ == "__main__":
+    settings = json.loads(sys.argv[1])
+    child.main(child.ChildSettings(**settings))

@@ -1,0 +1,258 @@
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from jobs.photos.headers import is_bare_jpeg
+from jobs.photos.outcomes import BadPhoto, CleanPhoto, SandboxUnavailable
+from jobs.photos.process import PROJECT_ROOT
+from jobs.photos.sandbox import Sandbox
+
+from . import pictures
+
+ODD = "tests.jobs.photos.odd_child"
+PHOTO = pictures.jpeg()
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(module=ODD, cpu_seconds=1) as sandbox:
+        yield sandbox
+
+
+def refusal(sandbox: Sandbox, data: bytes, **options) -> BadPhoto:
+    with pytest.raises(BadPhoto) as caught:
+        sandbox.clean(data, **options)
+    return caught.value
+
+
+def wait_until_gone(pid: int, seconds: float = 5) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            with open(f"/proc/{pid}/stat") as stat:
+                if stat.read().rsplit(")", 1)[1].split()[0] == "Z":
+                    return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def run_script(script: str, **options) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-c", script], cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=60, **options
+    )
+
+
+def test_a_photo_comes_back_clean(sandbox):
+    photo = sandbox.clean(PHOTO)
+    assert (photo.width, photo.height, photo.faces, photo.face) == (320, 240, 1, (0.25, 0.25, 0.5, 0.5))
+    assert is_bare_jpeg(photo.jpeg) and 0 < photo.brightness < 1
+
+
+def test_one_child_serves_many_photos_of_any_size(sandbox):
+    sandbox.clean(PHOTO)
+    pid = sandbox.child_pid
+    sandbox.clean(PHOTO + bytes(12 * 2**20))  # more than a pipe holds
+    sandbox.clean(pictures.heic())
+    assert refusal(sandbox, b"").code == refusal(sandbox, b"nothing").code == "photo_unreadable"
+    assert sandbox.child_pid == pid
+
+
+@pytest.mark.parametrize("order", ["abort", "crash", "leave", "killed", "half-a-frame", "rubbish"])
+def test_a_photo_that_ends_the_child_is_unreadable_and_the_next_one_is_fine(sandbox, order):
+    assert refusal(sandbox, b"ODD " + order.encode()).code == "photo_unreadable"
+    assert isinstance(sandbox.clean(PHOTO), CleanPhoto)
+
+
+@pytest.mark.parametrize("order", ["unknown-code", "not-an-object", "wrong-kind", "no-jpeg"])
+def test_a_child_that_lies_is_not_believed(sandbox, order):
+    assert refusal(sandbox, b"ODD " + order.encode(), wall_seconds=3).code == "photo_unreadable"
+    assert isinstance(sandbox.clean(PHOTO), CleanPhoto)
+
+
+def test_a_photo_that_hangs_is_cut_off(sandbox):
+    began = time.monotonic()
+    assert refusal(sandbox, b"ODD hang", wall_seconds=0.3).code == "photo_unreadable"
+    assert time.monotonic() - began < 2
+    assert isinstance(sandbox.clean(PHOTO), CleanPhoto)
+
+
+def test_a_photo_that_burns_cpu_is_ended_by_the_kernel(sandbox):
+    sandbox.clean(PHOTO)
+    bad = refusal(sandbox, b"ODD burn")
+    assert (bad.code, bad.detail) == ("photo_unreadable", f"the child ended with {-signal.SIGXCPU}")
+    assert isinstance(sandbox.clean(PHOTO), CleanPhoto)
+
+
+def test_a_photo_that_takes_all_memory_is_unreadable_and_the_next_one_gets_a_new_child():
+    large = pictures.encoded(pictures.Image.new("RGB", (5000, 4000)), "PNG", compress_level=1)
+    with Sandbox(module=ODD, memory_bytes=64 * 2**20) as small:
+        for data in (b"ODD memory", large):
+            pid = small.child_pid
+            bad = refusal(small, data)
+            assert (bad.code, bad.detail) == ("photo_unreadable", "out of memory")
+            assert isinstance(small.clean(PHOTO), CleanPhoto)
+            assert small.child_pid != pid
+
+
+def test_a_child_killed_from_outside_does_not_fail_the_photo(sandbox, tmp_path):
+    bad = refusal(sandbox, f"ODD die-once {tmp_path / 'died'}".encode())
+    assert (bad.code, bad.detail) == ("no_face", "the second child")
+
+
+def test_a_child_killed_between_photos_is_replaced_unnoticed(sandbox):
+    sandbox.start()
+    os.kill(sandbox.child_pid, signal.SIGKILL)
+    assert isinstance(sandbox.clean(PHOTO), CleanPhoto)
+
+
+def test_a_bug_of_ours_fails_the_photo_and_says_so_in_the_log(sandbox, caplog):
+    bad = refusal(sandbox, b"ODD fail")
+    assert (bad.code, bad.detail) == ("photo_unreadable", "RuntimeError: a bug of ours")
+    assert "photo_sandbox_fault" in caplog.text
+
+
+def test_what_a_library_prints_does_not_get_into_the_answers(sandbox):
+    pid = sandbox.child_pid
+    assert refusal(sandbox, b"ODD print").detail == "RuntimeError: a bug of ours"
+    assert sandbox.child_pid == pid
+
+
+def test_the_child_has_no_secrets_no_django_and_few_rights(sandbox, monkeypatch):
+    monkeypatch.setenv("SECRET_KEY", "planted")
+    sandbox.close()
+    facts = json.loads(refusal(sandbox, b"ODD tell").detail)
+    assert set(facts["environment"]) <= {
+        "PATH",
+        "LANG",
+        "LC_CTYPE",
+        "PYTHONPATH",
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MALLOC_ARENA_MAX",
+        "MALLOC_MMAP_THRESHOLD_",
+        "MALLOC_TRIM_THRESHOLD_",
+        "LD_LIBRARY_PATH",  # OpenCV sets it for itself
+    }
+    assert facts["limits"] == [0, 0]
+    assert facts["nice"] >= 5
+    assert facts["no_new_privileges"] == 1
+    assert facts["django"] is False
+    assert len(facts["files"]) <= 8
+
+
+def test_a_child_is_recycled_after_its_photos():
+    with Sandbox(module=ODD, photos_per_child=2) as sandbox:
+        pids = []
+        for _ in range(4):
+            sandbox.start()
+            pids.append(sandbox.child_pid)
+            sandbox.clean(PHOTO)
+    assert pids[0] == pids[1] != pids[2] == pids[3]
+    assert sandbox.child_pid is None
+
+
+def test_a_sandbox_that_cannot_start_is_not_the_photos_fault(monkeypatch):
+    with pytest.raises(SandboxUnavailable, match="no_such_child"):
+        Sandbox(module="tests.jobs.photos.no_such_child").clean(PHOTO)
+    with pytest.raises(SandboxUnavailable):
+        Sandbox(module=ODD, start_seconds=0.01).clean(PHOTO)
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(SandboxUnavailable, match="nowhere"):
+        Sandbox(module=ODD).clean(PHOTO)
+
+
+def test_several_threads_take_turns(sandbox):
+    sizes = [(100 + number, 90) for number in range(12)]
+    results = {}
+
+    def work(size):
+        photo = sandbox.clean(pictures.encoded(pictures.quarters(size), "JPEG"))
+        results[size] = (photo.width, photo.height)
+
+    threads = [threading.Thread(target=work, args=(size,)) for size in sizes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == {size: size for size in sizes}
+
+
+def test_the_child_outlives_the_thread_that_started_it(sandbox):
+    sandbox.close()
+    thread = threading.Thread(target=sandbox.start)
+    thread.start()
+    thread.join()
+    time.sleep(0.1)
+    pid = sandbox.child_pid
+    assert isinstance(sandbox.clean(PHOTO), CleanPhoto)
+    assert sandbox.child_pid == pid
+
+
+def test_the_child_dies_with_its_parent():
+    script = f"""
+import os
+from jobs.photos.sandbox import Sandbox
+sandbox = Sandbox(module={ODD!r})
+sandbox.start()
+print(sandbox.child_pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
+    assert wait_until_gone(int(run_script(script).stdout))
+
+
+def test_a_forked_process_gets_a_child_of_its_own_and_leaves_the_parents_alone():
+    script = f"""
+import os
+from jobs.photos.sandbox import Sandbox
+from tests.jobs.photos import pictures
+sandbox = Sandbox(module={ODD!r})
+sandbox.start()
+first, photo = sandbox.child_pid, pictures.jpeg()
+forked = os.fork()
+if not forked:
+    sandbox.clean(photo)
+    os._exit(0 if sandbox.child_pid != first else 1)
+assert os.waitpid(forked, 0)[1] == 0
+sandbox.clean(photo)
+assert sandbox.child_pid == first
+sandbox.close()
+print("fine")
+"""
+    done = run_script(script)
+    assert done.stdout == "fine\n", done.stderr
+
+
+def test_the_parents_side_loads_no_decoder_and_no_django():
+    script = """
+import sys
+import jobs.photos.sandbox, jobs.photos.door
+print([name for name in ("django", "PIL", "cv2", "numpy", "pillow_heif") if name in sys.modules])
+"""
+    assert run_script(script).stdout == "[]\n"
+
+
+def test_five_hundred_damaged_photos_harm_no_one(sandbox):
+    chance = random.Random(7)
+    originals = [data for data in pictures.ordinary().values() if len(data) < 100_000]
+    codes = set()
+    for number in range(500):
+        data = bytearray(originals[number % len(originals)])
+        for _ in range(chance.randint(1, 12)):
+            data[chance.randrange(min(len(data), chance.choice((64, 700, len(data)))))] = chance.randrange(256)
+        if number % 5 == 0:
+            del data[chance.randrange(len(data)) :]
+        try:
+            codes.add(type(sandbox.clean(bytes(data))))
+        except BadPhoto as bad:
+            codes.add(bad.code)
+    assert {CleanPhoto, "photo_unreadable"} <= codes
+    assert isinstance(sandbox.clean(PHOTO), CleanPhoto)

@@ -1,0 +1,237 @@
+import base64
+import re
+import stat
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfiehero import environment
+from selfiehero.environment import PROJECT_DIR, BadEnvironment, load, read_dotenv
+
+
+def test_nothing_set_is_safe():
+    chosen = load({})
+    assert (chosen.host, chosen.port, chosen.debug) == ("127.0.0.1", 8000, False)
+    assert chosen.var_dir == PROJECT_DIR / "var"
+    assert chosen.public_url == "http://127.0.0.1:8000"
+    assert chosen.database_url is None
+    assert chosen.uses_embedded_valkey
+    assert chosen.runs_studio
+    assert chosen.allowed_hosts == ("localhost", "127.0.0.1", "[::1]")
+
+
+def test_an_empty_variable_counts_as_not_set():
+    names = [
+        "HOST",
+        "PORT",
+        "VAR_DIR",
+        "DEBUG",
+        "PUBLIC_URL",
+        "DATABASE_URL",
+        "REDIS_URL",
+        "STUDIO_URL",
+        "ALLOWED_HOSTS",
+    ]
+    assert load(dict.fromkeys(names, "")) == load({})
+
+
+def test_a_relative_var_dir_starts_at_the_project_and_an_absolute_one_stays():
+    assert load({"VAR_DIR": "elsewhere/x"}).var_dir == PROJECT_DIR / "elsewhere/x"
+    assert load({"VAR_DIR": "/srv/hero/../data"}).var_dir == Path("/srv/data")
+
+
+@pytest.mark.parametrize(
+    ("word", "meaning"), [("1", True), ("Yes", True), ("on", True), ("0", False), ("FALSE", False)]
+)
+def test_debug_reads_the_usual_words(word, meaning):
+    assert load({"DEBUG": word}).debug is meaning
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "part"),
+    [
+        ("PORT", "abc", "from 1 to 65535"),
+        ("PORT", "0", "from 1 to 65535"),
+        ("PORT", "65536", "from 1 to 65535"),
+        ("PORT", "٣", "from 1 to 65535"),
+        ("PORT", "-1", "from 1 to 65535"),
+        ("DEBUG", "perhaps", "true or false"),
+        ("STUDIO", "2", "true or false"),
+        ("PUBLIC_URL", "hero.example", "https://"),
+        ("PUBLIC_URL", "ftp://hero.example", "https://"),
+        ("STUDIO_URL", "http://[", "cannot be read"),
+        ("REDIS_URL", "http://127.0.0.1", "redis://"),
+        ("REDIS_URL", "redis://127.0.0.1:port", "cannot be read"),
+        ("FIELD_KEYS", "short", "Fernet"),
+        ("FIELD_KEYS", "ключ", "Fernet"),
+    ],
+)
+def test_a_bad_value_is_one_sentence_that_names_the_variable(name, value, part):
+    with pytest.raises(BadEnvironment) as caught:
+        load({name: value})
+    sentence = str(caught.value)
+    assert sentence.startswith(name)
+    assert part in sentence
+    assert "\n" not in sentence
+
+
+@given(st.dictionaries(st.sampled_from(["HOST", "PORT", "PUBLIC_URL", "REDIS_URL", "STUDIO_URL", "DEBUG"]), st.text()))
+def test_whatever_is_written_gives_an_answer_or_a_sentence(env):
+    try:
+        load(env)
+    except BadEnvironment as error:
+        assert str(error)
+
+
+def test_a_secret_in_a_bad_redis_url_is_not_repeated():
+    with pytest.raises(BadEnvironment) as caught:
+        load({"REDIS_URL": "redsi://:hunter2@127.0.0.1"})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_secrets_do_not_show_in_the_representation():
+    shown = repr(
+        load({"SECRET_KEY": "hunter2", "REDIS_URL": "redis://:hunter2@h", "DATABASE_URL": "postgres://u:hunter2@h/d"})
+    )
+    assert "hunter2" not in shown
+
+
+def test_a_wildcard_host_is_reached_by_loopback():
+    assert load({"HOST": "0.0.0.0"}).local_url == "http://127.0.0.1:8000"
+    assert load({"HOST": "::", "PORT": "9"}).local_url == "http://[::1]:9"
+    assert load({"HOST": "::1"}).public_url == "http://[::1]:8000"
+
+
+def test_the_site_answers_to_its_public_name_and_to_those_that_are_given():
+    assert "hero.example" in load({"PUBLIC_URL": "https://hero.example/"}).allowed_hosts
+    assert load({"ALLOWED_HOSTS": "a.example, b.example,"}).allowed_hosts == ("a.example", "b.example")
+    assert load({"PUBLIC_URL": "https://hero.example/"}).public_url == "https://hero.example"
+
+
+def test_a_given_redis_is_used_and_no_embedded_one():
+    chosen = load({"REDIS_URL": "rediss://redis.example/1"})
+    assert chosen.redis_url == "rediss://redis.example/1"
+    assert not chosen.uses_embedded_valkey
+
+
+def test_a_given_studio_is_used_and_none_is_started():
+    chosen = load({"STUDIO_URL": "http://127.0.0.1:9000/"})
+    assert chosen.studio_url == "http://127.0.0.1:9000"
+    assert not chosen.runs_studio
+    assert not load({"STUDIO": "0"}).runs_studio
+
+
+def test_embedded_addresses_are_those_that_up_wrote(tmp_path):
+    chosen = load({"VAR_DIR": str(tmp_path)})
+    assert chosen.redis_url == f"unix://{tmp_path}/run/valkey.sock"
+    assert chosen.studio_url is None
+    chosen.run_dir.mkdir()
+    chosen.endpoints_path.write_text('{"redis_url": "redis://127.0.0.1:7", "studio_url": "http://127.0.0.1:8"}')
+    assert chosen.redis_url == "redis://127.0.0.1:7"
+    assert chosen.studio_url == "http://127.0.0.1:8"
+    chosen.endpoints_path.write_text("half a fi")
+    assert chosen.studio_url is None
+
+
+def test_a_var_dir_too_deep_for_a_socket_has_none(tmp_path):
+    assert load({"VAR_DIR": "/srv"}).valkey_socket == Path("/srv/run/valkey.sock")
+    assert load({"VAR_DIR": "/" + "deep/" * 30}).valkey_socket is None
+
+
+def test_dotenv_reads_names_quotes_and_comments(tmp_path):
+    path = tmp_path / ".env"
+    path.write_text(
+        "# a comment\n\nPORT=9000   # the port\nexport HOST = 127.0.0.2\nSECRET_KEY='a # b \"c\"'\n"
+        'PUBLIC_URL="https://hero.example"\nREDIS_URL=redis://h/0#1\nEMPTY=\nnot a line\n'
+    )
+    assert read_dotenv(path) == {
+        "PORT": "9000",
+        "HOST": "127.0.0.2",
+        "SECRET_KEY": 'a # b "c"',
+        "PUBLIC_URL": "https://hero.example",
+        "REDIS_URL": "redis://h/0#1",
+        "EMPTY": "",
+    }
+    assert read_dotenv(tmp_path / "missing") == {}
+
+
+def test_the_environment_wins_over_dotenv(tmp_path, monkeypatch):
+    (tmp_path / "env").write_text("PORT=9000\nHOST=127.0.0.9\n")
+    monkeypatch.setenv("ENV_FILE", str(tmp_path / "env"))
+    monkeypatch.setenv("PORT", "7000")
+    monkeypatch.setenv("HOST", "x")  # so that monkeypatch takes back what `read` sets
+    monkeypatch.delenv("HOST")
+    monkeypatch.setenv("VAR_DIR", str(tmp_path / "var"))
+    chosen = environment.read()
+    assert (chosen.host, chosen.port) == ("127.0.0.9", 7000)
+
+
+def test_secrets_are_made_once_and_are_their_owners_alone(tmp_path):
+    first, second = load({"VAR_DIR": str(tmp_path / "var")}), load({"VAR_DIR": str(tmp_path / "var")})
+    assert len(first.secret_key) >= 50
+    assert first.secret_key == second.secret_key
+    assert first.field_keys == second.field_keys
+    assert len(base64.urlsafe_b64decode(first.field_keys[0])) == 32
+    for name in ("secret_key", "field_key"):
+        assert stat.S_IMODE((tmp_path / "var" / name).stat().st_mode) == 0o600
+
+
+def test_given_secrets_win_and_write_nothing(tmp_path):
+    keys = [environment.new_field_key(), environment.new_field_key()]
+    chosen = load({"VAR_DIR": str(tmp_path), "SECRET_KEY": "given", "FIELD_KEYS": ", ".join(keys)})
+    assert chosen.secret_key == "given"
+    assert chosen.field_keys == tuple(keys)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_var_dir_that_cannot_be_made_is_a_sentence(tmp_path):
+    (tmp_path / "var").write_text("a file, not a folder")
+    with pytest.raises(BadEnvironment, match="choose another VAR_DIR"):
+        _ = load({"VAR_DIR": str(tmp_path / "var")}).secret_key
+
+
+def test_ten_processes_that_start_together_get_one_key(tmp_path):
+    code = (
+        "import sys, time; from selfiehero.environment import load;"
+        "time.sleep(max(0, float(sys.argv[2]) - time.time()));"
+        "e = load({'VAR_DIR': sys.argv[1]}); print(e.secret_key, e.field_keys)"
+    )
+    start_at = str(time.time() + 0.7)
+
+    def ask(_):
+        command = [sys.executable, "-c", code, str(tmp_path / "var"), start_at]
+        return subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT_DIR).stdout
+
+    with ThreadPoolExecutor(10) as pool:
+        answers = set(pool.map(ask, range(10)))
+    assert len(answers) == 1
+    assert sorted(path.name for path in (tmp_path / "var").iterdir()) == ["field_key", "secret_key"]
+
+
+def test_every_variable_is_explained_in_the_example():
+    explained = set(re.findall(r"^#([A-Z][A-Z0-9_]*)=", (PROJECT_DIR / ".env.example").read_text(), re.MULTILINE))
+    sources = [
+        PROJECT_DIR / name
+        for name in ("selfiehero/environment.py", "selfiehero/settings.py", "providers/studio/settings.py")
+    ]
+    read = {
+        name
+        for source in sources
+        for name in re.findall(r"(?:env|environ|_values)\.get\(\s*\"([A-Z][A-Z0-9_]*)\"", source.read_text())
+    }
+    assert read - explained == set()
+
+
+def test_a_bad_variable_ends_the_program_with_its_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ENV_FILE", "")
+    monkeypatch.setenv("PORT", "many")
+    with pytest.raises(SystemExit) as caught:
+        environment.read()
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == "PORT must be a number from 1 to 65535, not “many”.\n"

