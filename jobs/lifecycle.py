@@ -25,7 +25,7 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q, Value
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Greatest
 
 from . import signals
 from .models import Attempt, Job, JobEvent, Lane, next_seq
@@ -42,6 +42,12 @@ STAGE_PROGRESS = {
     Stage.RENDERING: 0.24,
     Stage.COLLECTING: 0.92,
     Stage.READY: 1.0,
+}
+# News may come late or twice: from these stages they move a job on, from any other they are old.
+_STAGES_BEFORE = {
+    Stage.SUBMITTED: (Stage.WAITING_FOR_SLOT,),
+    Stage.WARMING_UP: (Stage.WAITING_FOR_SLOT, Stage.SUBMITTED),
+    Stage.RENDERING: (Stage.WAITING_FOR_SLOT, Stage.SUBMITTED, Stage.WARMING_UP),
 }
 RENDERING_SPAN = STAGE_PROGRESS[Stage.COLLECTING] - STAGE_PROGRESS[Stage.RENDERING]
 
@@ -307,7 +313,7 @@ def attempt_news(
         answered_at=Coalesce(F("answered_at"), Value(now)),
         heard_at=now,
         poll_at=poll_at,
-        progress=progress,
+        progress=Greatest(F("progress"), Value(progress, output_field=models.FloatField())),
     )
     if not changed:
         return False
@@ -316,8 +322,7 @@ def attempt_news(
     return _change(
         attempt.job_id,
         Q(status=Status.PROCESSING, winner=None)
-        & (Q(progress__lt=min(1.0, total)) | ~Q(stage=stage))
-        & ~(Q(stage=Stage.RENDERING) & ~Q(stage=stage))
+        & (Q(stage__in=_STAGES_BEFORE[Stage(stage)]) | Q(stage=stage, progress__lt=min(1.0, total)))
         & ~Q(lane=Lane.DISPATCH),
         "progress",
         now,
