@@ -51,6 +51,9 @@ _STAGES_BEFORE = {
 }
 RENDERING_SPAN = STAGE_PROGRESS[Stage.COLLECTING] - STAGE_PROGRESS[Stage.RENDERING]
 
+# Of an attempt whose film was reported and could not be had: it does not win again.
+RESULT_LOST = "result_lost"
+
 
 # --- Jobs ---------------------------------------------------------------------------------------
 
@@ -339,9 +342,7 @@ def attempt_succeeded(attempt: Attempt, *, prediction_id: str, video_url: str, n
     as long as the job is open.
     """
     late = [Attempt.Status.TIMED_OUT, Attempt.Status.FAILED, Attempt.Status.CANCELED]
-    mine = Attempt.objects.filter(id=attempt.id, status__in=[*Attempt.OPEN, *late]).exclude(
-        error_code="prediction_lost"
-    )
+    mine = Attempt.objects.filter(id=attempt.id, status__in=[*Attempt.OPEN, *late]).exclude(error_code=RESULT_LOST)
     if not mine.exists():
         return False
     wins = not Attempt.objects.filter(job_id=attempt.job_id, status=Attempt.Status.SUCCEEDED).exists()
@@ -419,7 +420,7 @@ def result_lost(attempt: Attempt, *, raw_error: str, now: datetime) -> bool:
     """A reported film cannot be had: the win is taken back so that another attempt may have it."""
     return bool(
         Attempt.objects.filter(id=attempt.id, status=Attempt.Status.SUCCEEDED).update(
-            status=Attempt.Status.FAILED, error_code="prediction_lost", raw_error=raw_error[:4000]
+            status=Attempt.Status.FAILED, error_code=RESULT_LOST, raw_error=raw_error[:4000]
         )
     )
 
