@@ -296,11 +296,14 @@ def submitted(attempt: Attempt, *, prediction_id: str, lease_token: str, poll_at
     return bool(moved)
 
 
-def unconfirmed(attempt_id: int, *, lease_token: str, now: datetime) -> bool:
-    """The answer to a submit was lost: keep the slot until it is known whether a prediction exists."""
+def unconfirmed(attempt_id: int, *, lease_token: str) -> bool:
+    """The answer to a submit was lost: keep the slot until it is known whether a prediction exists.
+
+    The call counts against the provider's limit as if it arrived at the last moment, the lease's end.
+    """
     return bool(
         Attempt.objects.filter(id=attempt_id, lease_token=lease_token, status=Attempt.Status.SUBMITTING).update(
-            status=Attempt.Status.UNCONFIRMED, answered_at=now
+            status=Attempt.Status.UNCONFIRMED, answered_at=F("lease_until")
         )
     )
 
@@ -408,7 +411,7 @@ def attempt_timed_out(attempt: Attempt, *, now: datetime) -> bool:
         Attempt.objects.filter(id=attempt.id, status__in=Attempt.OPEN).update(
             status=Attempt.Status.TIMED_OUT,
             finished_at=now,
-            answered_at=Coalesce(F("answered_at"), Value(now)),
+            answered_at=Coalesce(F("answered_at"), F("lease_until")),
             error_code="provider_timeout",
             errand=Attempt.Errand.CANCEL,
             errand_at=now,
@@ -428,7 +431,14 @@ def result_lost(attempt: Attempt, *, raw_error: str, now: datetime) -> bool:
 def abandon_attempts(job_id: UUID, *, to: str, now: datetime, but: int | None = None) -> int:
     """Give up the open attempts of a job nobody waits for; each is owed a cancel call."""
     rows = Attempt.objects.filter(job_id=job_id, status__in=Attempt.OPEN).exclude(id=but)
-    return rows.update(status=to, finished_at=now, errand=Attempt.Errand.CANCEL, errand_at=now)
+    return rows.update(
+        status=to,
+        finished_at=now,
+        # A POST under way may still arrive, until its lease ends.
+        answered_at=Coalesce(F("answered_at"), F("lease_until")),
+        errand=Attempt.Errand.CANCEL,
+        errand_at=now,
+    )
 
 
 def owe_deletion(job_id: UUID, *, now: datetime) -> int:
