@@ -25,10 +25,12 @@ class EncryptedTextField(models.TextField):
     """
 
     def get_prep_value(self, value: Any) -> Any:
-        value = super().get_prep_value(value)
-        if not value:
-            return ""
-        return _box().encrypt(value.encode()).decode()
+        return self.encrypted(super().get_prep_value(value))
+
+    @staticmethod
+    def encrypted(text: str | None) -> str:
+        """Return the ciphertext of a text, '' for none."""
+        return _box().encrypt(text.encode()).decode() if text else ""
 
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> str:
         if not value:
@@ -46,7 +48,7 @@ class EncryptedListField(EncryptedTextField):
     """A list of secrets, all live: during a rotation the old and the new one."""
 
     def get_prep_value(self, value: Any) -> Any:
-        return super().get_prep_value(json.dumps(list(value)) if value else "")
+        return self.encrypted(json.dumps(list(value)) if value else "")
 
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> list[str]:  # type: ignore[override]
         text = super().from_db_value(value, expression, connection)

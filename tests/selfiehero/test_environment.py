@@ -216,7 +216,10 @@ def test_ten_processes_that_start_together_get_one_key(tmp_path):
 
 def test_every_variable_is_explained_in_the_example():
     explained = set(re.findall(r"^#([A-Z][A-Z0-9_]*)=", (PROJECT_DIR / ".env.example").read_text(), re.MULTILINE))
-    sources = [PROJECT_DIR / "selfiehero" / name for name in ("environment.py", "settings.py")]
+    sources = [
+        PROJECT_DIR / name
+        for name in ("selfiehero/environment.py", "selfiehero/settings.py", "providers/studio/settings.py")
+    ]
     read = {
         name
         for source in sources

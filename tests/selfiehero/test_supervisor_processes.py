@@ -15,6 +15,7 @@ import pytest
 from selfiehero.environment import PROJECT_DIR
 from selfiehero.supervisor.guard import is_alive, session_members
 from tests.support.processes import free_port, start_process, stop_process, wait_for
+from tests.support.product import product_env
 
 SLEEP = "import time\nprint('began')\ntime.sleep(60)"
 # Says when it was asked to stop, and takes a moment.
@@ -253,7 +254,7 @@ def test_ready_is_said_only_when_the_address_says_so(run):
 
 def up(tmp_path, **env) -> tuple[int, str]:
     """Run the real `manage.py up` where it cannot start, and return its exit code and what it said."""
-    env = {"ENV_FILE": "", "VAR_DIR": str(tmp_path / "var"), "REDIS_URL": "", "DATABASE_URL": "", **env}
+    env = product_env(**{"VAR_DIR": str(tmp_path / "var"), "DATABASE_URL": "", **env})
     process = start_process([sys.executable, "manage.py", "up"], log_path=tmp_path / "said", env=env, cwd=PROJECT_DIR)
     code = process.wait(30)
     return code, (tmp_path / "said").read_text()

@@ -15,8 +15,14 @@ from selfiehero.supervisor.guard import kill_session
 Answer = TypeVar("Answer")
 
 
-def start_process(argv: list[str], *, log_path: Path, env: dict[str, str] | None = None, **choices) -> subprocess.Popen:
-    """Start a program in its own session, its output in a file; it is killed when this process dies."""
+def start_process(
+    argv: list[str], *, log_path: Path, env: dict[str, str | None] | None = None, **choices
+) -> subprocess.Popen:
+    """Start a program in its own session, its output in a file; it is killed when this process dies.
+
+    `env` is added to the environment; None takes a variable away.
+    """
+    whole_env = {name: value for name, value in {**os.environ, **(env or {})}.items() if value is not None}
     with log_path.open("ab") as log, warnings.catch_warnings():
         # Python 3.12 warns of forks beside threads; what runs before this exec is one system call.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -25,7 +31,7 @@ def start_process(argv: list[str], *, log_path: Path, env: dict[str, str] | None
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **(env or {})},
+            env=whole_env,
             start_new_session=True,
             preexec_fn=die_with(os.getpid()),
             **choices,

@@ -14,16 +14,16 @@ from selfiehero.supervisor.guard import is_alive
 from tests.support.processes import free_port, start_process, stop_process, wait_for
 
 START_PATIENCE = 120.0
-# What the test run set for itself and the product must choose anew.
+# What the test run chose for itself and a product must choose anew.
 NOT_INHERITED = (
-    "REDIS_URL",
-    "SECRET_KEY",
-    "FIELD_KEYS",
-    "STUDIO_URL",
-    "PUBLIC_URL",
-    "ALLOWED_HOSTS",
-    "DJANGO_SETTINGS_MODULE",
+    *("REDIS_URL", "SECRET_KEY", "FIELD_KEYS", "STUDIO", "STUDIO_URL", "PUBLIC_URL", "CALLBACK_URL", "ALLOWED_HOSTS"),
 )
+
+
+def product_env(**env: str) -> dict[str, str | None]:
+    """Return what to add to the environment for a product that stands on its own."""
+    own = {"DJANGO_SETTINGS_MODULE": "selfiehero.settings", "ENV_FILE": "", "NO_COLOR": "1", "HOST": "127.0.0.1"}
+    return {**dict.fromkeys(NOT_INHERITED), **own, **env}
 
 
 class Product:
@@ -34,8 +34,7 @@ class Product:
         self.terminal_path = folder / "up.log"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.env = {"ENV_FILE": "", "NO_COLOR": "1", "HOST": "127.0.0.1"} | (env or {})
-        self.env |= {"VAR_DIR": str(self.var_dir), "PORT": str(self.port)}
+        self.env = product_env(**{**(env or {}), "VAR_DIR": str(self.var_dir), "PORT": str(self.port)})
         self.process: subprocess.Popen | None = None
 
     def __enter__(self) -> "Product":
@@ -47,12 +46,8 @@ class Product:
 
     def start(self) -> None:
         """Start it and return when it is ready; fail with what it said when it is not."""
-        env = {name: "" for name in NOT_INHERITED if name in os.environ} | self.env
-        env.setdefault("DJANGO_SETTINGS_MODULE", "selfiehero.settings")
-        if not env["DJANGO_SETTINGS_MODULE"]:
-            env["DJANGO_SETTINGS_MODULE"] = "selfiehero.settings"
         self.process = start_process(
-            [sys.executable, "manage.py", "up"], log_path=self.terminal_path, env=env, cwd=PROJECT_DIR
+            [sys.executable, "manage.py", "up"], log_path=self.terminal_path, env=self.env, cwd=PROJECT_DIR
         )
         try:
             wait_for(

@@ -1,6 +1,5 @@
 """`manage.py up`: run the whole product until Ctrl-C."""
 
-import asyncio
 import hashlib
 import os
 import sys
@@ -11,11 +10,7 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from selfiehero import environment, preflight
-from selfiehero.supervisor.logs import Terminal, wants_colour
-from selfiehero.supervisor.plan import make_plan
-from selfiehero.supervisor.rundir import AlreadyRunning, Lock
-from selfiehero.supervisor.runner import Supervisor
+from selfiehero.environment import PROJECT_DIR
 
 
 class Command(BaseCommand):
@@ -29,7 +24,8 @@ class Command(BaseCommand):
         if prepare:
             self.prepare(verbosity)
             return
-        self.exit(run(environment.read()))
+        os.chdir(PROJECT_DIR)  # so that -m finds the package wherever this was called
+        os.execv(sys.executable, [sys.executable, "-m", "selfiehero.supervisor"])  # noqa: S606 our own module
 
     def prepare(self, verbosity: int) -> None:
         """Bring database and static files up to date; what is there already stays."""
@@ -38,18 +34,17 @@ class Command(BaseCommand):
         collect_static_files(verbosity=quieter)
         call_command("seed", verbosity=verbosity, stdout=self.stdout)
 
-    def exit(self, code: int) -> None:
-        self.stdout.flush()
-        sys.exit(code)
-
 
 def collect_static_files(*, verbosity: int) -> None:
     """Collect, hash and compress static files, unless exactly these were collected before."""
-    stamp = Path(settings.STATIC_ROOT) / ".collected"
+    if settings.DEBUG:
+        return
+    stamp, manifest = settings.VAR_DIR / "run" / "static.sha256", Path(settings.STATIC_ROOT) / "staticfiles.json"
     present = fingerprint_static_files()
-    if settings.DEBUG or (stamp.exists() and stamp.read_text(encoding="ascii") == present):
+    if manifest.exists() and stamp.exists() and stamp.read_text(encoding="ascii") == present:
         return
     call_command("collectstatic", interactive=False, verbosity=verbosity)
+    stamp.parent.mkdir(parents=True, exist_ok=True)
     stamp.write_text(present, encoding="ascii")
 
 
@@ -61,23 +56,3 @@ def fingerprint_static_files() -> str:
             state = os.stat(storage.path(name))
             digest.update(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
     return digest.hexdigest()
-
-
-def run(chosen: environment.Environment) -> int:
-    """Run the product; return 0 after a drain, 1 when starting failed, 2 when it cannot start here."""
-    lock = Lock(chosen.run_dir / "up.lock")
-    try:
-        preflight.check_python()
-        preflight.check_writable(chosen.var_dir)
-        descriptor = lock.acquire(url=chosen.public_url)
-        preflight.check(chosen)
-    except (preflight.Problem, AlreadyRunning) as problem:
-        print(problem, file=sys.stderr)
-        lock.release()
-        return 2
-    try:
-        plan = make_plan(chosen)
-        terminal = Terminal(colour=wants_colour(sys.stdout.buffer, dict(os.environ)))
-        return asyncio.run(Supervisor(plan, terminal=terminal, lock_descriptor=descriptor).run())
-    finally:
-        lock.release()
