@@ -45,6 +45,9 @@ class LaneWork(ABC):
     lane: ClassVar[str]
     threads: ClassVar[int]
 
+    def warm_up(self) -> None:  # noqa: B027 - most lanes need none
+        """Do what the first piece of work would have to wait for."""
+
     def before_claim(self) -> None:  # noqa: B027 - most lanes have nothing to do here
         """Do what has to be done in the main thread each time the pump looks."""
 
