@@ -121,9 +121,8 @@ def _worth_trying(jobs: list[Job], provider: ProviderConfig, *, now: datetime) -
     others = {row.id for row in ProviderConfig.objects.in_order() if not row.is_parked(now=now)} - {provider.id}
     failures: dict[UUID, set[int]] = {}
     failed = Attempt.objects.filter(
-        Q(status__in=[Attempt.Status.FAILED, Attempt.Status.TIMED_OUT]) & ~Q(error_code="busy"),
-        job_id__in=[job.id for job in jobs],
-    )
+        status__in=[Attempt.Status.FAILED, Attempt.Status.TIMED_OUT], job_id__in=[job.id for job in jobs]
+    ).exclude(error_code__in=Attempt.NOT_ITS_FAULT)
     for job_id, provider_id in failed.values_list("job_id", "provider_id"):
         failures.setdefault(job_id, set()).add(provider_id)
     return [job for job in jobs if provider.id not in failures.get(job.id, set()) or not others - failures[job.id]]

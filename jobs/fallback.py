@@ -50,7 +50,7 @@ def after_failure(attempt: Attempt, *, code: str, now: datetime) -> None:
         attempt.job_id,
         due_at=now + backoff(tries),
         now=now,
-        reason_code="provider_moved",
+        reason_code="" if code in Attempt.NOT_ITS_FAULT else "provider_moved",
         reason_subject=attempt.provider.title,
     )
 

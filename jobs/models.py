@@ -188,6 +188,9 @@ class Attempt(models.Model):
         CANCELED = "canceled"
         SUPERSEDED = "superseded"
 
+    # Error codes that say nothing against the provider.
+    NOT_ITS_FAULT = ("busy", "never_sent")
+
     OPEN = (Status.PENDING, Status.SUBMITTING, Status.UNCONFIRMED, Status.SUBMITTED, Status.RUNNING)
 
     class Errand(models.TextChoices):
