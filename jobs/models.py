@@ -193,6 +193,9 @@ class Attempt(models.Model):
 
     OPEN = (Status.PENDING, Status.SUBMITTING, Status.UNCONFIRMED, Status.SUBMITTED, Status.RUNNING)
 
+    # Nobody waits for it any more, but its provider may still be at work.
+    GIVEN_UP = (Status.TIMED_OUT, Status.CANCELED)
+
     class Errand(models.TextChoices):
         """Something still to be told to the provider about a prediction nobody waits for."""
 

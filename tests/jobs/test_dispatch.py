@@ -119,6 +119,7 @@ def test_a_lost_request_is_looked_up_and_sent_exactly_once_more(provider, stub, 
     for _ in range(3):
         ask(later=timedelta(seconds=30))
     assert factories.reload(job).reason_code == "answer_lost"
+    Job.objects.update(due_at=timezone.now())
     work(Lane.DISPATCH)
     assert stub.submits() == 2
     assert _attempt(job).prediction_id == stub.only.id
