@@ -58,6 +58,12 @@ def claim_lane(lane: str, *, limit: int, lease: timedelta) -> Claim:
     return Claim(token, until, list(jobs))
 
 
+def holds(job_id: UUID, *, lane: str, lease_token: str) -> bool:
+    """Tell whether a lease is still good, and keep it so until the present transaction ends."""
+    rows = Job.objects.select_for_update().filter(id=job_id, lane=lane, lease_token=lease_token)
+    return bool(rows.values_list("id", flat=True)[:1])
+
+
 def release(job_id: UUID, *, lease_token: str, due_at: datetime) -> bool:
     """Give a job of a lane back, to be claimed again at `due_at`, and count the try."""
     return bool(
