@@ -25,7 +25,7 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q, Value
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Greatest
 
 from . import signals
 from .models import Attempt, Job, JobEvent, Lane, next_seq
@@ -43,7 +43,16 @@ STAGE_PROGRESS = {
     Stage.COLLECTING: 0.92,
     Stage.READY: 1.0,
 }
+# News may come late or twice: from these stages they move a job on, from any other they are old.
+_STAGES_BEFORE = {
+    Stage.SUBMITTED: (Stage.WAITING_FOR_SLOT,),
+    Stage.WARMING_UP: (Stage.WAITING_FOR_SLOT, Stage.SUBMITTED),
+    Stage.RENDERING: (Stage.WAITING_FOR_SLOT, Stage.SUBMITTED, Stage.WARMING_UP),
+}
 RENDERING_SPAN = STAGE_PROGRESS[Stage.COLLECTING] - STAGE_PROGRESS[Stage.RENDERING]
+
+# Of an attempt whose film was reported and could not be had: it does not win again.
+RESULT_LOST = "result_lost"
 
 
 # --- Jobs ---------------------------------------------------------------------------------------
@@ -287,11 +296,14 @@ def submitted(attempt: Attempt, *, prediction_id: str, lease_token: str, poll_at
     return bool(moved)
 
 
-def unconfirmed(attempt_id: int, *, lease_token: str, now: datetime) -> bool:
-    """The answer to a submit was lost: keep the slot until it is known whether a prediction exists."""
+def unconfirmed(attempt_id: int, *, lease_token: str) -> bool:
+    """The answer to a submit was lost: keep the slot until it is known whether a prediction exists.
+
+    The call counts against the provider's limit as if it arrived at the last moment, the lease's end.
+    """
     return bool(
         Attempt.objects.filter(id=attempt_id, lease_token=lease_token, status=Attempt.Status.SUBMITTING).update(
-            status=Attempt.Status.UNCONFIRMED, answered_at=now
+            status=Attempt.Status.UNCONFIRMED, answered_at=F("lease_until")
         )
     )
 
@@ -307,7 +319,7 @@ def attempt_news(
         answered_at=Coalesce(F("answered_at"), Value(now)),
         heard_at=now,
         poll_at=poll_at,
-        progress=progress,
+        progress=Greatest(F("progress"), Value(progress, output_field=models.FloatField())),
     )
     if not changed:
         return False
@@ -316,8 +328,7 @@ def attempt_news(
     return _change(
         attempt.job_id,
         Q(status=Status.PROCESSING, winner=None)
-        & (Q(progress__lt=min(1.0, total)) | ~Q(stage=stage))
-        & ~(Q(stage=Stage.RENDERING) & ~Q(stage=stage))
+        & (Q(stage__in=_STAGES_BEFORE[Stage(stage)]) | Q(stage=stage, progress__lt=min(1.0, total)))
         & ~Q(lane=Lane.DISPATCH),
         "progress",
         now,
@@ -334,9 +345,7 @@ def attempt_succeeded(attempt: Attempt, *, prediction_id: str, video_url: str, n
     as long as the job is open.
     """
     late = [Attempt.Status.TIMED_OUT, Attempt.Status.FAILED, Attempt.Status.CANCELED]
-    mine = Attempt.objects.filter(id=attempt.id, status__in=[*Attempt.OPEN, *late]).exclude(
-        error_code="prediction_lost"
-    )
+    mine = Attempt.objects.filter(id=attempt.id, status__in=[*Attempt.OPEN, *late]).exclude(error_code=RESULT_LOST)
     if not mine.exists():
         return False
     wins = not Attempt.objects.filter(job_id=attempt.job_id, status=Attempt.Status.SUCCEEDED).exists()
@@ -402,7 +411,7 @@ def attempt_timed_out(attempt: Attempt, *, now: datetime) -> bool:
         Attempt.objects.filter(id=attempt.id, status__in=Attempt.OPEN).update(
             status=Attempt.Status.TIMED_OUT,
             finished_at=now,
-            answered_at=Coalesce(F("answered_at"), Value(now)),
+            answered_at=Coalesce(F("answered_at"), F("lease_until")),
             error_code="provider_timeout",
             errand=Attempt.Errand.CANCEL,
             errand_at=now,
@@ -414,7 +423,7 @@ def result_lost(attempt: Attempt, *, raw_error: str, now: datetime) -> bool:
     """A reported film cannot be had: the win is taken back so that another attempt may have it."""
     return bool(
         Attempt.objects.filter(id=attempt.id, status=Attempt.Status.SUCCEEDED).update(
-            status=Attempt.Status.FAILED, error_code="prediction_lost", raw_error=raw_error[:4000]
+            status=Attempt.Status.FAILED, error_code=RESULT_LOST, raw_error=raw_error[:4000]
         )
     )
 
@@ -422,7 +431,14 @@ def result_lost(attempt: Attempt, *, raw_error: str, now: datetime) -> bool:
 def abandon_attempts(job_id: UUID, *, to: str, now: datetime, but: int | None = None) -> int:
     """Give up the open attempts of a job nobody waits for; each is owed a cancel call."""
     rows = Attempt.objects.filter(job_id=job_id, status__in=Attempt.OPEN).exclude(id=but)
-    return rows.update(status=to, finished_at=now, errand=Attempt.Errand.CANCEL, errand_at=now)
+    return rows.update(
+        status=to,
+        finished_at=now,
+        # A POST under way may still arrive, until its lease ends.
+        answered_at=Coalesce(F("answered_at"), F("lease_until")),
+        errand=Attempt.Errand.CANCEL,
+        errand_at=now,
+    )
 
 
 def owe_deletion(job_id: UUID, *, now: datetime) -> int:

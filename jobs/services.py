@@ -106,14 +106,22 @@ def _same_or_conflict(job: Job, order: Order, digest: str) -> Job:
 
 
 def cancel_job(job_id: UUID, *, now: datetime, by: str = "owner") -> bool:
-    """Stop a job; its predictions are told to stop. Return False when it had ended already."""
+    """Stop a job and let go of its photo; its predictions are told to stop. False when it had ended already."""
     with transaction.atomic():
         changed = lifecycle.cancel(job_id, now=now, by=by)
         if changed:
             queues.nudge_after_commit(Lane.DISPATCH)
     if changed:
         logger.info("job_canceled job=%s by=%s", job_id, by)
+        _let_go_of_photo(job_id)
     return changed
+
+
+def _let_go_of_photo(job_id: UUID) -> None:
+    """Delete the photo of a job that will never need it again."""
+    keys = Job.objects.values_list("raw_key", "clean_key", "preview_key").get(id=job_id)
+    storage.delete(keys)
+    Job.objects.filter(id=job_id).update(raw_key="", clean_key="", preview_key="")
 
 
 def erase_job(job_id: UUID, *, now: datetime, by: str = "owner") -> dict[str, Any]:
@@ -170,7 +178,7 @@ def unshare_job(job_id: UUID, *, now: datetime) -> Job:
 
 
 def retry_job(job_id: UUID, *, now: datetime, actor: Any) -> Job:
-    """Make a new job from a failed or canceled one, with the same clean photo; staff only.
+    """Make a new job from a failed one, with the same clean photo; staff only.
 
     Terminal is terminal, so the old job stays as it ended. NotPossible without a photo.
     """

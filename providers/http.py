@@ -11,11 +11,12 @@ import email.utils
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 
 from .errors import AccountProblem, Busy, PredictionGone, ProviderError, Rejected, Unavailable, Unconfirmed
@@ -57,6 +58,8 @@ def session() -> requests.Session:
         existing = requests.Session()
         existing.trust_env = False
         existing.headers["User-Agent"] = USER_AGENT
+        # Nothing is inflated here: a small answer stays small.
+        existing.headers["Accept-Encoding"] = "identity"
         for scheme in ("http://", "https://"):
             existing.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=2, max_retries=0))
         _local.session = existing
@@ -103,14 +106,14 @@ def call(
         chunks: list[bytes] = []
         size = 0
         try:
-            for chunk in response.iter_content(65536):
+            for chunk in _pieces(response):
                 size += len(chunk)
                 chunks.append(chunk)
                 if size > MAX_ANSWER_BYTES:
                     raise Unconfirmed("the answer is too long")
                 if time.monotonic() > deadline:
                     raise Unconfirmed("the answer came too slowly")
-        except requests.RequestException as error:
+        except _BROKEN_OFF as error:
             raise Unconfirmed(f"the answer broke off: {type(error).__name__}") from error
         return Answer(response.status_code, response.headers, b"".join(chunks))
 
@@ -146,19 +149,28 @@ def download(
             raise Unavailable(f"result answered {response.status_code}")
         size = 0
         try:
-            for chunk in response.iter_content(65536):
+            for chunk in _pieces(response):
                 size += len(chunk)
                 if size > max_bytes:
                     raise Rejected("the result is larger than allowed")
                 if time.monotonic() > deadline:
                     raise Unavailable("the result came too slowly")
                 write(chunk)
-        except requests.RequestException as error:
+        except _BROKEN_OFF as error:
             raise Unavailable(f"the result broke off: {type(error).__name__}") from error
     declared = response.headers.get("Content-Length", "")
     if declared.isdigit() and "Content-Encoding" not in response.headers and int(declared) != size:
         raise Unavailable("the result is shorter than announced")
     return size
+
+
+_BROKEN_OFF = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+
+
+def _pieces(response: requests.Response) -> Iterator[bytes]:
+    """Yield what has come of a body, as it comes: waiting for whole chunks would let a drip outlive its deadline."""
+    while piece := response.raw.read1(65536, decode_content=False):
+        yield piece
 
 
 def raise_for_status(answer: Answer, *, submitting: bool) -> None:

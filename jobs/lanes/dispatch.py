@@ -90,7 +90,7 @@ class DispatchLane(LaneWork):
 
     def record_crash(self, item: _Submission, error: BaseException) -> None:
         """Nobody knows how far a crashed submit came."""
-        lifecycle.unconfirmed(item.attempt.id, lease_token=item.attempt.lease_token, now=timezone.now())
+        lifecycle.unconfirmed(item.attempt.id, lease_token=item.attempt.lease_token)
 
 
 def _request_for(attempt: Attempt) -> SubmitRequest:
@@ -135,7 +135,7 @@ def record_refusal(attempt: Attempt, error: ProviderError) -> None:
     now = timezone.now()
     provider = attempt.provider
     if isinstance(error, Unconfirmed):
-        lifecycle.unconfirmed(attempt.id, lease_token=attempt.lease_token, now=now)
+        lifecycle.unconfirmed(attempt.id, lease_token=attempt.lease_token)
         logger.warning("submit_unconfirmed attempt=%s provider=%s", attempt.id, provider.slug)
         return
     code = "busy" if isinstance(error, Busy) else error.code if isinstance(error, Rejected) else "provider_failed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import cv2
@@ -67,7 +68,7 @@ def pulse_table(seconds: float, gain: float) -> np.ndarray:
 def _routed(frame: FaceFrame, points: np.ndarray) -> np.ndarray:
     """Join points as a circuit board would: straight along the face's axes, with one 45-degree run."""
     route = [points[0]]
-    for start, end in zip(points[:-1], points[1:], strict=True):
+    for start, end in itertools.pairwise(points):
         along, below = (end - start) @ frame.right, (end - start) @ frame.down
         diagonal = min(abs(along), abs(below))
         if abs(along) > abs(below):

@@ -14,7 +14,7 @@ import numpy as np
 
 from .canvas import FOCAL_LENGTH, PLATE_HEIGHT, PLATE_WIDTH, VANISHING_POINT, bgr, blur
 from .looks import Look
-from .streetwork import GROUND, Plane, facade, hologram_texture, project, sign_texture, upright
+from .streetwork import GROUND, Plane, facade, hologram_texture, sign_texture, upright
 
 CITY_SEED = 3  # the city that was chosen by eye
 HORIZON_Y = VANISHING_POINT[1]

@@ -94,35 +94,47 @@ class Plane:
         add: bool = False,
     ) -> None:
         """Project a texture onto four corners (clockwise from its top left), over what is there."""
-        height, width = texture.shape[:2]
-        placed = np.array([project(corner) for corner in corners], np.float32)
-        left, top = np.maximum(np.floor(placed.min(0)).astype(int) - 1, 0)
-        right, bottom = np.minimum(np.ceil(placed.max(0)).astype(int) + 2, (PLATE_WIDTH, PLATE_HEIGHT))
-        if right - left < 2 or bottom - top < 2:
+        projected = project_texture(texture, corners)
+        if projected is None:
             return
-        local = placed - np.array([left, top], np.float32)
-        source = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-        matrix = cv2.getPerspectiveTransform(source, local)
-        extent = placed.max(0) - placed.min(0)
-        shrink = max(1.0, min(width / max(extent[0], 1), height / max(extent[1], 1)))
-        if shrink > 1.5:  # warpPerspective does not average: without this, windows flicker
-            size = (max(2, int(width / shrink)), max(2, int(height / shrink)))
-            texture = cv2.resize(texture, size, interpolation=cv2.INTER_AREA)
-            matrix = matrix @ np.diag([width / texture.shape[1], height / texture.shape[0], 1])
-        window = (int(right - left), int(bottom - top))
-        drawn = cv2.warpPerspective(
-            texture, matrix, window, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-        mask = np.zeros(window[::-1], np.uint8)
-        cv2.fillConvexPoly(mask, (local * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
-        cover = mask.astype(np.float32)[..., None] * np.float32(alpha / 255)
+        region, drawn, cover = projected
+        cover = cover * np.float32(alpha)
         drawn = drawn * (1 - fog) + np.asarray(fog_colour, np.float32) * fog
-        region = np.s_[top:bottom, left:right]
         if add:
             self.colours[region] += drawn * cover
             return
         self.colours[region] = self.colours[region] * (1 - cover) + drawn * cover
         self.alpha[region] = self.alpha[region] * (1 - cover[..., 0]) + cover[..., 0]
+
+
+def project_texture(
+    texture: np.ndarray, corners: list[Corner], margin: int = 1
+) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray] | None:
+    """Project a texture onto four corners: the region of the plate, the drawing in it, and its cover (0..1, h x w x 1).
+
+    None when too little of it is on the plate.
+    """
+    height, width = texture.shape[:2]
+    placed = np.array([project(corner) for corner in corners], np.float32)
+    left, top = np.maximum(np.floor(placed.min(0)).astype(int) - margin, 0).tolist()
+    far_x, far_y = np.ceil(placed.max(0)).astype(int).tolist()
+    right, bottom = min(PLATE_WIDTH, far_x + 1 + margin), min(PLATE_HEIGHT, far_y + 1 + margin)
+    if right - left < 2 or bottom - top < 2:
+        return None
+    local = placed - np.array([left, top], np.float32)
+    source = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    matrix = cv2.getPerspectiveTransform(source, local)
+    extent = placed.max(0) - placed.min(0)
+    shrink = max(1.0, min(width / max(extent[0], 1), height / max(extent[1], 1)))
+    if shrink > 1.5:  # warpPerspective does not average: without this, windows flicker
+        size = (max(2, int(width / shrink)), max(2, int(height / shrink)))
+        texture = cv2.resize(texture, size, interpolation=cv2.INTER_AREA)
+        matrix = matrix @ np.diag([width / texture.shape[1], height / texture.shape[0], 1])
+    window = (right - left, bottom - top)
+    drawn = cv2.warpPerspective(texture, matrix, window, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    mask = np.zeros(window[::-1], np.uint8)
+    cv2.fillConvexPoly(mask, (local * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
+    return np.s_[top:bottom, left:right], drawn, to_unit(mask)[..., None]
 
 
 def upright(left: float, right: float, top: float, bottom: float, z: float) -> list[Corner]:

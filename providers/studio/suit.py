@@ -52,9 +52,7 @@ def wear(figure: Figure, armour: Armour, look: Look) -> None:
         colour_layer(rim_byte, bgr(look.right_light), RIM_GAIN),
         None,
     ]
-    for plate, layer, extra in zip(
-        (figure.base, figure.left, figure.right, figure.sweep), layers, extras, strict=True
-    ):
+    for plate, layer, extra in zip((figure.base, figure.left, figure.right, figure.sweep), layers, extras, strict=True):
         if top:
             cv2.multiply(plate[:top], above_gain, plate[:top], 1 / 255)
         region = plate[below]

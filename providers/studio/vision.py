@@ -96,6 +96,16 @@ def find_mesh(image: np.ndarray, face: Face) -> Mesh:
     return Mesh(points.astype(np.float32), presence, roll)
 
 
+def warm_up_models() -> None:
+    """Load and run every model once: the first run of each is several times slower than the next."""
+    for model, side, outputs in (
+        ("face_detection_short_range", DETECTOR_SIDE, ("regressors", "classificators")),
+        ("face_landmark", MESH_SIDE, ("conv2d_21", "conv2d_31")),
+        ("selfie_segmentation", 256, ("",)),
+    ):
+        forward(model, np.zeros((1, 3, side, side), np.float32), outputs)
+
+
 def forward(model: str, blob: np.ndarray, outputs: tuple[str, ...]) -> list[np.ndarray]:
     """Run one network and return copies of the named outputs."""
     with _lock:

@@ -181,9 +181,7 @@ def _band_readings(frame: FaceFrame, glass: np.ndarray, light: np.ndarray, colou
     arcs = ((1, 15, 75), (1, 105, 165), (1, 195, 255), (1, 285, 345), (0.72, 0, 360))
     for share, start, end in arcs:
         radius = int(frame.unit * 0.17 * share * 16)
-        cv2.ellipse(
-            marks, centre, (radius, radius), 0, start, end, 230 if share == 1 else 120, 1, cv2.LINE_AA, 4
-        )
+        cv2.ellipse(marks, centre, (radius, radius), 0, start, end, 230 if share == 1 else 120, 1, cv2.LINE_AA, 4)
     light += (to_unit(marks) * glass)[..., None] * (colour * 0.6 + 60)
 
 
@@ -228,7 +226,10 @@ def _pods(frame: FaceFrame, keep: np.ndarray, light: np.ndarray, colour: np.ndar
         bevel = np.clip(pod - np.roll(blur(pod, 2.5), 2, 0), 0, 1) * pod
         light += bevel[..., None] * metal
         lamp = frame.blank()
-        ends = frame.local_point(temple - down * 0.06 + out * 0.09), frame.local_point(temple + down * 0.05 + out * 0.09)
+        ends = (
+            frame.local_point(temple - down * 0.06 + out * 0.09),
+            frame.local_point(temple + down * 0.05 + out * 0.09),
+        )
         cv2.line(lamp, *ends, 255, max(1, int(frame.hairline * 2)), cv2.LINE_AA, 4)
         lamp = to_unit(lamp)
         light += lamp[..., None] * (colour * 0.6 + 110) + glow(lamp, frame.unit * 0.03, 2)[..., None] * colour * 0.7

@@ -1,7 +1,9 @@
-/* A take that ended without a film: the next one starts with the same look and name. */
+/* A take that ended without a film: the next one starts with the same look and name, and the photo can go at once. */
 import { $, $$, pageData } from "./app.js";
+import { mountErase } from "./erase.js";
 import { forgetPhoto, keepDraft } from "./store.js";
 
 const job = pageData("job");
 forgetPhoto();
-$$("[data-again]", $("main")).forEach(link => link.addEventListener("click", () => keepDraft({ look: job.look, name: job.hero_name || "" })));
+$$("[data-again]").forEach(link => link.addEventListener("click", () => keepDraft({ look: job.look, name: job.hero_name || "" })));
+mountErase(job.links.self, () => { $("[data-ended]").hidden = true; });

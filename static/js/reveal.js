@@ -1,6 +1,7 @@
 /* The reveal: lift the Line and the curtain goes up. The same gesture unlocks the sound. */
-import { $, $$, calm, openDialog, pageData, setIcon, tell, toast } from "./app.js";
+import { $, $$, calm, openDialog, pageData, setIcon, toast } from "./app.js";
 import { call } from "./api.js";
+import { mountErase } from "./erase.js";
 import { mountLine, setLine } from "./line.js";
 import { forgetPhoto, keepDraft } from "./store.js";
 import { WORDS } from "./words.js";
@@ -185,13 +186,7 @@ $("[data-unshare]").addEventListener("click", async () => {
 /* Another take keeps the name; erase asks once and ends in a receipt ------------------------------------ */
 $("[data-another]").addEventListener("click", () => keepDraft({ look: job.look, name: job.hero_name || "" }));
 
-$("[data-erase]").addEventListener("click", async () => {
-  const error = $("[data-erase-error]");
-  tell(error, "");
-  const answer = await call(links.self, { method: "DELETE", timeout: 30000 });
-  if (!answer.ok && answer.status !== 404) { tell(error, answer.body?.detail || WORDS.eraseFailed); return; }
-  $("#erase").close();
-  forgetPhoto();
+mountErase(links.self, () => {
   fileReady = null;
   video.removeEventListener("error", mend);
   video.pause();
@@ -201,9 +196,4 @@ $("[data-erase]").addEventListener("click", async () => {
   $$("img", film).forEach(image => image.remove());
   root.hidden = true;
   $("[data-after]").hidden = true;
-  const erased = $("[data-erased]");
-  erased.hidden = false;
-  document.title = "Erased – Selfie Hero";
-  if (answer.body?.receipt) { $("[data-receipt]").textContent = answer.body.receipt; $("[data-receipt-line]").hidden = false; }
-  $("h1", erased).focus();
 });

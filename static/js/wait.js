@@ -132,7 +132,8 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
   function gone() {
     speak("gone");
     forgetPhoto();
-    stage.pause();
+    stage.stop();
+    $$("canvas, .stage__poster, .stage__line", root).forEach(node => { node.hidden = true; });
     document.title = `${STAGES.gone[0]} – ${ownTitle}`;
     $$("[data-while], [data-progress], .bracket, [data-percent]", root).forEach(node => { node.hidden = true; });
     tell($("[data-signal]", root), "");

@@ -62,6 +62,7 @@ export const WORDS = {
   copyByHand: "Copying is not allowed here. The link is marked: copy it by hand.",
   notShared: "No link this time. Try again in a moment.",
   unshared: "Sharing stopped. The link is dead.",
+  erasedTitle: "Erased – Selfie Hero",
   eraseFailed: "That did not go through, nothing is erased yet. Try again in a moment.",
 };
 

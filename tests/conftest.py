@@ -1,0 +1,146 @@
+"""What every test may use. The settings are `tests.support.settings`: a VAR_DIR and a Valkey of their own."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+from django.test import Client
+from django.utils import timezone
+
+from jobs import eta, inquiries, queues, reconcile
+from jobs.api import throttles
+from jobs.lanes.collect import CollectLane
+from jobs.lanes.dispatch import DispatchLane
+from jobs.lanes.engine import LaneWork, Pump
+from jobs.lanes.prepare import PrepareLane
+from jobs.models import Lane
+from jobs.photos.outcomes import CleanPhoto
+from providers.models import ProviderConfig
+from tests import factories
+from tests.stub_provider import Delivery, StubProvider
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Each test starts without files and without what the product remembers for a few seconds."""
+    eta._cached = None
+    queues._paused_until = 0.0
+    throttles._FailOpenThrottle._paused_until = 0.0
+    yield
+    root = Path(settings.MEDIA_ROOT)
+    for folder in root.iterdir() if root.is_dir() else ():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def film() -> bytes:
+    return factories.tiny_film()
+
+
+@pytest.fixture(scope="session")
+def stub_server(film: bytes) -> Iterator[StubProvider]:
+    with StubProvider() as stub:
+        stub.files = {"film.mp4": film, "poster.jpg": factories.tiny_photo(1), "short.mp4": film, "garbage.mp4": b"GIF"}
+        yield stub
+
+
+@pytest.fixture
+def stub(stub_server: StubProvider) -> StubProvider:
+    """A provider that does what the test says."""
+    stub_server.reset()
+    return stub_server
+
+
+@pytest.fixture
+def provider(db: None, stub: StubProvider) -> ProviderConfig:
+    """The row of that provider."""
+    return factories.make_provider(stub.url)
+
+
+@pytest.fixture
+def api(db: None) -> Client:
+    """A visitor with a cookie; the throttles have seen nobody yet."""
+    cache.clear()
+    factories.make_look()
+    client = Client()
+    client.get("/api/v1/looks/")
+    return client
+
+
+class FakeSandbox:
+    """Takes a photo for clean as it is, or raises what the test has laid in `problems`."""
+
+    def __init__(self) -> None:
+        self.problems: list[Exception] = []
+
+    def clean(self, data: bytes) -> CleanPhoto:
+        if self.problems:
+            raise self.problems.pop(0)
+        return CleanPhoto(data, 64, 64, 1, (0.4, 0.2, 0.2, 0.2), 0.5)
+
+
+@pytest.fixture(scope="session")
+def _pumps() -> dict[str, Pump]:
+    lanes: list[LaneWork] = [PrepareLane(FakeSandbox()), DispatchLane(), CollectLane()]  # type: ignore[arg-type]
+    return {lane.lane: Pump(lane, listens=False) for lane in lanes}
+
+
+@pytest.fixture
+def sandbox(_pumps: dict[str, Pump]) -> FakeSandbox:
+    """What the prepare lane of `work` cleans photos with."""
+    sandbox = _pumps[Lane.PREPARE].work.sandbox
+    sandbox.problems.clear()
+    return sandbox
+
+
+@pytest.fixture
+def work(_pumps: dict[str, Pump]) -> Callable[..., None]:
+    """Run lanes, one after the other, until each is empty: `work(Lane.PREPARE, Lane.DISPATCH)`."""
+
+    def run(*lanes: str) -> None:
+        for lane in lanes:
+            _pumps[lane].run(linger=0.0)
+
+    return run
+
+
+@pytest.fixture
+def reconciler() -> Iterator[reconcile.Reconciler]:
+    process = reconcile.Reconciler()
+    yield process
+    process._threads.shutdown(wait=True)
+
+
+@pytest.fixture
+def ask(reconciler: reconcile.Reconciler) -> Callable[..., None]:
+    """Do what reconcile does at providers, as if it were this late."""
+
+    def run(*, later: Any = None) -> None:
+        now = timezone.now() + (later or timezone.timedelta())
+        inquiries.lapse_leases(now=now)
+        inquiries.look_up_unconfirmed(reconciler._threads, now=now)
+        inquiries.poll_silent(reconciler._threads, now=now)
+        inquiries.give_up_late_attempts(now=now)
+        inquiries.run_errands(reconciler._threads, now=now)
+
+    return run
+
+
+@pytest.fixture
+def deliver() -> Callable[[Delivery], int]:
+    """Post a delivery to the product as the provider would; return the status."""
+
+    def post(delivery: Delivery) -> int:
+        return (
+            Client()
+            .post(delivery.path, delivery.body, content_type="application/json", headers=delivery.headers)
+            .status_code
+        )
+
+    return post

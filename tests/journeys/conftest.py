@@ -1,0 +1,23 @@
+"""The real product, its real studio and a real browser, started once for all journeys of a file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.browser import running_browser
+from tests.support.product import Product
+
+PHOTO = Path(__file__).resolve().parents[1] / "photos" / "astronaut.jpg"
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    with Product(tmp_path_factory.mktemp("product")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    with running_browser() as running:
+        yield running

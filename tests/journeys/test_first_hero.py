@@ -1,0 +1,85 @@
+"""A newcomer's way: upload, wait, film, through the page and through the API, with nothing mocked."""
+
+import io
+import json
+
+import av
+import pytest
+
+from .conftest import PHOTO
+from .visitor import Visitor
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+def test_a_selfie_becomes_a_film_over_the_api(product):
+    visitor = Visitor(product.url)
+    answer = visitor.send(PHOTO, hero_name="NOVA-7")
+    assert answer.status_code == 202
+    assert answer.headers["Location"] == answer.json()["links"]["self"]
+    job = visitor.wait_for_end(answer.json()["id"], seconds=90)
+    assert job["status"] == "succeeded"
+    with av.open(io.BytesIO(visitor.film(job))) as film:
+        video, sound = film.streams.video[0], film.streams.audio[0]
+        assert (video.codec_context.name, video.pix_fmt) == ("h264", "yuv420p")
+        assert (video.width, video.height, video.average_rate) == (720, 1280, 24)
+        assert 5 <= float(film.duration / av.time_base) <= 7
+        assert sound.codec_context.name == "aac"
+    events = visitor.session.get(product.url + job["links"]["events"], timeout=10).json()["events"]
+    assert [event["seq"] for event in events] == list(range(1, job["seq"] + 1))
+    kinds = [event["kind"] for event in events]
+    assert kinds[:3] == ["accepted", "preparing", "prepared"]
+    assert kinds.index("preview") < kinds.index("rendered") < kinds.index("succeeded")
+
+
+def test_the_page_shows_progress_by_the_socket_and_plays_the_film(product, browser):
+    context = browser.new_context(viewport={"width": 360, "height": 740})
+    page = context.new_page()
+    frames, problems, loads = [], [], []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(json.loads(frame))))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("load", lambda: loads.append(page.url))
+    page.goto(product.url)
+    page.set_input_files("#photo-file", PHOTO)
+    page.locator("[data-photo-got]").wait_for(state="visible")
+    page.fill("#hero-name", "NOVA-7")
+    page.check("#consent")
+    page.click("[data-action]")
+    page.wait_for_url("**/jobs/*/", timeout=30_000)
+    address = page.url
+    page.locator("[data-reveal]").wait_for(state="attached", timeout=120_000)
+
+    jobs = [frame["job"] for frame in frames if frame["type"] == "job.snapshot"]
+    numbers = [job["seq"] for job in jobs]
+    assert numbers == sorted(set(numbers)), "a snapshot came late or twice"
+    assert len({job["progress"] for job in jobs if job["stage"] == "rendering"}) >= 3, "no progress came by the socket"
+    assert any(job["links"]["poster"] and not job["links"]["video"] for job in jobs), "no preview before the film"
+    assert len(loads) == 2, f"the wait was reloaded: {loads}"
+    assert page.url == address
+
+    page.click("[data-lift]")
+    page.wait_for_function("document.querySelector('video').currentTime > 0.3", timeout=20_000)
+    before = page.evaluate("document.querySelector('video').currentTime")
+    page.wait_for_function(f"document.querySelector('video').currentTime > {before} + 0.5", timeout=20_000)
+    assert problems == []
+
+    stranger = browser.new_context()
+    assert stranger.request.get(address).status == 404
+    assert stranger.request.get(f"{product.url}/api/v1/jobs/{address.rstrip('/').split('/')[-1]}/").status == 404
+    context.close()
+    stranger.close()
+
+
+def test_a_photo_without_a_face_is_answered_with_what_to_do(product, tmp_path):
+    from PIL import Image
+
+    photo = tmp_path / "wall.jpg"
+    Image.linear_gradient("L").resize((900, 1200)).convert("RGB").save(photo)
+    visitor = Visitor(product.url)
+    answer = visitor.send(photo)
+    assert answer.status_code == 202
+    job = visitor.wait_for_end(answer.json()["id"], seconds=20)
+    assert (job["status"], job["failure"]["code"]) == ("failed", "no_face")
+    assert job["failure"]["message"]
+    assert job["failure"]["next_step"]
