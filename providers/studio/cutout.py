@@ -55,7 +55,7 @@ def cut_out(subject: Subject, placement: Placement) -> Cutout:
     )
     # The collar closes half a face width below the chin; a margin for the blurs.
     chin_y = points[CHIN, 1]
-    cutout.photo_rows = int(min(PLATE_HEIGHT, chin_y + 0.8 * cutout.face_width)) // 8 * 8
+    cutout.photo_rows = int(min(PLATE_HEIGHT, chin_y + 0.65 * cutout.face_width)) // 8 * 8
     _extend_downwards(cutout, cover)
     _fade_cut_sides(cutout, cover)
     _mend_crown(cutout, cover, placement)
