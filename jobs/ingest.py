@@ -52,7 +52,9 @@ def apply_event(attempt: Attempt, event: ProviderEvent, *, now: datetime) -> Non
         code = event.error_code or (
             "prediction_canceled" if event.status == PredictionStatus.CANCELED else "provider_failed"
         )
-        if lifecycle.attempt_failed(attempt, code=code, raw_error=event.raw_error, now=now):
+        if lifecycle.attempt_failed(
+            attempt, code=code, raw_error=event.raw_error, now=now, prediction_id=event.prediction_id
+        ):
             fallback.after_failure(attempt, code=code, now=now)
         queues.nudge_after_commit(Lane.DISPATCH)
     elif event.status in _STAGES:

@@ -289,9 +289,11 @@ def submitted(attempt: Attempt, *, prediction_id: str, lease_token: str, poll_at
             stage=Stage.SUBMITTED,
         )
     else:
-        # Abandoned while the submit was under way: what it made has to be stopped.
-        mine.filter(status__in=[Attempt.Status.CANCELED, Attempt.Status.TIMED_OUT], errand="").update(
-            errand=Attempt.Errand.CANCEL, errand_at=now
+        # Given up while the submit was under way: what it made has to be stopped, or forgotten with its job.
+        given_up = Q(status__in=Attempt.GIVEN_UP) | Q(status=Attempt.Status.FAILED, error_code="never_sent")
+        is_erased = Job.objects.filter(id=attempt.job_id, erased_at__isnull=False).exists()
+        mine.filter(given_up, errand="").update(
+            errand=Attempt.Errand.DELETE if is_erased else Attempt.Errand.CANCEL, errand_at=now, errand_tries=0
         )
     return bool(moved)
 
@@ -384,7 +386,13 @@ def attempt_succeeded(attempt: Attempt, *, prediction_id: str, video_url: str, n
 
 
 def attempt_failed(
-    attempt: Attempt, *, code: str, raw_error: str, now: datetime, lease_token: str | None = None
+    attempt: Attempt,
+    *,
+    code: str,
+    raw_error: str,
+    now: datetime,
+    lease_token: str | None = None,
+    prediction_id: str = "",
 ) -> bool:
     """End an attempt that brought no film and free its slot. The job is not touched."""
     guard = Q(status__in=Attempt.OPEN)
@@ -393,6 +401,7 @@ def attempt_failed(
     changed = Attempt.objects.filter(guard, id=attempt.id).update(
         status=Attempt.Status.FAILED,
         slot_held=False,
+        prediction_id=Coalesce(F("prediction_id"), Value(prediction_id or None, output_field=models.CharField())),
         answered_at=Coalesce(F("answered_at"), Value(now)),
         finished_at=now,
         heard_at=now,
@@ -442,8 +451,11 @@ def abandon_attempts(job_id: UUID, *, to: str, now: datetime, but: int | None = 
 
 
 def owe_deletion(job_id: UUID, *, now: datetime) -> int:
-    """Have every provider that saw this job's photo forget it."""
-    rows = Attempt.objects.filter(job_id=job_id).exclude(prediction_id=None)
+    """Have every provider that may have seen this job's photo forget it.
+
+    That includes submits whose answer never came; only a refused one surely left nothing there.
+    """
+    rows = Attempt.objects.filter(job_id=job_id).exclude(prediction_id=None, status=Attempt.Status.FAILED)
     return rows.update(errand=Attempt.Errand.DELETE, errand_at=now, errand_tries=0)
 
 

@@ -33,9 +33,7 @@ MOVES = {
     "fail_photo": lambda job, now: lifecycle.fail_photo(job.id, lease_token="", code="no_face", now=now),
     "return_to_line": lambda job, now: lifecycle.return_to_line(job.id, due_at=now, now=now),
     "preview_announced": lambda job, now: lifecycle.preview_announced(job.id, now=now),
-    "preview_collected": lambda job, now: lifecycle.preview_collected(
-        job.id, lease_token="", preview_key="x", now=now
-    ),
+    "preview_collected": lambda job, now: lifecycle.preview_collected(job.id, lease_token="", preview_key="x", now=now),
     "preview_given_up": lambda job, now: lifecycle.preview_given_up(job.id, lease_token=""),
     "succeed": lambda job, now: lifecycle.succeed(
         job.id, lease_token="", video_key="x", poster_key="y", video_bytes=1, video_seconds=1.0, now=now
