@@ -1,0 +1,133 @@
+"""What the studio keeps on disk, so that nothing it accepted is lost when it is killed.
+
+STUDIO_DIR/
+  credentials.json       see `credentials`
+  predictions/<id>/
+    prediction.json      the record, replaced in one step
+    photo.jpg            until the prediction is final
+    film.mp4 poster.jpg  until it expires
+    render/              what a renderer is writing
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from pathlib import Path
+
+from .predictions import Prediction
+
+logger = logging.getLogger(__name__)
+
+RECORD, PHOTO, FILM, POSTER, RENDER = "prediction.json", "photo.jpg", "film.mp4", "poster.jpg", "render"
+
+
+class Store:
+    """The predictions of one studio; one process at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "predictions"
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def folder(self, prediction: Prediction) -> Path:
+        return self.root / prediction.id
+
+    def photo(self, prediction: Prediction) -> Path:
+        return self.folder(prediction) / PHOTO
+
+    def film(self, prediction: Prediction) -> Path:
+        return self.folder(prediction) / FILM
+
+    def poster(self, prediction: Prediction) -> Path:
+        return self.folder(prediction) / POSTER
+
+    def create(self, prediction: Prediction, photo: bytes | None) -> None:
+        """Keep a new prediction, safe from a power cut when this returns. Nothing is left when it raises."""
+        folder = self.folder(prediction)
+        folder.mkdir(mode=0o700)
+        try:
+            if photo is not None:
+                _write(self.photo(prediction), photo, lasting=True)
+            self.save(prediction, lasting=True)
+            _sync_folder(self.root)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def save_photo(self, prediction: Prediction, photo: bytes) -> None:
+        """Keep the photo that was fetched for a prediction."""
+        _write(self.photo(prediction), photo, lasting=True)
+
+    def save(self, prediction: Prediction, *, lasting: bool = False) -> None:
+        """Replace the record. One that was removed meanwhile stays removed."""
+        text = json.dumps(prediction.record(), ensure_ascii=False)
+        try:
+            _write(self.folder(prediction) / RECORD, text.encode(), lasting=lasting)
+        except FileNotFoundError:
+            logger.info("record_gone prediction=%s", prediction.id)
+
+    def new_render_folder(self, prediction: Prediction) -> Path:
+        """Return an empty folder for a renderer to write into."""
+        folder = self.folder(prediction) / RENDER
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        return folder
+
+    def take_film(self, prediction: Prediction, made: Path) -> None:
+        """Make the renderer's film the one that is served."""
+        os.replace(made, self.film(prediction))
+
+    def take_poster(self, prediction: Prediction, made: Path) -> None:
+        """Serve the renderer's poster; the renderer keeps its own copy."""
+        _write(self.poster(prediction), made.read_bytes())
+
+    def end_render(self, prediction: Prediction) -> None:
+        """Remove what a renderer left, and the photo when the prediction is final."""
+        shutil.rmtree(self.folder(prediction) / RENDER, ignore_errors=True)
+        if prediction.is_final:
+            self.photo(prediction).unlink(missing_ok=True)
+
+    def remove(self, prediction: Prediction) -> None:
+        """Forget a prediction: photo, film, poster, record."""
+        # The record goes first, so that half a removal is not taken for a prediction after a restart.
+        (self.folder(prediction) / RECORD).unlink(missing_ok=True)
+        shutil.rmtree(self.folder(prediction), ignore_errors=True)
+
+    def load(self) -> list[Prediction]:
+        """Return all predictions, oldest first, and remove folders that hold none."""
+        found = []
+        for folder in self.root.iterdir():
+            try:
+                prediction = Prediction.from_record(json.loads((folder / RECORD).read_bytes()))
+                if prediction.id != folder.name:
+                    raise ValueError("the record belongs elsewhere")
+                found.append(prediction)
+            except (OSError, ValueError, TypeError):
+                # A folder whose record was never written was never promised to anybody.
+                logger.warning("folder_without_record prediction=%s", folder.name)
+                shutil.rmtree(folder, ignore_errors=True)
+        return sorted(found, key=lambda prediction: prediction.created_at)
+
+
+def _write(path: Path, content: bytes, *, lasting: bool = False) -> None:
+    """Replace a file in one step."""
+    temporary = path.with_name(f".{path.name}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "wb") as stream:
+        stream.write(content)
+        if lasting:
+            stream.flush()
+            os.fsync(stream.fileno())
+    os.replace(temporary, path)
+    if lasting:
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
