@@ -1,0 +1,148 @@
+"""The hero, dressed and lit, ready to be posed in front of any camera."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .armour import Armour
+from .canvas import (
+    FRAME_HEIGHT,
+    FRAME_WIDTH,
+    INVERSE,
+    PLATE_HEIGHT,
+    PLATE_WIDTH,
+    blur,
+    gray_layer,
+    inverse,
+    smoothstep,
+    to_byte,
+)
+from .circuits import make_circuits, pulse_table
+from .cutout import cut_out
+from .faceframe import FaceFrame
+from .looks import Look
+from .relight import relight
+from .subject import Subject, place
+from .suit import wear
+from .visor import make_visor
+
+HALO_DARKNESS = 0.62  # a dark halo parts the head from a bright sun
+VISOR_LAYERS = 3  # base, left and right exist with and without the visor
+
+
+@dataclass(frozen=True)
+class Pose:
+    """What the hero does in one frame."""
+
+    seconds: float
+    visor: float = 1.0  # 0 off .. 1 on, in between it boots
+    left: float = 1.0  # gain of the lights
+    right: float = 1.0
+    sweep: float = 0.0
+    yaw: float = 0.0  # px the nearest point moves to the right
+    pitch: float = 0.0  # px it moves down
+    breath: float = 0.0  # px the chest moves
+    circuits: float = 1.0  # gain of the traces
+
+
+class Hero:
+    def __init__(self, subject: Subject, look: Look, armour: Armour) -> None:
+        figure = relight(cut_out(subject, place(subject)), look)
+        wear(figure, armour, look)
+        self.points = figure.cutout.points[:, :2]  # mesh on the plate
+        self.face_height = figure.cutout.face_height  # plate px
+        self.face_y = figure.cutout.face_y
+        self.triangles = figure.triangles
+        self._frame = FaceFrame.of(self.points)
+        window = self._frame.slice
+        self._visor = make_visor(self._frame, look, subject.score)
+        circuits = make_circuits(self._frame, look, self._visor.mask, figure.alpha[window], subject.yaw)
+        _add_halo(figure.base)
+        # What the visor's window looks like without it, and the plates with it.
+        self._bare = [plate[window].copy() for plate in (figure.base, figure.left, figure.right)]
+        keep = gray_layer(to_byte(self._visor.keep))
+        keep[..., 3] = 255
+        for plate in (figure.base, figure.left, figure.right):
+            cv2.multiply(plate[window], keep, plate[window], 1 / 255)
+        face = figure.base[window]
+        lit = face[..., :3] * circuits.keep[..., None] + self._visor.light
+        face[..., :3] = np.clip(lit, 0, 255)
+        self._base, self._left, self._right, self._sweep = figure.base, figure.left, figure.right, figure.sweep
+        self._glass = cv2.merge([self._visor.mask] * 3 + [np.zeros_like(self._visor.mask)])
+        self._circuits = cv2.multiply(circuits.layer, gray_layer(to_byte(figure.alpha[window])), scale=1 / 255)
+        self._phase = circuits.phase
+        self._movement = np.dstack([figure.depth, figure.breath]).astype(np.float32)
+        self._plate = np.empty((PLATE_HEIGHT, PLATE_WIDTH, 4), np.uint8)
+        columns, rows = np.arange(FRAME_WIDTH // 2), np.arange(FRAME_HEIGHT // 2)
+        self._columns, self._rows = np.meshgrid(*(axis.astype(np.float32) * 2 + 0.5 for axis in (columns, rows)))
+
+    def draw(self, matrix: np.ndarray, pose: Pose, out: np.ndarray) -> np.ndarray:
+        """Draw the hero as a premultiplied layer of the frame, through a plate → frame matrix."""
+        plate = self._plate
+        cv2.addWeighted(self._left, pose.left, self._right, pose.right, 0, plate)
+        cv2.add(plate, self._base, plate)
+        self._dress_face(pose)
+        if pose.sweep > 0.02:
+            cv2.addWeighted(plate, 1, self._sweep, pose.sweep, 0, plate)
+        window = plate[self._frame.slice]
+        if pose.visor >= 1:
+            self._reflect(window, pose.seconds)
+        if pose.circuits > 0:
+            table = pulse_table(pose.seconds, pose.circuits)
+            cv2.add(window, cv2.multiply(self._circuits, cv2.LUT(self._phase, table), scale=1 / 255), window)
+        return self._turn(matrix, pose, out)
+
+    def _dress_face(self, pose: Pose) -> None:
+        """Put the bare face back where the visor is not on yet: it boots by a wipe from the temple."""
+        if pose.visor >= 1:
+            return
+        window = self._plate[self._frame.slice]
+        wiped = int(self._frame.width * (0.12 + 0.76 * pose.visor)) if pose.visor > 0 else 0
+        base, left, right = (plate[:, wiped:] for plate in self._bare)
+        bare = cv2.addWeighted(left, pose.left, right, pose.right, 0)
+        cv2.add(bare, base, window[:, wiped:])
+        if wiped:
+            edge = np.s_[:, max(0, wiped - 5) : wiped + 1]
+            strip = np.ascontiguousarray(self._glass[edge])
+            cv2.add(window[edge], strip, window[edge])
+
+    def _reflect(self, window: np.ndarray, seconds: float) -> None:
+        """A reflection glides over the glass."""
+        width = self._frame.width
+        start = int(width * (1 - ((seconds * 0.42) % 1.3 - 0.15))) + width // 2
+        row = (self._visor.reflection[start : start + width] * 150).astype(np.uint8)
+        if row.size == width:
+            gain = np.ascontiguousarray(np.broadcast_to(row[None, :, None], self._glass.shape))
+            cv2.add(window, cv2.multiply(self._glass, gain, scale=1 / 255), window)
+
+    def _turn(self, matrix: np.ndarray, pose: Pose, out: np.ndarray) -> np.ndarray:
+        """Warp by the camera, shifted by depth: the head turns a little, the chest breathes. Maps at half size."""
+        to_plate = inverse(matrix)
+        (xx, xy, x0), (yx, yy, y0) = to_plate
+        to_half_plate = np.array([[xx, xy, x0 / 2], [yx, yy, y0 / 2]])
+        size = (FRAME_WIDTH // 2, FRAME_HEIGHT // 2)
+        movement = cv2.warpAffine(self._movement, to_half_plate, size, flags=INVERSE, borderMode=cv2.BORDER_REPLICATE)
+        depth, breath = cv2.split(movement)
+        map_x = cv2.scaleAdd(depth, pose.yaw, cv2.addWeighted(self._columns, xx, self._rows, xy, x0))
+        map_y = cv2.scaleAdd(depth, pose.pitch, cv2.addWeighted(self._columns, yx, self._rows, yy, y0))
+        map_y = cv2.scaleAdd(breath, pose.breath, map_y)
+        full = (FRAME_WIDTH, FRAME_HEIGHT)
+        map_x = cv2.resize(map_x, full, interpolation=cv2.INTER_LINEAR)
+        map_y = cv2.resize(map_y, full, interpolation=cv2.INTER_LINEAR)
+        return cv2.remap(self._plate, map_x, map_y, cv2.INTER_LINEAR, out, cv2.BORDER_CONSTANT)
+
+
+def _add_halo(base: np.ndarray) -> None:
+    """Darken what is behind the silhouette's edge: alpha without colour, so it costs nothing per frame."""
+    alpha = cv2.extractChannel(base, 3)
+    small = cv2.resize(alpha, None, fx=0.125, fy=0.125, interpolation=cv2.INTER_AREA)
+    wide = cv2.resize(blur(small, 4.5), (PLATE_WIDTH, PLATE_HEIGHT), interpolation=cv2.INTER_LINEAR)
+    cv2.insertChannel(np.maximum(alpha, cv2.convertScaleAbs(wide, alpha=HALO_DARKNESS)), base, 3)
+
+
+def circuits_gain(seconds: float, since: float) -> float:
+    """The traces light up a while after the hero appears."""
+    return smoothstep(since + 0.55, since + 1.3, seconds)

@@ -1,0 +1,246 @@
+"""Take the photo's light away and put the city's on: this makes the look.
+
+The hero gets a height field (an inflated matte for the body, the mesh for the face), its
+normals get four lights (left, right, key, a headlight that sweeps past), and the photo
+is graded. Heights and lights are made at half the plate's size; only the rows in which
+the photo can be seen are worked on, the armour covers the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .canvas import PLATE_HEIGHT, PLATE_WIDTH, bgr, blur, smoothsteps, to_byte, to_unit
+from .cutout import Cutout
+from .looks import Look
+from .vision import CHIN, FACE_OVAL
+
+HALF_WIDTH, HALF_HEIGHT = PLATE_WIDTH // 2, PLATE_HEIGHT // 2
+HEADROOM = 2  # light masks reach 2 before they are cut off
+BODY_RADIUS = 0.23  # of the face's height: how thick the body is modelled
+
+
+@dataclass
+class Figure:
+    """The hero on the plate, in layers the camera can mix. All plate size unless said."""
+
+    cutout: Cutout
+    alpha: np.ndarray  # float32 0..1
+    base: np.ndarray  # BGRA uint8: the graded photo in key light; alpha is the silhouette
+    left: np.ndarray  # BGRA uint8, alpha 0: what the left light adds
+    right: np.ndarray
+    sweep: np.ndarray
+    triangles: np.ndarray  # n x 3 mesh point numbers
+    depth: np.ndarray  # float32 0 (far) .. 1 (near), half size: how much the figure turns
+    breath: np.ndarray  # float32 0..1, half size: how much it breathes
+
+
+@dataclass(frozen=True)
+class _Normals:
+    x: np.ndarray  # to the right
+    y: np.ndarray  # downwards
+    z: np.ndarray  # to the camera
+
+    def facing(self, *direction: float) -> np.ndarray:
+        """How much each pixel faces a light, 0..1."""
+        x, y, z = np.array(direction, np.float32) / np.float32(np.linalg.norm(direction))
+        return np.clip(self.x * x + self.y * y + self.z * z, 0, None)
+
+
+def triangulate(points: np.ndarray) -> np.ndarray:
+    """Delaunay triangles of 2-D points, as n x 3 point numbers."""
+    low, high = points.min(0) - 5, points.max(0) + 5
+    width, height = (high - low).astype(int) + 2
+    plane = cv2.Subdiv2D((0, 0, int(width), int(height)))
+    numbers = {}
+    for number, (x, y) in enumerate((points - low).tolist()):
+        plane.insert((x, y))
+        numbers[round(x, 2), round(y, 2)] = number
+    triangles = []
+    for corners in plane.getTriangleList().tolist():
+        triangle = [numbers.get((round(corners[i], 2), round(corners[i + 1], 2))) for i in (0, 2, 4)]
+        if None not in triangle:
+            triangles.append(triangle)
+    return np.array(triangles, int).reshape(-1, 3)
+
+
+def relight(cutout: Cutout, look: Look) -> Figure:
+    """Light a cut-out hero as the look wants it."""
+    rows = cutout.photo_rows
+    half_rows = rows // 2
+    alpha = cv2.resize(cutout.alpha, (HALF_WIDTH, HALF_HEIGHT), interpolation=cv2.INTER_AREA)
+    body, radius = _body_heights(alpha, cutout.face_height)
+    triangles = triangulate(cutout.points[:, :2])
+    face = _face_heights(cutout, triangles, half_rows)
+    inner, blend = _face_region(cutout, half_rows)
+    small = cv2.resize(cutout.colours[:rows], (HALF_WIDTH, half_rows), interpolation=cv2.INTER_AREA)
+    luma = to_unit(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY))
+    face_luma = float(np.median(luma[inner > 0])) if inner.any() else 0.5
+    normals = _normals(body[:half_rows], face, blend, luma, cutout.scale)
+
+    fade = 1 - 0.75 * smoothsteps(0.66, 1.0, np.linspace(0, 1, HALF_HEIGHT, dtype=np.float32))
+    fade = fade[:half_rows, None]
+    key = np.clip(normals.facing(-0.18, -0.45, 0.86), 0, 1)
+    key = (0.15 + 0.84 * key**1.7 * fade) * (0.82 + 0.18 * blend)
+    base, albedo = _grade(cutout, look, key, face_luma)
+
+    alpha_byte = to_byte(cutout.alpha)
+    lights = _light_masks(cutout, normals, alpha[:half_rows], blend, fade)
+    left, right, sweep = (
+        _light_layer(mask, rim, albedo, alpha_byte, colour, gain)
+        for (mask, rim), colour, gain in zip(
+            lights, (look.left_light, look.right_light, (255, 255, 255)), (1.25, 1.20, 0.55), strict=True
+        )
+    )
+    depth, breath = _movement(cutout, alpha, body / radius, face, blend)
+    return Figure(cutout, cutout.alpha.copy(), base, left, right, sweep, triangles, depth, breath)
+
+
+def _body_heights(alpha: np.ndarray, face_height: float) -> tuple[np.ndarray, float]:
+    """The matte inflated to a round body, and its thickness; half-size px."""
+    radius = face_height * BODY_RADIUS
+    framed = cv2.copyMakeBorder(alpha, 0, 60, 60, 60, cv2.BORDER_REPLICATE)
+    distance = cv2.distanceTransform((framed > 0.5).astype(np.uint8), cv2.DIST_L2, 5)[:HALF_HEIGHT, 60:-60]
+    inwards = np.clip(distance / radius, 0, 1)
+    return blur(radius * np.sqrt(np.clip(1 - (1 - inwards) ** 2, 0, 1)), radius * 0.09), radius
+
+
+def _face_heights(cutout: Cutout, triangles: np.ndarray, half_rows: int) -> np.ndarray:
+    """The mesh as a height field, continued smoothly beyond its border (a step there would show as an arc)."""
+    corners = cutout.points[:, :2] * 0.5
+    nearness = -cutout.points[:, 2] * 0.5
+    nearness = nearness - nearness.min()
+    heights = np.zeros((half_rows, HALF_WIDTH), np.float32)
+    fixed = np.round(corners * 16).astype(np.int32)
+    for triangle in triangles:
+        cv2.fillConvexPoly(heights, fixed[triangle], float(nearness[triangle].mean()) + 1, cv2.LINE_8, 4)
+    known = (heights > 0).astype(np.float32)
+    # Normalised convolution: blur(heights) / blur(where they are known), at three widths.
+    fine_known = blur(known, cutout.face_height * 0.014)
+    fine = blur(heights, cutout.face_height * 0.014) / np.maximum(fine_known, 0.02)
+    quarter = [cv2.resize(x, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA) for x in (heights, known)]
+    near, near_known = (blur(x, cutout.face_height * 0.06 / 4) for x in quarter)
+    far, far_known = (blur(x, cutout.face_height * 0.25 / 4) for x in quarter)
+    near = np.where(near_known > 1e-4, near / np.maximum(near_known, 1e-4), 0)
+    near_weight = np.clip(near_known * 20, 0, 1)
+    coarse = near * near_weight + far / np.maximum(far_known, 1e-6) * (1 - near_weight)
+    coarse = cv2.resize(coarse, (HALF_WIDTH, half_rows), interpolation=cv2.INTER_LINEAR)
+    weight = np.clip(fine_known * 2 - 0.4, 0, 1)
+    return weight * fine + (1 - weight) * coarse
+
+
+def _face_region(cutout: Cutout, half_rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """The inside of the face's oval (uint8), and how much to trust the mesh there (float32 0..1)."""
+    oval = np.zeros((half_rows, HALF_WIDTH), np.uint8)
+    cv2.fillPoly(oval, [np.round(cutout.points[list(FACE_OVAL), :2] * 0.5).astype(np.int32)], 255)
+    margin = max(3, int(cutout.face_height * 0.05))
+    inner = cv2.erode(oval, np.ones((margin, margin), np.uint8))
+    return inner, blur(to_unit(inner), margin * 0.8)
+
+
+def _slopes(heights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return tuple(cv2.Sobel(heights, cv2.CV_32F, dx, dy, ksize=3, scale=1 / 8) for dx, dy in ((1, 0), (0, 1)))
+
+
+def _normals(body: np.ndarray, face: np.ndarray, blend: np.ndarray, luma: np.ndarray, scale: float) -> _Normals:
+    body_x, body_y = _slopes(body)
+    face_x, face_y = _slopes(face)
+    # The photo's fine detail is read as bumps; an enlarged photo has fewer, or hair would look etched.
+    bump_x, bump_y = _slopes(blur(luma, 1.0) - blur(luma, 7))
+    bumps = 26 * (1 - 0.55 * blend) * float(np.clip(1.25 / scale, 0.22, 1))
+    slope_x = body_x * (1 - blend) + face_x * (1.25 * blend) + bump_x * bumps
+    slope_y = body_y * (1 - blend) + face_y * (1.1 * blend) + bump_y * bumps
+    length = 1 / np.sqrt(slope_x * slope_x + slope_y * slope_y + 1)
+    return _Normals(-slope_x * length, -slope_y * length, length)
+
+
+def _light_masks(
+    cutout: Cutout, normals: _Normals, alpha: np.ndarray, blend: np.ndarray, fade: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray | None]]:
+    """For the left, the right and the sweeping light: what the skin reflects, and what shines regardless of it."""
+    rows = np.arange(alpha.shape[0], dtype=np.float32)
+    chin = cutout.points[CHIN, 1] * 0.5
+    body = smoothsteps(chin - 4, chin + cutout.face_height * 0.12, rows)[:, None]
+    weight = (1 + 0.9 * (1 - blend) * body) * fade
+    masks: list[tuple[np.ndarray, np.ndarray | None]] = []
+    for side, direction, gain in ((1, (-0.92, -0.18, 0.10), 1.12), (-1, (0.92, -0.10, 0.06), 1.0)):
+        rim = blur(_rim(alpha, side * 4, 1.5), 0.8) * 0.9 + blur(_rim(alpha, side * 11, 3), 2.5) * 0.5
+        skin = (normals.facing(*direction) ** 1.5 * gain + rim * 0.55) * weight
+        masks.append((skin, rim * 0.45 * weight))
+    masks.append((normals.facing(0.45, -0.2, 0.75) ** 3 * fade, None))
+    return masks
+
+
+def _rim(alpha: np.ndarray, right: float, down: float) -> np.ndarray:
+    """The edge of the matte that looks towards the light."""
+    shift = np.array([[1, 0, right], [0, 1, down]], np.float32)
+    moved = cv2.warpAffine(alpha, shift, alpha.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
+    return np.clip(alpha - moved, 0, 1)
+
+
+def _light_layer(mask, rim, albedo, alpha, colour, gain) -> np.ndarray:
+    """Paint light masks (half size) in a colour, on plate-size skin."""
+    rows = albedo.shape[0]
+
+    def enlarge(values: np.ndarray) -> np.ndarray:
+        byte = np.clip(values * (255 / HEADROOM), 0, 255).astype(np.uint8)
+        return cv2.resize(byte, (PLATE_WIDTH, rows), interpolation=cv2.INTER_LINEAR)
+
+    light = cv2.multiply(enlarge(mask), albedo, scale=1 / 255)
+    if rim is not None:
+        light = cv2.add(light, enlarge(rim))
+    light = cv2.multiply(light, alpha[:rows], scale=1 / 255)
+    layer = np.zeros((PLATE_HEIGHT, PLATE_WIDTH, 4), np.uint8)
+    channels = [cv2.convertScaleAbs(light, alpha=value * gain * HEADROOM / 255) for value in colour[::-1]]
+    cv2.merge([*channels, np.zeros_like(light)], layer[:rows])
+    return layer
+
+
+def _grade(cutout: Cutout, look: Look, key: np.ndarray, face_luma: float) -> tuple[np.ndarray, np.ndarray]:
+    """Grade the photo and put it in key light. Return the base layer, and the skin's albedo for the other lights."""
+    rows, middle, reach = cutout.photo_rows, cutout.points[CHIN, 0], 1.8 * 0.8 * cutout.face_height
+    left, right = int(max(0, middle - reach)), int(min(PLATE_WIDTH, middle + reach))
+    window = np.s_[:rows, left:right]
+    picture = to_unit(cutout.colours[window])
+    gray = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+
+    brighten = min(3.0, max(0.75, 0.5 / max(face_luma, 0.03)))
+    albedo = np.zeros((rows, PLATE_WIDTH), np.uint8)
+    albedo[:, left:right] = to_byte(0.07 + 0.90 * np.clip(gray * brighten, 0, 1) ** 1.05)
+
+    exposure = float(np.clip(0.50 / max(face_luma, 0.03), 0.7, 3.4))
+    gray = gray[..., None] * exposure
+    picture = gray + (picture * exposure - gray) * np.float32(0.82)
+    picture = picture / (1 + 0.15 * picture) * 1.12
+    picture = picture * (0.55 + 0.45 * picture * (3 - 2 * np.minimum(picture, 1)))
+    cool = np.array([1.16, 1.0, 0.90], np.float32)
+    warm = bgr(look.highlight) / 255 * np.array([0.98, 1.0, 1.02], np.float32)
+    picture *= (1 - gray) * cool + gray * warm
+    picture += (1 - np.clip(gray * 1.6, 0, 1)) * (bgr(look.shadow) / 255 * 0.45)
+    key = cv2.resize(key, (PLATE_WIDTH, rows), interpolation=cv2.INTER_LINEAR)[window]
+    picture *= (key * 255 * cutout.alpha[window])[..., None]
+
+    base = np.zeros((PLATE_HEIGHT, PLATE_WIDTH, 4), np.uint8)
+    base[window][..., :3] = np.clip(picture, 0, 255)
+    base[..., 3] = to_byte(cutout.alpha)
+    return base, albedo
+
+
+def _movement(
+    cutout: Cutout, alpha: np.ndarray, body: np.ndarray, face: np.ndarray, blend: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """How far each pixel moves when the head turns, and when the chest breathes."""
+    depth = body * 0.45
+    rows = slice(0, face.shape[0])
+    nearness = 0.55 + 0.45 * np.clip(face / (face.max() + 1e-5), 0, 1)
+    depth[rows] = depth[rows] * (1 - blend) + blend * nearness
+    depth = blur(np.where(alpha > 0.05, depth, 0).astype(np.float32), cutout.face_height * 0.03)
+    half_face = cutout.face_height * 0.5
+    chin = cutout.points[CHIN, 1] * 0.5
+    lines = np.arange(HALF_HEIGHT, dtype=np.float32)[:, None]
+    head = 1 - smoothsteps(chin - 0.05 * half_face, chin + 0.45 * half_face, lines)
+    breath = np.repeat(smoothsteps(chin, chin + 0.9 * half_face, lines), HALF_WIDTH, axis=1)
+    return depth * (0.25 + 0.75 * head), breath.astype(np.float32)

@@ -1,0 +1,193 @@
+"""From a photo's bytes to a film in a folder: what a renderer process of the studio does.
+
+`python -m providers.studio.render PHOTO -o OUT.mp4` does it from a terminal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .armour import Armour
+from .assets import load_armour, load_city
+from .canvas import FRAME_HEIGHT, FRAME_WIDTH
+from .city import City
+from .encode import FilmWriter, encode_sound
+from .hero import Hero
+from .looks import DEFAULT_LOOK, LOOKS, Look
+from .outcomes import Cancelled, NoFace, UnreadablePhoto
+from .photo import Photo, read_photo
+from .scenery import Scenery
+from .shots import CUTS, FRAME_COUNT, POSTER_FRAME, SECONDS, Director
+from .signs import hang_signs
+from .sound import soundtrack
+from .subject import analyse
+from .variation import Variation
+from .vision import warm_up_models
+from .weather import warm_up_weather
+
+POSTER_QUALITY = 88
+POSTER_PROGRESS = 0.10  # what the poster counts for; the frames count for the rest
+
+
+@dataclass(frozen=True)
+class Film:
+    video: Path
+    poster: Path
+    seconds: float
+    frames: int
+    width: int
+    height: int
+
+
+class Renderer:
+    """Warm state of one renderer process: models, scenery and sound of the looks used so far.
+
+    One per process and one render at a time: OpenCV is told to use a single thread, for the whole process.
+    """
+
+    def __init__(self) -> None:
+        cv2.setNumThreads(1)
+        self._cities: dict[str, City] = {}
+        self._armours: dict[str, Armour] = {}
+        self._sounds: dict[str, bytes] = {}
+
+    def warm_up(self, looks: Iterable[str] = ()) -> None:
+        """Load the models, and all that the given looks need, so that the first film is as fast as the others."""
+        warm_up_models()
+        warm_up_weather()
+        for slug in looks:
+            self._load(slug)
+
+    def city(self, look: str) -> City:
+        """The stored city of a look."""
+        self._load(look)
+        return self._cities[look]
+
+    def armour(self, look: str) -> Armour:
+        """The suit of a look, before anyone wears it."""
+        self._load(look)
+        return self._armours[look]
+
+    def direct(self, photo: Photo, *, look: str, hero_name: str, seed: str) -> Director:
+        """Prepare a film: find the hero, dress and light them, and build the set. Raise NoFace."""
+        style, variation = _look(look), Variation.of(seed)
+        subject = analyse(photo)
+        hero = Hero(subject, style, self.armour(look))
+        city = hang_signs(self.city(look), style, variation.dice("signs"))
+        return Director(subject, hero, Scenery(city, style, variation), style, variation, hero_name)
+
+    def render(
+        self,
+        photo: bytes,
+        *,
+        look: str,
+        hero_name: str,
+        seed: str,
+        folder: Path,
+        on_progress: Callable[[float], None],
+        on_poster: Callable[[Path], None],
+        should_stop: Callable[[], bool],
+    ) -> Film:
+        """Write `poster.jpg`, then `film.mp4` in `folder`, and return what was made.
+
+        `on_poster` is called as soon as the poster is there, `on_progress` with rising
+        numbers from 0 to 1, `should_stop` before every frame. Raise NoFace or
+        UnreadablePhoto for photos no film can be made of, Cancelled when told to stop;
+        whatever is raised, neither file is left behind.
+        """
+        _look(look)
+        video, poster = folder / "film.mp4", folder / "poster.jpg"
+        partial = folder / "film.mp4.part"
+        try:
+            _go_on(should_stop)
+            on_progress(0.0)
+            director = self.direct(read_photo(photo), look=look, hero_name=hero_name, seed=seed)
+            _go_on(should_stop)
+            _write_poster(director.frame(POSTER_FRAME), poster)
+            on_poster(poster)
+            on_progress(POSTER_PROGRESS)
+            with FilmWriter(partial, self._sounds[look]) as writer:
+                for number in range(FRAME_COUNT):
+                    _go_on(should_stop)
+                    writer.add(director.frame(number))
+                    on_progress(POSTER_PROGRESS + (0.99 - POSTER_PROGRESS) * (number + 1) / FRAME_COUNT)
+            _go_on(should_stop)
+            partial.replace(video)
+        except BaseException:
+            for path in (partial, video, poster):
+                path.unlink(missing_ok=True)
+            raise
+        on_progress(1.0)
+        return Film(video, poster, SECONDS, FRAME_COUNT, FRAME_WIDTH, FRAME_HEIGHT)
+
+    def _load(self, slug: str) -> None:
+        """Keep a look's scenery, armour and sound; there are only as many as looks."""
+        if slug in self._cities:
+            return
+        look = _look(slug)
+        self._armours[slug] = load_armour(look)
+        self._sounds[slug] = encode_sound(soundtrack(SECONDS, CUTS, look.root_note))
+        self._cities[slug] = load_city(look)
+
+
+def _look(slug: str) -> Look:
+    if slug not in LOOKS:
+        raise ValueError(f"unknown look: {slug}")
+    return LOOKS[slug]
+
+
+def _go_on(should_stop: Callable[[], bool]) -> None:
+    if should_stop():
+        raise Cancelled
+
+
+def _write_poster(frame: np.ndarray, path: Path) -> None:
+    _, data = cv2.imencode(".jpg", frame[..., :3], [cv2.IMWRITE_JPEG_QUALITY, POSTER_QUALITY])
+    partial = path.with_suffix(".part")
+    partial.write_bytes(data.tobytes())
+    partial.replace(path)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m providers.studio.render", description="Make one film.")
+    parser.add_argument("photo", type=Path)
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the film; its poster goes beside it as .jpg")
+    parser.add_argument("--look", choices=list(LOOKS), default=DEFAULT_LOOK)
+    parser.add_argument("--name", default="", help="the hero's name")
+    parser.add_argument("--seed", default="studio", help="another seed, another night")
+    arguments = parser.parse_args()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            film = Renderer().render(
+                arguments.photo.read_bytes(),
+                look=arguments.look,
+                hero_name=arguments.name,
+                seed=arguments.seed,
+                folder=Path(folder),
+                on_progress=lambda progress: sys.stderr.write(f"\r{progress:4.0%}"),
+                on_poster=lambda poster: None,
+                should_stop=lambda: False,
+            )
+            shutil.move(film.video, arguments.output)
+            shutil.move(film.poster, arguments.output.with_suffix(".jpg"))
+    except NoFace:
+        sys.stderr.write(f"Nobody's face was found in {arguments.photo}. Try a photo from the front, in good light.\n")
+        return 1
+    except (UnreadablePhoto, OSError) as error:
+        sys.stderr.write(f"{arguments.photo}: {error}\n")
+        return 1
+    sys.stderr.write(f"\r{arguments.output}: {film.width}x{film.height}, {film.seconds} s\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

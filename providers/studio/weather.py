@@ -1,0 +1,119 @@
+"""Rain in two depths, film grain, and the vignette: tiles larger than the frame, of which each frame takes a slice."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+
+from .canvas import FRAME_HEIGHT, FRAME_WIDTH, blur, gray_layer
+from .variation import Variation, Weather
+
+RAIN_TILE = 640  # px; the pattern repeats
+GRAIN_SIGMA = 2.6  # stronger grain doubles the size of the film
+GRAIN_TRAVEL = 120  # px the grain may be shifted
+RAIN_TINT = (1.0, 0.92, 0.85)  # BGR
+
+
+@dataclass(frozen=True)
+class _Drops:
+    count: int  # in a tile
+    length: float  # px
+    slant: float  # px to the right for a px down
+    light: float  # 0..255
+    thickness: int
+    softness: float  # sigma of the blur
+    speed: float  # px a second
+
+
+# Long bright streaks look like white sticks, and every drop costs bits: keep it soft.
+BACK = {
+    "drizzle": _Drops(110, 34, 0.05, 54, 1, 0.8, 820),
+    "rain": _Drops(170, 42, 0.08, 64, 1, 0.8, 980),
+    "storm": _Drops(210, 52, 0.14, 64, 1, 0.8, 1150),
+}
+FRONT = {
+    "drizzle": _Drops(9, 110, 0.06, 54, 2, 1.6, 1500),
+    "rain": _Drops(16, 150, 0.10, 62, 2, 1.6, 1900),
+    "storm": _Drops(22, 170, 0.16, 62, 2, 1.6, 2200),
+}
+
+
+class Rain:
+    """One depth of rain, blown by one wind."""
+
+    def __init__(self, drops: _Drops, wind: int, seed: int) -> None:
+        self._drops, self._wind = drops, wind
+        mask = _drop_mask(drops, seed)
+        if wind < 0:
+            mask = mask[:, ::-1]
+        # As much as a slice can reach into: one frame plus one period.
+        tall = np.concatenate([mask] * (2 + FRAME_HEIGHT // RAIN_TILE))[: FRAME_HEIGHT + RAIN_TILE]
+        wide = np.concatenate([tall] * (2 + FRAME_WIDTH // RAIN_TILE), axis=1)[:, : FRAME_WIDTH + RAIN_TILE]
+        tinted = [cv2.convertScaleAbs(wide, alpha=gain) for gain in RAIN_TINT]
+        self._layer = cv2.merge([*tinted, np.zeros_like(tinted[0])])
+
+    def fall(self, frame: np.ndarray, seconds: float) -> None:
+        """Add the rain of a moment to a frame, in place."""
+        drops = self._drops
+        y = int(-seconds * drops.speed) % RAIN_TILE
+        x = int(-seconds * drops.speed * drops.slant * self._wind) % RAIN_TILE
+        cv2.add(frame, self._layer[y : y + FRAME_HEIGHT, x : x + FRAME_WIDTH], frame)
+
+
+def make_rain(variation: Variation) -> tuple[Rain, Rain]:
+    """The rain behind the hero and the rain in front."""
+    weather: Weather = variation.weather
+    return Rain(BACK[weather], variation.wind, 1), Rain(FRONT[weather], variation.wind, 2)
+
+
+def warm_up_weather() -> None:
+    """Make what every film shares."""
+    _grain()
+    _vignette()
+
+
+@cache
+def _drop_mask(drops: _Drops, seed: int) -> np.ndarray:
+    """A tile of streaks that joins to itself on all sides; uint8."""
+    dice, side = np.random.default_rng(seed), RAIN_TILE
+    mask = np.zeros((side, side), np.float32)
+    for _ in range(drops.count):
+        x, y = dice.uniform(0, side, 2)
+        length, light = drops.length * dice.uniform(0.6, 1.3), drops.light * dice.uniform(0.35, 1)
+        for left in (x - side, x, x + side):
+            for top in (y - side, y, y + side):
+                if -80 < left < side + 80 and -length - 20 < top < side + 20:
+                    end = (int(left + drops.slant * length), int(top + length))
+                    cv2.line(mask, (int(left), int(top)), end, float(light), drops.thickness)
+    return np.clip(blur(mask, drops.softness), 0, 255).astype(np.uint8)
+
+
+@cache
+def _grain() -> tuple[np.ndarray, np.ndarray]:
+    """What grain adds, and what it takes away."""
+    height, width = FRAME_HEIGHT + GRAIN_TRAVEL, FRAME_WIDTH + GRAIN_TRAVEL
+    noise = np.random.default_rng(1).normal(0, GRAIN_SIGMA, (height // 2, width // 2)).astype(np.float32)
+    noise = cv2.resize(noise, (width, height), interpolation=cv2.INTER_LINEAR) * 1.5
+    lighter, darker = np.clip(noise, 0, 255).astype(np.uint8), np.clip(-noise, 0, 255).astype(np.uint8)
+    return gray_layer(lighter), gray_layer(darker)
+
+
+@cache
+def _vignette() -> np.ndarray:
+    rows, columns = np.mgrid[:FRAME_HEIGHT, :FRAME_WIDTH].astype(np.float32)
+    across = (columns - FRAME_WIDTH / 2) / (FRAME_WIDTH * 0.62)
+    down = (rows - FRAME_HEIGHT * 0.46) / (FRAME_HEIGHT * 0.60)
+    return gray_layer(blur(np.clip((across**2 + down**2 - 0.55) * 70, 0, 80), 20).astype(np.uint8))
+
+
+def develop(frame: np.ndarray, dice: random.Random) -> None:
+    """Darken the corners and add grain, in place."""
+    cv2.subtract(frame, _vignette(), frame)
+    x, y = dice.randrange(GRAIN_TRAVEL), dice.randrange(GRAIN_TRAVEL)
+    lighter, darker = _grain()
+    cv2.add(frame, lighter[y : y + FRAME_HEIGHT, x : x + FRAME_WIDTH], frame)
+    cv2.subtract(frame, darker[y : y + FRAME_HEIGHT, x : x + FRAME_WIDTH], frame)
