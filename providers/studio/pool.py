@@ -54,13 +54,13 @@ class RendererProcess:
         self.listening: asyncio.Task[None] | None = None
 
     @classmethod
-    async def start(cls, renderer: str) -> RendererProcess:
+    async def start(cls, settings: StudioSettings) -> RendererProcess:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
                 process = await asyncio.create_subprocess_exec(
                     *(sys.executable, "-m", "providers.studio.worker"),
-                    *(str(theirs.fileno()), str(os.getpid()), renderer),
+                    *(str(theirs.fileno()), str(os.getpid()), settings.renderer, ",".join(settings.looks)),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(),),
@@ -123,12 +123,13 @@ class Slot:
     async def keep_filled(self) -> None:
         """Start a renderer and let it work, again and again, until cancelled."""
         while True:
+            # Counts every start until a film was made, so that one that dies again and again pauses longer.
+            self.cold_starts += 1
             try:
-                self.renderer = await RendererProcess.start(self.settings.renderer)
+                self.renderer = await RendererProcess.start(self.settings)
                 await self.work(self.renderer)
             except Exception:
                 # A full disk, no more processes: whatever it is, the slot goes on after a pause.
-                self.cold_starts += 1
                 logger.exception("renderer_given_up")
             finally:
                 await self.let_go()
@@ -144,7 +145,6 @@ class Slot:
 
     async def work(self, renderer: RendererProcess) -> None:
         """Use this renderer until it dies, is worn out or cannot be trusted any more."""
-        self.cold_starts += 1
         if not await self.becomes_warm(renderer):
             return
         self.is_warm = True
@@ -162,7 +162,6 @@ class Slot:
                 self.desk.render_ended(prediction)
             if not is_sound:
                 return
-            # A renderer that dies before its first film pauses before the next start, however warm it was.
             self.cold_starts = 0
             films += 1
 

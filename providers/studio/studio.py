@@ -148,12 +148,8 @@ class Studio:
 
     def delete(self, prediction: Prediction) -> None:
         """Forget it: photo, film, poster and record are gone when this returns, and no webhook comes any more."""
-        if not prediction.is_final:
-            self._end(prediction, Status.CANCELED)
-            self.pool.stop_render(prediction)
-        self._unknow(prediction)
-        self.messenger.forget(prediction.id)
-        self.store.remove(prediction)
+        self.cancel(prediction)
+        self._forget(prediction)
         logger.info("prediction_deleted prediction=%s", prediction.id)
 
     def view(self, prediction: Prediction) -> dict[str, Any]:
@@ -207,11 +203,16 @@ class Studio:
             self._tell(prediction, "progress")
 
     def poster_made(self, prediction: Prediction, made: Path) -> None:
-        if not prediction.is_final:
+        if prediction.is_final:
+            return
+        try:
             self.store.take_poster(prediction, made)
-            prediction.has_poster = True
-            self.store.save(prediction)
-            self._tell(prediction, "preview")
+        except OSError as error:  # the film may come yet
+            logger.warning("poster_not_kept prediction=%s error=%s", prediction.id, error.strerror)
+            return
+        prediction.has_poster = True
+        self.store.save(prediction)
+        self._tell(prediction, "preview")
 
     def film_made(self, prediction: Prediction, made: Path, *, render_seconds: float, cpu_seconds: float) -> None:
         if prediction.is_final:
@@ -263,6 +264,11 @@ class Studio:
         self.by_reference.pop(prediction.reference, None)
         self.by_file_token.pop(prediction.file_token, None)
         self._leave_line(prediction)
+
+    def _forget(self, prediction: Prediction) -> None:
+        self._unknow(prediction)
+        self.messenger.forget(prediction.id)
+        self.store.remove(prediction)
 
     def _leave_line(self, prediction: Prediction) -> None:
         self.without_photo.discard(prediction.id)
@@ -395,11 +401,8 @@ class Studio:
         """Remove what has expired, for as long as the studio runs."""
         while True:
             now = datetime.now(UTC)
-            for prediction in [
-                prediction for prediction in self.predictions.values() if prediction.is_expired(now=now)
-            ]:
-                self._unknow(prediction)
-                self.messenger.forget(prediction.id)
-                self.store.remove(prediction)
-                logger.info("prediction_expired prediction=%s", prediction.id)
+            for prediction in list(self.predictions.values()):
+                if prediction.is_expired(now=now):
+                    self._forget(prediction)
+                    logger.info("prediction_expired prediction=%s", prediction.id)
             await asyncio.sleep(SWEEP_SECONDS)

@@ -1,4 +1,4 @@
-"""One renderer in a process of its own: `python -m providers.studio.worker SOCKET PARENT RENDERER`.
+"""One renderer in a process of its own: `python -m providers.studio.worker SOCKET PARENT RENDERER LOOKS`.
 
 The parent (`pool`) and this process write JSON lines to each other over a socket pair, so that nothing
 a library prints gets in between.
@@ -37,9 +37,10 @@ PROGRESS_PAUSE = 0.2  # seconds between two reports; more would tell nobody more
 class Worker:
     """Renders one prediction after the other; a thread listens for what the parent says meanwhile."""
 
-    def __init__(self, connection: socket.socket, renderer: Any) -> None:
+    def __init__(self, connection: socket.socket, renderer: Any, looks: list[str]) -> None:
         self.connection = connection
         self.renderer = renderer
+        self.looks = looks
         self.stop = threading.Event()
         self.orders: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self.last_progress_at = 0.0
@@ -47,7 +48,7 @@ class Worker:
     def run(self) -> None:
         """Warm up, then render whatever is asked for until the parent closes the socket."""
         threading.Thread(target=self.listen, daemon=True).start()
-        self.renderer.warm_up()
+        self.renderer.warm_up(self.looks)
         self.say("warm")
         while (order := self.orders.get()) is not None:
             self.render(order)
@@ -122,7 +123,7 @@ def die_with_parent(parent: int) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    descriptor, parent, name = int(arguments[0]), int(arguments[1]), arguments[2]
+    descriptor, parent, name, looks = int(arguments[0]), int(arguments[1]), arguments[2], arguments[3].split(",")
     die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the terminal is the parent's to handle
     with contextlib.suppress(OSError):
@@ -132,7 +133,7 @@ def main(arguments: list[str]) -> None:
     connection = socket.socket(fileno=descriptor)
     # The parent went away: nothing left to say.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        Worker(connection, renderer).run()
+        Worker(connection, renderer, looks).run()
 
 
 if __name__ == "__main__":

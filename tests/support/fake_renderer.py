@@ -1,0 +1,99 @@
+"""A renderer for tests of the studio: a tiny real film in a third of a second, and misbehaviour by hero name.
+
+CRASH dies every time, CRASH-ONCE the first time, HANG neither moves nor stops, SLOW takes ten seconds,
+NOFACE, UNREADABLE and BROKEN raise, HOARD takes a lot of memory.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+
+from providers.studio.outcomes import Cancelled, NoFace, UnreadablePhoto
+
+POSTER = b"\xff\xd8\xff\xe0fake poster\xff\xd9"
+
+
+@dataclass(frozen=True)
+class Film:
+    video: Path
+    poster: Path
+    seconds: float
+    frames: int
+    width: int
+    height: int
+
+
+class Renderer:
+    def __init__(self) -> None:
+        self.hoard: list[bytearray] = []
+
+    def warm_up(self, looks: Iterable[str] = ()) -> None:
+        assert list(looks)
+        time.sleep(float(os.environ.get("FAKE_WARM_UP_SECONDS", "0")))
+        if os.environ.get("FAKE_NEVER_WARM"):
+            raise RuntimeError("no models")
+
+    def render(
+        self,
+        photo: bytes,
+        *,
+        look: str,
+        hero_name: str,
+        seed: str,
+        folder: Path,
+        on_progress: Callable[[float], None],
+        on_poster: Callable[[Path], None],
+        should_stop: Callable[[], bool],
+    ) -> Film:
+        assert photo and look and seed
+        on_progress(0.0)
+        self.misbehave(hero_name, folder)
+        poster, video = folder / "poster.jpg", folder / "film.mp4"
+        poster.write_bytes(POSTER)
+        on_poster(poster)
+        steps, pause = (200, 0.05) if hero_name == "SLOW" else (10, 0.02)
+        for step in range(steps):
+            if should_stop():
+                raise Cancelled
+            time.sleep(pause)
+            on_progress(step / steps)
+        frames = write_film(video)
+        on_progress(1.0)
+        return Film(video, poster, frames / 24, frames, 64, 64)
+
+    def misbehave(self, hero_name: str, folder: Path) -> None:
+        marker = folder.parent / "crashed"
+        if hero_name == "CRASH" or (hero_name == "CRASH-ONCE" and not marker.exists()):
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if hero_name == "HANG":
+            time.sleep(600)
+        if hero_name == "NOFACE":
+            raise NoFace
+        if hero_name == "UNREADABLE":
+            raise UnreadablePhoto("not a picture")
+        if hero_name == "BROKEN":
+            raise RuntimeError("broken")
+        if hero_name == "HOARD":
+            self.hoard.append(bytearray(os.urandom(1)) * (300 * 2**20))
+
+
+def write_film(path: Path) -> int:
+    """Write a real MP4 of twelve dark frames and return their number."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=24)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        for shade in range(12):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), shade * 10, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return 12
