@@ -74,6 +74,8 @@ class StudioAdapter(Adapter):
             items = answer.json().get("items")
             if not isinstance(items, list):
                 raise ValueError("no items")
+            if any(not isinstance(item, dict) or item.get("reference") != reference for item in items):
+                raise ValueError("another reference's prediction")
             return _event(items[0]) if items else None
         except ValueError as error:
             # An answer that cannot be read is no proof that there is no prediction.

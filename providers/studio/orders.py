@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
+import contextlib
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +17,7 @@ from .settings import StudioSettings
 
 MAX_PHOTO_BYTES = 16 * 2**20
 FETCH_SECONDS = 10.0
+FETCH_PAUSES = (0.5, 2.0, 5.0)
 LONGEST = {"reference": 128, "hero_name": 64, "seed": 128, "webhook": 2000, "photo_url": 4000}
 
 
@@ -78,7 +81,7 @@ def read_order(body: bytes, settings: StudioSettings) -> Order:
     )
 
 
-def looks_like_a_photo(content: bytes) -> bool:
+def looks_like_a_photo(content: bytes | bytearray) -> bool:
     """Tell by its first bytes whether this may be a photo; whether it can be decoded is the renderer's to say."""
     return content.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")) or (
         content[:4] == b"RIFF" and content[8:12] == b"WEBP"
@@ -86,22 +89,30 @@ def looks_like_a_photo(content: bytes) -> bool:
 
 
 async def fetch_photo(session: aiohttp.ClientSession, url: str) -> bytes:
-    """Fetch a photo: no redirects, at most 16 MB, within ten seconds. Raise PhotoNotThere."""
-    chunks: list[bytes] = []
-    size = 0
+    """Fetch a photo, in a few tries: no redirects, at most 16 MB, within ten seconds each. Raise PhotoNotThere."""
+    for pause in FETCH_PAUSES:
+        with contextlib.suppress(PhotoNotThere):
+            return await _fetch_once(session, url)
+        await asyncio.sleep(pause)
+    return await _fetch_once(session, url)
+
+
+async def _fetch_once(session: aiohttp.ClientSession, url: str) -> bytes:
+    photo = bytearray()
     try:
         timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
         async with session.get(url, allow_redirects=False, timeout=timeout) as answer:
             if answer.status != 200:
                 raise PhotoNotThere(f"HTTP {answer.status}")
             async for chunk in answer.content.iter_chunked(65536):
-                size += len(chunk)
-                chunks.append(chunk)
-                if size > MAX_PHOTO_BYTES:
+                photo += chunk
+                if len(photo) > MAX_PHOTO_BYTES:
                     raise PhotoNotThere("too long")
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         raise PhotoNotThere(type(error).__name__) from error
-    return b"".join(chunks)
+    if not looks_like_a_photo(photo):
+        raise PhotoNotThere("not a photo")
+    return bytes(photo)
 
 
 def _text(values: dict[str, Any], name: str) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from .orders import Order, PhotoNotThere, fetch_photo, looks_like_a_photo
+from .orders import Order, PhotoNotThere, fetch_photo
 from .pool import RendererPool
 from .predictions import Prediction, Status, timestamp
 from .settings import StudioSettings
@@ -29,7 +29,6 @@ logger = logging.getLogger(__name__)
 FIRST_GUESS_SECONDS = 8.0  # a film's time, before one was made here
 MAX_CRASHES = 1  # renderers that one prediction may cost before it is given up
 MAX_STARTS = 6  # renders begun, restarts of the studio included
-FETCH_PAUSES = (0.5, 2.0, 5.0)
 SWEEP_SECONDS = 15.0
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -321,27 +320,17 @@ class Studio:
             self.pool.wake()
 
     async def _fetch(self, prediction: Prediction) -> None:
-        for pause in (*FETCH_PAUSES, None):
-            try:
-                photo = await fetch_photo(self.messenger.session, prediction.photo_url)
-                break
-            except PhotoNotThere as error:
-                logger.info("photo_not_there prediction=%s error=%s", prediction.id, error)
-            if prediction.is_final:
-                return
-            if pause is None:
-                self.failed(prediction, "unreadable_photo")
-                return
-            await asyncio.sleep(pause)
-        if prediction.is_final:
-            return
-        if not looks_like_a_photo(photo):
+        try:
+            photo = await fetch_photo(self.messenger.session, prediction.photo_url)
+        except PhotoNotThere as error:
+            logger.info("photo_not_there prediction=%s error=%s", prediction.id, error)
             self.failed(prediction, "unreadable_photo")
             return
-        self.store.save_photo(prediction, photo)
-        prediction.photo_url = ""
-        self.store.save(prediction)
-        self._photo_next(prediction)
+        if not prediction.is_final:
+            self.store.save_photo(prediction, photo)
+            prediction.photo_url = ""
+            self.store.save(prediction)
+            self._photo_next(prediction)
 
     async def _settle_late(self, prediction: Prediction) -> None:
         """It was canceled or deleted while it was being written: what was written is put right."""

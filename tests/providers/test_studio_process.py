@@ -18,6 +18,7 @@ from tests.support.processes import free_port, wait_for
 from tests.support.studio import Receiver, StudioProcess, is_running
 
 PROJECT = settings.PROJECT_DIR
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

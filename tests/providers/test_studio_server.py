@@ -235,7 +235,7 @@ def test_delete_leaves_nothing(studio, receiver):
 
 
 def test_a_photo_can_be_fetched(studio, monkeypatch):
-    monkeypatch.setattr("providers.studio.studio.FETCH_PAUSES", (0.05, 0.05))
+    monkeypatch.setattr("providers.studio.orders.FETCH_PAUSES", (0.05, 0.05))
 
     class Door(BaseHTTPRequestHandler):
         def do_GET(self):

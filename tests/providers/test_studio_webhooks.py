@@ -3,11 +3,12 @@
 import time
 from collections import Counter
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
 from providers.studio.webhooks import PROGRESS_PAUSE
-from tests.support.processes import wait_for
+from tests.support.processes import free_port, wait_for
 from tests.support.studio import Receiver, running_studio
 
 
@@ -57,7 +58,7 @@ def test_progress_is_told_twice_a_second_and_only_the_newest(studio, receiver):
     told = [one for one in list(receiver.received) if one.kind == "progress"]
     shares = [one.event["prediction"]["progress"] for one in told]
     assert shares == sorted(shares)
-    gaps = [(after.at - before.at).total_seconds() for before, after in zip(told, told[1:], strict=False)]
+    gaps = [(after.at - before.at).total_seconds() for before, after in pairwise(told)]
     assert min(gaps) > PROGRESS_PAUSE * 0.8
 
 
@@ -148,8 +149,8 @@ def test_an_event_is_given_up_after_its_time(tmp_path):
 
 
 def test_a_final_webhook_that_was_not_taken_is_sent_by_the_next_process(tmp_path):
-    secret = None
-    with running_studio(tmp_path, webhook_backoff=(0.05, 0.1)) as studio:
+    choices = {"port": free_port(), "webhook_backoff": (0.05, 0.1)}
+    with running_studio(tmp_path, **choices) as studio:
         secret = studio.credentials.webhook_secret
         with Receiver(secret, [204, 500, 500] + [500] * 500) as deaf:
             url, port = deaf.url, deaf.server.server_address[1]
@@ -157,11 +158,11 @@ def test_a_final_webhook_that_was_not_taken_is_sent_by_the_next_process(tmp_path
             told = studio.submit("told-at-once", "NOFACE").json()["id"]
             assert studio.wait(prediction_id)["status"] == "succeeded"
             studio.wait(told)
-    with Receiver(secret, port=port) as receiver, running_studio(tmp_path, webhook_backoff=(0.05, 0.1)) as studio:
+    with Receiver(secret, port=port) as receiver, running_studio(tmp_path, **choices) as studio:
         done = receiver.wait_for_kind("succeeded")
         assert done.is_genuine
         assert done.message_id == f"{prediction_id}.succeeded"
         assert studio.call("GET", done.event["prediction"]["video"], key="").status_code == 200
-    with Receiver(secret, port=port) as receiver, running_studio(tmp_path):
+    with Receiver(secret, port=port) as receiver, running_studio(tmp_path, **choices):
         time.sleep(0.3)
         assert receiver.received == [], "what was taken is not sent again"
