@@ -58,6 +58,12 @@ def claim_lane(lane: str, *, limit: int, lease: timedelta) -> Claim:
     return Claim(token, until, list(jobs))
 
 
+def holds(job_id: UUID, *, lane: str, lease_token: str) -> bool:
+    """Tell whether a lease is still good, and keep it so until the present transaction ends."""
+    rows = Job.objects.select_for_update().filter(id=job_id, lane=lane, lease_token=lease_token)
+    return bool(rows.values_list("id", flat=True)[:1])
+
+
 def release(job_id: UUID, *, lease_token: str, due_at: datetime) -> bool:
     """Give a job of a lane back, to be claimed again at `due_at`, and count the try."""
     return bool(
@@ -109,9 +115,9 @@ def _free_slots(provider: ProviderConfig, *, now: datetime) -> int:
     concurrent = provider.max_concurrent - mine.holding_a_slot().count()
     if concurrent <= 0:
         return 0
-    recent = mine.filter(answered_at__gt=now - WINDOW).count()
-    unanswered = mine.filter(answered_at=None).count()
-    return min(concurrent, provider.max_per_minute - recent - unanswered)
+    # In one query: between two, an answer could be stored and its call counted in neither.
+    calls = mine.filter(Q(answered_at=None) | Q(answered_at__gt=now - WINDOW)).count()
+    return min(concurrent, provider.max_per_minute - calls)
 
 
 def _worth_trying(jobs: list[Job], provider: ProviderConfig, *, now: datetime) -> list[Job]:
@@ -121,9 +127,8 @@ def _worth_trying(jobs: list[Job], provider: ProviderConfig, *, now: datetime) -
     others = {row.id for row in ProviderConfig.objects.in_order() if not row.is_parked(now=now)} - {provider.id}
     failures: dict[UUID, set[int]] = {}
     failed = Attempt.objects.filter(
-        Q(status__in=[Attempt.Status.FAILED, Attempt.Status.TIMED_OUT]) & ~Q(error_code="busy"),
-        job_id__in=[job.id for job in jobs],
-    )
+        status__in=[Attempt.Status.FAILED, Attempt.Status.TIMED_OUT], job_id__in=[job.id for job in jobs]
+    ).exclude(error_code__in=Attempt.NOT_ITS_FAULT)
     for job_id, provider_id in failed.values_list("job_id", "provider_id"):
         failures.setdefault(job_id, set()).add(provider_id)
     return [job for job in jobs if provider.id not in failures.get(job.id, set()) or not others - failures[job.id]]

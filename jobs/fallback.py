@@ -10,7 +10,7 @@ import random
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import Case, F, Q, Value, When
 
 from providers.models import ProviderConfig
 
@@ -23,6 +23,9 @@ BACKOFF_CAP = timedelta(seconds=60)
 FAILURES_UNTIL_PAUSE = 3
 PAUSE_CAP = timedelta(minutes=2)
 ACCOUNT_PAUSE = timedelta(minutes=10)
+
+# Why a provider is left alone, where our own count of its failures decided it.
+FAILING = "failing"
 
 # The photo is at fault, wherever it is sent: the person has to know, not another provider.
 PHOTO_CODES = frozenset({"no_face", "photo_unreadable", "photo_refused"})
@@ -47,7 +50,7 @@ def after_failure(attempt: Attempt, *, code: str, now: datetime) -> None:
         attempt.job_id,
         due_at=now + backoff(tries),
         now=now,
-        reason_code="provider_moved",
+        reason_code="" if code in Attempt.NOT_ITS_FAULT else "provider_moved",
         reason_subject=attempt.provider.title,
     )
 
@@ -66,13 +69,19 @@ def provider_failed(provider: ProviderConfig, *, serious: bool, retry_after: tim
         park(provider, until=now + ACCOUNT_PAUSE, reason="account", now=now)
     elif failures >= FAILURES_UNTIL_PAUSE:
         pause = min(PAUSE_CAP, timedelta(seconds=2) * 2 ** min(failures - FAILURES_UNTIL_PAUSE, 8))
-        park(provider, until=now + max(pause, retry_after or pause), reason="failing", now=now)
+        park(provider, until=now + max(pause, retry_after or pause), reason=FAILING, now=now)
     elif retry_after:
         park(provider, until=now + retry_after, reason="asked to wait", now=now)
 
 
 def provider_answered(provider_id: int) -> None:
-    """The provider works: forget its failures and open its door."""
-    ProviderConfig.objects.filter(id=provider_id).exclude(consecutive_failures=0, parked_until=None).update(
-        consecutive_failures=0, parked_until=None, parked_reason=""
+    """The provider works: forget its failures, and open its door if they had closed it.
+
+    A wait it asked for, or trouble with our account, is not over because an earlier request went well.
+    """
+    was_failing = Q(parked_reason=FAILING)
+    ProviderConfig.objects.filter(id=provider_id).exclude(consecutive_failures=0).update(
+        consecutive_failures=0,
+        parked_until=Case(When(was_failing, then=Value(None)), default=F("parked_until")),
+        parked_reason=Case(When(was_failing, then=Value("")), default=F("parked_reason")),
     )

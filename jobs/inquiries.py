@@ -6,13 +6,14 @@ few threads, and the outcomes are written by the caller's thread; several copies
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, Q
 
 from providers import registry
@@ -26,7 +27,9 @@ logger = logging.getLogger(__name__)
 
 BATCH = 64
 ASK_AGAIN = timedelta(seconds=10)
-MAX_ERRAND_TRIES = 12
+# A prediction that cannot be stopped ends by itself; a photo that has to be forgotten is asked about for a day.
+MAX_ERRAND_TRIES = {Attempt.Errand.CANCEL: 12, Attempt.Errand.DELETE: 120}
+ERRAND_WAIT_CAP = timedelta(minutes=15)
 # Between the lease's end and the look-up: the POST may still be on its way into the vendor's listing.
 LISTING_DELAY = timedelta(seconds=1)
 
@@ -43,7 +46,7 @@ def poll_silent(threads: ThreadPoolExecutor, *, now: datetime) -> int:
         return adapter.fetch(attempt.provider.account(), attempt.prediction_id or "")
 
     for attempt, answer in _each(threads, ask, attempts):
-        with transaction.atomic():
+        with _writing(attempt):
             if isinstance(answer, PredictionGone):
                 if lifecycle.attempt_failed(attempt, code="prediction_lost", raw_error=answer.detail, now=now):
                     fallback.after_failure(attempt, code="prediction_lost", now=now)
@@ -78,10 +81,10 @@ def look_up_unconfirmed(threads: ThreadPoolExecutor, *, now: datetime) -> int:
 
     able = [attempt for attempt in attempts if registry.adapter_for(attempt.provider.adapter).can_look_up]
     for attempt, answer in _each(threads, ask, able):
-        with transaction.atomic():
+        with _writing(attempt):
             if isinstance(answer, ProviderError):
-                continue
-            if answer is None:
+                logger.info("look_up_failed attempt=%s error=%s", attempt.id, type(answer).__name__)
+            elif answer is None:
                 if lifecycle.attempt_failed(attempt, code="never_sent", raw_error="", now=now):
                     lifecycle.return_to_line(
                         attempt.job_id,
@@ -102,7 +105,7 @@ def look_up_unconfirmed(threads: ThreadPoolExecutor, *, now: datetime) -> int:
                 ingest.apply_event(attempt, answer, now=now)
     for attempt in attempts:
         if attempt not in able and attempt.provider.accepts_double_payment_risk:
-            with transaction.atomic():
+            with _writing(attempt):
                 if lifecycle.attempt_timed_out(attempt, now=now):
                     fallback.after_failure(attempt, code="provider_timeout", now=now)
     return len(attempts)
@@ -112,7 +115,7 @@ def give_up_late_attempts(*, now: datetime) -> int:
     """Attempts past their deadline are timed out and replaced; return how many."""
     late = list(Attempt.objects.is_open().filter(deadline_at__lte=now).select_related("provider")[:BATCH])
     for attempt in late:
-        with transaction.atomic():
+        with _writing(attempt):
             if lifecycle.attempt_timed_out(attempt, now=now):
                 fallback.provider_failed(attempt.provider, serious=False, retry_after=None, now=now)
                 fallback.after_failure(attempt, code="provider_timeout", now=now)
@@ -121,30 +124,63 @@ def give_up_late_attempts(*, now: datetime) -> int:
 
 
 def run_errands(threads: ThreadPoolExecutor, *, now: datetime) -> int:
-    """Tell providers to stop or to forget predictions nobody waits for; return how many were told."""
-    attempts = _claimed(Attempt.objects.filter(~Q(errand=""), errand_at__lte=now), "errand_at", until=now + ASK_AGAIN)
+    """Tell providers to stop or to forget predictions nobody waits for; return how many were told.
+
+    One whose submit is still under way waits for its answer. When that never came, the provider
+    is asked what it made of it.
+    """
+    there_or_not = Q(prediction_id__isnull=False) | Q(lease_until__lt=now - LISTING_DELAY)
+    rows = Attempt.objects.filter(~Q(errand=""), there_or_not, errand_at__lte=now)
+    attempts = _claimed(rows, "errand_at", until=now + ASK_AGAIN)
 
     def tell(attempt: Attempt) -> None:
-        if not attempt.prediction_id:
-            return
         adapter, account = registry.adapter_for(attempt.provider.adapter), attempt.provider.account()
-        call = adapter.cancel if attempt.errand == Attempt.Errand.CANCEL else adapter.delete
-        call(account, attempt.prediction_id)
+        prediction_id = attempt.prediction_id
+        if not prediction_id and adapter.can_look_up:
+            found = adapter.find(account, attempt.token)
+            prediction_id = found.prediction_id if found else None
+        if not prediction_id:
+            return
+        if attempt.errand == Attempt.Errand.CANCEL or attempt.status in Attempt.GIVEN_UP:
+            adapter.cancel(account, prediction_id)
+        if attempt.errand == Attempt.Errand.DELETE:
+            adapter.delete(account, prediction_id)
 
     for attempt, answer in _each(threads, tell, attempts):
-        final = isinstance(answer, PredictionGone) or attempt.errand_tries + 1 >= MAX_ERRAND_TRIES
-        with transaction.atomic():
-            if not isinstance(answer, ProviderError) or final:
-                # A submit that is still under way may yet bring an id; then there is something to cancel.
-                pending = not attempt.prediction_id and attempt.lease_until > now
-                if not pending:
-                    lifecycle.errand_done([attempt.id], errand=attempt.errand)
-                continue
-            wait = timedelta(seconds=5) if isinstance(answer, Busy) else fallback.backoff(attempt.errand_tries + 2)
-            if isinstance(answer, AccountProblem):
-                wait = timedelta(minutes=1)
-            Attempt.objects.filter(id=attempt.id).update(errand_at=now + wait, errand_tries=F("errand_tries") + 1)
+        with _writing(attempt):
+            _record_errand(attempt, answer, now=now)
     return len(attempts)
+
+
+def _record_errand(attempt: Attempt, answer: ProviderError | None, *, now: datetime) -> None:
+    gives_up = isinstance(answer, ProviderError) and attempt.errand_tries + 1 >= MAX_ERRAND_TRIES[attempt.errand]
+    if gives_up and not isinstance(answer, PredictionGone):
+        logger.error("errand_given_up attempt=%s errand=%s", attempt.id, attempt.errand)
+    if answer is None or isinstance(answer, PredictionGone) or gives_up:
+        lifecycle.errand_done([attempt.id], errand=attempt.errand)
+        queues.nudge_after_commit(Lane.DISPATCH)
+        return
+    if isinstance(answer, Busy):
+        wait = answer.retry_after or timedelta(seconds=5)
+    elif isinstance(answer, AccountProblem):
+        wait = timedelta(minutes=1)
+    else:
+        wait = fallback.backoff(attempt.errand_tries + 2)
+    if attempt.errand_tries > MAX_ERRAND_TRIES[Attempt.Errand.CANCEL]:
+        wait = ERRAND_WAIT_CAP
+    Attempt.objects.filter(id=attempt.id).update(errand_at=now + wait, errand_tries=F("errand_tries") + 1)
+
+
+@contextlib.contextmanager
+def _writing(attempt: Attempt) -> Iterator[None]:
+    """Write what became of one attempt in a transaction; when that fails, the others go on."""
+    try:
+        with transaction.atomic():
+            yield
+    except (OperationalError, InterfaceError):
+        raise  # the database is away: nothing can be written now
+    except Exception:
+        logger.exception("inquiry_not_written attempt=%s", attempt.id)
 
 
 def _claimed(rows, field: str, *, until: datetime) -> list[Attempt]:

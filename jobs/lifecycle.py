@@ -25,7 +25,7 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q, Value
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Greatest
 
 from . import signals
 from .models import Attempt, Job, JobEvent, Lane, next_seq
@@ -43,7 +43,16 @@ STAGE_PROGRESS = {
     Stage.COLLECTING: 0.92,
     Stage.READY: 1.0,
 }
+# News may come late or twice: from these stages they move a job on, from any other they are old.
+_STAGES_BEFORE = {
+    Stage.SUBMITTED: (Stage.WAITING_FOR_SLOT,),
+    Stage.WARMING_UP: (Stage.WAITING_FOR_SLOT, Stage.SUBMITTED),
+    Stage.RENDERING: (Stage.WAITING_FOR_SLOT, Stage.SUBMITTED, Stage.WARMING_UP),
+}
 RENDERING_SPAN = STAGE_PROGRESS[Stage.COLLECTING] - STAGE_PROGRESS[Stage.RENDERING]
+
+# Of an attempt whose film was reported and could not be had: it does not win again.
+RESULT_LOST = "result_lost"
 
 
 # --- Jobs ---------------------------------------------------------------------------------------
@@ -280,18 +289,23 @@ def submitted(attempt: Attempt, *, prediction_id: str, lease_token: str, poll_at
             stage=Stage.SUBMITTED,
         )
     else:
-        # Abandoned while the submit was under way: what it made has to be stopped.
-        mine.filter(status__in=[Attempt.Status.CANCELED, Attempt.Status.TIMED_OUT], errand="").update(
-            errand=Attempt.Errand.CANCEL, errand_at=now
+        # Given up while the submit was under way: what it made has to be stopped, or forgotten with its job.
+        given_up = Q(status__in=Attempt.GIVEN_UP) | Q(status=Attempt.Status.FAILED, error_code="never_sent")
+        is_erased = Job.objects.filter(id=attempt.job_id, erased_at__isnull=False).exists()
+        mine.filter(given_up, errand="").update(
+            errand=Attempt.Errand.DELETE if is_erased else Attempt.Errand.CANCEL, errand_at=now, errand_tries=0
         )
     return bool(moved)
 
 
-def unconfirmed(attempt_id: int, *, lease_token: str, now: datetime) -> bool:
-    """The answer to a submit was lost: keep the slot until it is known whether a prediction exists."""
+def unconfirmed(attempt_id: int, *, lease_token: str) -> bool:
+    """The answer to a submit was lost: keep the slot until it is known whether a prediction exists.
+
+    The call counts against the provider's limit as if it arrived at the last moment, the lease's end.
+    """
     return bool(
         Attempt.objects.filter(id=attempt_id, lease_token=lease_token, status=Attempt.Status.SUBMITTING).update(
-            status=Attempt.Status.UNCONFIRMED, answered_at=now
+            status=Attempt.Status.UNCONFIRMED, answered_at=F("lease_until")
         )
     )
 
@@ -307,7 +321,7 @@ def attempt_news(
         answered_at=Coalesce(F("answered_at"), Value(now)),
         heard_at=now,
         poll_at=poll_at,
-        progress=progress,
+        progress=Greatest(F("progress"), Value(progress, output_field=models.FloatField())),
     )
     if not changed:
         return False
@@ -316,8 +330,7 @@ def attempt_news(
     return _change(
         attempt.job_id,
         Q(status=Status.PROCESSING, winner=None)
-        & (Q(progress__lt=min(1.0, total)) | ~Q(stage=stage))
-        & ~(Q(stage=Stage.RENDERING) & ~Q(stage=stage))
+        & (Q(stage__in=_STAGES_BEFORE[Stage(stage)]) | Q(stage=stage, progress__lt=min(1.0, total)))
         & ~Q(lane=Lane.DISPATCH),
         "progress",
         now,
@@ -334,9 +347,7 @@ def attempt_succeeded(attempt: Attempt, *, prediction_id: str, video_url: str, n
     as long as the job is open.
     """
     late = [Attempt.Status.TIMED_OUT, Attempt.Status.FAILED, Attempt.Status.CANCELED]
-    mine = Attempt.objects.filter(id=attempt.id, status__in=[*Attempt.OPEN, *late]).exclude(
-        error_code="prediction_lost"
-    )
+    mine = Attempt.objects.filter(id=attempt.id, status__in=[*Attempt.OPEN, *late]).exclude(error_code=RESULT_LOST)
     if not mine.exists():
         return False
     wins = not Attempt.objects.filter(job_id=attempt.job_id, status=Attempt.Status.SUCCEEDED).exists()
@@ -362,7 +373,7 @@ def attempt_succeeded(attempt: Attempt, *, prediction_id: str, video_url: str, n
         submitted_at=Coalesce(F("submitted_at"), Value(now)),
         finished_at=now,
         heard_at=now,
-        video_url=video_url,
+        video_url=video_url if wins else "",
         progress=1.0,
         cost=attempt.provider.price,
         error_code="",
@@ -375,7 +386,13 @@ def attempt_succeeded(attempt: Attempt, *, prediction_id: str, video_url: str, n
 
 
 def attempt_failed(
-    attempt: Attempt, *, code: str, raw_error: str, now: datetime, lease_token: str | None = None
+    attempt: Attempt,
+    *,
+    code: str,
+    raw_error: str,
+    now: datetime,
+    lease_token: str | None = None,
+    prediction_id: str = "",
 ) -> bool:
     """End an attempt that brought no film and free its slot. The job is not touched."""
     guard = Q(status__in=Attempt.OPEN)
@@ -384,6 +401,7 @@ def attempt_failed(
     changed = Attempt.objects.filter(guard, id=attempt.id).update(
         status=Attempt.Status.FAILED,
         slot_held=False,
+        prediction_id=Coalesce(F("prediction_id"), Value(prediction_id or None, output_field=models.CharField())),
         answered_at=Coalesce(F("answered_at"), Value(now)),
         finished_at=now,
         heard_at=now,
@@ -402,7 +420,7 @@ def attempt_timed_out(attempt: Attempt, *, now: datetime) -> bool:
         Attempt.objects.filter(id=attempt.id, status__in=Attempt.OPEN).update(
             status=Attempt.Status.TIMED_OUT,
             finished_at=now,
-            answered_at=Coalesce(F("answered_at"), Value(now)),
+            answered_at=Coalesce(F("answered_at"), F("lease_until")),
             error_code="provider_timeout",
             errand=Attempt.Errand.CANCEL,
             errand_at=now,
@@ -414,7 +432,7 @@ def result_lost(attempt: Attempt, *, raw_error: str, now: datetime) -> bool:
     """A reported film cannot be had: the win is taken back so that another attempt may have it."""
     return bool(
         Attempt.objects.filter(id=attempt.id, status=Attempt.Status.SUCCEEDED).update(
-            status=Attempt.Status.FAILED, error_code="prediction_lost", raw_error=raw_error[:4000]
+            status=Attempt.Status.FAILED, error_code=RESULT_LOST, raw_error=raw_error[:4000]
         )
     )
 
@@ -422,12 +440,22 @@ def result_lost(attempt: Attempt, *, raw_error: str, now: datetime) -> bool:
 def abandon_attempts(job_id: UUID, *, to: str, now: datetime, but: int | None = None) -> int:
     """Give up the open attempts of a job nobody waits for; each is owed a cancel call."""
     rows = Attempt.objects.filter(job_id=job_id, status__in=Attempt.OPEN).exclude(id=but)
-    return rows.update(status=to, finished_at=now, errand=Attempt.Errand.CANCEL, errand_at=now)
+    return rows.update(
+        status=to,
+        finished_at=now,
+        # A POST under way may still arrive, until its lease ends.
+        answered_at=Coalesce(F("answered_at"), F("lease_until")),
+        errand=Attempt.Errand.CANCEL,
+        errand_at=now,
+    )
 
 
 def owe_deletion(job_id: UUID, *, now: datetime) -> int:
-    """Have every provider that saw this job's photo forget it."""
-    rows = Attempt.objects.filter(job_id=job_id).exclude(prediction_id=None)
+    """Have every provider that may have seen this job's photo forget it.
+
+    That includes submits whose answer never came; only a refused one surely left nothing there.
+    """
+    rows = Attempt.objects.filter(job_id=job_id).exclude(prediction_id=None, status=Attempt.Status.FAILED)
     return rows.update(errand=Attempt.Errand.DELETE, errand_at=now, errand_tries=0)
 
 

@@ -188,7 +188,13 @@ class Attempt(models.Model):
         CANCELED = "canceled"
         SUPERSEDED = "superseded"
 
+    # Error codes that say nothing against the provider.
+    NOT_ITS_FAULT = ("busy", "never_sent")
+
     OPEN = (Status.PENDING, Status.SUBMITTING, Status.UNCONFIRMED, Status.SUBMITTED, Status.RUNNING)
+
+    # Nobody waits for it any more, but its provider may still be at work.
+    GIVEN_UP = (Status.TIMED_OUT, Status.CANCELED)
 
     class Errand(models.TextChoices):
         """Something still to be told to the provider about a prediction nobody waits for."""

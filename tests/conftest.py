@@ -1,4 +1,4 @@
-"""What every test may use. The settings are `tests.settings`: a VAR_DIR and a Valkey of their own."""
+"""What every test may use. The settings are `tests.support.settings`: a VAR_DIR and a Valkey of their own."""
 
 from __future__ import annotations
 

@@ -84,10 +84,10 @@ class Prediction:
     @property
     def webhook_path(self) -> str:
         """The address the stub was told to call, without its host."""
-        return urlsplit(self.request["webhook_url"]).path
+        return urlsplit(self.request["webhook"]).path
 
     def warm_up(self) -> Prediction:
-        self.status = "warming_up"
+        self.status = "starting"
         return self
 
     def run(self, progress: float = 0.0, *, preview: bool = False) -> Prediction:
@@ -110,8 +110,8 @@ class Prediction:
             "reference": self.reference,
             "status": self.status,
             "progress": self.progress,
-            "preview_url": f"{files}/{self.preview_path}" if self.has_preview or self.has_film else None,
-            "video_url": f"{files}/{self.film_path}" if self.has_film else None,
+            "poster": f"{files}/{self.preview_path}" if self.has_preview or self.has_film else None,
+            "video": f"{files}/{self.film_path}" if self.has_film else None,
             "error": {"code": self.error_code, "message": "as scripted"} if self.error_code else None,
         }
 
@@ -196,7 +196,7 @@ class StubProvider:
         """Return the signed webhook that tells of the prediction as it is now."""
         event_id = event_id or f"msg_{uuid.uuid4().hex}"
         if body is None:
-            body = json.dumps({"type": f"prediction.{prediction.status}", "data": prediction.body()}).encode()
+            body = json.dumps({"type": f"prediction.{prediction.status}", "prediction": prediction.body()}).encode()
         timestamp = int(time.time() if at is None else at)
         headers = {
             "webhook-id": event_id,
@@ -273,7 +273,7 @@ class _Handler(BaseHTTPRequestHandler):
         if parts.path == "/v1/predictions":
             wanted = parse_qs(parts.query).get("reference", [""])[0]
             found = [one for one in stub.predictions.values() if one.reference == wanted and not stub.hide_from_listing]
-            self._json(200, {"predictions": [one.body() for one in found]})
+            self._json(200, {"items": [one.body() for one in found]})
         elif prediction := self._prediction(parts.path):
             self._json(200, prediction.body())
 

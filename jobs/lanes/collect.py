@@ -31,7 +31,8 @@ from .engine import LaneWork
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=60)
+# Longer than the longest download, its poster and the probe together.
+LEASE = timedelta(seconds=90)
 DOWNLOAD_SECONDS = 45.0
 PREVIEW_SECONDS = 10.0
 PREVIEW_MAX_BYTES = 5 * 2**20
@@ -149,8 +150,12 @@ def _poster(attempt: Attempt) -> bytes | None:
 def _download(attempt: Attempt, url: str, into: Any, *, seconds: float, max_bytes: int) -> int:
     """Fetch a result from a host the provider is allowed to name."""
     account = attempt.provider.account()
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or parts.hostname not in account.result_hosts:
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("https", "http") and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address or parts.hostname not in account.result_hosts:
         raise Rejected("the result lies on a host that is not allowed")
     return http.download(
         url,
@@ -195,6 +200,8 @@ def _record_film(outcome: _Outcome) -> list[str]:
             now=now,
         )
         return [] if took else [outcome.video_key, outcome.poster_key]
+    if not claims.holds(parcel.job_id, lane=Lane.COLLECT, lease_token=parcel.lease_token):
+        return []  # another worker has it now, or nobody wants it any more
     logger.warning("film_not_collected job=%s tries=%d error=%s", parcel.job_id, parcel.tries + 1, outcome.error)
     attempt = parcel.attempt
     if attempt is None:

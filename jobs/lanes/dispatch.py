@@ -29,6 +29,10 @@ from .engine import LaneWork
 logger = logging.getLogger(__name__)
 
 
+class NotSent(Unavailable):
+    """Trouble of our own before the submit: the provider has no part in it."""
+
+
 @dataclass(frozen=True)
 class _Submission:
     """An attempt and the monotonic moment after which its POST may no longer start."""
@@ -66,13 +70,13 @@ class DispatchLane(LaneWork):
     def work(self, submission: _Submission) -> _Outcome:
         attempt = submission.attempt
         if time.monotonic() > submission.start_by:
-            return _Outcome(attempt, error=Unavailable("the submit came too late for its lease"))
+            return _Outcome(attempt, error=NotSent("the submit came too late for its lease"))
         try:
             request = _request_for(attempt)
         except OSError as error:
-            return _Outcome(attempt, error=Unavailable(f"photo not readable: {type(error).__name__}"))
+            return _Outcome(attempt, error=NotSent(f"photo not readable: {type(error).__name__}"))
         if time.monotonic() > submission.start_by:
-            return _Outcome(attempt, error=Unavailable("the photo came too late for its lease"))
+            return _Outcome(attempt, error=NotSent("the photo came too late for its lease"))
         try:
             adapter = registry.adapter_for(attempt.provider.adapter)
             return _Outcome(attempt, event=adapter.submit(attempt.provider.account(), request))
@@ -90,7 +94,7 @@ class DispatchLane(LaneWork):
 
     def record_crash(self, item: _Submission, error: BaseException) -> None:
         """Nobody knows how far a crashed submit came."""
-        lifecycle.unconfirmed(item.attempt.id, lease_token=item.attempt.lease_token, now=timezone.now())
+        lifecycle.unconfirmed(item.attempt.id, lease_token=item.attempt.lease_token)
 
 
 def _request_for(attempt: Attempt) -> SubmitRequest:
@@ -135,10 +139,10 @@ def record_refusal(attempt: Attempt, error: ProviderError) -> None:
     now = timezone.now()
     provider = attempt.provider
     if isinstance(error, Unconfirmed):
-        lifecycle.unconfirmed(attempt.id, lease_token=attempt.lease_token, now=now)
+        lifecycle.unconfirmed(attempt.id, lease_token=attempt.lease_token)
         logger.warning("submit_unconfirmed attempt=%s provider=%s", attempt.id, provider.slug)
         return
-    code = "busy" if isinstance(error, Busy) else error.code if isinstance(error, Rejected) else "provider_failed"
+    code = _code_of(error)
     if not lifecycle.attempt_failed(
         attempt, code=code, raw_error=error.detail, now=now, lease_token=attempt.lease_token
     ):
@@ -150,11 +154,17 @@ def record_refusal(attempt: Attempt, error: ProviderError) -> None:
         )
         logger.info("provider_busy provider=%s", provider.slug)
         return
-    if isinstance(error, Rejected):
-        fallback.after_failure(attempt, code=code, now=now)
-        return
-    fallback.provider_failed(
-        provider, serious=isinstance(error, AccountProblem), retry_after=error.retry_after, now=now
-    )
+    if not isinstance(error, Rejected | NotSent):
+        fallback.provider_failed(
+            provider, serious=isinstance(error, AccountProblem), retry_after=error.retry_after, now=now
+        )
     fallback.after_failure(attempt, code=code, now=now)
     logger.warning("submit_failed attempt=%s provider=%s error=%s", attempt.id, provider.slug, type(error).__name__)
+
+
+def _code_of(error: ProviderError) -> str:
+    if isinstance(error, Busy):
+        return "busy"
+    if isinstance(error, NotSent):
+        return "never_sent"
+    return error.code if isinstance(error, Rejected) else "provider_failed"

@@ -19,6 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import redis
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from .. import queues
@@ -43,6 +44,9 @@ class LaneWork(ABC):
 
     lane: ClassVar[str]
     threads: ClassVar[int]
+
+    def warm_up(self) -> None:  # noqa: B027 - most lanes need none
+        """Do what the first piece of work would have to wait for."""
 
     def before_claim(self) -> None:  # noqa: B027 - most lanes have nothing to do here
         """Do what has to be done in the main thread each time the pump looks."""
@@ -95,6 +99,8 @@ class Pump:
         self.wake = _Wake(work.lane) if listens else None
         self.inbox: queue.SimpleQueue[Any] = self.wake.inbox if self.wake else queue.SimpleQueue()
         self.threads = ThreadPoolExecutor(work.threads, thread_name_prefix=f"{work.lane}-io")
+        # Counted over runs: what flew when a run ended in an error lands in the next one.
+        self._flying = 0
         self._paced_at = 0.0
         self._beat_at = 0.0
 
@@ -102,7 +108,6 @@ class Pump:
         """Work until the lane is empty or the budget is used up; return whether there may be more."""
         started = time.monotonic()
         end, idle_until = started + budget, started + linger
-        flying = 0
         if self.wake:
             queues.looking(self.work.lane)
             self.wake.listening.set()
@@ -114,20 +119,20 @@ class Pump:
                 if look and now < end and not stopping.is_set():
                     self._pace()
                     self.work.before_claim()
-                    items = self.work.claim(self.work.threads - flying) if flying < self.work.threads else []
+                    room = self.work.threads - self._flying
+                    items = self.work.claim(room) if room > 0 else []
                     for item in items:
                         self._start(item)
-                    flying += len(items)
                     if items:
                         idle_until = time.monotonic() + linger
                 now = time.monotonic()
-                if not flying and (stopping.is_set() or now >= min(end, idle_until)):
+                if not self._flying and (stopping.is_set() or now >= min(end, idle_until)):
                     return now >= end
                 landed, look = self._wait(
-                    min(LOOK_SECONDS, max(0.01, min(end, idle_until) - now)) if not flying else LOOK_SECONDS
+                    LOOK_SECONDS if self._flying else min(LOOK_SECONDS, max(0.01, min(end, idle_until) - now))
                 )
                 if landed:
-                    flying -= len(landed)
+                    self._flying -= len(landed)
                     self._record(landed)
                     idle_until = time.monotonic() + linger
         finally:
@@ -136,6 +141,7 @@ class Pump:
 
     def _start(self, item: Any) -> None:
         future = self.threads.submit(self.work.work, item)
+        self._flying += 1
         future.add_done_callback(lambda done, item=item: self.inbox.put((item, done)))
 
     def _wait(self, seconds: float) -> tuple[list[tuple[Any, Future[Any]]], bool]:
@@ -153,7 +159,7 @@ class Pump:
                 return [entry for entry in entries if entry is not None], True
 
     def _record(self, landed: list[tuple[Any, Future[Any]]]) -> None:
-        outcomes = []
+        outcomes: list[Any] = []
         for item, future in landed:
             error = future.exception()
             if error is None:
@@ -162,7 +168,26 @@ class Pump:
                 logger.error("lane_crash lane=%s", self.work.lane, exc_info=error)
                 self.work.record_crash(item, error)
         if outcomes:
+            self._record_all(outcomes)
+
+    def _record_all(self, outcomes: list[Any]) -> None:
+        """Write all outcomes at once; when one spoils that, each by itself, and leave out what cannot be written.
+
+        What is left out has its lease to lapse, as if its worker had died.
+        """
+        try:
             self.work.record(outcomes)
+        except (OperationalError, InterfaceError):
+            raise  # the database is away: nothing can be written now
+        except Exception:
+            logger.exception("outcomes_not_written lane=%s count=%d", self.work.lane, len(outcomes))
+            for outcome in outcomes if len(outcomes) > 1 else ():
+                try:
+                    self.work.record([outcome])
+                except (OperationalError, InterfaceError):
+                    raise
+                except Exception:
+                    logger.exception("outcome_not_written lane=%s", self.work.lane)
 
     def _pace(self) -> None:
         """Sleep until PACE has passed since the last time; at once when it was longer ago."""

@@ -48,6 +48,12 @@ class PrepareLane(LaneWork):
     def __init__(self, sandbox: Sandbox | None = None) -> None:
         self.sandbox = sandbox or Sandbox()
 
+    def warm_up(self) -> None:
+        try:
+            self.sandbox.start()
+        except SandboxUnavailable as error:
+            logger.error("sandbox_unavailable error=%s", error)
+
     def claim(self, room: int) -> list[_Photo]:
         claim = claims.claim_lane(Lane.PREPARE, limit=room, lease=LEASE)
         with transaction.atomic():

@@ -16,6 +16,7 @@ import redis
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
+from jobs.lanes import pumps
 from jobs.models import Lane
 from jobs.worker import LaneWorker
 
@@ -28,6 +29,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, lane: str, **options: Any) -> None:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        pumps.pump_for(lane).work.warm_up()
         try:
             LaneWorker.for_lane(lane, url=settings.REDIS_URL).work(logging_level="WARNING")
         except redis.RedisError as error:
