@@ -4,9 +4,10 @@ from django.apps import AppConfig
 class NotificationsConfig(AppConfig):
     name = "notifications"
 
-    def ready(self):
+    def ready(self) -> None:
         from jobs.signals import job_changed
 
-        from . import publish
+        from . import checks, layer, publish  # noqa: F401 checks register themselves
 
-        job_changed.connect(publish.on_change)
+        layer.quiet_its_log()
+        job_changed.connect(publish.on_job_changed, dispatch_uid="notifications.publish")

@@ -1,26 +1,199 @@
-import json
+"""One waiting page's socket: a snapshot on connect, then every newer one.
 
+    connect ─► join the job's group ─► read the row once ─► send it when it is newer than ?after=
+    message from the group ─► forward it when it is newer than what was sent
+
+Joining comes first, so no change falls between reading and listening. The layer may drop messages; the page reads
+again over HTTP. Without the layer the page gets its snapshot, and a close that makes it poll.
+
+Channels would send every message through the process's one database thread (pitfalls.md, W-5); nothing here does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import UUID
+
+from channels.consumer import AsyncConsumer
 from channels.db import database_sync_to_async
-from channels.generic.websocket import AsyncWebsocketConsumer
+from channels.exceptions import StopConsumer
+from channels.layers import get_channel_layer
+from channels.utils import await_many_dispatch
+from django.db import InterfaceError, OperationalError
 
 from jobs import snapshots
 from jobs.api import identity
 
+from . import messages
+from .layer import AWAY
 
-class JobConsumer(AsyncWebsocketConsumer):
-    async def connect(self):
-        i = self.scope["url_route"]["kwargs"]["job_id"]
-        h = {k.decode().lower(): v.decode("latin1") for k, v in self.scope["headers"]}
-        self.seq = 0
-        await self.accept()
-        await self.channel_layer.group_add(f"job.{i}", self.channel_name)
-        b = await database_sync_to_async(lambda: snapshots.read(i, identity.owner_of_headers(h)))()
-        if b is None:
-            return await self.close(4404)
-        self.seq = b["seq"]
-        await self.send(text_data=json.dumps({"type": "job.snapshot", "job": b}))
+logger = logging.getLogger(__name__)
 
-    async def job_changed(self, m):
-        if m["seq"] > self.seq:
-            self.seq = m["seq"]
-            await self.send(text_data=m["text"])
+DONE, POLICY_VIOLATED, TRY_LATER, NO_SUCH_JOB = 1000, 1008, 1013, 4404
+# The page has nothing to say; a few frames are forgiven.
+MOST_FRAMES = 20
+# One person's tabs and phones. More of them poll.
+MOST_SOCKETS_PER_JOB = 20
+AFTER_FINAL_SECONDS = 60.0
+# The client of the layer gives up after half a second by itself; thousands may be joining at once.
+JOIN_SECONDS = 5.0
+PAUSE_SECONDS = 1.0
+
+# Two connections to the database for all sockets: one slow answer does not hold everybody.
+_threads = ThreadPoolExecutor(2, thread_name_prefix="sockets")
+_open_sockets: Counter[UUID] = Counter()
+
+
+def read(job_id: UUID, headers: dict[str, str]) -> messages.Body | None:
+    """Return the job as its owner sees it, None for anybody else."""
+    owner = identity.owner_of_headers(headers)
+    return snapshots.read(job_id, owner) if owner else None
+
+
+read_in_thread = database_sync_to_async(read, thread_sensitive=False, executor=_threads)
+
+
+class JobConsumer(AsyncConsumer):
+    """Tells one page about one job."""
+
+    # Shared by all sockets: when the layer failed a moment ago, nobody else waits for it.
+    layer_paused_until = 0.0
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        self.base_send = send
+        self.job_id: UUID = scope["url_route"]["kwargs"]["job_id"]
+        self.group = messages.job_group(self.job_id)
+        self.channel_layer, self.channel_name = get_channel_layer(), ""
+        self.sent_seq, self.frame_count = after_of(scope), 0
+        self.is_counted = self.is_closed = self.has_followed = False
+        self.ends_at: float | None = None
+        self.patience: asyncio.Timeout | None = None
+        await receive()
+        # Refusing the handshake would hide the reason: browsers read the code of an open socket only.
+        await send({"type": "websocket.accept"})
+        try:
+            if await self.greet(headers_of(scope)):
+                await self.follow(receive)
+        finally:
+            await self.leave()
+
+    async def greet(self, headers: dict[str, str]) -> bool:
+        """Send what the page has missed; return False when the socket is closed already."""
+        if "cookie" not in headers and "authorization" not in headers:
+            return await self.close(NO_SUCH_JOB)
+        is_joined = _open_sockets[self.job_id] < MOST_SOCKETS_PER_JOB and await self.join()
+        try:
+            body = await read_in_thread(self.job_id, headers)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("socket_not_read error=%s", type(error).__name__)
+            return await self.close(TRY_LATER)
+        if body is None:
+            return await self.close(NO_SUCH_JOB)
+        await self.forward(body["seq"], messages.is_final(body), messages.text_of(body))
+        if not is_joined:
+            return await self.close(TRY_LATER)
+        _open_sockets[self.job_id] += 1
+        self.is_counted = True
+        return True
+
+    async def follow(self, receive: Any) -> None:
+        """Forward until the page leaves, or a while after the job's end."""
+        self.has_followed = True
+        try:
+            async with asyncio.timeout_at(self.ends_at) as self.patience:
+                await await_many_dispatch([receive, self.next_message], self.dispatch)
+        except StopConsumer:
+            pass
+        except TimeoutError:
+            if not self.patience.expired():
+                raise
+            await self.close(DONE)
+
+    # --- Messages: none of them touches the database ------------------------------------------------
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        kind = message["type"]
+        if kind == "job.changed":
+            await self.forward(message["seq"], message["is_final"], message["text"])
+        elif kind == "websocket.receive":
+            self.frame_count += 1
+            if self.frame_count > MOST_FRAMES:
+                await self.close(POLICY_VIOLATED)
+                raise StopConsumer
+        elif kind == "websocket.disconnect":
+            raise StopConsumer
+
+    async def forward(self, seq: int, is_final: bool, text: str) -> None:
+        """Send a snapshot unless the page has it; after the last one the page may stay for a minute."""
+        if is_final and self.ends_at is None:
+            self.ends_at = asyncio.get_running_loop().time() + AFTER_FINAL_SECONDS
+            if self.patience is not None:
+                self.patience.reschedule(self.ends_at)
+        if seq > self.sent_seq:
+            self.sent_seq = seq
+            await self.base_send({"type": "websocket.send", "text": text})
+
+    async def next_message(self) -> dict[str, Any]:
+        return await self.channel_layer.receive(self.channel_name)
+
+    async def close(self, code: int) -> bool:
+        """Close the socket; return False, for the caller to return."""
+        if not self.is_closed:
+            self.is_closed = True
+            await self.base_send({"type": "websocket.close", "code": code})
+        return False
+
+    # --- The layer ------------------------------------------------------------------------------------
+
+    async def join(self) -> bool:
+        """Join the job's group; return False when the layer is away."""
+        if time.monotonic() < JobConsumer.layer_paused_until:
+            return False
+        try:
+            async with asyncio.timeout(JOIN_SECONDS):
+                self.channel_name = await self.channel_layer.new_channel()
+                await self.channel_layer.group_add(self.group, self.channel_name)
+        except AWAY as error:
+            JobConsumer.layer_paused_until = time.monotonic() + PAUSE_SECONDS
+            logger.warning("socket_not_joined error=%s", type(error).__name__)
+            return False
+        return True
+
+    async def leave(self) -> None:
+        if self.is_counted:
+            _open_sockets[self.job_id] -= 1
+        if not _open_sockets[self.job_id]:
+            del _open_sockets[self.job_id]
+        if not self.channel_name:
+            return
+        with contextlib.suppress(*AWAY):
+            async with asyncio.timeout(JOIN_SECONDS):
+                await self.channel_layer.group_discard(self.group, self.channel_name)
+        if not self.has_followed:
+            await self.forget_channel()
+
+    async def forget_channel(self) -> None:
+        """Let the layer forget a channel nobody read from: it does so when a reader is canceled."""
+        reader = asyncio.ensure_future(self.next_message())
+        await asyncio.sleep(0)
+        reader.cancel()
+        with contextlib.suppress(asyncio.CancelledError, *AWAY):
+            await reader
+
+
+def headers_of(scope: dict[str, Any]) -> dict[str, str]:
+    """Return the handshake's headers with lower-case names."""
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def after_of(scope: dict[str, Any]) -> int:
+    """Return the `seq` the page says it has; -1, so that it gets any, when it says none."""
+    given = parse_qs(scope["query_string"].decode("latin-1")).get("after", [""])[0]
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else -1

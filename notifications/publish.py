@@ -1,17 +1,83 @@
-import json
+"""Tells sockets that jobs changed, from any thread of any process, without an event loop.
+
+`async_to_sync(group_send)` opens a connection for each call (1.7 ms); one client kept per process and one pipeline per
+batch cost 0.02 to 0.08 ms. The price: the wire format is private to channels_redis. `checks` refuses settings that
+would change it, and a test publishes here and reads through the layer.
+
+Nothing depends on a message: pages read the row on connect, every 15 s and after a gap. So this never raises and never
+waits long, and a server that is away is asked once a second.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
 
 import msgpack
 import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
-from jobs import queues, snapshots
+from jobs import snapshots
+
+from . import messages
+
+logger = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 1.0
+# Messages in one round trip: the largest batch stays well under a megabyte.
+BATCH = 200
+
+_paused_until = 0.0
 
 
-def on_change(sender, job_ids, **kw):
+@lru_cache(maxsize=1)
+def client() -> redis.Redis:
+    """Return this process's fail-fast client; threads share it."""
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=settings.REDIS_TIMEOUT,
+        socket_connect_timeout=settings.REDIS_TIMEOUT,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def on_job_changed(*, job_ids: list[UUID], **kwargs: Any) -> None:
+    """Hear `jobs.signals.job_changed`: send the jobs' present snapshots to their pages."""
+    if not is_paused():
+        publish(snapshots.snapshots_for(job_ids))
+
+
+def publish(bodies: Iterable[messages.Body]) -> bool:
+    """Send these bodies to their pages. Return False, and never raise, when Redis cannot be reached."""
+    global _paused_until
+    if is_paused():
+        return False
+    waiting = [(channel_of(body["id"]), msgpack.packb(messages.job_changed(body))) for body in bodies]
     try:
-        p = queues.client().pipeline(transaction=False)
-        for b in snapshots.snapshots_for(job_ids):
-            m = {"type": "job.changed", "seq": b["seq"], "text": json.dumps({"type": "job.snapshot", "job": b})}
-            p.execute_command("PUBLISH", f"asgi__group__job.{b['id']}", msgpack.packb(m))
-        p.execute()
-    except redis.RedisError:
-        pass
+        for first in range(0, len(waiting), BATCH):
+            pipeline = client().pipeline(transaction=False)
+            for channel, packed in waiting[first : first + BATCH]:
+                pipeline.execute_command("PUBLISH", channel, packed)
+            pipeline.execute()
+    except (redis.RedisError, OSError) as error:
+        _paused_until = time.monotonic() + PAUSE_SECONDS
+        logger.warning("push_lost jobs=%s error=%s", len(waiting), type(error).__name__)
+        return False
+    return True
+
+
+def is_paused() -> bool:
+    """Tell whether Redis failed a moment ago and is left alone."""
+    return time.monotonic() < _paused_until
+
+
+def channel_of(job_id: UUID | str) -> str:
+    """Return the Redis channel that channels_redis.pubsub gives to the job's group."""
+    prefix = settings.CHANNEL_LAYERS["default"]["CONFIG"].get("prefix", "asgi")
+    return f"{prefix}__group__{messages.job_group(job_id)}"

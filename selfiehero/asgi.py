@@ -1,16 +1,20 @@
+"""The ASGI entry: HTTP to Django on a fixed set of threads, sockets to `notifications`.
+
+`manage.py serve` runs it under daphne with limits and draining; any ASGI server can.
+"""
+
 import os
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "selfiehero.settings")
 from django.core.wsgi import get_wsgi_application
 
-http = get_wsgi_application()
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "selfiehero.settings")
+django = get_wsgi_application()  # sets Django up: what follows imports models
 
-from a2wsgi import WSGIMiddleware  # noqa: E402
-from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+from channels.routing import ProtocolTypeRouter  # noqa: E402
 
-from notifications.routing import urlpatterns  # noqa: E402
+from notifications.routing import sockets  # noqa: E402
 
-application = ProtocolTypeRouter(
-    {"http": WSGIMiddleware(http, workers=8), "websocket": AllowedHostsOriginValidator(URLRouter(urlpatterns))}
-)
+from .web_bridge import Bridge  # noqa: E402
+
+http = Bridge(django, threads=int(os.environ.get("WEB_THREADS") or "8"))
+application = ProtocolTypeRouter({"http": http, "websocket": sockets})

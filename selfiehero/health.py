@@ -1,8 +1,156 @@
-from django.http import HttpResponse
+"""Alive, and able to accept: `/healthz` and `/readyz`.
+
+Ready means that an upload can be kept: the database takes writes, the disk has room, the process is not on its way
+out. Redis is not needed for that, so without it the answer is "degraded" and still 200. Workers and reconcile are told
+for people to read: a late worker delays films, it does not lose photos.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from jobs.models import Heartbeat
+
+from .web_drain import draining
+
+LANES = ("prepare", "dispatch", "collect")
+LOOK_SECONDS = 1.0
+# Many who ask at once get one look.
+FRESH_SECONDS = 0.5
+LEAST_FREE_BYTES, LEAST_FREE_SHARE = 200 * 2**20, 0.05
+RETRY_AFTER = "5"
+
+# A thread of its own with a connection of its own: a database that hangs holds no request for longer than a look.
+_looker = ThreadPoolExecutor(1, thread_name_prefix="health")
+_lock = threading.Lock()
+_last: tuple[float, dict[str, Any]] | None = None
 
 
-def healthz(request):
-    return HttpResponse()
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:
+    """Alive: the process answers. Asks nothing of anybody."""
+    return JsonResponse({"ok": True})
 
 
-readyz = healthz
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Able to accept an upload: 200, or 503 with what is wrong."""
+    found = look()
+    is_ready = found["database"] == "ok" and found["disk"] == "ok" and not draining.is_set()
+    response = JsonResponse(
+        {"ready": is_ready, "draining": draining.is_set(), **found}, status=200 if is_ready else 503
+    )
+    if not is_ready:
+        response["Retry-After"] = RETRY_AFTER
+    return response
+
+
+def look() -> dict[str, Any]:
+    """Return what was found within the last moments, or within a second from now."""
+    global _last
+    with _lock:
+        if _last is None or time.monotonic() - _last[0] > FRESH_SECONDS:
+            _last = (time.monotonic(), look_now())
+        return _last[1]
+
+
+def look_now() -> dict[str, Any]:
+    """Ask database, disk and Redis."""
+    asked = _looker.submit(ask_database)
+    found = {"disk": disk(), "redis": ask_redis()}
+    try:
+        return {**asked.result(timeout=LOOK_SECONDS), **found}
+    except TimeoutError:
+        asked.cancel()
+        return {**told("no answer within a second", {}), **found}
+
+
+def ask_database() -> dict[str, Any]:
+    """Say whether the database takes writes, and when the other processes were last seen."""
+    try:
+        check_writable()
+        seen = dict(Heartbeat.objects.values_list("name", "seen_at"))
+    except (DatabaseError, OSError) as error:
+        return told(f"failed: {type(error).__name__}", {})
+    finally:
+        connection.close()
+    return told("ok", seen)
+
+
+def check_writable() -> None:
+    """Raise DatabaseError when the database would not take a write within a second."""
+    milliseconds = int(LOOK_SECONDS * 800)
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute(f"PRAGMA busy_timeout={milliseconds}")
+    with transaction.atomic(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)])
+            cursor.execute("SELECT current_setting('transaction_read_only') = 'off'")
+            if not cursor.fetchone()[0]:
+                raise DatabaseError("read-only")
+
+
+def told(database: str, seen: dict[str, datetime]) -> dict[str, Any]:
+    return {
+        "database": database,
+        "workers": {lane: age(seen.get(f"worker-{lane}")) for lane in LANES},
+        "reconcile": age(seen.get("reconcile")),
+    }
+
+
+def age(seen_at: datetime | None) -> float | None:
+    return None if seen_at is None else round(max(0.0, (timezone.now() - seen_at).total_seconds()), 1)
+
+
+def disk() -> str:
+    """Say "ok" when there is room for uploads and films."""
+    try:
+        usage = shutil.disk_usage(existing(Path(settings.MEDIA_ROOT)))
+    except OSError as error:
+        return f"failed: {type(error).__name__}"
+    if usage.free > LEAST_FREE_BYTES or usage.free > usage.total * LEAST_FREE_SHARE:
+        return "ok"
+    return f"full: {usage.free // 2**20} MB free"
+
+
+def existing(path: Path) -> Path:
+    """Return the folder, or the nearest one above it that is there: media is made with the first photo."""
+    return next(folder for folder in (path, *path.parents) if folder.exists())
+
+
+def ask_redis() -> str:
+    """Say "ok", or "degraded" and why: photos are accepted without it, only slower to start."""
+    try:
+        with redis_client() as client:
+            client.ping()
+    except (redis.RedisError, OSError) as error:
+        return f"degraded: {type(error).__name__}"
+    return "ok"
+
+
+def redis_client() -> redis.Redis:
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=settings.REDIS_TIMEOUT,
+        socket_connect_timeout=settings.REDIS_TIMEOUT,
+        retry=Retry(NoBackoff(), 0),
+    )

@@ -31,7 +31,7 @@ def hang_signs(city: City, look: Look, dice: random.Random, count: int = 4) -> C
     places = sorted(dice.sample(PLACES, count), key=lambda place: -place[3])
     for plane, side, wall, z, (highest, lowest) in places:
         colour = look.left_light if dice.random() < 0.5 else look.right_light
-        texture = sign_texture(dice.choice(look.signs), colour, 56, 14, filled=dice.random() < 0.2)
+        texture = sign_texture(dice.choice(look.signs), colour, 56, 14, filled=dice.random() < 0.3 and z > 18)
         width = dice.uniform(0.85, 1.25) * (1 + z * 0.022)
         height = width * texture.shape[0] / texture.shape[1]
         top, x = dice.uniform(highest, lowest), side * wall

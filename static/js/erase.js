@@ -21,7 +21,7 @@ export function mountErase(address, clear) {
     }
     erased.hidden = false;
     document.title = WORDS.erasedTitle;
-    scrollTo(0, 0);
-    $("h1", erased).focus();
+    scrollTo({ top: 0, behavior: "instant" });
+    $("h1", erased).focus({ preventScroll: true });
   });
 }

@@ -72,10 +72,11 @@ export async function travel({ uploadUrl, waitUrl, packed, look, name, picture, 
     if (job) location.reload();
     else { canceled = true; off.abort(); }
   };
+  let onStage = null;                                            // the upload does not wait for the picture, nor the other way round
   if (page) {
     onLeave();
     history.pushState({ scene: "wait" }, "", waitUrl);
-    await curtain(raise);
+    onStage = curtain(raise);
   }
   addEventListener("popstate", goBack);
   addEventListener("pageshow", event => { if (event.persisted) location.reload(); }, { signal: off.signal });
@@ -84,9 +85,10 @@ export async function travel({ uploadUrl, waitUrl, packed, look, name, picture, 
   const parcel = { blob, fileName, look, name, key: await idempotencyKey(blob, look, name, formNonce) };
   let answer = null;
   for (let tries = 1; ; tries++) {
-    if (off.signal.aborted) { answer = { aborted: true }; break; }
+    if (off.signal.aborted) { await onStage; answer = { aborted: true }; break; }
     bytesAreOut = false;
     answer = await post(uploadUrl, parcel, { signal: off.signal, onprogress: part => { bytesAreOut = part === 1; wait?.sent(part); } });
+    await onStage;
     if (!answer.again) break;
     const isQuiet = answer.lost && tries <= QUIET_TRIES && navigator.onLine;
     if (isQuiet) { await new Promise(resolve => setTimeout(resolve, 500 * tries + Math.random() * 1000)); continue; }

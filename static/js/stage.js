@@ -126,9 +126,10 @@ async function frame(source) {
 }
 
 export class Stage {
-  constructor(canvas, { look = "neon-noir", still = matchMedia("(prefers-reduced-motion: reduce)").matches } = {}) {
-    Object.assign(this, { canvas, look, still, every: 0, line: 0, progress: 0, glitch: 0, nextBurst: 5, running: false, fps: 0 });
-    canvas.width = W; canvas.height = H;
+  /** `width` is the number of pixels painted across; a small preview needs few. */
+  constructor(canvas, { look = "neon-noir", width = W, still = matchMedia("(prefers-reduced-motion: reduce)").matches } = {}) {
+    Object.assign(this, { canvas, look, still, every: 0, line: 0, progress: 0, glitch: 0, nextBurst: 5, running: false, frames: 0, window: 0 });
+    canvas.width = width; canvas.height = width * H / W;
     this.tick = this.tick.bind(this);
     this.visible = () => document.hidden ? this.pause() : this.play();
   }
@@ -170,17 +171,30 @@ export class Stage {
   tick(now) {
     if (!this.running) return;
     if (now - this.last < this.every) { requestAnimationFrame(this.tick); return; }
-    const dt = Math.min(.1, (now - this.last) / 1000); this.last = now; this.fps = this.fps * .95 + .05 / Math.max(.001, dt);
+    const dt = Math.min(.1, (now - this.last) / 1000); this.last = now;
     const t = (now - this.begun) / 1000;
     this.line += (this.progress - this.line) * (1 - Math.exp(-dt * 2.2));
     if (t > this.nextBurst) { this.nextBurst = t + 6 + Math.random() * 5; this.burst(.8); }
     this.glitch = Math.max(0, this.glitch - dt * 3.4);
-    if (this.fps && t > 2.5 && !this.eased && this.painter.kind === "webgl") {       // a slow phone gets fewer pixels, not fewer frames
-      this.eased = true; if (this.fps < 48) { this.canvas.width = 360; this.canvas.height = 640; }
-    }
-    if (t > 6 && !this.every && this.fps < 24) this.every = 90;          // no graphics chip: leave the machine some air
+    this.ease(now);
     this.paint(t);
     requestAnimationFrame(this.tick);
+  }
+
+  /** A slow phone gets fewer pixels; a machine without a graphics chip also gets some air between frames. */
+  ease(now) {
+    if (this.every) return;
+    if (!this.window || now - this.window > 3000) { this.window = now + 600; this.frames = 0; return; }     // the first moment is setting up
+    this.frames += now > this.window;
+    const seconds = (now - this.window) / 1000;
+    if (seconds < 1) return;
+    const rate = this.frames / seconds, isBig = this.canvas.width > 360;
+    this.window = now;
+    this.frames = 0;
+    if (rate < 24) { this.every = 90; this.shrink(270); } else if (rate < 48 && isBig) this.shrink(360);
+  }
+  shrink(width) {
+    if (this.painter.kind === "webgl" && this.canvas.width > width) { this.canvas.width = width; this.canvas.height = width * H / W; }
   }
 
   paint(t) {
@@ -254,6 +268,7 @@ function flatPainter(canvas) {
       hero = layer(one); plate = layer(two);
     },
     draw({ t, line, scan, glitch }) {
+      c.setTransform(canvas.width / W, 0, 0, canvas.height / H, 0, 0);
       const zoom = 1 + .085 * (1 - Math.exp(-t * .045)), dx = -W * (zoom - 1) / 2, dy = -H * (zoom - 1) * .36;
       const put = (img, from, to) => { if (to > from) { c.save(); c.beginPath(); c.rect(0, from, W, to - from); c.clip(); c.drawImage(img, dx, dy, W * zoom, H * zoom); c.restore(); } };
       const y = line * H, s = Math.min(1, scan) * H;

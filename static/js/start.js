@@ -25,7 +25,7 @@ const hush = () => $$("[data-error]", form).forEach(line => complain(line.datase
 
 /* Look -------------------------------------------------------------------------------------------- */
 const look = () => $("[name=look]:checked", form).value;
-let photo = null, file = null, preview = null;
+let photo = null, file = null, preview = null, isSending = false;
 
 async function light() {                                          // the preview wears the look, without the opening scan
   preview.look = look();
@@ -61,7 +61,7 @@ async function accept(canvas, original) {
   $("[data-photo-words]").replaceChildren(before, name, after);
   photoBox.dataset.photo = canvas ? "seen" : "unseen";
   warm ??= import("./journey.js").then(({ warmUp }) => warmUp(form.dataset.waitUrl));
-  preview ??= new Stage($("[data-photo-got] canvas"), { look: look() });
+  preview ??= new Stage($("[data-photo-got] canvas"), { look: look(), width: 270 });
   ready();
   await light();
 }
@@ -91,6 +91,12 @@ $$("[data-camera]").forEach(button => button.addEventListener("click", async () 
     if (shot) await accept(shot, null);
   } catch { complain("selfie", WORDS.noCamera); }
 }));
+
+/* The preview rests while nobody sees it. */
+new IntersectionObserver(([{ isIntersecting }]) => {
+  if (!preview || isSending) return;
+  if (isIntersecting) preview.play(); else preview.pause();
+}).observe(photoBox);
 
 const holdsFiles = event => event.dataTransfer?.types.includes("Files");
 for (const kind of ["dragenter", "dragover"]) {
@@ -137,7 +143,6 @@ form.addEventListener("change", event => {
   ready();
 });
 
-let isSending = false;
 form.addEventListener("submit", async event => {
   event.preventDefault();
   if (isSending) return;                                          // a double tap is one tap
@@ -150,6 +155,7 @@ form.addEventListener("submit", async event => {
     return;
   }
   isSending = true;
+  preview.pause();
   $("[data-action-label]").textContent = WORDS.sending;
   const { travel } = await import("./journey.js");
   const picture = photo ? preview.photo : silhouette(), face = photo ? preview.face : null;

@@ -32,9 +32,9 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
   $("[data-hero-name]", root).textContent = name;
   if (!isOwnPhoto) canvas.removeAttribute("aria-label");
 
-  let job = null, progress = null, best = 0, spoken = "", shownPoster = "", posterTries = 0, told = null, leaving = false;
+  let job = null, progress = null, best = 0, spoken = "", shownPoster = "", posterTries = 0, told = null;
   const on = new AbortController();
-  let begun = Date.now(), heardAt = 0, reasonTimer = 0, canceling = false;
+  let begun = Date.now(), reasonTimer = 0, canceling = false;
 
   /* 1. the picture, before anything else */
   const stage = new Stage(canvas, { look });
@@ -69,9 +69,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
   }
 
   function showNumbers() {
-    if (!job || leaving) return;
-    const { position, eta_seconds: eta } = job.queue || {}, gone = (Date.now() - heardAt) / 1000;
-    const [number, unit] = range(eta && { p50: Math.max(0, eta.p50 - gone), p90: Math.max(0, eta.p90 - gone) });
+    const { position, eta_seconds: eta } = job.queue || {}, [number, unit] = range(eta);
     $("[data-range-label]", root).textContent = WORDS.readyIn;
     $("[data-range]", root).textContent = number;
     $("[data-unit]", root).textContent = unit;
@@ -115,7 +113,6 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
   /* 3. the truth */
   function snapshot(next) {
     job = next;
-    heardAt = Date.now();
     root.dataset.seq = String(job.seq);
     root.dataset.status = job.status;
     speak(job.stage);
@@ -144,10 +141,9 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     open.hidden = false;
   }
 
-  function leave() { forgetPhoto(); leaving = true; location.replace(job.links.page); }
+  function leave() { forgetPhoto(); location.replace(job.links.page); }
 
   function wrap() {
-    leaving = true;
     root.classList.add("is-done");
     speak("ready");
     clearTimeout(reasonTimer);
@@ -203,7 +199,6 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
   const ticking = setInterval(() => {
     const seconds = Math.max(0, Math.floor((Date.now() - begun) / 1000));
     clock.textContent = `${pad(Math.floor(seconds / 60))}:${pad(seconds % 60)}`;
-    if (seconds % 5 === 0) showNumbers();
   }, 1000);
 
   function stop() {

@@ -1,15 +1,57 @@
-from django.core.management.base import BaseCommand
+"""`manage.py serve`: the web process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from selfiehero import environment
+
+WANTED_FILES = 65_536
 
 
 class Command(BaseCommand):
-    def add_arguments(self, parser):
-        parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument("--port", type=int, default=8000)
+    help = "Answer HTTP and sockets until SIGTERM or Ctrl-C, which drain it; a second one ends it at once."
+    requires_system_checks = ()
 
-    def handle(self, *args, host, port, **options):
-        from daphne.endpoints import build_endpoint_description_strings
-        from daphne.server import Server
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", help="address to listen on; HOST otherwise")
+        parser.add_argument("--port", type=int, help="port to listen on; PORT otherwise")
 
-        from selfiehero.asgi import application
+    def handle(self, *args: Any, host: str | None, port: int | None, **options: Any) -> None:
+        given = environment.read()
+        allow_many_sockets()
+        # Twisted chooses its event loop when it is imported, so only here.
+        from selfiehero.asgi import application, http
+        from selfiehero.server import CannotListen, Server
 
-        Server(application, endpoints=build_endpoint_description_strings(host=host, port=port), verbosity=0).run()
+        server = Server(
+            application,
+            host=host or given.host,
+            port=port or given.port,
+            logs_access=environment.parse_bool("ACCESS_LOG", os.environ.get("ACCESS_LOG"), default=False),
+        )
+        try:
+            server.run()
+        except CannotListen as error:
+            self.stderr.write(str(error))
+            sys.exit(2)
+        http.close()
+        if http.is_busy:
+            # A view that hangs would hold the process: what it wrote is committed or was never promised.
+            logging.shutdown()
+            sys.stdout.flush()
+            os._exit(0)
+
+
+def allow_many_sockets() -> None:
+    """Raise the number of open files to what the system allows, for thousands of waiting pages."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED_FILES if hard == resource.RLIM_INFINITY else min(hard, WANTED_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,46 @@
+"""How much a request may bring, by address, and the answer to one that brings more.
+
+The server refuses by the declared length before a byte of the body is read; what declares none is cut when it grows
+past the limit. Views check again by their own rules: this is the wall, not the door.
+"""
+
+from __future__ import annotations
+
+import json
+
+KIB, MIB = 2**10, 2**20
+
+# A photo of 12 MiB with the form around it.
+UPLOAD_BYTES = 13 * MIB
+# Webhooks may have 64 KiB; a view that sees a little more can still record that it was too much.
+WEBHOOK_BYTES = 72 * KIB
+OTHER_BYTES = 1 * MIB
+
+UPLOAD_PATHS = frozenset({"/api/v1/jobs/", "/"})
+WEBHOOK_PREFIX = "/webhooks/"
+
+
+def body_limit(path: str) -> int:
+    """Return how many bytes the body of a request to this path may have."""
+    if path in UPLOAD_PATHS:
+        return UPLOAD_BYTES
+    return WEBHOOK_BYTES if path.startswith(WEBHOOK_PREFIX) else OTHER_BYTES
+
+
+def problem(status: int, code: str, title: str, detail: str) -> bytes:
+    """Return a problem+json body, for answers that are given before Django is asked."""
+    return json.dumps(
+        {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
+    ).encode()
+
+
+def too_large(path: str) -> tuple[int, bytes]:
+    """Return status and body for a request with more bytes than its limit."""
+    if path in UPLOAD_PATHS:
+        return 413, problem(413, "photo_too_big", "Too large", "The photo is larger than 12 MB. Send a smaller copy.")
+    return 413, problem(413, "too_large", "Too large", "The request is larger than this address takes.")
+
+
+def no_room() -> tuple[int, bytes]:
+    """Return status and body for a request that the disk has no room for."""
+    return 507, problem(507, "storage_full", "No room", "There is no room for uploads now. Try again in a few minutes.")
