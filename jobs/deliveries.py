@@ -49,7 +49,8 @@ def record(
     """
     if len(body) > MAX_BYTES:
         return Receipt("too_big", 413)
-    provider = ProviderConfig.objects.filter(slug=provider_slug).first()
+    attempt_token = _storable(attempt_token)[:64]
+    provider = ProviderConfig.objects.filter(slug=_storable(provider_slug)).first()
     if provider is None:
         return Receipt("unknown_provider", 401)
     try:
@@ -63,8 +64,8 @@ def record(
     known = Attempt.objects.filter(token=attempt_token, provider=provider).exists()
     delivery = WebhookDelivery(
         provider=provider_slug,
-        attempt_token=attempt_token[:64],
-        event_id=event_id,
+        attempt_token=attempt_token,
+        event_id=_storable(event_id),
         verdict=Verdict.VALID if known else Verdict.UNKNOWN,
         headers=_kept(headers),
         body=body,
@@ -81,7 +82,12 @@ def record(
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: headers[name][:500] for name in _KEPT_HEADERS if name in headers}
+    return {name: _storable(headers[name][:500]) for name in _KEPT_HEADERS if name in headers}
+
+
+def _storable(text: str) -> str:
+    """Return a text without what PostgreSQL cannot hold."""
+    return text.replace("\x00", "")
 
 
 class _Allowance:
@@ -110,8 +116,8 @@ def _keep_rejected(
         return
     WebhookDelivery.objects.create(
         provider=provider_slug,
-        attempt_token=attempt_token[:64],
-        event_id=headers.get("webhook-id", "")[:128],
+        attempt_token=attempt_token,
+        event_id=_storable(headers.get("webhook-id", ""))[:128],
         verdict=verdict,
         headers=_kept(headers),
         body=body[:4096],

@@ -100,7 +100,7 @@ def apply_deliveries(*, limit: int = APPLY_LIMIT) -> int:
 
 
 def _apply_delivery(delivery: WebhookDelivery, *, now: datetime) -> None:
-    attempt = Attempt.objects.select_related("provider").filter(token=delivery.attempt_token).first()
+    attempt = Attempt.objects.select_related("provider", "job").filter(token=delivery.attempt_token).first()
     if attempt is None or attempt.provider.slug != delivery.provider:
         if now - delivery.received_at > UNKNOWN_FOR:
             _close(delivery, error="no such attempt")
@@ -116,6 +116,8 @@ def _apply_delivery(delivery: WebhookDelivery, *, now: datetime) -> None:
         return
     apply_event(attempt, event, now=now)
     _close(delivery, applied_at=now)
+    if attempt.job.erased_at:
+        WebhookDelivery.objects.filter(id=delivery.id).update(body=b"", headers={})
 
 
 def _close(delivery: WebhookDelivery, *, applied_at: datetime | None = None, error: str = "") -> None:

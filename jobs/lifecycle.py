@@ -373,7 +373,7 @@ def attempt_succeeded(attempt: Attempt, *, prediction_id: str, video_url: str, n
         submitted_at=Coalesce(F("submitted_at"), Value(now)),
         finished_at=now,
         heard_at=now,
-        video_url=video_url,
+        video_url=video_url if wins else "",
         progress=1.0,
         cost=attempt.provider.price,
         error_code="",

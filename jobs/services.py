@@ -139,7 +139,9 @@ def erase_job(job_id: UUID, *, now: datetime, by: str = "owner") -> dict[str, An
             if lifecycle.erased(job_id, now=now):
                 lifecycle.owe_deletion(job_id, now=now)
                 Attempt.objects.filter(job_id=job_id).update(preview_url="", video_url="", raw_error="")
-                WebhookDelivery.objects.filter(attempt__job_id=job_id).update(body=b"", headers={})
+                # Also those that were not applied yet; one that comes later is emptied when it is.
+                tokens = Attempt.objects.filter(job_id=job_id).values_list("token", flat=True)
+                WebhookDelivery.objects.filter(attempt_token__in=list(tokens)).update(body=b"", headers={})
         logger.info("job_erased job=%s by=%s", job_id, by)
         job.refresh_from_db(fields=["erased_at"])
     return receipt(job)

@@ -15,8 +15,11 @@ from . import deliveries
 @csrf_exempt
 @require_POST
 def webhook(request: HttpRequest, provider: str, attempt_token: str) -> HttpResponse:
-    """Keep a delivery and answer: 2xx accepted or repeated, 401 not genuine, 413 too long."""
-    if int(request.META.get("CONTENT_LENGTH") or 0) > deliveries.MAX_BYTES:
+    """Keep a delivery and answer: 2xx accepted or repeated, 401 not genuine, 413 too long, 400 no HTTP."""
+    declared = request.META.get("CONTENT_LENGTH") or ""
+    if declared and not (declared.isascii() and declared.isdigit()):
+        return HttpResponse(status=400)
+    if int(declared[:20] or 0) > deliveries.MAX_BYTES:
         return HttpResponse(status=413)
     try:
         body = request.body

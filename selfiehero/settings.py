@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import dj_database_url
 from csp.constants import NONE, SELF
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -30,7 +31,6 @@ ALLOWED_HOSTS = list(ENV.allowed_hosts)
 IS_HTTPS = urlsplit(PUBLIC_URL).scheme == "https"
 
 INSTALLED_APPS = [
-    "daphne",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -123,7 +123,16 @@ RQ = {"COMMIT_MODE": "auto"}
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL]},
+        "CONFIG": {
+            "hosts": [
+                {
+                    "address": REDIS_URL,
+                    "socket_timeout": REDIS_TIMEOUT,
+                    "socket_connect_timeout": REDIS_TIMEOUT,
+                    "retry": AsyncRetry(NoBackoff(), 0),
+                }
+            ]
+        },
     }
 }
 
@@ -132,7 +141,7 @@ STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [ROOT / "static"]
 MEDIA_ROOT = VAR_DIR / "media"
-S3_BUCKET = _values.get("S3_BUCKET", "")
+S3_BUCKET = _values.get("S3_BUCKET") or ""
 if S3_BUCKET:
     _MEDIA = {
         "BACKEND": "storages.backends.s3.S3Storage",
@@ -178,12 +187,12 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SECURE_SSL_REDIRECT = False
 # Behind a proxy that overwrites these headers, and only there.
-TRUSTED_PROXIES = int(_values.get("TRUSTED_PROXIES", "0"))
+TRUSTED_PROXIES = int(_values.get("TRUSTED_PROXIES") or "0")
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
 
-_MEDIA_HOSTS = [host for host in [_values.get("MEDIA_HOST", "")] if host]
+_MEDIA_HOSTS = [host for host in [_values.get("MEDIA_HOST") or ""] if host]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -218,9 +227,9 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "jobs.api.problems.handle",
     "DEFAULT_THROTTLE_RATES": {
-        "uploads": _values.get("THROTTLE_UPLOADS", "12/min"),
-        "uploads_address": _values.get("THROTTLE_UPLOADS_ADDRESS", "120/min"),
-        "reads": _values.get("THROTTLE_READS", "600/min"),
+        "uploads": _values.get("THROTTLE_UPLOADS") or "60/min",
+        "uploads_address": _values.get("THROTTLE_UPLOADS_ADDRESS") or "600/min",
+        "reads": _values.get("THROTTLE_READS") or "1800/min",
     },
     "NUM_PROXIES": TRUSTED_PROXIES,
     "UNAUTHENTICATED_USER": None,
@@ -253,16 +262,16 @@ PHOTO_MAX_PIXELS = 40_000_000
 PHOTO_LONG_EDGE = 1536
 HERO_NAME_MAX = 24
 CONSENT_VERSION = "2026-11"
-JOB_DEADLINE = timedelta(minutes=int(_values.get("JOB_DEADLINE_MINUTES", "30")))
-RETENTION = timedelta(hours=int(_values.get("RETENTION_HOURS", "24")))
+JOB_DEADLINE = timedelta(minutes=int(_values.get("JOB_DEADLINE_MINUTES") or "30"))
+RETENTION = timedelta(hours=int(_values.get("RETENTION_HOURS") or "24"))
 VIDEO_MAX_BYTES = 200 * 2**20
 MAX_ATTEMPTS = 5
 RECONCILE_PUMP_SECONDS = 15.0
 # Where providers reach us: webhooks and signed photo addresses. A provider on this machine needs no public name.
-CALLBACK_URL = _values.get("CALLBACK_URL", PUBLIC_URL).rstrip("/")
+CALLBACK_URL = (_values.get("CALLBACK_URL") or PUBLIC_URL).rstrip("/")
 STUDIO_URL = ENV.studio_url
 
-LOG_LEVEL = _values.get("LOG_LEVEL", "INFO")
+LOG_LEVEL = _values.get("LOG_LEVEL") or "INFO"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

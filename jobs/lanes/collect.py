@@ -31,7 +31,8 @@ from .engine import LaneWork
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=60)
+# Longer than the longest download, its poster and the probe together.
+LEASE = timedelta(seconds=90)
 DOWNLOAD_SECONDS = 45.0
 PREVIEW_SECONDS = 10.0
 PREVIEW_MAX_BYTES = 5 * 2**20

@@ -55,10 +55,10 @@ def cut_out(subject: Subject, placement: Placement) -> Cutout:
     )
     # The collar closes half a face width below the chin; a margin for the blurs.
     chin_y = points[CHIN, 1]
-    cutout.photo_rows = int(min(PLATE_HEIGHT, chin_y + 0.8 * cutout.face_width)) // 8 * 8
+    cutout.photo_rows = int(min(PLATE_HEIGHT, chin_y + 0.65 * cutout.face_width)) // 8 * 8
     _extend_downwards(cutout, cover)
-    _fade_cut_sides(cutout, cover)
-    _mend_crown(cutout, cover, placement)
+    _fade_cut_sides(cutout, cover, placement.face_x)
+    _mend_crown(cutout, cover, placement.face_x)
     _clean_edges(cutout)
     return cutout
 
@@ -83,19 +83,26 @@ def _extend_downwards(cutout: Cutout, cover: np.ndarray) -> None:
     cover[row:] = cover[row]
 
 
-def _fade_cut_sides(cutout: Cutout, cover: np.ndarray) -> None:
-    covered = cover > COVERED
+def _fade_cut_sides(cutout: Cutout, cover: np.ndarray, face_x: float) -> None:
+    covered = (cover > COVERED).astype(np.uint8)
     if covered[int(cutout.face_y)].all():
         return
-    framed = cv2.copyMakeBorder(covered.astype(np.uint8), 0, 0, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    first = _first_row(cover, face_x)
+    covered[: first + 6] = covered[first + 6]  # only sides fade: a cut top is mended
+    framed = cv2.copyMakeBorder(covered, 0, 0, 1, 1, cv2.BORDER_CONSTANT, value=0)
     distance = cv2.distanceTransform(framed, cv2.DIST_L2, 3)[:, 1:-1]
     cutout.alpha *= smoothsteps(0, SIDE_FADE, distance.astype(np.float32))
 
 
-def _mend_crown(cutout: Cutout, cover: np.ndarray, placement: Placement) -> None:
+def _first_row(cover: np.ndarray, x: float) -> int:
+    """The first row of the plate that the photo reaches above the face."""
+    reached = np.where(cover[: PLATE_HEIGHT - 8, int(x)] > COVERED)[0]
+    return int(reached.min()) if len(reached) else 0
+
+
+def _mend_crown(cutout: Cutout, cover: np.ndarray, face_x: float) -> None:
     """Grow a rounded crown above a row where the photo cuts the hair."""
-    reached = np.where(cover[:, int(placement.face_x)] > COVERED)[0]
-    first = int(reached.min()) if len(reached) else 0
+    first = _first_row(cover, face_x)
     if first <= 4:
         return
     colours, alpha = cutout.colours, cutout.alpha
@@ -106,7 +113,7 @@ def _mend_crown(cutout: Cutout, cover: np.ndarray, placement: Placement) -> None
         alpha *= np.clip((rows - first) / 6, 0, 1)[:, None]
         return
     half_width, middle = max(8.0, (hair.max() - hair.min()) / 2), (hair.max() + hair.min()) / 2
-    height = half_width * 0.42
+    height = half_width * 0.5
     rows, columns = np.mgrid[:row, :PLATE_WIDTH].astype(np.float32)
     distance = np.sqrt(((columns - middle) / half_width) ** 2 + ((rows - row) / height) ** 2)
     alpha[:row] = np.clip((1 - distance) * half_width / 6, 0, 1)

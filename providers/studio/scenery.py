@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 
 import cv2
 import numpy as np
@@ -27,7 +27,7 @@ from .city import City
 from .looks import Look
 from .variation import Car, Variation
 
-MID_ROWS = int(FRAME_HEIGHT * 0.70)  # below, the mid plate is empty in every shot
+FAINT = 3  # of 255: a plate's rows below its last brighter one are not drawn
 BLOOM_THRESHOLD = 135
 FLARE_HEIGHT = 240  # px
 FLASH = (58.0, 40.0, 44.0, 0.0)  # BGRA a flash of lightning adds to the sky
@@ -39,22 +39,25 @@ class Scenery:
         self._layer = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
         self._light = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
         self._flare = _flare_sprite(look.right_light)
+        self._bottoms = [_last_row(plate) for plate in (city.mid, city.near)]
 
     def draw(self, seconds: float, zoom: float, x: float, y: float, out: np.ndarray) -> None:
         """Draw the street; near plates zoom and pan (plate px) more than far ones."""
-        for plate, zoom_gain, pan_gain, rows in (
-            (self._city.far, 0.35, 0.25, FRAME_HEIGHT),
-            (self._city.mid, 0.75, 0.6, MID_ROWS),
-            (self._city.near, 1.5, 1.25, FRAME_HEIGHT),
+        middle = FRAME_HEIGHT * VANISHING_POINT[1] / PLATE_HEIGHT
+        for plate, zoom_gain, pan_gain, bottom in (
+            (self._city.far, 0.35, 0.25, PLATE_HEIGHT),
+            (self._city.mid, 0.75, 0.6, self._bottoms[0]),
+            (self._city.near, 1.5, 1.25, self._bottoms[1]),
         ):
             matrix = camera(
                 1 + (zoom - 1) * zoom_gain,
                 VANISHING_POINT[0] + x * pan_gain,
                 VANISHING_POINT[1] + y * pan_gain,
-                to=(FRAME_WIDTH / 2, FRAME_HEIGHT * VANISHING_POINT[1] / PLATE_HEIGHT),
+                to=(FRAME_WIDTH / 2, middle),
             )
             is_far = plate is self._city.far
-            target = out[:rows] if is_far else self._layer[:rows]
+            rows = FRAME_HEIGHT if is_far else min(FRAME_HEIGHT, int(matrix[1, 1] * bottom + matrix[1, 2]) + 2)
+            target = out if is_far else self._layer[:rows]
             # The plates always cover the frame, so no border is filled.
             cv2.warpAffine(plate, inverse(matrix), (FRAME_WIDTH, rows), target, INVERSE, cv2.BORDER_TRANSPARENT)
             if is_far:
@@ -133,6 +136,13 @@ class Scenery:
         cv2.circle(frame, head, width + 1, scalar((255, 250, 255)), -1, cv2.LINE_AA)
 
 
+def _last_row(plate: np.ndarray) -> int:
+    """The row below which a plate is as good as empty."""
+    bright = np.where(plate[::4, ::4].max(axis=(1, 2)) > FAINT)[0]
+    return min(PLATE_HEIGHT, 4 * int(bright.max()) + 8) if len(bright) else PLATE_HEIGHT
+
+
+@cache
 def _flare_sprite(colour: Colour) -> np.ndarray:
     """Two frames wide, so that any part of it can be in the frame; BGRA, alpha 0."""
     down = np.abs(np.arange(FLARE_HEIGHT) - FLARE_HEIGHT / 2)[:, None]
@@ -141,4 +151,4 @@ def _flare_sprite(colour: Colour) -> np.ndarray:
     light += np.exp(-((down / 9) ** 2)) * np.exp(-across / 150) * 0.4
     light += np.exp(-np.hypot(across * 0.8, down) / 26) * 0.8
     painted = np.clip(light[..., None] * (bgr(colour) * 0.75 + 50), 0, 255).astype(np.uint8)
-    return cv2.cvtColor(painted, cv2.COLOR_BGR2BGRA) * np.array([1, 1, 1, 0], np.uint8)
+    return cv2.merge([*cv2.split(painted), np.zeros(painted.shape[:2], np.uint8)])

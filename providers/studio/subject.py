@@ -16,6 +16,7 @@ from .vision import CHIN, FOREHEAD, NOSE_TIP, TEMPLE_LEFT, TEMPLE_RIGHT, Mesh, f
 FACE_HEIGHT = 0.212 * PLATE_HEIGHT  # plate px, forehead to chin
 FACE_Y = 0.385 * PLATE_HEIGHT  # plate px, middle of the face
 ROLL_REMOVED = 0.6  # a little of the tilt stays: it is theirs
+MAX_ENLARGEMENT = 1.2  # more of it pushes the emblem into the title
 MIN_PRESENCE = 0.3  # below, the mesh model does not believe in the face
 RIVAL_WIDTH = 0.35  # other faces at least this wide, compared with the hero's, are cut away
 
@@ -69,7 +70,7 @@ def analyse(photo: Photo) -> Subject:
 def place(subject: Subject) -> Placement:
     """Lay the photo on the plate: the face at its size and place, most of its roll removed.
 
-    Where the photo cuts the hair, the face moves up, then grows, until the cut leaves the plate.
+    Where the photo cuts the hair, the face moves up, then grows a little, until the cut leaves the plate.
     """
     x, y = subject.centre
     wanted = FACE_HEIGHT / subject.face_height
@@ -78,7 +79,7 @@ def place(subject: Subject) -> Placement:
         if y * scale < face_y:
             face_y = max(y * scale, PLATE_HEIGHT * 0.33)
         if y * scale < face_y:
-            scale = min(face_y / y, wanted * 1.45)
+            scale = min(face_y / y, wanted * MAX_ENLARGEMENT)
     angle = -subject.mesh.roll * ROLL_REMOVED
     cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
     matrix = np.array(

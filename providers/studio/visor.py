@@ -51,7 +51,7 @@ def make_visor(frame: FaceFrame, look: Look, score: float) -> Visor:
         _band_readings(frame, glass, light, colour, score)
     if strap is not None:
         keep = _lens_details(frame, centre, strap, glass, keep, light, colour)
-    keep = _pods(frame, keep, light, colour, both=look.visor != "lens")
+    _pods(frame, keep, light, colour, both=look.visor != "lens")
     light += glow(edge, frame.unit * 0.03, 0.9)[..., None] * colour * 0.55
     light += glow(glass, frame.unit * 0.10)[..., None] * colour * 0.10
     across = np.arange(frame.width * 3, dtype=np.float32) / frame.unit - 1.5 * frame.width / frame.unit
@@ -140,19 +140,24 @@ def _glass(
     frame: FaceFrame, glass: np.ndarray, edge: np.ndarray, colour: np.ndarray, darkness: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Tinted glass: a gradient, scan lines, diagonal reflections and a bright edge."""
-    rows, columns = np.mgrid[: frame.height, : frame.width].astype(np.float32)
-    x = columns + np.float32(frame.window[0] - frame.points[NOSE_BRIDGE, 0])
-    y = rows + np.float32(frame.window[1] - frame.points[NOSE_BRIDGE, 1])
-    along = (x * frame.right[0] + y * frame.right[1]).astype(np.float32) / frame.unit
-    below = (x * frame.down[0] + y * frame.down[1]).astype(np.float32) / frame.unit
+    keep = np.ones((frame.height, frame.width), np.float32)
+    light = np.zeros((frame.height, frame.width, 3), np.float32)
+    left, top, width, height = cv2.boundingRect((glass > 0).astype(np.uint8))
+    box = np.s_[top : top + height, left : left + width]
+    glass, edge = glass[box], edge[box]
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    x = columns + np.float32(frame.window[0] + left - frame.points[NOSE_BRIDGE, 0])
+    y = rows + np.float32(frame.window[1] + top - frame.points[NOSE_BRIDGE, 1])
+    along = (x * frame.right[0] + y * frame.right[1]).astype(np.float32) / np.float32(frame.unit)
+    below = (x * frame.down[0] + y * frame.down[1]).astype(np.float32) / np.float32(frame.unit)
     gradient = np.clip((below + 0.22) / 0.6, 0, 1)
     lines = ((below * frame.unit) % max(4, frame.unit / 34) < max(1.1, frame.unit / 130)).astype(np.float32)
     diagonal = along + below * 0.7
     reflections = np.exp(-(((diagonal + 0.42) / 0.035) ** 2)) * 0.55 + np.exp(-(((diagonal + 0.31) / 0.012) ** 2)) * 0.5
     reflections += np.exp(-(((diagonal - 0.33) / 0.06) ** 2)) * 0.25
-    keep = 1 - glass * darkness * (1 - 0.30 * gradient)
-    light = (glass * (0.07 + 0.34 * gradient**2.2 + 0.05 * lines + 0.38 * reflections))[..., None] * colour
-    light += edge[..., None] * (colour * 0.75 + 70)
+    keep[box] = 1 - glass * darkness * (1 - 0.30 * gradient)
+    tint = glass * (0.07 + 0.34 * gradient**2.2 + 0.05 * lines + 0.38 * reflections)
+    light[box] = tint[..., None] * colour + edge[..., None] * (colour * 0.75 + 70)
     return keep, light
 
 
@@ -203,8 +208,8 @@ def _lens_details(frame: FaceFrame, centre, strap, glass, keep, light, colour) -
     return keep * (1 - outside * 0.85)
 
 
-def _pods(frame: FaceFrame, keep: np.ndarray, light: np.ndarray, colour: np.ndarray, both: bool) -> np.ndarray:
-    """The metal pods at the temples, each with a lamp; returns the new `keep`."""
+def _pods(frame: FaceFrame, keep: np.ndarray, light: np.ndarray, colour: np.ndarray, both: bool) -> None:
+    """The metal pods at the temples, each with a lamp, drawn into `keep` and `light`."""
     metal = np.array([150, 140, 135], np.float32) * 0.8
     for number, side in ((POD_LEFT, -1), (POD_RIGHT, 1)):
         if side < 0 and not both:
@@ -218,19 +223,22 @@ def _pods(frame: FaceFrame, keep: np.ndarray, light: np.ndarray, colour: np.ndar
             temple + down * 0.05 - out * 0.06,
             temple - down * 0.07 - out * 0.06,
         ]
-        pod = frame.blank()
-        cv2.fillPoly(pod, [frame.local(outline)], 255, cv2.LINE_AA, 4)
+        corners = frame.local(outline)
+        margin = int(frame.unit * 0.12) + 6  # as far as the lamp's glow reaches
+        left, top = np.maximum(corners.min(0) // 16 - margin, 0).tolist()
+        right, bottom = np.minimum(corners.max(0) // 16 + margin, (frame.width, frame.height)).tolist()
+        if right - left < 2 or bottom - top < 2:
+            continue
+        box, origin = np.s_[top:bottom, left:right], np.array([left, top], np.int32) * 16
+        pod = np.zeros((bottom - top, right - left), np.uint8)
+        lamp = pod.copy()
+        cv2.fillPoly(pod, [corners - origin], 255, cv2.LINE_AA, 4)
         pod = to_unit(pod)
-        keep = keep * (1 - pod * 0.86)
-        light *= (1 - pod)[..., None]
+        keep[box] *= 1 - pod * 0.86
+        light[box] *= (1 - pod)[..., None]
         bevel = np.clip(pod - np.roll(blur(pod, 2.5), 2, 0), 0, 1) * pod
-        light += bevel[..., None] * metal
-        lamp = frame.blank()
-        ends = (
-            frame.local_point(temple - down * 0.06 + out * 0.09),
-            frame.local_point(temple + down * 0.05 + out * 0.09),
-        )
-        cv2.line(lamp, *ends, 255, max(1, int(frame.hairline * 2)), cv2.LINE_AA, 4)
+        ends = frame.local([temple - down * 0.06 + out * 0.09, temple + down * 0.05 + out * 0.09]) - origin
+        cv2.line(lamp, ends[0].tolist(), ends[1].tolist(), 255, max(1, int(frame.hairline * 2)), cv2.LINE_AA, 4)
         lamp = to_unit(lamp)
-        light += lamp[..., None] * (colour * 0.6 + 110) + glow(lamp, frame.unit * 0.03, 2)[..., None] * colour * 0.7
-    return keep
+        shine = lamp[..., None] * (colour * 0.6 + 110) + glow(lamp, frame.unit * 0.03, 2)[..., None] * colour * 0.7
+        light[box] += bevel[..., None] * metal + shine

@@ -47,14 +47,12 @@ class Rain:
 
     def __init__(self, drops: _Drops, wind: int, seed: int) -> None:
         self._drops, self._wind = drops, wind
-        mask = _drop_mask(drops, seed)
+        tile = _drop_tile(drops, seed)
         if wind < 0:
-            mask = mask[:, ::-1]
+            tile = np.ascontiguousarray(tile[:, ::-1])
         # As much as a slice can reach into: one frame plus one period.
-        tall = np.concatenate([mask] * (2 + FRAME_HEIGHT // RAIN_TILE))[: FRAME_HEIGHT + RAIN_TILE]
-        wide = np.concatenate([tall] * (2 + FRAME_WIDTH // RAIN_TILE), axis=1)[:, : FRAME_WIDTH + RAIN_TILE]
-        tinted = [cv2.convertScaleAbs(wide, alpha=gain) for gain in RAIN_TINT]
-        self._layer = cv2.merge([*tinted, np.zeros_like(tinted[0])])
+        tiled = cv2.repeat(tile, 2 + FRAME_HEIGHT // RAIN_TILE, 2 + FRAME_WIDTH // RAIN_TILE)
+        self._layer = tiled[: FRAME_HEIGHT + RAIN_TILE]
 
     def fall(self, frame: np.ndarray, seconds: float) -> None:
         """Add the rain of a moment to a frame, in place."""
@@ -77,8 +75,8 @@ def warm_up_weather() -> None:
 
 
 @cache
-def _drop_mask(drops: _Drops, seed: int) -> np.ndarray:
-    """A tile of streaks that joins to itself on all sides; uint8."""
+def _drop_tile(drops: _Drops, seed: int) -> np.ndarray:
+    """A tile of streaks that joins to itself on all sides; BGRA uint8, alpha 0."""
     dice, side = np.random.default_rng(seed), RAIN_TILE
     mask = np.zeros((side, side), np.float32)
     for _ in range(drops.count):
@@ -89,7 +87,9 @@ def _drop_mask(drops: _Drops, seed: int) -> np.ndarray:
                 if -80 < left < side + 80 and -length - 20 < top < side + 20:
                     end = (int(left + drops.slant * length), int(top + length))
                     cv2.line(mask, (int(left), int(top)), end, float(light), drops.thickness)
-    return np.clip(blur(mask, drops.softness), 0, 255).astype(np.uint8)
+    mask = np.clip(blur(mask, drops.softness), 0, 255).astype(np.uint8)
+    tinted = [cv2.convertScaleAbs(mask, alpha=gain) for gain in RAIN_TINT]
+    return cv2.merge([*tinted, np.zeros_like(mask)])
 
 
 @cache
