@@ -153,7 +153,7 @@ def test_an_answer_that_says_nothing_for_sure_is_unconfirmed(answer, provider, s
 
 
 def test_an_answer_that_is_too_slow_is_unconfirmed(stub, work, ask, db):
-    factories.make_provider(stub.url, submit_timeout=timedelta(seconds=0.3))
+    factories.make_provider(stub.url, connect_timeout=timedelta(seconds=0.3), submit_timeout=timedelta(seconds=0.3))
     job = factories.make_waiting_job()
     stub.next_submits(Slow(1.0))
     work(Lane.DISPATCH)
