@@ -89,7 +89,7 @@ def calls(adapter):
 
 
 def answer(status, body=b"", *headers):
-    lines = [f"HTTP/1.1 {status} Word", f"Content-Length: {len(body)}", "Content-Type: application/json", *headers]
+    lines = [f"HTTP/1.1 {status} Word", f"Content-Length: {len(body)}", "Connection: close", *headers]
     return answering("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
 

@@ -27,12 +27,12 @@ def listening(behave):
             while True:
                 connection, _ = listener.accept()
                 open_connections.append(connection)
-                thread = threading.Thread(target=talk, args=(connection,))
+                thread = threading.Thread(target=talk, args=(connection,), daemon=True)
                 threads.append(thread)
                 thread.start()
 
     threads = []
-    acceptor = threading.Thread(target=accept)
+    acceptor = threading.Thread(target=accept, daemon=True)
     acceptor.start()
     yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
     listener.shutdown(socket.SHUT_RDWR)
