@@ -17,8 +17,8 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods, require_safe
 
 from . import eta, services, snapshots, storage
-from .api import identity, orders
-from .api.problems import Problem
+from .api import identity, orders, throttles
+from .api.problems import problem_of
 from .models import Job, Look
 
 _HEROES_SHOWN = 60
@@ -33,11 +33,15 @@ def start(request: HttpRequest) -> HttpResponse:
     problem = None
     if request.method == "POST":
         try:
+            throttles.count_upload(request, owner)
             order = orders.read_order(request.POST, request.FILES, idempotency_key=None, locale=get_language() or "")
             job, _created = services.create_job(order, owner=owner, now=timezone.now())
             return _with_cookie(redirect("job", job_id=job.id), cookie)
-        except Problem as error:
-            problem = error.body()
+        except Exception as error:
+            found = problem_of(error)
+            if found is None:
+                raise
+            problem = found.body()
     context = {
         "looks": Look.objects.filter(active=True),
         "limits": {

@@ -12,7 +12,7 @@ urlpatterns = [
     path("privacy/", pages.privacy, name="privacy"),
     path("media/<int:expires>/<str:signature>/<path:key>/<str:filename>", media.media, name="media"),
     path("webhooks/<str:provider>/<str:attempt_token>/", webhooks.webhook, name="webhook"),
-    path("api/v1/", include("jobs.api.urls")),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/v1/", include("jobs.api.urls")),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
 ]

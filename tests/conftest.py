@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,36 @@ def api(db: None) -> Client:
     client = Client()
     client.get("/api/v1/looks/")
     return client
+
+
+@pytest.fixture
+def point_redis(settings: Any) -> Iterator[Callable[[str], None]]:
+    """Send everything that speaks to Redis in this process to another address."""
+
+    def forget() -> None:
+        for cached in (queues.client, queues._queue, queues._nudge_script):
+            cached.cache_clear()
+
+    def point(address: str) -> None:
+        settings.REDIS_URL = address
+        settings.CACHES = {"default": settings.CACHES["default"] | {"LOCATION": address}}
+        forget()
+
+    yield point
+    forget()
+
+
+@pytest.fixture
+def no_redis(point_redis: Callable[[str], None]) -> Callable[[], None]:
+    """From the call on, nobody listens where Redis was."""
+    return lambda: point_redis("redis://127.0.0.1:9/0")
+
+
+@pytest.fixture
+def hung_redis(point_redis: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+    """From the call on, Redis takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield lambda: point_redis(f"redis://127.0.0.1:{listener.getsockname()[1]}/0")
 
 
 class FakeSandbox:

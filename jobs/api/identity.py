@@ -27,6 +27,7 @@ from rest_framework.authtoken.models import Token
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
+_TOKEN = re.compile(r"[0-9a-f]{40}")
 _COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -58,7 +59,11 @@ def is_same_origin(request: HttpRequest) -> bool:
     origin = request.headers.get("Origin", "")
     if not origin:
         return site == ""
-    return urlsplit(origin).netloc == request.get_host() or origin in settings.CSRF_TRUSTED_ORIGINS
+    try:
+        netloc = urlsplit(origin).netloc
+    except ValueError:
+        return False
+    return netloc == request.get_host() or origin in settings.CSRF_TRUSTED_ORIGINS
 
 
 def owner_of(request: HttpRequest) -> str | None:
@@ -113,7 +118,9 @@ def _owner_of_cookie(value: str) -> str:
 
 
 def _owner_of_token(key: str) -> str | None:
-    token = Token.objects.select_related("user").filter(key=key, user__is_active=True).first() if key else None
+    if not _TOKEN.fullmatch(key):
+        return None
+    token = Token.objects.select_related("user").filter(key=key, user__is_active=True).first()
     return f"u:{token.user_id}" if token else None
 
 

@@ -7,7 +7,7 @@ import unicodedata
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
-from django.core.validators import validate_email
+from django.core.validators import MaxLengthValidator, validate_email
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
 
@@ -19,7 +19,9 @@ from .problems import Problem
 
 EXTENSIONS = {"jpeg": "jpg", "png": "png", "webp": "webp", "heic": "heic"}
 MAX_KEY_CHARACTERS = 200
+MAX_EMAIL_CHARACTERS = 254  # what the row holds; validate_email lets 320 through
 # Joiners that names of several scripts need; every other invisible character is refused.
+_LINE_ENDS = {"Zl", "Zp"}
 _ALLOWED_INVISIBLE = {"\u200c", "\u200d"}
 
 
@@ -54,7 +56,8 @@ def clean_hero_name(value: str) -> str:
             f"A hero name has at most {settings.HERO_NAME_MAX} characters; this one has {len(name)}.",
             field="hero_name",
         )
-    if any(unicodedata.category(char)[0] == "C" and char not in _ALLOWED_INVISIBLE for char in name):
+    kinds = {unicodedata.category(char) for char in name if char not in _ALLOWED_INVISIBLE}
+    if any(kind[0] == "C" or kind in _LINE_ENDS for kind in kinds):
         raise Problem(
             422, "hero_name_characters", "A hero name is made of letters, digits and signs.", field="hero_name"
         )
@@ -85,6 +88,7 @@ def _email(value: str) -> str:
     if value:
         try:
             validate_email(value)
+            MaxLengthValidator(MAX_EMAIL_CHARACTERS)(value)
         except ValidationError:
             raise Problem(422, "email_invalid", "This is not an e-mail address.", field="email") from None
     return value

@@ -6,8 +6,9 @@ import errno
 import logging
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404
+from django.http.request import UnreadablePostError
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
@@ -86,13 +87,23 @@ def not_found() -> Problem:
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: everything expected becomes a problem, the rest stays an error."""
-    problem = _problem_of(error)
-    return problem.response() if problem else None
+    problem = problem_of(error)
+    if problem is None:
+        return None
+    response = problem.response()
+    if challenge := getattr(error, "auth_header", None):
+        response["WWW-Authenticate"] = challenge
+    return response
 
 
-def _problem_of(error: Exception) -> Problem | None:
+def problem_of(error: Exception) -> Problem | None:
+    """Return what to answer for an expected error, None for a mistake of our own."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, RequestDataTooBig):
+        return Problem(413, "too_big", "A field of this form is too long.")
+    if isinstance(error, exceptions.ParseError | SuspiciousOperation | UnreadablePostError):
+        return Problem(400, "malformed", "The request could not be read.")
     if isinstance(error, Http404 | exceptions.NotFound):
         return not_found()
     if isinstance(error, PermissionDenied | exceptions.PermissionDenied):
@@ -106,8 +117,6 @@ def _problem_of(error: Exception) -> Problem | None:
         )
     if isinstance(error, exceptions.UnsupportedMediaType):
         return Problem(415, "unsupported_media_type", "Send the form as multipart/form-data.")
-    if isinstance(error, exceptions.ParseError):
-        return Problem(400, "malformed", "The request could not be read.")
     if isinstance(error, exceptions.MethodNotAllowed):
         return Problem(405, "method_not_allowed", "This address does not do that.")
     if isinstance(error, exceptions.NotAcceptable):

@@ -6,8 +6,11 @@ Without Redis the counters are gone and everybody is let in: the door needs no R
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import redis
+from django.http import HttpRequest
+from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
@@ -49,3 +52,11 @@ class Reads(_FailOpenThrottle):
 
     def get_cache_key(self, request: Request, view: object) -> str | None:
         return f"throttle:reads:{request.auth or self._address(request)}"
+
+
+def count_upload(request: HttpRequest, owner: str) -> None:
+    """Count an upload that came by a page's form; raise Throttled when it is one too many."""
+    asked = SimpleNamespace(auth=owner, META=request.META)
+    for throttle in (UploadsPerOwner(), UploadsPerAddress()):
+        if not throttle.allow_request(asked, None):  # type: ignore[arg-type]
+            raise Throttled(throttle.wait())

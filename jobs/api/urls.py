@@ -1,4 +1,4 @@
-from django.urls import path
+from django.urls import path, re_path
 
 from . import views
 
@@ -10,4 +10,6 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/cancel/", views.CancelView.as_view(), name="cancel"),
     path("jobs/<uuid:job_id>/share/", views.ShareView.as_view(), name="share"),
     path("looks/", views.LooksView.as_view(), name="looks"),
+    # Last: what is no address of the API is answered as JSON too. Without its slash Django may still redirect it.
+    re_path(r"^(?:.*/)?$", views.nothing_here),
 ]

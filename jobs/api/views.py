@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.translation import get_language
+from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.pagination import CursorPagination
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -18,7 +21,7 @@ from .. import eta, services, snapshots
 from ..models import Job, JobEvent, Look
 from . import identity, orders, schema, throttles  # noqa: F401 - schema registers itself
 from . import serializers as shapes
-from .problems import Problem, not_found
+from .problems import CONTENT_TYPE, Problem, not_found
 
 PROBLEM = OpenApiResponse(shapes.ProblemSerializer, description="application/problem+json")
 MAX_EVENTS = 500
@@ -31,6 +34,8 @@ class JobPages(CursorPagination):
 
 class JobsView(APIView):
     """Order a film; list your films."""
+
+    parser_classes = [MultiPartParser]
 
     def get_throttles(self) -> list[Any]:
         if self.request.method == "POST":
@@ -186,3 +191,10 @@ class LooksView(APIView):
         if not request.auth:
             identity.set_visitor_cookie(response, identity.new_visitor()[0])
         return response
+
+
+@csrf_exempt
+def nothing_here(request: HttpRequest) -> HttpResponse:
+    """The answer for an address the API does not have."""
+    problem = Problem(404, "not_found", "There is nothing at this address.", next_step="See /api/docs/.")
+    return JsonResponse(problem.body(), status=404, content_type=CONTENT_TYPE)

@@ -141,7 +141,9 @@ def test_while_the_look_up_fails_nothing_else_is_tried(provider, stub, work, ask
     assert _attempt(job).status == "running"
 
 
-@pytest.mark.parametrize("answer", [Refuse(500), Refuse(502, body="<html>"), Refuse(302), Garble(), Garble("[]")], ids=str)
+@pytest.mark.parametrize(
+    "answer", [Refuse(500), Refuse(502, body="<html>"), Refuse(302), Garble(), Garble("[]")], ids=str
+)
 def test_an_answer_that_says_nothing_for_sure_is_unconfirmed(answer, provider, stub, work):
     job = factories.make_waiting_job()
     stub.next_submits(answer)

@@ -1,5 +1,6 @@
 """The pump itself, with a lane made of lists."""
 
+import itertools
 import threading
 import time
 
@@ -151,5 +152,5 @@ def test_it_claims_at_a_pace():
     lane = Counting(range(5))
     pump_of(lane).run(linger=0.0)
     assert len(lane.recorded) == 5
-    gaps = [later - earlier for earlier, later in zip(looks, looks[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(looks)]
     assert min(gaps) >= engine.PACE_SECONDS * 0.9
