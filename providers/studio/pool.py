@@ -12,6 +12,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import socket
 import sys
 from pathlib import Path
@@ -28,6 +29,8 @@ HOPELESS_STARTS = 4
 MAX_LINE = 64 * 1024
 # One film uses one core and a bit; libraries that start a thread per core only get in each other's way.
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+# A renderer reads strangers' photos, so it gets none of the product's secrets.
+SECRET = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|_URL$")
 
 
 class Desk(Protocol):
@@ -65,7 +68,7 @@ class RendererProcess:
                     stdout=asyncio.subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(),),
                     cwd=PROJECT_DIR,
-                    env={**THREADS, **os.environ},
+                    env=THREADS | {name: value for name, value in os.environ.items() if not SECRET.search(name)},
                 )
             except BaseException:
                 ours.close()

@@ -6,7 +6,7 @@
 | `STUDIO_PORT` | 9000 | where it listens, when `--port` says nothing |
 | `STUDIO_PUBLIC_URL` | as the caller reached it | the beginning of film addresses |
 | `STUDIO_RENDERERS` | cores − 1, at least 1 | films made at the same time |
-| `STUDIO_WAITING` | 10 | predictions that may wait for a renderer |
+| `STUDIO_QUEUE` | 10 | predictions that may wait for a renderer |
 | `STUDIO_KEEP_SECONDS` | 3600 | how long films are served |
 | `STUDIO_RENDERER` | `providers.studio.render:Renderer` | the class that makes films |
 """
@@ -61,7 +61,8 @@ class StudioSettings:
 
 def default_renderers() -> int:
     """Return how many renderers this machine gets when nobody says: one core stays for everything else."""
-    return max(1, (os.cpu_count() or 1) - 1)
+    ours = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    return max(1, len(ours) - 1)
 
 
 def studio_folder(environ: Mapping[str, str] = os.environ) -> Path:
@@ -85,7 +86,7 @@ def from_environment(
         port=_number(environ, "STUDIO_PORT", 9000, highest=65535) if port is None else port,
         public_url=environ.get("STUDIO_PUBLIC_URL", "").rstrip("/"),
         renderers=_number(environ, "STUDIO_RENDERERS", default_renderers(), highest=256),
-        waiting_places=_number(environ, "STUDIO_WAITING", 10, highest=100_000),
+        waiting_places=_number(environ, "STUDIO_QUEUE", 10, highest=100_000),
         keep=timedelta(seconds=_number(environ, "STUDIO_KEEP_SECONDS", 3600, highest=30 * 86400)),
         renderer=environ.get("STUDIO_RENDERER") or DEFAULT_RENDERER,
     )

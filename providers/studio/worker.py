@@ -46,10 +46,16 @@ class Worker:
         self.last_progress_at = 0.0
 
     def run(self) -> None:
-        """Warm up, then render whatever is asked for until the parent closes the socket."""
+        """Warm up, then render whatever is asked for until the parent closes the socket.
+
+        The other looks than the first are warmed up one by one while there is nothing to do.
+        """
         threading.Thread(target=self.listen, daemon=True).start()
-        self.renderer.warm_up(self.looks)
+        self.renderer.warm_up(self.looks[:1])
         self.say("warm")
+        for look in self.looks[1:]:
+            if self.orders.empty():
+                self.renderer.warm_up([look])
         while (order := self.orders.get()) is not None:
             self.render(order)
 

@@ -55,7 +55,7 @@ def adapter(request):
 
 def account(url, **others):
     secrets = (new_secret(),)
-    timeouts = {"connect_seconds": 0.4, "read_seconds": 0.4}
+    timeouts = {"connect_seconds": 0.25, "read_seconds": 0.25}
     return Account(
         "contract", url.rstrip("/"), "vendor/model", KEY, secrets, result_hosts=("127.0.0.1",), **timeouts | others
     )
@@ -89,7 +89,7 @@ def calls(adapter):
 
 
 def answer(status, body=b"", *headers):
-    lines = [f"HTTP/1.1 {status} Word", f"Content-Length: {len(body)}", "Content-Type: application/json", *headers]
+    lines = [f"HTTP/1.1 {status} Word", f"Content-Length: {len(body)}", "Connection: close", *headers]
     return answering("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
 

@@ -41,7 +41,7 @@ def serve():
 
 
 def call(url, method="POST", **others):
-    return http.call(method, url, **{"connect_seconds": 0.5, "read_seconds": 0.5, "json_body": {"a": 1}} | others)
+    return http.call(method, url, **{"connect_seconds": 0.3, "read_seconds": 0.2, "json_body": {"a": 1}} | others)
 
 
 def test_a_whole_answer_comes_back(serve):
@@ -143,7 +143,6 @@ LOST = {
     "bytes": answering(bytes(range(256)) * 10),
     "an endless line": answering(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000),
     "a thousand headers": answering(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000 + b"\r\n"),
-    "gzip that is none": answering(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello"),
 }
 
 
@@ -164,7 +163,7 @@ def test_a_call_ends_at_its_deadline_however_slowly_bytes_come(serve, behave):
     began = time.monotonic()
     with pytest.raises(Unconfirmed):
         call(serve(behave))
-    assert 0.4 < time.monotonic() - began < 1.6
+    assert 0.15 < time.monotonic() - began < 1.2
 
 
 def test_a_reused_connection_has_a_deadline_of_its_own(serve):
@@ -176,11 +175,11 @@ def test_a_reused_connection_has_a_deadline_of_its_own(serve):
 
     url = serve(behave)
     assert call(url).status == 200
-    time.sleep(1.1)
+    time.sleep(0.6)
     began = time.monotonic()
     with pytest.raises(Unconfirmed):
         call(url)
-    assert 0.4 < time.monotonic() - began < 1.6
+    assert 0.15 < time.monotonic() - began < 1.2
 
 
 def test_a_large_photo_has_the_whole_time_to_be_sent(serve):
@@ -198,17 +197,18 @@ def test_a_large_photo_has_the_whole_time_to_be_sent(serve):
     assert call(url, connect_seconds=0.3, read_seconds=3, json_body={"photo": "x" * 8_000_000}).status == 200
 
 
-@pytest.mark.parametrize(
-    "behave",
-    [
-        answering(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (http.MAX_ANSWER_BYTES + 1)),
-        answering(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(bytes(50 * 2**20))),
-    ],
-    ids=["plain", "gzip bomb"],
-)
-def test_an_answer_that_is_too_long_is_unconfirmed(serve, behave):
+def test_an_answer_that_is_too_long_is_unconfirmed(serve):
+    behave = answering(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (http.MAX_ANSWER_BYTES + 1))
     with pytest.raises(Unconfirmed, match="too long"):
         call(serve(behave), read_seconds=5)
+
+
+def test_nothing_is_inflated(serve):
+    packed = gzip.compress(bytes(50 * 2**20))
+    answer = call(serve(answering(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", packed)), read_seconds=5)
+    assert answer.body == packed
+    with pytest.raises(ValueError, match="not JSON"):
+        answer.json()
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b"1", b'{"a":', b"\xff", b"[" * 100_000])
@@ -222,7 +222,7 @@ def test_a_body_that_is_no_json_object_says_so(body):
 
 def download(url, **others):
     into = []
-    choices = {"connect_seconds": 0.5, "total_seconds": 0.8, "max_bytes": 1000} | others
+    choices = {"connect_seconds": 0.5, "total_seconds": 0.5, "max_bytes": 1000} | others
     return http.download(url, into.append, **choices), b"".join(into)
 
 

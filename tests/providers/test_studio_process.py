@@ -134,7 +134,7 @@ def test_the_environment_goes_before_the_kept_credentials(tmp_path):
 
 
 def test_settings_come_from_the_environment(tmp_path):
-    env = {"STUDIO_DIR": str(tmp_path), "STUDIO_PORT": "9107", "STUDIO_WAITING": "3", "STUDIO_RENDERERS": ""}
+    env = {"STUDIO_DIR": str(tmp_path), "STUDIO_PORT": "9107", "STUDIO_QUEUE": "3", "STUDIO_RENDERERS": ""}
     read = settings.from_environment(env | {"STUDIO_PUBLIC_URL": "https://studio.example/"})
     assert (read.folder, read.port, read.waiting_places) == (tmp_path, 9107, 3)
     assert read.renderers == settings.default_renderers() >= 1

@@ -284,6 +284,7 @@ def test_a_full_studio_says_when_to_come_again(tmp_path):
         assert studio.submit("full-3").status_code == 202
 
 
+@pytest.mark.slow
 def test_a_prediction_is_starting_until_a_renderer_is_warm(tmp_path, monkeypatch):
     monkeypatch.setenv("FAKE_WARM_UP_SECONDS", "1.5")
     with running_studio(tmp_path, wait_warm=False) as studio:
@@ -292,6 +293,7 @@ def test_a_prediction_is_starting_until_a_renderer_is_warm(tmp_path, monkeypatch
         assert studio.wait(second["id"])["status"] == "succeeded"
 
 
+@pytest.mark.slow
 def test_a_studio_whose_renderers_do_not_start_takes_no_orders(tmp_path, monkeypatch):
     monkeypatch.setenv("FAKE_NEVER_WARM", "1")
     monkeypatch.setattr("providers.studio.pool.LONGEST_PAUSE", 0.05)
@@ -300,6 +302,7 @@ def test_a_studio_whose_renderers_do_not_start_takes_no_orders(tmp_path, monkeyp
         assert studio.submit("hopeless").status_code == 503
 
 
+@pytest.mark.slow
 def test_two_renderers_work_at_the_same_time(tmp_path):
     with running_studio(tmp_path, renderers=2) as studio:
         wait_for(lambda: studio.health()["warm"] == 2, "both renderers")
@@ -322,12 +325,14 @@ def test_a_killed_renderer_costs_one_retry_and_a_second_one_the_prediction(tmp_p
         assert len({one.message_id for one in once}) == 2
 
 
+@pytest.mark.slow
 def test_a_render_that_stands_still_is_killed(tmp_path):
     with running_studio(tmp_path, stall_seconds=0.5) as studio:
         failed = studio.wait(studio.submit("stall", "HANG").json()["id"])
         assert (failed["status"], failed["error"]["code"]) == ("failed", "render_failed")
 
 
+@pytest.mark.slow
 def test_an_idle_renderer_that_dies_is_replaced(tmp_path):
     with running_studio(tmp_path) as studio:
         pid = studio.renderer_pids()[0]
@@ -336,6 +341,7 @@ def test_an_idle_renderer_that_dies_is_replaced(tmp_path):
         assert studio.wait(studio.submit("after-idle").json()["id"])["status"] == "succeeded"
 
 
+@pytest.mark.slow
 def test_a_renderer_is_replaced_when_it_has_grown_or_made_many_films(tmp_path):
     with running_studio(tmp_path, films_per_process=2, max_process_bytes=300 * 2**20) as studio:
         pids = studio.renderer_pids()
@@ -347,6 +353,7 @@ def test_a_renderer_is_replaced_when_it_has_grown_or_made_many_films(tmp_path):
         wait_for(lambda: studio.renderer_pids() not in ([], pids), "another renderer after growth")
 
 
+@pytest.mark.slow
 def test_films_are_gone_when_they_expire(tmp_path, monkeypatch):
     monkeypatch.setattr("providers.studio.studio.SWEEP_SECONDS", 0.1)
     with running_studio(tmp_path, keep=timedelta(seconds=1)) as studio:
@@ -370,6 +377,7 @@ def test_an_order_that_cannot_be_kept_is_not_accepted(tmp_path, monkeypatch):
         assert studio.submit("no-room").status_code == 202
 
 
+@pytest.mark.slow
 def test_a_film_that_cannot_be_kept_fails_and_the_studio_goes_on(tmp_path, monkeypatch):
     with running_studio(tmp_path) as studio:
 

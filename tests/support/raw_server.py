@@ -27,12 +27,12 @@ def listening(behave):
             while True:
                 connection, _ = listener.accept()
                 open_connections.append(connection)
-                thread = threading.Thread(target=talk, args=(connection,))
+                thread = threading.Thread(target=talk, args=(connection,), daemon=True)
                 threads.append(thread)
                 thread.start()
 
     threads = []
-    acceptor = threading.Thread(target=accept)
+    acceptor = threading.Thread(target=accept, daemon=True)
     acceptor.start()
     yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
     listener.shutdown(socket.SHUT_RDWR)
@@ -72,18 +72,18 @@ def drip_head(connection, request):
     connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
     while True:
         connection.sendall(b"x")
-        time.sleep(0.1)
+        time.sleep(0.05)
 
 
 def drip_body(connection, request):
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
     while True:
         connection.sendall(b"x")
-        time.sleep(0.1)
+        time.sleep(0.05)
 
 
 def drip_chunks(connection, request):
     connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     while True:
         connection.sendall(b"1\r\nx\r\n")
-        time.sleep(0.1)
+        time.sleep(0.05)
