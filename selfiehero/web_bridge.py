@@ -27,6 +27,7 @@ from typing import IO, Any
 from urllib.parse import unquote_to_bytes
 
 from .web_limits import WEBHOOK_PREFIX, body_limit, problem, too_large
+from .web_log import shown
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -101,7 +102,13 @@ class Bridge:
             status, said = too_large(scope["path"])
             await send_plain(send, status, said, [(b"connection", b"close")])
             return
-        answer = await self.run(self.start, environ_of(scope, body, length), scope["method"] == "HEAD")
+        try:
+            answer = await self.run(self.start, environ_of(scope, body, length), scope["method"] == "HEAD")
+        except Exception:
+            # Django answers for its views' errors; this is one in its answer.
+            logger.exception("request_failed path=%s", shown(scope["path"]))
+            await send_plain(send, 500, FAILED, [])
+            return
         await self.send(answer, receive, send)
 
     def is_overrun(self, path: str) -> bool:
@@ -178,6 +185,7 @@ class Bridge:
                     await self.run(answer.close)
 
 
+FAILED = problem(500, "internal_error", "Internal server error", "Something went wrong on our side.")
 BUSY = problem(503, "busy", "Service unavailable", "More people than places right now. Try again in a few seconds.")
 
 

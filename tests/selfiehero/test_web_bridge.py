@@ -188,3 +188,12 @@ def test_too_many_waiting_are_told_to_come_back_but_webhooks_wait(monkeypatch: p
         return clients
 
     assert [client.status for client in run(crowd, bridge)] == [200] * 5 + [503] * 3 + [200] * 2
+
+
+def test_an_error_that_django_did_not_answer_for_is_answered_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    bridge = answering(lambda environ: 1 / 0)
+    client = Client(path="/media/1/signature/key/a.jpg")
+    run(lambda: client.ask(bridge), bridge)
+    assert client.status == 500
+    assert "request_failed path=/media/…" in caplog.text
+    assert "signature" not in caplog.messages[0]
