@@ -88,7 +88,7 @@ class JobAdmin(parts.ReadOnlyAdmin):
     def thumbnail(self, job: Job) -> str:
         address = _poster_url(job, now=timezone.now())
         if not address:
-            return format_html('<span class="thumbnail thumbnail-none" aria-label="no picture yet"></span>')
+            return format_html('<span class="thumbnail thumbnail-none" title="{}"></span>', "no picture yet")
         return format_html('<img class="thumbnail" src="{}" alt="poster" loading="lazy">', address)
 
     @admin.display(description="id", ordering="id")
