@@ -1,13 +1,15 @@
 """The only place where the product speaks HTTP to the outside.
 
-One `requests` session per thread, no proxies or netrc from the environment, no redirects
-unless asked, no automatic retries, a deadline for the whole answer (requests' own timeout is
-per read: a byte a second would hold a thread for ever) and a cap on its size.
+One `requests` session per thread, no proxies or netrc from the environment, no redirects,
+no automatic retries, a deadline for the whole call (requests' own timeout is per read: a byte a
+second would hold a thread for ever) and a cap on the size of the answer.
 """
 
 from __future__ import annotations
 
 import email.utils
+import http.client
+import io
 import json
 import threading
 import time
@@ -25,6 +27,14 @@ MAX_ANSWER_BYTES = 2 * 2**20
 RETRY_AFTER_LIMITS = (timedelta(seconds=1), timedelta(minutes=10))
 USER_AGENT = "selfie-hero/1"
 
+# Raised before anything was sent.
+_NEVER_SENT = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidHeader,
+)
+_NEVER_CONNECTED = ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "SSLCertVerificationError")
 _local = threading.local()
 
 
@@ -61,7 +71,7 @@ def session() -> requests.Session:
         # Nothing is inflated here: a small answer stays small.
         existing.headers["Accept-Encoding"] = "identity"
         for scheme in ("http://", "https://"):
-            existing.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=2, max_retries=0))
+            existing.mount(scheme, _DeadlineAdapter(pool_connections=4, pool_maxsize=2, max_retries=0))
         _local.session = existing
     return existing
 
@@ -80,14 +90,14 @@ def call(
 
     Raise Unavailable when nothing can have reached the vendor, Unconfirmed when it may have.
     """
-    deadline = time.monotonic() + connect_seconds + read_seconds
+    _local.deadline = deadline = time.monotonic() + connect_seconds + read_seconds
     try:
         response = session().request(
             method,
             url,
             json=json_body,
             params=params,
-            headers=dict(headers or {}),
+            headers=_encoded(headers),
             timeout=(connect_seconds, read_seconds),
             stream=True,
             allow_redirects=False,
@@ -98,8 +108,8 @@ def call(
         if _was_refused(error):
             raise Unavailable("connection refused") from error
         raise Unconfirmed(f"connection lost: {type(error).__name__}") from error
-    except requests.exceptions.InvalidURL as error:
-        raise Unavailable("the provider's address is not valid") from error
+    except _NEVER_SENT as error:
+        raise Unavailable("the provider's address or key is not valid") from error
     except requests.RequestException as error:
         raise Unconfirmed(f"no answer: {type(error).__name__}") from error
     with response:
@@ -131,11 +141,11 @@ def download(
 
     Raise PredictionGone when the vendor has it no more, Unavailable for everything worth another try.
     """
-    deadline = time.monotonic() + total_seconds
+    _local.deadline = deadline = time.monotonic() + total_seconds
     try:
         response = session().get(
             url,
-            headers=dict(headers or {}),
+            headers=_encoded(headers),
             timeout=(connect_seconds, min(15.0, total_seconds)),
             stream=True,
             allow_redirects=False,
@@ -215,6 +225,81 @@ def retry_after(headers: Mapping[str, str], *, now: datetime) -> timedelta | Non
     return min(highest, max(lowest, when - now))
 
 
+def _encoded(headers: Mapping[str, str] | None) -> dict[str, bytes]:
+    """Return headers as bytes: a key that is not Latin-1 is the vendor's to refuse, not a crash of ours."""
+    return {name: value.encode("utf-8", "surrogatepass") for name, value in (headers or {}).items()}
+
+
+def _seconds_left(deadline: float) -> float:
+    """Return the time until the deadline. Raise TimeoutError when there is none."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left
+
+
+class _DeadlineReader(io.RawIOBase):
+    """Reads from a socket, and waits for no byte beyond the deadline."""
+
+    def __init__(self, sock: Any, raw: Any, deadline: float) -> None:
+        super().__init__()
+        self._sock, self._raw, self._deadline = sock, raw, deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(_seconds_left(self._deadline))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _DeadlineResponse(http.client.HTTPResponse):
+    """Reads head and body within this thread's deadline, as it was when the request was sent."""
+
+    def __init__(self, sock: Any, *arguments: Any, **choices: Any) -> None:
+        super().__init__(sock, *arguments, **choices)
+        self.fp = io.BufferedReader(_DeadlineReader(sock, self.fp.detach(), _local.deadline))
+
+
+class _SendsUntilDeadline:
+    """Sends within the deadline; urllib3 would give a whole photo no more time than a connection."""
+
+    sock: Any
+    response_class = _DeadlineResponse
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        self.sock.settimeout(_seconds_left(_local.deadline))
+        super().send(data)
+
+
+class _HTTPConnection(_SendsUntilDeadline, urllib3.connection.HTTPConnection):
+    pass
+
+
+class _HTTPSConnection(_SendsUntilDeadline, urllib3.connection.HTTPSConnection):
+    pass
+
+
+class _HTTPPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _HTTPConnection
+
+
+class _HTTPSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _HTTPSConnection
+
+
+class _DeadlineAdapter(HTTPAdapter):
+    def init_poolmanager(self, *arguments: Any, **choices: Any) -> None:
+        super().init_poolmanager(*arguments, **choices)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+
+
 def _was_refused(error: BaseException) -> bool:
     """Tell whether the connection was never made, so that nothing can have been sent."""
     seen: BaseException | None = error
@@ -222,9 +307,7 @@ def _was_refused(error: BaseException) -> bool:
         if seen is None:
             return False
         name = type(seen).__name__
-        if name in ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError") or isinstance(
-            seen, ConnectionRefusedError
-        ):
+        if name in _NEVER_CONNECTED or isinstance(seen, ConnectionRefusedError):
             return True
         reason = getattr(seen, "reason", None)
         if isinstance(reason, BaseException):

@@ -20,6 +20,7 @@ from .errors import BadSignature, StaleSignature
 PREFIX = "whsec_"
 TOLERANCE = timedelta(seconds=300)
 MAX_ID_CHARACTERS = 128
+MIN_KEY_BYTES = 16  # an empty or tiny key is one that anybody can guess
 
 
 def new_secret() -> str:
@@ -30,9 +31,12 @@ def new_secret() -> str:
 def secret_key(secret: str) -> bytes:
     """Return the key bytes of a `whsec_` secret. Raise ValueError when it is not one."""
     try:
-        return base64.b64decode(secret.removeprefix(PREFIX), validate=True)
+        key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except (binascii.Error, ValueError) as error:
         raise ValueError("a webhook secret is whsec_ followed by base64") from error
+    if len(key) < MIN_KEY_BYTES:
+        raise ValueError(f"a webhook secret has at least {MIN_KEY_BYTES} bytes")
+    return key
 
 
 def sign(secret: str, *, message_id: str, timestamp: int, body: bytes) -> str:
@@ -53,9 +57,9 @@ def verify(secrets_: Iterable[str], headers: Mapping[str, str], body: bytes, *, 
     given = headers.get("webhook-signature", "")
     if not message_id or len(message_id) > MAX_ID_CHARACTERS or not given:
         raise BadSignature("headers missing")
-    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12 and timestamp[0] != "0"):
         raise BadSignature("timestamp is not a number")
-    offered = [part.encode("utf-8", "surrogateescape") for part in given.split(" ") if part.startswith("v1,")]
+    offered = [part.encode("utf-8", "surrogatepass") for part in given.split(" ") if part.startswith("v1,")]
     genuine = False
     for secret in secrets_:
         try:

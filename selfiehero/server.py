@@ -34,6 +34,7 @@ from twisted.logger import (
 
 from .web_bridge import BODY_EXTENSION
 from .web_drain import draining
+from .web_log import log_access
 from .web_protocols import HTTP, Socket
 
 logger = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ class Server(daphne.server.Server):
         self.ws_factory.protocol = Socket
         self.ws_factory.setProtocolOptions(
             autoPingTimeout=self.ping_timeout,
+            failByDrop=False,  # say why: a close frame before the connection ends
             allowNullOrigin=True,  # notifications.routing decides about origins
             openHandshakeTimeout=self.websocket_handshake_timeout,
             maxMessagePayloadSize=self.websocket_max_message_size,
@@ -186,20 +188,3 @@ def sentence(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EACCES:
         return f"Port {port} needs more rights than this user has: choose one above 1023 with PORT."
     return f"{host} is not an address of this machine: choose another with HOST."
-
-
-# Paths hold signatures, tokens and shared names: what comes after these is not logged.
-SECRET_PREFIXES = ("/media/", "/webhooks/", "/v/")
-
-
-def log_access(protocol: str, action: str, details: dict[str, Any]) -> None:
-    """Write one line per answered request or socket event, without query strings and secrets."""
-    path = details["path"].partition("?")[0]
-    path = next((prefix + "…" for prefix in SECRET_PREFIXES if path.startswith(prefix)), path)
-    if protocol == "http":
-        logger.info(
-            "request method=%s path=%s status=%s bytes=%s ms=%.0f",
-            *(details["method"], path, details["status"], details["size"], details["time_taken"] * 1000),
-        )
-    elif action != "connecting":
-        logger.info("socket %s path=%s", action, path)

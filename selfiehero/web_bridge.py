@@ -175,7 +175,7 @@ class Bridge:
             gone.cancel()
             if answer.rest is not None:
                 with contextlib.suppress(RuntimeError):  # the threads are shut down
-                    self.executor.submit(answer.close)
+                    await self.run(answer.close)
 
 
 BUSY = problem(503, "busy", "Service unavailable", "More people than places right now. Try again in a few seconds.")

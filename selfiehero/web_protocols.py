@@ -206,6 +206,11 @@ class Socket(WebSocketProtocol):
         if self.state == self.STATE_OPEN:
             super().onMessage(payload, isBinary)
 
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        # A handshake that autobahn itself refuses never came to onConnect.
+        if hasattr(self, "server"):
+            super().onClose(wasClean, code, reason)
+
     def serverClose(self, code: int | None = None) -> None:
         # autobahn's own sendClose knows 1000 and 3000 to 4999 only.
         self.sendCloseFrame(code=code or 1000)

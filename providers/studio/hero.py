@@ -14,6 +14,7 @@ from .canvas import (
     INVERSE,
     PLATE_HEIGHT,
     PLATE_WIDTH,
+    apply,
     blur,
     gray_layer,
     inverse,
@@ -30,7 +31,6 @@ from .suit import wear
 from .visor import make_visor
 
 HALO_DARKNESS = 0.62  # a dark halo parts the head from a bright sun
-VISOR_LAYERS = 3  # base, left and right exist with and without the visor
 
 
 @dataclass(frozen=True)
@@ -75,19 +75,20 @@ class Hero:
         self._circuits = cv2.multiply(circuits.layer, gray_layer(to_byte(figure.alpha[window])), scale=1 / 255)
         self._phase = circuits.phase
         self._movement = np.dstack([figure.depth, figure.breath]).astype(np.float32)
-        self._plate = np.empty((PLATE_HEIGHT, PLATE_WIDTH, 4), np.uint8)
+        self._plate = np.zeros((PLATE_HEIGHT, PLATE_WIDTH, 4), np.uint8)
         columns, rows = np.arange(FRAME_WIDTH // 2), np.arange(FRAME_HEIGHT // 2)
         self._columns, self._rows = np.meshgrid(*(axis.astype(np.float32) * 2 + 0.5 for axis in (columns, rows)))
 
     def draw(self, matrix: np.ndarray, pose: Pose, out: np.ndarray) -> np.ndarray:
         """Draw the hero as a premultiplied layer of the frame, through a plate → frame matrix."""
-        plate = self._plate
-        cv2.addWeighted(self._left, pose.left, self._right, pose.right, 0, plate)
-        cv2.add(plate, self._base, plate)
+        seen = _seen(matrix)  # only what the camera sees is mixed; the rest of the plate stays as it was
+        plate = self._plate[seen]
+        cv2.addWeighted(self._left[seen], pose.left, self._right[seen], pose.right, 0, plate)
+        cv2.add(plate, self._base[seen], plate)
         self._dress_face(pose)
         if pose.sweep > 0.02:
-            cv2.addWeighted(plate, 1, self._sweep, pose.sweep, 0, plate)
-        window = plate[self._frame.slice]
+            cv2.addWeighted(plate, 1, self._sweep[seen], pose.sweep, 0, plate)
+        window = self._plate[self._frame.slice]
         if pose.visor >= 1:
             self._reflect(window, pose.seconds)
         if pose.circuits > 0:
@@ -133,6 +134,15 @@ class Hero:
         map_x = cv2.resize(map_x, full, interpolation=cv2.INTER_LINEAR)
         map_y = cv2.resize(map_y, full, interpolation=cv2.INTER_LINEAR)
         return cv2.remap(self._plate, map_x, map_y, cv2.INTER_LINEAR, out, cv2.BORDER_CONSTANT)
+
+
+def _seen(matrix: np.ndarray) -> tuple[slice, slice]:
+    """The part of the plate that a plate → frame matrix shows, with room for the movements."""
+    corners = np.array([[0, 0], [FRAME_WIDTH, 0], [0, FRAME_HEIGHT], [FRAME_WIDTH, FRAME_HEIGHT]], np.float64)
+    placed = apply(inverse(matrix), corners)
+    left, top = np.maximum(placed.min(0).astype(int) - 24, 0).tolist()
+    right, bottom = (placed.max(0).astype(int) + 24).tolist()
+    return np.s_[top : min(PLATE_HEIGHT, bottom), left : min(PLATE_WIDTH, right)]
 
 
 def _add_halo(base: np.ndarray) -> None:

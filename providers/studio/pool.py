@@ -1,8 +1,8 @@
-"""The renderers: warm processes that take one prediction each, and are replaced when they die.
+"""The warm renderer processes: started, given work, listened to, stopped, replaced.
 
-A renderer that dies costs one retry of one film; the second time the film has failed. One that
-makes no progress is ended. After many films, or with too much memory in use, a renderer is
-replaced between films.
+A renderer that dies, or makes no progress for too long, loses its prediction to the front of the line
+and is started again after a pause that doubles. One that has grown or made many films is replaced
+between two films.
 """
 
 from __future__ import annotations
@@ -12,286 +12,275 @@ import contextlib
 import json
 import logging
 import os
+import socket
 import sys
-import time
-from collections import deque
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from .settings import StudioSettings
-from .store import CANCELED, FAILED, QUEUED, RUNNING, STARTING, SUCCEEDED, Prediction, Store
+from .predictions import Prediction
+from .settings import PROJECT_DIR, StudioSettings
 
 logger = logging.getLogger(__name__)
 
-PROJECT_DIR = Path(__file__).resolve().parents[2]
-MAX_TRIES = 2
-LINE_BYTES = 64 * 1024
-# What a renderer process may see of our environment: no secrets.
-_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "HOME", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
-
-# Called with a prediction and what happened: started, progress, preview, succeeded, failed, canceled.
-Tell = Callable[[Prediction, str], None]
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+# After so many starts in a row that never became warm the studio says that it cannot render.
+HOPELESS_STARTS = 4
+MAX_LINE = 64 * 1024
+# One film uses one core and a bit; libraries that start a thread per core only get in each other's way.
+THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
-class Pool:
-    """Takes queued predictions in order and has them rendered."""
+class Desk(Protocol):
+    """Who hands out predictions and hears what becomes of them. Called in the event loop; returns at once."""
 
-    def __init__(self, settings: StudioSettings, store: Store, tell: Tell) -> None:
-        self.settings = settings
-        self.store = store
-        self.tell = tell
-        self.waiting: deque[Prediction] = deque()
-        self.rendering: dict[str, _Renderer] = {}
-        self.is_stopping = False
-        self.recent_seconds: deque[float] = deque([5.0], maxlen=20)
-        self._wake = asyncio.Condition()
-        self._tasks: list[asyncio.Task[None]] = []
-        self.renderers = [_Renderer(self, number) for number in range(settings.renderers)]
-
-    async def start(self) -> None:
-        """Start the renderers, and queue what an earlier process left."""
-        for prediction in self.store:
-            if prediction.status == QUEUED:
-                self.waiting.append(prediction)
-        self._tasks = [asyncio.create_task(renderer.run()) for renderer in self.renderers]
-
-    async def stop(self) -> None:
-        """End the renderers; what they had is queued again by the next process."""
-        self.is_stopping = True
-        for renderer in self.renderers:
-            renderer.end()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    @property
-    def has_room(self) -> bool:
-        free = sum(renderer.is_free for renderer in self.renderers)
-        return len(self.waiting) < self.settings.waiting + free
-
-    def seconds_until_room(self) -> int:
-        """Return after how long asking again is worth it."""
-        each = sum(self.recent_seconds) / len(self.recent_seconds)
-        return max(1, round(each / len(self.renderers)))
-
-    def position(self, prediction: Prediction) -> int:
-        """Return how many predictions wait before this one."""
-        try:
-            return self.waiting.index(prediction)
-        except ValueError:
-            return 0
-
-    async def add(self, prediction: Prediction, *, first: bool = False) -> None:
-        """Put a prediction in line, or at its head."""
-        (self.waiting.appendleft if first else self.waiting.append)(prediction)
-        async with self._wake:
-            self._wake.notify()
-
-    async def next(self) -> Prediction:
-        """Wait for the next prediction in line."""
-        async with self._wake:
-            await self._wake.wait_for(lambda: self.waiting)
-            return self.waiting.popleft()
-
-    def cancel(self, prediction: Prediction) -> None:
-        """Take a prediction out of the line, or stop its render. A final one stays as it is."""
-        if prediction.is_final:
-            return
-        with contextlib.suppress(ValueError):
-            self.waiting.remove(prediction)
-        renderer = self.rendering.get(prediction.id)
-        if renderer:
-            renderer.cancel()
-        self.finish(prediction, CANCELED)
-
-    def finish(self, prediction: Prediction, status: str, *, code: str = "", message: str = "") -> None:
-        """Write a prediction's end, once."""
-        if prediction.is_final:
-            return
-        now = time.time()
-        prediction.status, prediction.error_code, prediction.error_message = status, code, message
-        prediction.finished_at, prediction.expires_at = now, now + self.settings.keep_seconds
-        if status == SUCCEEDED:
-            prediction.progress, prediction.has_video, prediction.has_poster = 1.0, True, True
-        self.store.drop_photo(prediction)
-        self.store.save(prediction)
-        logger.info("studio_%s prediction=%s code=%s", status, prediction.id, code)
-        self.tell(prediction, status)
+    def next_ready(self) -> Prediction | None: ...
+    def begin(self, prediction: Prediction) -> dict[str, Any]: ...
+    def progressed(self, prediction: Prediction, value: float) -> None: ...
+    def poster_made(self, prediction: Prediction, made: Path) -> None: ...
+    def film_made(self, prediction: Prediction, made: Path, *, render_seconds: float, cpu_seconds: float) -> None: ...
+    def failed(self, prediction: Prediction, code: str) -> None: ...
+    def renderer_lost(self, prediction: Prediction) -> None: ...
+    def render_ended(self, prediction: Prediction) -> None: ...
 
 
-class _Renderer:
-    """One renderer process and whatever replaces it."""
+class RendererProcess:
+    """One process and what it says. `messages` ends with None when it is gone."""
 
-    def __init__(self, pool: Pool, number: int) -> None:
-        self.pool = pool
-        self.number = number
-        self.process: asyncio.subprocess.Process | None = None
-        self.is_warm = False
-        self.prediction: Prediction | None = None
-        self.films = 0
-        self.rss = 0
+    def __init__(self, process: asyncio.subprocess.Process, writer: asyncio.StreamWriter) -> None:
+        self.process = process
+        self.writer = writer
+        self.messages: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        self.is_gone = asyncio.Event()
+        self.listening: asyncio.Task[None] | None = None
 
-    @property
-    def is_free(self) -> bool:
-        return self.prediction is None
-
-    async def run(self) -> None:
-        """Keep a process alive and feed it."""
-        backoff = 0.5
-        while not self.pool.is_stopping:
+    @classmethod
+    async def start(cls, settings: StudioSettings) -> RendererProcess:
+        ours, theirs = socket.socketpair()
+        with theirs:
             try:
-                await self._serve()
-            except (ConnectionError, EOFError, OSError, ValueError, TimeoutError) as error:
-                logger.warning("studio_renderer_lost number=%d error=%s", self.number, type(error).__name__)
-            was_warm = self.is_warm
-            self.end()
-            await self._lost()
-            # One that came up may be replaced at once: what killed it has two tries and no more.
-            backoff = 0.5 if was_warm else min(15.0, backoff * 2)
-            if not was_warm:
-                await asyncio.sleep(backoff)
+                process = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-m", "providers.studio.worker"),
+                    *(str(theirs.fileno()), str(os.getpid()), settings.renderer, ",".join(settings.looks)),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    pass_fds=(theirs.fileno(),),
+                    cwd=PROJECT_DIR,
+                    env={**THREADS, **os.environ},
+                )
+            except BaseException:
+                ours.close()
+                raise
+        reader, writer = await asyncio.open_connection(sock=ours, limit=MAX_LINE)
+        made = cls(process, writer)
+        made.listening = asyncio.create_task(made.listen(reader))
+        return made
 
-    def end(self) -> None:
-        """Kill the process, if there is one."""
-        if self.process and self.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self.process.kill()
-        self.is_warm = False
-
-    def cancel(self) -> None:
-        """Ask the process to stop the present render."""
-        if self.process and self.process.stdin and not self.process.stdin.is_closing():
-            self.process.stdin.write(b'{"order": "cancel"}\n')
-
-    async def _serve(self) -> None:
-        self.films, self.rss = 0, 0
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "providers.studio.worker",
-            self.pool.settings.renderer,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            cwd=PROJECT_DIR,
-            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
-            limit=LINE_BYTES,
-        )
-        await self._news()
-        self.is_warm = True
-        while self.films < self.pool.settings.recycle_after and self.rss < self.pool.settings.recycle_rss:
-            prediction = await self._next_or_death()
-            if prediction.is_final:
-                continue
-            self.prediction = prediction
-            self.pool.rendering[prediction.id] = self
-            await self._render(prediction)
-            self._let_go()
-
-    async def _next_or_death(self) -> Prediction:
-        """Wait for work, but notice when the idle process dies."""
-        assert self.process is not None
-        waiting = asyncio.ensure_future(self.pool.next())
-        dying = asyncio.ensure_future(self.process.wait())
+    async def listen(self, reader: asyncio.StreamReader) -> None:
         try:
-            await asyncio.wait({waiting, dying}, return_when=asyncio.FIRST_COMPLETED)
-            if waiting.done():
-                return waiting.result()
-            raise EOFError("the idle renderer died")
+            async for line in reader:
+                self.messages.put_nowait(json.loads(line))
+        except (ConnectionError, ValueError) as error:
+            logger.warning("renderer_not_understood pid=%d error=%s", self.process.pid, type(error).__name__)
         finally:
-            dying.cancel()
-            if not waiting.done():
-                waiting.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await waiting
+            self.is_gone.set()
+            self.messages.put_nowait(None)
 
-    async def _render(self, prediction: Prediction) -> None:
-        assert self.process is not None
-        assert self.process.stdin is not None
-        folder = self.pool.store.path(prediction)
-        prediction.status, prediction.started_at = RUNNING, time.time()
-        prediction.tries += 1
-        self.pool.store.save(prediction)
-        self.pool.tell(prediction, "started")
-        order = {
-            "order": "render",
-            "photo": str(folder / "photo.jpg"),
-            "folder": str(folder),
-            "look": prediction.look,
-            "hero_name": prediction.hero_name,
-            "seed": prediction.seed,
-        }
-        self.process.stdin.write(json.dumps(order).encode() + b"\n")
-        await self.process.stdin.drain()
+    def say(self, **message: Any) -> None:
+        if not self.writer.is_closing():
+            self.writer.write(json.dumps(message).encode() + b"\n")
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+
+    async def end(self, *, patience: float) -> int:
+        """Let it go: it ends by itself when its socket closes, or is killed. Return its exit code."""
+        self.writer.close()
+        try:
+            await asyncio.wait_for(self.process.wait(), patience)
+        except TimeoutError:
+            self.kill()
+            await self.process.wait()
+        if self.listening is not None:
+            await self.listening
+        with contextlib.suppress(OSError):
+            await self.writer.wait_closed()
+        return self.process.returncode or 0
+
+
+class Slot:
+    """Room for one renderer, kept filled."""
+
+    def __init__(self, settings: StudioSettings, desk: Desk) -> None:
+        self.settings = settings
+        self.desk = desk
+        self.work_arrived = asyncio.Event()
+        self.renderer: RendererProcess | None = None
+        self.prediction: Prediction | None = None
+        self.is_warm = False
+        self.cold_starts = 0
+
+    async def keep_filled(self) -> None:
+        """Start a renderer and let it work, again and again, until cancelled."""
         while True:
-            news = await self._news(self.pool.settings.stall_seconds)
-            if self._took(prediction, news):
+            # Counts every start until a film was made, so that one that dies again and again pauses longer.
+            self.cold_starts += 1
+            try:
+                self.renderer = await RendererProcess.start(self.settings)
+                await self.work(self.renderer)
+            except Exception:
+                # A full disk, no more processes: whatever it is, the slot goes on after a pause.
+                logger.exception("renderer_given_up")
+            finally:
+                await self.let_go()
+            if self.cold_starts:
+                await asyncio.sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self.cold_starts - 1)))
+
+    async def let_go(self) -> None:
+        self.is_warm = False
+        renderer, self.renderer = self.renderer, None
+        if renderer is not None:
+            code = await renderer.end(patience=self.settings.stop_seconds)
+            logger.info("renderer_ended pid=%d code=%d", renderer.process.pid, code)
+
+    async def work(self, renderer: RendererProcess) -> None:
+        """Use this renderer until it dies, is worn out or cannot be trusted any more."""
+        if not await self.becomes_warm(renderer):
+            return
+        self.is_warm = True
+        logger.info("renderer_warm pid=%d", renderer.process.pid)
+        films = 0
+        while films < self.settings.films_per_process:
+            prediction = await self.next_prediction(renderer)
+            if prediction is None:
+                return
+            self.prediction = prediction
+            try:
+                is_sound = await self.render(renderer, prediction)
+            finally:
+                self.prediction = None
+                self.desk.render_ended(prediction)
+            if not is_sound:
+                return
+            self.cold_starts = 0
+            films += 1
+
+    async def becomes_warm(self, renderer: RendererProcess) -> bool:
+        try:
+            message = await asyncio.wait_for(renderer.messages.get(), self.settings.warm_up_seconds)
+        except TimeoutError:
+            logger.error("renderer_too_slow_to_warm_up pid=%d", renderer.process.pid)
+            renderer.kill()
+            return False
+        return message is not None and message["said"] == "warm"
+
+    async def next_prediction(self, renderer: RendererProcess) -> Prediction | None:
+        """Wait for work; return None when the renderer died meanwhile."""
+        while not renderer.is_gone.is_set():
+            prediction = self.desk.next_ready()
+            if prediction is not None:
+                return prediction
+            self.work_arrived.clear()
+            waits = [asyncio.create_task(event.wait()) for event in (self.work_arrived, renderer.is_gone)]
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
+        return None
+
+    async def render(self, renderer: RendererProcess, prediction: Prediction) -> bool:
+        """Make one film and tell the desk how it went. Return whether the renderer is still good."""
+        renderer.say(do="render", **self.desk.begin(prediction))
+        best, give_up_at = -1.0, asyncio.get_running_loop().time() + self.settings.stall_seconds
+        while True:
+            try:
+                async with asyncio.timeout_at(give_up_at):
+                    message = await renderer.messages.get()
+            except TimeoutError:
+                logger.error("render_stalled prediction=%s pid=%d", prediction.id, renderer.process.pid)
+                renderer.kill()
+                message = None
+            if message is None:
+                self.desk.renderer_lost(prediction)
+                return False
+            said = message["said"]
+            if said == "progress":
+                if message["value"] > best:
+                    best, give_up_at = message["value"], asyncio.get_running_loop().time() + self.settings.stall_seconds
+                self.desk.progressed(prediction, message["value"])
+            elif said == "poster":
+                self.desk.poster_made(prediction, Path(message["path"]))
+            elif said == "film":
+                seconds = {name: message[name] for name in ("render_seconds", "cpu_seconds")}
+                self.desk.film_made(prediction, Path(message["video"]), **seconds)
+                return message["process_bytes"] <= self.settings.max_process_bytes
+            elif said == "canceled":
+                # Asked for, the prediction is final already; out of the blue, it must not wait for ever.
+                self.desk.failed(prediction, "render_failed")
+                return True
+            else:
+                is_photo = said in ("no_face", "unreadable_photo")
+                logger.info(
+                    "render_refused prediction=%s said=%s detail=%s", prediction.id, said, message.get("detail")
+                )
+                self.desk.failed(prediction, said if is_photo else "render_failed")
+                return is_photo
+
+    def stop(self, prediction: Prediction) -> bool:
+        """Stop this prediction's render within `stop_seconds`; return whether it was being rendered here."""
+        renderer = self.renderer
+        if self.prediction is not prediction or renderer is None:
+            return False
+        renderer.say(do="stop")
+
+        def insist() -> None:
+            if self.prediction is prediction and self.renderer is renderer:
+                logger.info("renderer_killed_to_stop prediction=%s", prediction.id)
+                renderer.kill()
+
+        asyncio.get_running_loop().call_later(self.settings.stop_seconds, insist)
+        return True
+
+
+class RendererPool:
+    """All slots of one studio."""
+
+    def __init__(self, settings: StudioSettings, desk: Desk) -> None:
+        self.slots = [Slot(settings, desk) for _ in range(settings.renderers)]
+        self.tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self.tasks = [asyncio.create_task(slot.keep_filled()) for slot in self.slots]
+
+    def wake(self) -> None:
+        """Let idle renderers look for work."""
+        for slot in self.slots:
+            slot.work_arrived.set()
+
+    def stop_render(self, prediction: Prediction) -> None:
+        for slot in self.slots:
+            if slot.stop(prediction):
                 return
 
-    def _took(self, prediction: Prediction, news: dict[str, Any]) -> bool:
-        """Take over one piece of news; return whether the render is over."""
-        match news["news"]:
-            case "progress":
-                if not prediction.is_final:
-                    prediction.progress = max(prediction.progress, min(0.999, float(news["value"])))
-                    self.pool.tell(prediction, "progress")
-                return False
-            case "poster":
-                if not prediction.is_final:
-                    prediction.has_poster = True
-                    self.pool.store.save(prediction)
-                    self.pool.tell(prediction, "preview")
-                return False
-            case "done":
-                self.films, self.rss = self.films + 1, int(news["rss"])
-                prediction.render_seconds, prediction.cpu_seconds = news["seconds"], news["cpu_seconds"]
-                self.pool.recent_seconds.append(float(news["seconds"]))
-                self.pool.finish(prediction, SUCCEEDED)
-                return True
-            case "failed":
-                self.films += 1
-                self.pool.finish(prediction, FAILED, code=news["code"], message=news["message"])
-                return True
-            case "canceled":
-                self.films += 1
-                self.pool.finish(prediction, CANCELED)
-                return True
-        return False
+    @property
+    def warm_count(self) -> int:
+        return sum(slot.is_warm for slot in self.slots)
 
-    async def _news(self, seconds: float = 120.0) -> dict[str, Any]:
-        assert self.process is not None
-        assert self.process.stdout is not None
-        line = await asyncio.wait_for(self.process.stdout.readline(), seconds)
-        if not line:
-            raise EOFError("the renderer ended")
-        return json.loads(line)
+    @property
+    def running(self) -> list[Prediction]:
+        return [slot.prediction for slot in self.slots if slot.prediction is not None]
 
-    def _let_go(self) -> None:
-        if self.prediction:
-            self.pool.rendering.pop(self.prediction.id, None)
-        self.prediction = None
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether no renderer becomes warm, time after time."""
+        return all(slot.cold_starts > HOPELESS_STARTS and not slot.is_warm for slot in self.slots)
 
-    async def _lost(self) -> None:
-        """A process died: its film gets one more try, at the head of the line."""
-        prediction = self.prediction
-        self._let_go()
-        if prediction is None or prediction.is_final or self.pool.is_stopping:
-            return
-        if prediction.tries >= MAX_TRIES:
-            self.pool.finish(prediction, FAILED, code="render_failed", message="the renderer died twice")
-            return
-        prediction.status = STARTING
-        self.pool.store.save(prediction)
-        await self.pool.add(prediction, first=True)
-
-
-async def every(seconds: float, do: Callable[[], Awaitable[None] | None]) -> None:
-    """Do something again and again, whatever comes of it."""
-    while True:
-        await asyncio.sleep(seconds)
-        try:
-            result = do()
-            if result is not None:
-                await result
-        except Exception:
-            logger.exception("studio_chore_failed")
+    async def close(self) -> None:
+        """Stop all renders and end all renderers."""
+        for slot in self.slots:
+            if slot.renderer is not None:
+                slot.renderer.say(do="stop")
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)

@@ -1,51 +1,100 @@
-"""How the studio is set up, from its environment."""
+"""How a studio runs, read from the environment once. No Django here.
+
+| variable | default | |
+| --- | --- | --- |
+| `STUDIO_DIR` | `VAR_DIR/studio` | everything the studio keeps |
+| `STUDIO_PORT` | 9000 | where it listens, when `--port` says nothing |
+| `STUDIO_PUBLIC_URL` | as the caller reached it | the beginning of film addresses |
+| `STUDIO_RENDERERS` | cores − 1, at least 1 | films made at the same time |
+| `STUDIO_WAITING` | 10 | predictions that may wait for a renderer |
+| `STUDIO_KEEP_SECONDS` | 3600 | how long films are served |
+| `STUDIO_RENDERER` | `providers.studio.render:Renderer` | the class that makes films |
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
-REAL_RENDERER = "providers.studio.render:Renderer"
+from .credentials import Credentials, load_or_create
+
+PROJECT_DIR = Path(__file__).resolve().parents[2]
+LOOKS = ("neon-noir", "chrome-samurai", "netrunner")
+DEFAULT_RENDERER = "providers.studio.render:Renderer"
 
 
-def default_renderers() -> int:
-    """Return how many films are rendered at once: cores − 1, at least one."""
-    return max(1, len(os.sched_getaffinity(0)) - 1)
+class BadSetting(ValueError):
+    """A variable cannot be used; the message is one sentence that names it."""
 
 
 @dataclass(frozen=True)
 class StudioSettings:
-    """Times are in seconds, sizes in bytes."""
+    """What one studio process needs to know. Times are in seconds where they are not a `timedelta`."""
 
     folder: Path
+    credentials: Credentials
     host: str = "127.0.0.1"
-    port: int = 0
+    port: int = 9000
+    public_url: str = ""
     renderers: int = 1
-    waiting: int = 10
-    renderer: str = REAL_RENDERER
-    keep_seconds: float = 3600.0
+    waiting_places: int = 10
+    keep: timedelta = timedelta(hours=1)
+    renderer: str = DEFAULT_RENDERER
+    looks: tuple[str, ...] = LOOKS
+    warm_up_seconds: float = 120.0
     stall_seconds: float = 60.0
-    body_bytes: int = 16 * 2**20
-    recycle_after: int = 500
-    recycle_rss: int = 900 * 2**20
+    stop_seconds: float = 0.4  # between asking a renderer to stop and killing it
+    films_per_process: int = 500
+    max_process_bytes: int = 900 * 2**20
     webhook_seconds: float = 10.0
-    webhook_give_up_seconds: float = 3600.0
+    webhook_patience: timedelta = timedelta(hours=1)
+    webhook_backoff: tuple[float, float] = (0.5, 60.0)
 
     @property
-    def base_url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+    def capacity(self) -> int:
+        """How many predictions may be unfinished at a time."""
+        return self.renderers + self.waiting_places
 
 
-def from_environment(env: Mapping[str, str], *, folder: Path, host: str, port: int) -> StudioSettings:
-    """Return the settings that STUDIO_RENDERERS, STUDIO_QUEUE, STUDIO_KEEP_SECONDS and STUDIO_RENDERER ask for."""
+def default_renderers() -> int:
+    """Return how many renderers this machine gets when nobody says: one core stays for everything else."""
+    return max(1, (os.cpu_count() or 1) - 1)
+
+
+def studio_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return where the studio keeps everything: STUDIO_DIR, or `studio` in VAR_DIR. Relative to the project."""
+    chosen = environ.get("STUDIO_DIR") or str(Path(environ.get("VAR_DIR") or "var").expanduser() / "studio")
+    return Path(os.path.abspath(PROJECT_DIR / Path(chosen).expanduser()))
+
+
+def from_environment(
+    environ: Mapping[str, str] = os.environ, *, host: str = "127.0.0.1", port: int | None = None
+) -> StudioSettings:
+    """Return the settings this environment asks for; makes the credentials when there are none.
+
+    Raise BadSetting or `credentials.BadCredentials` with a sentence for a person.
+    """
+    folder = studio_folder(environ)
     return StudioSettings(
         folder=folder,
+        credentials=load_or_create(folder, environ),
         host=host,
-        port=port,
-        renderers=max(1, int(env.get("STUDIO_RENDERERS") or default_renderers())),
-        waiting=int(env.get("STUDIO_QUEUE") or 10),
-        renderer=env.get("STUDIO_RENDERER") or REAL_RENDERER,
-        keep_seconds=float(env.get("STUDIO_KEEP_SECONDS") or 3600),
+        port=_number(environ, "STUDIO_PORT", 9000, highest=65535) if port is None else port,
+        public_url=environ.get("STUDIO_PUBLIC_URL", "").rstrip("/"),
+        renderers=_number(environ, "STUDIO_RENDERERS", default_renderers(), highest=256),
+        waiting_places=_number(environ, "STUDIO_WAITING", 10, highest=100_000),
+        keep=timedelta(seconds=_number(environ, "STUDIO_KEEP_SECONDS", 3600, highest=30 * 86400)),
+        renderer=environ.get("STUDIO_RENDERER") or DEFAULT_RENDERER,
     )
+
+
+def _number(environ: Mapping[str, str], name: str, default: int, *, highest: int) -> int:
+    text = (environ.get(name) or "").strip()
+    if not text:
+        return default
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= highest:
+        return int(text)
+    raise BadSetting(f"{name} must be a whole number from 1 to {highest}, not “{text}”.")

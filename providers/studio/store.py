@@ -1,8 +1,12 @@
-"""The studio's predictions, each in a folder of its own, so that a restart loses none.
+"""What the studio keeps on disk, so that nothing it accepted is lost when it is killed.
 
-predictions/<id>/prediction.json   the record, replaced in one step
-                 photo.jpg         until the prediction is final
-                 film.mp4, poster.jpg
+STUDIO_DIR/
+  credentials.json       see `credentials`
+  predictions/<id>/
+    prediction.json      the record, replaced in one step
+    photo.jpg            until the prediction is final
+    film.mp4 poster.jpg  until it expires
+    render/              what a renderer is writing
 """
 
 from __future__ import annotations
@@ -10,140 +14,120 @@ from __future__ import annotations
 import json
 import logging
 import os
-import secrets
 import shutil
-import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+
+from .predictions import Prediction
 
 logger = logging.getLogger(__name__)
 
-QUEUED, STARTING, RUNNING = "queued", "starting", "running"
-SUCCEEDED, FAILED, CANCELED = "succeeded", "failed", "canceled"
-FINAL = frozenset({SUCCEEDED, FAILED, CANCELED})
-
-
-@dataclass
-class Prediction:
-    """One film to be made. Times are seconds since the epoch."""
-
-    id: str
-    reference: str
-    look: str
-    hero_name: str
-    seed: str
-    webhook: str
-    created_at: float
-    token: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
-    status: str = QUEUED
-    progress: float = 0.0
-    error_code: str = ""
-    error_message: str = ""
-    has_poster: bool = False
-    has_video: bool = False
-    tries: int = 0
-    render_seconds: float | None = None
-    cpu_seconds: float | None = None
-    started_at: float | None = None
-    finished_at: float | None = None
-    expires_at: float | None = None
-    told_final: bool = False
-
-    @property
-    def is_final(self) -> bool:
-        return self.status in FINAL
+RECORD, PHOTO, FILM, POSTER, RENDER = "prediction.json", "photo.jpg", "film.mp4", "poster.jpg", "render"
 
 
 class Store:
-    """All predictions in memory, their records on disk. Used by one event loop only."""
+    """The predictions of one studio; one process at a time."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder / "predictions"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._by_id: dict[str, Prediction] = {}
-        self._by_reference: dict[str, str] = {}
-        self._by_token: dict[str, str] = {}
+        self.root = folder / "predictions"
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def load(self) -> None:
-        """Read what an earlier process left; whatever was under way is queued again."""
-        known = {entry.name for entry in fields(Prediction)}
-        found = []
-        for path in sorted(self.folder.glob("*/prediction.json")):
-            try:
-                values = json.loads(path.read_text(encoding="utf-8"))
-                found.append(Prediction(**{name: values[name] for name in values if name in known}))
-            except (OSError, ValueError, TypeError):
-                logger.warning("studio_record_unreadable prediction=%s", path.parent.name)
-        for prediction in sorted(found, key=lambda each: each.created_at):
-            if not prediction.is_final:
-                prediction.status, prediction.started_at = QUEUED, None
-            self._index(prediction)
+    def folder(self, prediction: Prediction) -> Path:
+        return self.root / prediction.id
 
-    def add(self, prediction: Prediction, photo: bytes) -> None:
-        """Keep a new prediction and its photo."""
-        folder = self.path(prediction)
-        folder.mkdir(parents=True)
-        (folder / "photo.jpg").write_bytes(photo)
-        self.save(prediction)
-        self._index(prediction)
+    def photo(self, prediction: Prediction) -> Path:
+        return self.folder(prediction) / PHOTO
 
-    def save(self, prediction: Prediction) -> None:
-        """Replace the record on disk in one step."""
-        folder = self.path(prediction)
-        if not folder.is_dir():
-            return
-        descriptor, temporary = tempfile.mkstemp(dir=folder)
-        with open(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(asdict(prediction), stream)
-        os.replace(temporary, folder / "prediction.json")
+    def film(self, prediction: Prediction) -> Path:
+        return self.folder(prediction) / FILM
 
-    def drop_photo(self, prediction: Prediction) -> None:
-        """Forget the photo: a final prediction needs it no more."""
-        (self.path(prediction) / "photo.jpg").unlink(missing_ok=True)
+    def poster(self, prediction: Prediction) -> Path:
+        return self.folder(prediction) / POSTER
+
+    def create(self, prediction: Prediction, photo: bytes | None) -> None:
+        """Keep a new prediction, safe from a power cut when this returns. Nothing is left when it raises."""
+        folder = self.folder(prediction)
+        folder.mkdir(mode=0o700)
+        try:
+            if photo is not None:
+                _write(self.photo(prediction), photo, lasting=True)
+            self.save(prediction, lasting=True)
+            _sync_folder(self.root)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def save_photo(self, prediction: Prediction, photo: bytes) -> None:
+        """Keep the photo that was fetched for a prediction."""
+        _write(self.photo(prediction), photo, lasting=True)
+
+    def save(self, prediction: Prediction, *, lasting: bool = False) -> None:
+        """Replace the record. One that was removed meanwhile stays removed."""
+        text = json.dumps(prediction.record(), ensure_ascii=False)
+        try:
+            _write(self.folder(prediction) / RECORD, text.encode(), lasting=lasting)
+        except FileNotFoundError:
+            logger.info("record_gone prediction=%s", prediction.id)
+
+    def new_render_folder(self, prediction: Prediction) -> Path:
+        """Return an empty folder for a renderer to write into."""
+        folder = self.folder(prediction) / RENDER
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        return folder
+
+    def take_film(self, prediction: Prediction, made: Path) -> None:
+        """Make the renderer's film the one that is served."""
+        os.replace(made, self.film(prediction))
+
+    def take_poster(self, prediction: Prediction, made: Path) -> None:
+        """Serve the renderer's poster; the renderer keeps its own copy."""
+        _write(self.poster(prediction), made.read_bytes())
+
+    def end_render(self, prediction: Prediction) -> None:
+        """Remove what a renderer left, and the photo when the prediction is final."""
+        shutil.rmtree(self.folder(prediction) / RENDER, ignore_errors=True)
+        if prediction.is_final:
+            self.photo(prediction).unlink(missing_ok=True)
 
     def remove(self, prediction: Prediction) -> None:
-        """Forget a prediction altogether."""
-        self._by_id.pop(prediction.id, None)
-        self._by_reference.pop(prediction.reference, None)
-        self._by_token.pop(prediction.token, None)
-        shutil.rmtree(self.path(prediction), ignore_errors=True)
+        """Forget a prediction: photo, film, poster, record."""
+        # The record goes first, so that half a removal is not taken for a prediction after a restart.
+        (self.folder(prediction) / RECORD).unlink(missing_ok=True)
+        shutil.rmtree(self.folder(prediction), ignore_errors=True)
 
-    def get(self, prediction_id: str) -> Prediction | None:
-        return self._by_id.get(prediction_id)
-
-    def by_reference(self, reference: str) -> Prediction | None:
-        return self._by_id.get(self._by_reference.get(reference, ""))
-
-    def by_token(self, token: str) -> Prediction | None:
-        return self._by_id.get(self._by_token.get(token, ""))
-
-    def path(self, prediction: Prediction) -> Path:
-        return self.folder / prediction.id
-
-    def __iter__(self) -> Iterator[Prediction]:
-        return iter(list(self._by_id.values()))
-
-    def expired(self, *, now: float) -> list[Prediction]:
-        """Return the final predictions whose time is over."""
-        return [each for each in self if each.expires_at is not None and each.expires_at <= now]
-
-    def _index(self, prediction: Prediction) -> None:
-        self._by_id[prediction.id] = prediction
-        self._by_token[prediction.token] = prediction.id
-        if prediction.reference:
-            self._by_reference[prediction.reference] = prediction.id
+    def load(self) -> list[Prediction]:
+        """Return all predictions, oldest first, and remove folders that hold none."""
+        found = []
+        for folder in self.root.iterdir():
+            try:
+                prediction = Prediction.from_record(json.loads((folder / RECORD).read_bytes()))
+                if prediction.id != folder.name:
+                    raise ValueError("the record belongs elsewhere")
+                found.append(prediction)
+            except (OSError, ValueError, TypeError):
+                # A folder whose record was never written was never promised to anybody.
+                logger.warning("folder_without_record prediction=%s", folder.name)
+                shutil.rmtree(folder, ignore_errors=True)
+        return sorted(found, key=lambda prediction: prediction.created_at)
 
 
-def new_prediction(values: dict[str, Any], *, now: float) -> Prediction:
-    """Return a fresh prediction for checked request values."""
-    return Prediction(
-        id=f"film_{secrets.token_hex(12)}",
-        reference=values["reference"],
-        look=values["look"],
-        hero_name=values["hero_name"],
-        seed=values["seed"],
-        webhook=values["webhook"],
-        created_at=now,
-    )
+def _write(path: Path, content: bytes, *, lasting: bool = False) -> None:
+    """Replace a file in one step."""
+    temporary = path.with_name(f".{path.name}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "wb") as stream:
+        stream.write(content)
+        if lasting:
+            stream.flush()
+            os.fsync(stream.fileno())
+    os.replace(temporary, path)
+    if lasting:
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,136 +1,165 @@
-"""Signed webhooks: in order within a prediction, repeated with backoff until they are taken or it is too late."""
+"""Webhooks out: signed by Standard Webhooks, in order per prediction, repeated until they are taken.
+
+A progress event gives way to anything newer. All others are kept until a 2xx takes them, a 410 says
+that nobody wants any more, or an hour has passed.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import random
 import time
-import uuid
-from collections import deque
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass, field
 
 import aiohttp
 
-from ..signatures import sign
+from .. import signatures
 from .settings import StudioSettings
 
 logger = logging.getLogger(__name__)
 
-PROGRESS = "progress"
-PROGRESS_EVERY_SECONDS = 0.5
-BACKOFF_FIRST, BACKOFF_CAP = 0.5, 60.0
+PROGRESS_PAUSE = 0.5  # seconds between two progress events of one prediction
+KEPT_ANSWER_BYTES = 64 * 1024
 
 
-class _Message:
-    def __init__(self, kind: str, url: str, payload: dict[str, Any], on_taken: Callable[[], None]) -> None:
-        self.id = f"msg_{uuid.uuid4().hex}"
-        self.kind = kind
+@dataclass(frozen=True)
+class Event:
+    """One thing to tell. `id` stays the same however often it is sent; `body` is what is signed."""
+
+    id: str
+    body: bytes = field(repr=False)
+    is_progress: bool = False
+
+
+class Line:
+    """The events of one prediction, oldest first, and the task that sends them."""
+
+    def __init__(self, url: str) -> None:
         self.url = url
-        self.body = json.dumps(
-            {"type": f"prediction.{kind}", "timestamp": time.time(), "prediction": payload}, separators=(",", ":")
-        ).encode()
+        self.events: list[Event] = []
+        self.changed = asyncio.Event()
+        self.task: asyncio.Task[None] | None = None
+        self.progress_at = 0.0  # monotonic; when the next progress event may be sent
+        self.is_refused = False
+
+    def add(self, event: Event) -> None:
+        """Put an event at the end; a progress event that waits gives way to it."""
+        self.events = [waiting for waiting in self.events if not waiting.is_progress] + [event]
+        self.changed.set()
+
+    def take_off(self, event: Event) -> None:
+        self.events = [waiting for waiting in self.events if waiting is not event]
+
+
+class Messenger:
+    """Sends the events of all predictions. `on_taken` hears of each event that was taken or refused for good."""
+
+    def __init__(self, settings: StudioSettings, on_taken: Callable[[str, Event], None]) -> None:
+        self.settings = settings
         self.on_taken = on_taken
-        self.give_up_at = 0.0
+        self.lines: dict[str, Line] = {}
+        self.session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=100, keepalive_timeout=4.0),
+            timeout=aiohttp.ClientTimeout(total=settings.webhook_seconds),
+            headers={"User-Agent": "selfie-hero-studio/1"},
+            auto_decompress=False,
+        )
 
-
-class WebhookSender:
-    """Sends what predictions have to tell; one task for each prediction that has something to say."""
-
-    def __init__(self, settings: StudioSettings, secret: str) -> None:
-        self._settings = settings
-        self._secret = secret
-        self._lines: dict[str, deque[_Message]] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._session: aiohttp.ClientSession | None = None
-        self._progress_at: dict[str, float] = {}
-
-    def tell(
-        self,
-        prediction_id: str,
-        url: str,
-        kind: str,
-        payload: dict[str, Any],
-        on_taken: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Send one event. Of progress only the newest waits; every other kind is kept."""
-        if not url:
+    def send(self, prediction_id: str, url: str, event: Event) -> None:
+        """Send an event after all earlier ones of this prediction. Returns at once."""
+        line = self.lines.setdefault(prediction_id, Line(url))
+        if line.is_refused:
             return
-        line = self._lines.setdefault(prediction_id, deque())
-        message = _Message(kind, url, payload, on_taken)
-        if kind == PROGRESS:
-            if line and line[-1].kind == PROGRESS:
-                line.pop()
-            elif time.monotonic() - self._progress_at.get(prediction_id, 0.0) < PROGRESS_EVERY_SECONDS and not line:
-                return
-        message.give_up_at = time.monotonic() + self._settings.webhook_give_up_seconds
-        line.append(message)
-        if prediction_id not in self._tasks:
-            self._tasks[prediction_id] = asyncio.create_task(self._work_off(prediction_id))
+        line.add(event)
+        if line.task is None or line.task.done():
+            line.task = asyncio.create_task(self.work(prediction_id, line))
 
     def forget(self, prediction_id: str) -> None:
         """Send nothing more of this prediction."""
-        self._lines.pop(prediction_id, None)
-        self._progress_at.pop(prediction_id, None)
-        task = self._tasks.pop(prediction_id, None)
-        if task:
-            task.cancel()
+        line = self.lines.pop(prediction_id, None)
+        if line is not None and line.task is not None:
+            line.task.cancel()
 
     async def close(self) -> None:
-        """Stop sending."""
-        for prediction_id in list(self._tasks):
-            self.forget(prediction_id)
-        if self._session:
-            await self._session.close()
+        tasks = [line.task for line in self.lines.values() if line.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.session.close()
 
-    async def _work_off(self, prediction_id: str) -> None:
-        try:
-            line = self._lines[prediction_id]
-            while line:
-                message = line.popleft()
-                await self._deliver(message, line)
-                if message.kind == PROGRESS:
-                    self._progress_at[prediction_id] = time.monotonic()
-        finally:
-            if self._tasks.get(prediction_id) is asyncio.current_task():
-                self._tasks.pop(prediction_id, None)
-                self._lines.pop(prediction_id, None)
+    async def work(self, prediction_id: str, line: Line) -> None:
+        """Send what waits in this line, one event at a time."""
+        while line.events:
+            event = line.events[0]
+            if event.is_progress and not await self.may_send_progress(line):
+                continue
+            is_settled = await self.deliver(prediction_id, line, event)
+            line.take_off(event)
+            if is_settled:
+                self.on_taken(prediction_id, event)
 
-    async def _deliver(self, message: _Message, line: deque[_Message]) -> None:
+    async def may_send_progress(self, line: Line) -> bool:
+        """Keep the pause between progress events; return False when something newer came meanwhile."""
+        pause = line.progress_at - time.monotonic()
+        if pause > 0:
+            line.changed.clear()
+            if await _set_within(line.changed, pause):
+                return False
+        line.progress_at = time.monotonic() + PROGRESS_PAUSE
+        return True
+
+    async def deliver(self, prediction_id: str, line: Line, event: Event) -> bool:
+        """Send one event until it is taken or refused for good (True), or is given up (False)."""
+        give_up_at = time.monotonic() + self.settings.webhook_patience.total_seconds()
+        first, longest = self.settings.webhook_backoff
         tries = 0
-        while time.monotonic() < message.give_up_at:
-            status = await self._post(message)
-            if status is not None and 200 <= status < 300:
-                message.on_taken()
-                return
-            if status == 410:
-                return
-            if message.kind == PROGRESS and line:
-                return
+        while True:
+            status = await self.post(line.url, event)
             tries += 1
-            if tries in (1, 5, 20):
-                logger.warning("studio_webhook_refused message=%s kind=%s tries=%d", message.id, message.kind, tries)
-            await asyncio.sleep(random.uniform(0, min(BACKOFF_CAP, BACKOFF_FIRST * 2**tries)))  # noqa: S311
-
-    async def _post(self, message: _Message) -> int | None:
-        """Return the HTTP status, or None when there was no answer."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=self._settings.webhook_seconds), trust_env=False
+            if status is not None and 200 <= status < 300:
+                return True
+            if status == 410:
+                logger.info("webhook_unwanted prediction=%s", prediction_id)
+                line.is_refused = True
+                line.events = []
+                return True
+            logger.info(
+                "webhook_not_taken prediction=%s event=%s status=%s tries=%d", prediction_id, event.id, status, tries
             )
-        timestamp = int(time.time())
+            pause = random.uniform(0, min(longest, first * 2 ** min(tries, 30)))  # noqa: S311 not a secret
+            if event.is_progress:
+                line.changed.clear()
+                if line.events[0] is not event or await _set_within(line.changed, pause):
+                    return False
+            else:
+                await asyncio.sleep(pause)
+            if time.monotonic() > give_up_at:
+                logger.warning("webhook_given_up prediction=%s event=%s", prediction_id, event.id)
+                return False
+
+    async def post(self, url: str, event: Event) -> int | None:
+        """Send an event once; return the status it was answered with, or None."""
+        now = int(time.time())
+        secret = self.settings.credentials.webhook_secret
         headers = {
             "Content-Type": "application/json",
-            "webhook-id": message.id,
-            "webhook-timestamp": str(timestamp),
-            "webhook-signature": sign(self._secret, message_id=message.id, timestamp=timestamp, body=message.body),
+            "webhook-id": event.id,
+            "webhook-timestamp": str(now),
+            "webhook-signature": signatures.sign(secret, message_id=event.id, timestamp=now, body=event.body),
         }
         try:
-            async with self._session.post(
-                message.url, data=message.body, headers=headers, allow_redirects=False
-            ) as answer:
+            async with self.session.post(url, data=event.body, headers=headers, allow_redirects=False) as answer:
+                await answer.content.read(KEPT_ANSWER_BYTES)
                 return answer.status
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
             return None
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True

@@ -1,114 +1,140 @@
-"""A renderer process: `python -m providers.studio.worker MODULE:CLASS`.
+"""One renderer in a process of its own: `python -m providers.studio.worker SOCKET PARENT RENDERER LOOKS`.
 
-Orders come as JSON lines on stdin, news go as JSON lines to what was stdout; whatever a library
-prints goes to stderr. It dies with its parent.
+The parent (`pool`) and this process write JSON lines to each other over a socket pair, so that nothing
+a library prints gets in between.
 
-    → {"order": "render", "photo": path, "folder": path, "look", "hero_name", "seed"} | {"order": "cancel"}
-    ← {"news": "ready"} | {"news": "progress", "value"} | {"news": "poster"}
-    ← {"news": "done", "seconds", "cpu_seconds", "rss"} | {"news": "failed", "code", "message"} | {"news": "canceled"}
+    parent says  {"do": "render", "photo", "look", "hero_name", "seed", "folder"}   {"do": "stop"}
+    we say       {"said": "warm"}   {"said": "progress", "value"}   {"said": "poster", "path"}
+                 {"said": "film", "video", "render_seconds", "cpu_seconds", "process_bytes"}
+                 {"said": "no_face" | "unreadable_photo" | "canceled" | "failed", "detail"}
+
+When the parent dies this process is killed; when the parent closes the socket it ends.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib
 import json
-import logging
 import os
 import queue
 import signal
+import socket
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from .outcomes import Cancelled, NoFace, UnreadablePhoto
 
-logger = logging.getLogger(__name__)
-
 PR_SET_PDEATHSIG = 1
-PROGRESS_EVERY_SECONDS = 0.2
+NICENESS = 5
+PROGRESS_PAUSE = 0.2  # seconds between two reports; more would tell nobody more
 
 
-def main() -> None:
-    """Render one film after another until stdin ends."""
-    parent = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        return
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(5)
-    out = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
-    os.dup2(2, 1)
-    logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
-    module_name, _, class_name = sys.argv[1].partition(":")
-    renderer = getattr(importlib.import_module(module_name), class_name)()
-    renderer.warm_up(["neon-noir"])
-    orders: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-    stop = threading.Event()
-    threading.Thread(target=_read_orders, args=(orders, stop), daemon=True).start()
-    _say(out, news="ready")
-    while (order := orders.get()) is not None:
-        _render(renderer, order, stop, out)
+class Worker:
+    """Renders one prediction after the other; a thread listens for what the parent says meanwhile."""
 
+    def __init__(self, connection: socket.socket, renderer: Any, looks: list[str]) -> None:
+        self.connection = connection
+        self.renderer = renderer
+        self.looks = looks
+        self.stop = threading.Event()
+        self.orders: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self.last_progress_at = 0.0
 
-def _read_orders(orders: queue.SimpleQueue[dict[str, Any] | None], stop: threading.Event) -> None:
-    for line in sys.stdin:
-        order = json.loads(line)
-        if order["order"] == "cancel":
-            stop.set()
+    def run(self) -> None:
+        """Warm up, then render whatever is asked for until the parent closes the socket."""
+        threading.Thread(target=self.listen, daemon=True).start()
+        self.renderer.warm_up(self.looks)
+        self.say("warm")
+        while (order := self.orders.get()) is not None:
+            self.render(order)
+
+    def listen(self) -> None:
+        with self.connection.makefile("rb") as lines:
+            for line in lines:
+                message = json.loads(line)
+                if message["do"] == "render":
+                    self.stop.clear()
+                    self.orders.put(message)
+                else:
+                    self.stop.set()
+        self.stop.set()
+        self.orders.put(None)
+
+    def render(self, order: dict[str, Any]) -> None:
+        started_at, cpu_before = time.monotonic(), time.process_time()
+        self.last_progress_at = 0.0
+        try:
+            film = self.renderer.render(
+                Path(order["photo"]).read_bytes(),
+                look=order["look"],
+                hero_name=order["hero_name"],
+                seed=order["seed"],
+                folder=Path(order["folder"]),
+                on_progress=self.progress,
+                on_poster=lambda path: self.say("poster", path=str(path)),
+                should_stop=self.stop.is_set,
+            )
+        except NoFace:
+            self.say("no_face")
+        except UnreadablePhoto as error:
+            self.say("unreadable_photo", detail=str(error))
+        except Cancelled:
+            self.say("canceled")
+        except Exception as error:  # noqa: BLE001 whatever it is, the parent must hear of it
+            self.say("failed", detail=f"{type(error).__name__}: {error}"[:300])
         else:
-            stop.clear()
-            orders.put(order)
-    stop.set()
-    orders.put(None)
+            self.say(
+                "film",
+                video=str(film.video),
+                render_seconds=round(time.monotonic() - started_at, 3),
+                cpu_seconds=round(time.process_time() - cpu_before, 3),
+                process_bytes=process_bytes(),
+            )
+
+    def progress(self, value: float) -> None:
+        now = time.monotonic()
+        if now - self.last_progress_at >= PROGRESS_PAUSE:
+            self.last_progress_at = now
+            self.say("progress", value=float(value))
+
+    def say(self, said: str, **content: Any) -> None:
+        self.connection.sendall(json.dumps({"said": said, **content}).encode() + b"\n")
 
 
-def _render(renderer: Any, order: dict[str, Any], stop: threading.Event, out: IO[str]) -> None:
-    begun, cpu = time.monotonic(), time.process_time()
-    told = 0.0
-
-    def progress(value: float) -> None:
-        nonlocal told
-        if time.monotonic() - told >= PROGRESS_EVERY_SECONDS:
-            told = time.monotonic()
-            _say(out, news="progress", value=round(value, 3))
-
+def process_bytes() -> int:
+    """Return how much memory this process holds."""
     try:
-        renderer.render(
-            Path(order["photo"]).read_bytes(),
-            look=order["look"],
-            hero_name=order["hero_name"],
-            seed=order["seed"],
-            folder=Path(order["folder"]),
-            on_progress=progress,
-            on_poster=lambda _path: _say(out, news="poster"),
-            should_stop=stop.is_set,
-        )
-    except Cancelled:
-        _say(out, news="canceled")
-    except NoFace:
-        _say(out, news="failed", code="no_face", message="no face in the photo")
-    except (UnreadablePhoto, FileNotFoundError) as error:
-        _say(out, news="failed", code="unreadable_photo", message=type(error).__name__)
-    except Exception as error:
-        logger.exception("studio_render_failed")
-        _say(out, news="failed", code="render_failed", message=type(error).__name__)
-    else:
-        seconds, cpu_seconds = time.monotonic() - begun, time.process_time() - cpu
-        _say(out, news="done", seconds=round(seconds, 3), cpu_seconds=round(cpu_seconds, 3), rss=_resident_bytes())
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
-def _resident_bytes() -> int:
-    """Return how much memory this process has in use."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+def die_with_parent(parent: int) -> None:
+    """Ask to be killed when the parent dies. Where the kernel cannot, the closed socket ends us between films."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it died before the question
+        os._exit(1)
 
 
-def _say(out: IO[str], **news: Any) -> None:
-    out.write(json.dumps(news) + "\n")
+def main(arguments: list[str]) -> None:
+    descriptor, parent, name, looks = int(arguments[0]), int(arguments[1]), arguments[2], arguments[3].split(",")
+    die_with_parent(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the terminal is the parent's to handle
+    with contextlib.suppress(OSError):
+        os.nice(NICENESS)
+    module, _, attribute = name.partition(":")
+    renderer = getattr(importlib.import_module(module), attribute)()
+    connection = socket.socket(fileno=descriptor)
+    # The parent went away: nothing left to say.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        Worker(connection, renderer, looks).run()
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

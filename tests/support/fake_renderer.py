@@ -1,7 +1,10 @@
-"""A renderer that makes a real, tiny film in no time, and misbehaves when the hero's name asks for it.
+"""A renderer for tests of the studio: a tiny real film in a third of a second, and misbehaviour by hero name.
 
-CRASH kills the process, HANG never goes on, SLOW takes 10 s, NOFACE finds none, CRASHONCE kills it the first time.
+CRASH dies every time, CRASH-ONCE the first time, HANG neither moves nor stops, SLOW takes ten seconds,
+NOFACE, UNREADABLE and BROKEN raise, HOARD takes a lot of memory.
 """
+
+from __future__ import annotations
 
 import os
 import signal
@@ -12,11 +15,10 @@ from pathlib import Path
 
 import av
 import numpy as np
-from PIL import Image
 
-from providers.studio.outcomes import Cancelled, NoFace
+from providers.studio.outcomes import Cancelled, NoFace, UnreadablePhoto
 
-FRAMES, RATE, WIDTH, HEIGHT = 24, 24, 72, 128
+POSTER = b"\xff\xd8\xff\xe0fake poster\xff\xd9"
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,14 @@ class Film:
 
 
 class Renderer:
+    def __init__(self) -> None:
+        self.hoard: list[bytearray] = []
+
     def warm_up(self, looks: Iterable[str] = ()) -> None:
-        """Nothing to warm."""
+        assert list(looks)
+        time.sleep(float(os.environ.get("FAKE_WARM_UP_SECONDS", "0")))
+        if os.environ.get("FAKE_NEVER_WARM"):
+            raise RuntimeError("no models")
 
     def render(
         self,
@@ -45,33 +53,47 @@ class Renderer:
         on_poster: Callable[[Path], None],
         should_stop: Callable[[], bool],
     ) -> Film:
-        assert photo.startswith(b"\xff\xd8")
+        assert photo and look and seed
+        on_progress(0.0)
+        self.misbehave(hero_name, folder)
+        poster, video = folder / "poster.jpg", folder / "film.mp4"
+        poster.write_bytes(POSTER)
+        on_poster(poster)
+        steps, pause = (200, 0.05) if hero_name == "SLOW" else (10, 0.02)
+        for step in range(steps):
+            if should_stop():
+                raise Cancelled
+            time.sleep(pause)
+            on_progress(step / steps)
+        frames = write_film(video)
+        on_progress(1.0)
+        return Film(video, poster, frames / 24, frames, 64, 64)
+
+    def misbehave(self, hero_name: str, folder: Path) -> None:
+        marker = folder.parent / "crashed"
+        if hero_name == "CRASH" or (hero_name == "CRASH-ONCE" and not marker.exists()):
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if hero_name == "HANG":
+            time.sleep(600)
         if hero_name == "NOFACE":
             raise NoFace
-        crashed = folder / "crashed"
-        if hero_name == "CRASH" or (hero_name == "CRASHONCE" and not crashed.exists()):
-            crashed.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        poster = folder / "poster.jpg"
-        Image.new("RGB", (WIDTH, HEIGHT), (200, 30, 90)).save(poster)
-        on_poster(poster)
-        pause = {"SLOW": 10 / FRAMES, "HANG": 3600.0}.get(hero_name, 0.01)
-        video = folder / "film.mp4"
-        temporary = folder / "film.part.mp4"
-        with av.open(str(temporary), "w", options={"movflags": "faststart"}) as container:
-            stream = container.add_stream("libx264", rate=RATE)
-            stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-            for number in range(FRAMES):
-                end = time.monotonic() + pause
-                while time.monotonic() < end:
-                    if should_stop():
-                        raise Cancelled
-                    time.sleep(0.01)
-                picture = np.full((HEIGHT, WIDTH, 3), number * 10, np.uint8)
-                for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
-                    container.mux(packet)
-                on_progress((number + 1) / FRAMES)
-            for packet in stream.encode(None):
-                container.mux(packet)
-        temporary.rename(video)
-        return Film(video, poster, FRAMES / RATE, FRAMES, WIDTH, HEIGHT)
+        if hero_name == "UNREADABLE":
+            raise UnreadablePhoto("not a picture")
+        if hero_name == "BROKEN":
+            raise RuntimeError("broken")
+        if hero_name == "HOARD":
+            self.hoard.append(bytearray(os.urandom(1)) * (300 * 2**20))
+
+
+def write_film(path: Path) -> int:
+    """Write a real MP4 of twelve dark frames and return their number."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=24)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        for shade in range(12):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), shade * 10, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return 12

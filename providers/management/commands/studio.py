@@ -1,32 +1,29 @@
-"""`manage.py studio`: the local video provider in its own process. Needs neither database nor Redis."""
+"""`manage.py studio`: the local provider, in a process of its own. Needs no database and no Redis."""
 
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
 from typing import Any
 
-from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from providers.studio import credentials
-from providers.studio.server import serve
-from providers.studio.settings import from_environment
+from providers.studio import server, settings
+from providers.studio.credentials import BadCredentials
 
 
 class Command(BaseCommand):
-    help = "Run the studio: a video provider that renders films on this machine's CPU."
-    requires_system_checks = ()
+    help = "Run the studio, the provider that makes films on this machine."
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument("--port", type=int, default=int(os.environ.get("STUDIO_PORT") or 9000))
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+        parser.add_argument("--port", type=int, help="port to listen on; default: STUDIO_PORT, or 9000")
 
-    def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
-        folder = Path(os.environ.get("STUDIO_DIR") or settings.VAR_DIR / "studio")
-        chosen = from_environment(os.environ, folder=folder, host=host, port=port)
+    def handle(self, *args: Any, host: str, port: int | None, **options: Any) -> None:
         try:
-            serve(chosen, credentials.load(folder, os.environ))
+            chosen = settings.from_environment(os.environ, host=host, port=port)
+            server.run(chosen)
+        except (settings.BadSetting, BadCredentials) as error:
+            raise CommandError(str(error)) from error
         except OSError as error:
-            sys.exit(f"The studio cannot listen on {host}:{port}: {error.strerror}.")
+            raise CommandError(f"The studio cannot run on {host}: {error.strerror or error}.") from error

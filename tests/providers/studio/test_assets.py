@@ -28,6 +28,7 @@ def test_the_stored_plates_are_small_enough_to_ship():
     assert sum(path.stat().st_size for path in assets.BAKED.rglob("*.*")) < 2_000_000
 
 
+@pytest.mark.slow
 def test_the_stored_plates_are_what_the_code_draws():
     city, stored = build_city(NEON_NOIR), assets.load_city(NEON_NOIR)
     for plate in assets.CITY_PLATES:

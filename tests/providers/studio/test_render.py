@@ -206,6 +206,7 @@ def test_an_unknown_look_is_refused(renderer, astronaut, tmp_path):
         render(renderer, astronaut, tmp_path, look="vaporwave")
 
 
+@pytest.mark.slow
 def test_the_same_seed_draws_the_same_frames_and_another_seed_others(renderer, astronaut):
     numbers = (3, 27, 90, POSTER_FRAME)
     one = director(renderer, astronaut)
@@ -225,6 +226,7 @@ def test_every_look_can_be_filmed(renderer, astronaut, look):
         assert frame.std() > 20
 
 
+@pytest.mark.slow
 def test_a_rotated_photo_gives_the_same_hero(renderer, astronaut):
     upright = Image.open(io.BytesIO(astronaut))
     exif = Image.Exif()
@@ -249,6 +251,7 @@ def test_a_cut_out_photo_is_used_as_it_is_cut(renderer, astronaut):
     assert shooting.frame(POSTER_FRAME)[..., :3].mean() > 25
 
 
+@pytest.mark.slow
 def test_many_sizes_and_crops_can_be_filmed(renderer, astronaut):
     picture = cv2.imdecode(np.frombuffer(astronaut, np.uint8), cv2.IMREAD_COLOR)
     crops = (

@@ -1,0 +1,163 @@
+"""What staff may do to jobs: each through `jobs.services`, after a question with numbers, with an audit entry."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import ModelAdmin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+
+from .. import services
+from ..models import Job
+from . import parts
+
+logger = logging.getLogger(__name__)
+
+_LISTED = 20
+
+
+def _cancel(job_id: UUID, *, now: datetime, actor: Any) -> Job | None:
+    if not services.cancel_job(job_id, now=now, by="staff"):
+        raise services.NotPossible("it had ended already")
+    services.audit(actor, "job_canceled", str(job_id), {}, now=now)
+    return None
+
+
+def _retry(job_id: UUID, *, now: datetime, actor: Any) -> Job | None:
+    return services.retry_job(job_id, now=now, actor=actor)
+
+
+def _erase(job_id: UUID, *, now: datetime, actor: Any) -> Job | None:
+    services.erase_job(job_id, now=now, by="staff")
+    services.audit(actor, "job_erased", str(job_id), {}, now=now)
+    return None
+
+
+@dataclass(frozen=True)
+class StaffAction:
+    """One thing staff can do. `possible` says for which jobs, `otherwise` why not for the others."""
+
+    name: str
+    button: str
+    question: str
+    warning: str
+    done: str
+    possible: Q
+    otherwise: str
+    act: Callable[..., Job | None]
+
+    def is_possible(self, job: Job) -> bool:
+        return Job.objects.filter(self.possible, pk=job.pk).exists()
+
+
+CANCEL = StaffAction(
+    name="cancel_jobs",
+    button="Cancel",
+    question="cancel",
+    warning="Their predictions are told to stop. A canceled job stays canceled.",
+    done="canceled",
+    possible=Q(status__in=Job.OPEN),
+    otherwise="ended already",
+    act=_cancel,
+)
+RETRY = StaffAction(
+    name="retry_jobs",
+    button="Try again",
+    question="try again",
+    warning="Each gets a new job with the same photo, look and name; the old one stays as it ended. Films cost again.",
+    done="tried again",
+    possible=Q(status__in=Job.FINAL, erased_at=None) & (~Q(clean_key="") | ~Q(raw_key="")),
+    otherwise="still under way, or the photo is gone",
+    act=_retry,
+)
+ERASE = StaffAction(
+    name="erase_jobs",
+    button="Erase",
+    question="erase",
+    warning="Photo, film, poster and name are removed here and at the providers. This cannot be undone.",
+    done="erased",
+    possible=Q(erased_at=None),
+    otherwise="erased already",
+    act=_erase,
+)
+
+
+def run(action: StaffAction, model_admin: ModelAdmin, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
+    """Ask first, then do it to each job it is possible for, and say how many changed and why others did not."""
+    back = _back(request)
+    if request.POST.get("confirmed") == "yes":
+        # By id alone: a job that left the filtered list meanwhile is still one that was asked about.
+        chosen = Job.objects.filter(pk__in=request.POST.getlist(ACTION_CHECKBOX_NAME)[: parts.MAX_BULK])
+        _perform(action, model_admin, request, list(chosen.values_list("pk", flat=True)))
+        return HttpResponseRedirect(back) if back else None
+    ids = list(jobs.order_by("-created_at").values_list("pk", flat=True)[: parts.MAX_BULK + 1])
+    if len(ids) > parts.MAX_BULK:
+        text = f"That is more than {parts.MAX_BULK} jobs. Filter the list further, or take them page by page."
+        model_admin.message_user(request, text, messages.ERROR)
+        return None
+    chosen = Job.objects.filter(pk__in=ids).select_related("look").order_by("-created_at")
+    possible = chosen.filter(action.possible).count()
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "opts": model_admin.opts,
+        "title": f"{action.button}: {parts.counted(len(ids), 'job')}",
+        "action": action,
+        "ids": ids,
+        "possible": parts.counted(possible, "job") if possible else "",
+        "impossible": parts.counted(len(ids) - possible, "job") if len(ids) > possible else "",
+        "listed": chosen[:_LISTED],
+        "more": max(0, len(ids) - _LISTED),
+        "checkbox_name": ACTION_CHECKBOX_NAME,
+        "back": back,
+        "leave": back or request.get_full_path(),
+    }
+    return TemplateResponse(request, "admin/jobs/job/confirm.html", context)
+
+
+def _perform(action: StaffAction, model_admin: ModelAdmin, request: HttpRequest, ids: list[UUID]) -> None:
+    now = timezone.now()
+    possible = set(Job.objects.filter(action.possible, pk__in=ids).values_list("pk", flat=True))
+    done, impossible, broken, made = 0, len(ids) - len(possible), 0, []
+    for job_id in sorted(possible):
+        try:
+            made.append(action.act(job_id, now=now, actor=request.user))
+            done += 1
+        except services.NotPossible:
+            impossible += 1
+        except OSError as error:
+            # The photo's file is gone, or storage does not answer: the others still get their turn.
+            logger.warning("staff_action_failed action=%s job=%s error=%s", action.name, job_id, type(error).__name__)
+            broken += 1
+    if done:
+        text: str = f"{parts.counted(done, 'job')} {action.done}."
+        if done == 1 and made[0] is not None:
+            address = reverse("admin:jobs_job_change", args=[made[0].pk])
+            text = format_html('{} The new job is <a href="{}">{}</a>.', text, address, str(made[0].pk)[:8])
+        model_admin.message_user(request, text, messages.SUCCESS)
+    if impossible:
+        text = f"{parts.counted(impossible, 'job')} left as before: {action.otherwise}."
+        model_admin.message_user(request, text, messages.WARNING)
+    if broken:
+        text = f"{parts.counted(broken, 'job')} left as before: a file could not be reached. Try again later."
+        model_admin.message_user(request, text, messages.ERROR)
+
+
+def _back(request: HttpRequest) -> str:
+    """Return where a button on a job's own page leads back to, '' for the list."""
+    try:
+        job_id = UUID(request.POST.get("back", ""))
+    except ValueError:
+        return ""
+    return reverse("admin:jobs_job_change", args=[job_id])

@@ -1,0 +1,100 @@
+"""Webhook deliveries as they came, and what became of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+
+from providers.admin import pill
+
+from .. import queues, services
+from ..models import Lane, WebhookDelivery
+from . import parts
+
+_SHOWN_BYTES = 4096
+_GENUINE = (WebhookDelivery.Verdict.VALID, WebhookDelivery.Verdict.UNKNOWN)
+_VERDICT_COLOURS = {"valid": "succeeded", "forged": "failed", "stale": "failed", "unknown": "queued"}
+
+
+def apply_again(deliveries: QuerySet[WebhookDelivery], *, now: datetime) -> list[int]:
+    """Have deliveries applied once more and return their ids.
+
+    Only genuine ones whose body is still here; applying one twice changes nothing.
+    """
+    with transaction.atomic():
+        ids = list(deliveries.filter(verdict__in=_GENUINE).exclude(body=b"").values_list("pk", flat=True))
+        WebhookDelivery.objects.filter(pk__in=ids).update(due_at=now, apply_tries=0)
+        queues.nudge_after_commit(Lane.COLLECT)
+    return ids
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(parts.ReadOnlyAdmin):
+    list_display = ("received_at", "provider", "event_id", "verdict_pill", "job_link", "applied_at", "error")
+    list_filter = ("verdict", "provider", ("applied_at", admin.EmptyFieldListFilter))
+    list_select_related = ("attempt",)
+    search_fields = ("event_id__startswith", "attempt_token__startswith")
+    search_help_text = "The beginning of an event id or an attempt token."
+    date_hierarchy = "received_at"
+    ordering = ("-received_at",)
+    actions = ("apply_again",)
+    fields = (
+        *("received_at", "provider", "event_id", "verdict_pill", "job_link", "attempt_token"),
+        *("due_at", "applied_at", "apply_tries", "error", "headers_text", "body_text"),
+    )
+    readonly_fields = ("verdict_pill", "job_link", "headers_text", "body_text")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
+        rows = super().get_queryset(request)
+        is_one = request.resolver_match is not None and "object_id" in request.resolver_match.kwargs
+        return rows if is_one else rows.defer("body", "headers")
+
+    @admin.display(description="verdict", ordering="verdict")
+    def verdict_pill(self, delivery: WebhookDelivery) -> str:
+        return pill(delivery.verdict, css=_VERDICT_COLOURS.get(delivery.verdict, "canceled"))
+
+    @admin.display(description="job")
+    def job_link(self, delivery: WebhookDelivery) -> str:
+        if delivery.attempt is None:
+            return "–"
+        address = reverse("admin:jobs_job_change", args=[delivery.attempt.job_id])
+        return format_html(
+            '<a href="{}">{} #{}</a>', address, str(delivery.attempt.job_id)[:8], delivery.attempt.number
+        )
+
+    @admin.display(description="headers")
+    def headers_text(self, delivery: WebhookDelivery) -> str:
+        text = "\n".join(f"{name}: {value}" for name, value in delivery.headers.items())
+        return format_html('<pre class="raw">{}</pre>', text or "–")
+
+    @admin.display(description="body")
+    def body_text(self, delivery: WebhookDelivery) -> str:
+        body = bytes(delivery.body)
+        text = body[:_SHOWN_BYTES].decode("utf-8", "replace")
+        if len(body) > _SHOWN_BYTES:
+            text += f"\n… {len(body) - _SHOWN_BYTES} bytes more"
+        return format_html('<pre class="raw">{}</pre>', text or "–")
+
+    @admin.action(description="Apply again", permissions=["act"])
+    def apply_again(self, request: HttpRequest, deliveries: QuerySet[WebhookDelivery]) -> None:
+        now = timezone.now()
+        chosen = deliveries.count()
+        if chosen > parts.MAX_BULK:
+            self.message_user(request, f"At most {parts.MAX_BULK} at once, please.", messages.ERROR)
+            return
+        ids = apply_again(deliveries, now=now)
+        for number in ids:
+            services.audit(request.user, "delivery_applied_again", str(number), {}, now=now)
+        if ids:
+            what = parts.counted(len(ids), "delivery", "deliveries")
+            self.message_user(request, f"{what} will be applied again within seconds.", messages.SUCCESS)
+        if chosen > len(ids):
+            left = parts.counted(chosen - len(ids), "delivery", "deliveries")
+            self.message_user(request, f"{left} left out: not genuine, or the body is erased.", messages.WARNING)

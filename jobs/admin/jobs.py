@@ -1,0 +1,295 @@
+"""Jobs for staff: a list that answers "what is going on", and a page with the whole story of one."""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.views.decorators.http import require_POST
+
+from providers.admin import pill
+
+from .. import sentences, services, snapshots, storage
+from ..models import Attempt, Job, WebhookDelivery
+from . import actions, filters, parts
+
+_EVENTS_SHOWN = 1000
+_DELIVERIES_SHOWN = 200
+_ATTEMPT_COLOURS = {
+    Attempt.Status.SUCCEEDED: "succeeded",
+    Attempt.Status.FAILED: "failed",
+    Attempt.Status.TIMED_OUT: "failed",
+    Attempt.Status.CANCELED: "canceled",
+    Attempt.Status.SUPERSEDED: "canceled",
+    Attempt.Status.UNCONFIRMED: "queued",
+}
+
+
+@admin.register(Job)
+class JobAdmin(parts.ReadOnlyAdmin):
+    list_display = (
+        *("thumbnail", "short_id", "state", "look", "hero_name", "age"),
+        *("attempt_count", "newest_provider", "failure_code"),
+    )
+    list_display_links = ("thumbnail", "short_id")
+    list_filter = (
+        *("status", "stage", "look", filters.ProviderFilter, filters.FailureFilter),
+        ("created_at", admin.DateFieldListFilter),
+    )
+    list_select_related = ("look",)
+    list_per_page = 50
+    search_fields = ("id",)
+    search_help_text = "A job's id or its beginning, an address with one, an owner (v:… or u:…), or a user's name."
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    actions = (actions.CANCEL.name, actions.RETRY.name, actions.ERASE.name)
+    change_form_template = "admin/jobs/job/change_form.html"
+    fieldsets = (
+        (None, {"fields": ("pictures", "state", "failure", "look", "hero_name", "owner", "email", "locale")}),
+        ("Times", {"fields": ("times", "deadline_at", "erase_at", "erased_at")}),
+        ("In the line", {"fields": ("lane", "due_at", "lane_tries", "reason", "progress")}),
+        ("Files and consent", {"fields": ("photo", "film", "share", "consent", "idempotency_key")}),
+    )
+    readonly_fields = ("pictures", "state", "failure", "times", "reason", "photo", "film", "share", "consent")
+
+    # --- The list ---------------------------------------------------------------------------------
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
+        attempts = Attempt.objects.filter(job=OuterRef("pk")).order_by()
+        count = attempts.values("job").annotate(number=Count("pk")).values("number")
+        newest = attempts.order_by("-number").values("provider__title")[:1]
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                attempt_number=Coalesce(Subquery(count, output_field=IntegerField()), 0),
+                provider_title=Subquery(newest),
+            )
+        )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Job], search_term: str
+    ) -> tuple[QuerySet[Job], bool]:
+        return (filters.search(queryset, search_term) if search_term.strip() else queryset), False
+
+    @admin.display(description="")
+    def thumbnail(self, job: Job) -> str:
+        address = _poster_url(job, now=timezone.now())
+        if not address:
+            return format_html('<span class="thumbnail thumbnail-none" aria-label="no picture yet"></span>')
+        return format_html('<img class="thumbnail" src="{}" alt="poster" loading="lazy">', address)
+
+    @admin.display(description="id", ordering="id")
+    def short_id(self, job: Job) -> str:
+        return format_html('<code title="{}">{}</code>', job.pk, str(job.pk)[:8])
+
+    @admin.display(description="state", ordering="status")
+    def state(self, job: Job) -> str:
+        if job.is_final:
+            erased = format_html(" {}", pill("erased", css="canceled")) if job.erased_at else ""
+            return format_html("{}{}", pill(job.status), erased)
+        share = f"{job.stage.replace('_', ' ')}, {job.progress:.0%}"
+        return format_html('{} <span class="stage stage-{}">{}</span>', pill(job.status), job.stage, share)
+
+    @admin.display(description="age", ordering="-created_at")
+    def age(self, job: Job) -> str:
+        return format_html('<span title="{}">{}</span>', job.created_at, parts.age(job.created_at, now=timezone.now()))
+
+    @admin.display(description="attempts", ordering="attempt_number")
+    def attempt_count(self, job: Any) -> int:
+        return job.attempt_number
+
+    @admin.display(description="provider")
+    def newest_provider(self, job: Any) -> str:
+        return job.provider_title or "–"
+
+    # --- One job ----------------------------------------------------------------------------------
+
+    @admin.display(description="poster")
+    def pictures(self, job: Job) -> str:
+        address = _poster_url(job, now=timezone.now())
+        return format_html('<img class="poster" src="{}" alt="poster">', address) if address else "none yet"
+
+    @admin.display(description="failure")
+    def failure(self, job: Job) -> str:
+        said = sentences.failure(job.failure_code)
+        return format_html("<code>{}</code>: {} {}", said["code"], said["message"], said["next_step"]) if said else "–"
+
+    @admin.display(description="times")
+    def times(self, job: Job) -> str:
+        first, end = job.first_frame_at, job.finished_at
+        return format_html(
+            "accepted {}; first picture {}; ended {}",
+            _moment(job.created_at),
+            f"after {parts.span(first - job.created_at)}" if first else "not yet",
+            f"after {parts.span(end - job.created_at)}" if end else "not yet",
+        )
+
+    @admin.display(description="reason")
+    def reason(self, job: Job) -> str:
+        return sentences.reason(job.reason_code, job.reason_subject) or "–"
+
+    @admin.display(description="photo")
+    def photo(self, job: Job) -> str:
+        if job.erased_at:
+            return "erased"
+        if job.clean_key:
+            return f"clean copy here; {job.photo_bytes / 1000:.0f} kB came in"
+        return f"as it came, {job.photo_bytes / 1000:.0f} kB, not cleaned yet" if job.raw_key else "not here (any more)"
+
+    @admin.display(description="film")
+    def film(self, job: Job) -> str:
+        if not job.video_key:
+            return "–"
+        address = storage.signed_url(job.video_key, filename=snapshots.film_name(job), now=timezone.now())
+        return format_html(
+            '<a href="{}">Watch the film</a> ({} s, {} kB)',
+            address,
+            f"{job.video_seconds or 0:.1f}",
+            f"{job.video_bytes / 1000:.0f}",
+        )
+
+    @admin.display(description="shared at")
+    def share(self, job: Job) -> str:
+        if not job.share_slug:
+            return "not shared"
+        return format_html('<a href="{0}">{0}</a>', reverse("share", args=[job.share_slug]))
+
+    @admin.display(description="consent")
+    def consent(self, job: Job) -> str:
+        return f"version {job.consent_version}, {_moment(job.consent_at)}"
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            job = Job.objects.filter(pk=UUID(object_id)).first()
+        except ValueError:
+            job = None
+        story = self._story(request, job) if job and self.has_view_permission(request, job) else {}
+        return super().change_view(request, object_id, form_url, {**story, **(extra_context or {})})
+
+    def _story(self, request: HttpRequest, job: Job) -> dict[str, Any]:
+        """Return all that happened to a job, in order, for the template."""
+        now = timezone.now()
+        attempts = list(job.attempts.select_related("provider"))
+        deliveries = WebhookDelivery.objects.filter(attempt__job=job).select_related("attempt")
+        events = list(job.events.order_by("seq")[:_EVENTS_SHOWN])
+        may = {
+            actions.CANCEL: self.has_act_permission(request),
+            actions.RETRY: self.has_act_permission(request),
+            actions.ERASE: self.has_erase_permission(request),
+        }
+        return {
+            "attempts": [_attempt_facts(attempt, job, now=now) for attempt in attempts],
+            "cost": job.attempts.aggregate(total=Sum("cost"))["total"],
+            "deliveries": deliveries.defer("body", "headers").order_by("id")[:_DELIVERIES_SHOWN],
+            "events": [(event, parts.span(event.at - job.created_at)) for event in events],
+            "buttons": [action for action, allowed in may.items() if allowed and action.is_possible(job)],
+            "can_show_photo": self.has_act_permission(request) and bool(job.clean_key),
+        }
+
+    # --- Actions ----------------------------------------------------------------------------------
+
+    def has_erase_permission(self, request: HttpRequest) -> bool:
+        """Whether this person may take things away for ever."""
+        return request.user.has_perm("jobs.delete_job")
+
+    @admin.action(description="Cancel…", permissions=["act"])
+    def cancel_jobs(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
+        return actions.run(actions.CANCEL, self, request, jobs)
+
+    @admin.action(description="Try again…", permissions=["act"])
+    def retry_jobs(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
+        return actions.run(actions.RETRY, self, request, jobs)
+
+    @admin.action(description="Erase…", permissions=["erase"])
+    def erase_jobs(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
+        return actions.run(actions.ERASE, self, request, jobs)
+
+    # --- The photo --------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.show_photo)
+        return [path("<uuid:job_id>/photo/", view, name="jobs_job_photo"), *super().get_urls()]
+
+    @method_decorator(require_POST)
+    def show_photo(self, request: HttpRequest, job_id: UUID) -> HttpResponse:
+        """Show a person's photo to one of the staff, after writing down that they looked.
+
+        The picture is in the page itself: no address of it exists that could be passed on.
+        """
+        if not self.has_act_permission(request):
+            raise PermissionDenied
+        job = Job.objects.filter(pk=job_id).first()
+        if job is None:
+            raise Http404
+        try:
+            photo = storage.read(job.clean_key) if job.clean_key else b""
+        except FileNotFoundError:
+            photo = b""
+        if not photo:
+            self.message_user(request, "The photo is not here (any more).", messages.WARNING)
+            return HttpResponseRedirect(reverse("admin:jobs_job_change", args=[job_id]))
+        services.audit(request.user, "photo_shown", str(job_id), {}, now=timezone.now())
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": job,
+            "title": "The photo",
+            "subtitle": str(job),
+            "picture": f"data:image/jpeg;base64,{base64.b64encode(photo).decode()}",
+        }
+        return TemplateResponse(request, "admin/jobs/job/photo.html", context)
+
+
+def _poster_url(job: Job, *, now: datetime) -> str:
+    return storage.signed_url(job.poster_key or job.preview_key, filename="poster.jpg", now=now)
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def _attempt_facts(attempt: Attempt, job: Job, *, now: datetime) -> dict[str, Any]:
+    """Return one attempt as (name, value) pairs, empty ones left out."""
+    steps = [("claimed", attempt.claimed_at), ("answered", attempt.answered_at), ("submitted", attempt.submitted_at)]
+    steps += [("first picture", attempt.first_frame_at), ("ended", attempt.finished_at)]
+    path_of_times = ", ".join(f"{name} +{parts.span(at - job.created_at)}" for name, at in steps if at)
+    end = attempt.finished_at or now
+    errand = (
+        f"{attempt.errand} at {_moment(attempt.errand_at)}, tried {attempt.errand_tries} times"
+        if (attempt.errand and attempt.errand_at)
+        else attempt.errand
+    )
+    facts = [
+        ("Started", _moment(attempt.claimed_at)),
+        ("Steps", path_of_times),
+        ("Took", parts.span(end - attempt.claimed_at) + ("" if attempt.finished_at else " so far")),
+        ("Prediction", attempt.prediction_id or "not known"),
+        ("Progress", f"{attempt.progress:.0%}"),
+        ("Last news", parts.age(attempt.heard_at, now=now) + " ago" if attempt.heard_at else ""),
+        ("Error", attempt.error_code),
+        ("Cost", f"{attempt.cost.normalize():f} USD" if attempt.cost else "0"),
+        ("Errand", errand),
+        ("Slot", "held" if attempt.slot_held else "free"),
+        ("Given up after", _moment(attempt.deadline_at)),
+    ]
+    return {
+        "attempt": attempt,
+        "colour": _ATTEMPT_COLOURS.get(Attempt.Status(attempt.status), "processing"),
+        "facts": [(name, value) for name, value in facts if value],
+        "is_winner": attempt.pk == job.winner_id,
+    }

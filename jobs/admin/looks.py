@@ -1,0 +1,62 @@
+"""Looks: the one thing here that staff write."""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib import admin
+from django.contrib.staticfiles import finders
+from django.core.exceptions import SuspiciousFileOperation
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.utils.html import format_html
+
+from ..models import Look
+
+
+class LookForm(forms.ModelForm):
+    """Refuses a picture or a film that is not there."""
+
+    def clean_picture(self) -> str:
+        return _existing(self.cleaned_data["picture"])
+
+    def clean_loop(self) -> str:
+        return _existing(self.cleaned_data["loop"])
+
+
+def _existing(path: str) -> str:
+    try:
+        found = not path or finders.find(path)
+    except SuspiciousFileOperation:
+        found = False
+    if not found:
+        raise forms.ValidationError("There is no such static file.")
+    return path
+
+
+@admin.register(Look)
+class LookAdmin(admin.ModelAdmin):
+    form = LookForm
+    list_display = ("picture_preview", "title", "slug", "note", "order", "active")
+    list_display_links = ("title",)
+    list_editable = ("order", "active")
+    list_filter = ("active",)
+    search_fields = ("slug", "title")
+    readonly_fields = ("picture_preview",)
+    fieldsets = (
+        (None, {"fields": ("title", "slug", "note", "order", "active")}),
+        ("What is asked for", {"fields": ("prompt", "negative_prompt")}),
+        ("What people see", {"fields": ("picture_preview", "picture", "loop")}),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Look | None = None) -> list[str]:
+        # The slug names the look at the studio and in links people have.
+        return [*self.readonly_fields, *(["slug"] if obj else [])]
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Look | None = None) -> dict[str, tuple[str, ...]]:
+        return {} if obj else {"slug": ("title",)}
+
+    @admin.display(description="picture")
+    def picture_preview(self, look: Look) -> str:
+        if not look.picture:
+            return "–"
+        return format_html('<img class="thumbnail" src="{}" alt="" loading="lazy">', static(look.picture))

@@ -1,0 +1,107 @@
+"""One prediction: what was asked for, and how far it is.
+
+    queued ──► running ──► succeeded | failed | canceled
+       ▲          │
+       └──────────┘  its renderer died (once), or the studio was restarted
+
+Callers also see `starting`: first in line, while no renderer is warm yet.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+FINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED})
+
+# The reasons a prediction may fail for, and what the caller is told.
+MESSAGES = {
+    "no_face": "There is no face in the photo.",
+    "unreadable_photo": "The photo cannot be read.",
+    "render_failed": "The film could not be made.",
+}
+
+
+@dataclass
+class Prediction:
+    """A prediction as it is kept. Times are ISO 8601 in UTC, as callers see them."""
+
+    reference: str
+    look: str
+    hero_name: str
+    seed: str
+    webhook: str
+    photo_url: str
+    origin: str
+    id: str = field(default_factory=lambda: f"p_{secrets.token_hex(12)}")
+    file_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    status: Status = Status.QUEUED
+    progress: float = 0.0
+    error_code: str = ""
+    has_poster: bool = False
+    has_film: bool = False
+    render_seconds: float | None = None
+    cpu_seconds: float | None = None
+    created_at: str = field(default_factory=lambda: timestamp(datetime.now(UTC)))
+    started_at: str | None = None
+    finished_at: str | None = None
+    expires_at: str | None = None
+    start_count: int = 0
+    crash_count: int = 0
+    is_told: bool = False  # its final webhook was taken, or nobody wants one
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in FINAL
+
+    def is_expired(self, *, now: datetime) -> bool:
+        return self.expires_at is not None and datetime.fromisoformat(self.expires_at) <= now
+
+    def record(self) -> dict[str, Any]:
+        """Return what is kept of it."""
+        return asdict(self)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Prediction:
+        """Return the prediction that was kept. Raise TypeError or ValueError when it is not one."""
+        return cls(**{**record, "status": Status(record.get("status", ""))})
+
+    def view(self, *, status: Status, queue_position: int | None) -> dict[str, Any]:
+        """Return what callers see of it."""
+        files = f"{self.origin}/files/{self.file_token}"
+        error = {"code": self.error_code, "message": MESSAGES[self.error_code]} if self.error_code else None
+        return {
+            "id": self.id,
+            "status": status,
+            "reference": self.reference,
+            "look": self.look,
+            "progress": round(self.progress, 3),
+            "queue_position": queue_position,
+            "error": error,
+            "poster": f"{files}/poster.jpg" if self.has_poster else None,
+            "video": f"{files}/film.mp4" if self.has_film else None,
+            "metrics": {"render_seconds": self.render_seconds, "cpu_seconds": self.cpu_seconds},
+            "created_at": self.created_at,
+            "started_at": self.started_at,
+            "finished_at": self.finished_at,
+            "expires_at": self.expires_at,
+        }
+
+
+def timestamp(moment: datetime) -> str:
+    """Return a moment as ISO 8601 in UTC with milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")

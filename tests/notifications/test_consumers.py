@@ -1,0 +1,218 @@
+"""Waiting pages as they are: websockets to a real web process, pushes from this one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.sessions.backends.db import SessionStore
+from rest_framework.authtoken.models import Token
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from jobs import snapshots
+from jobs.models import Job
+from notifications import consumers, publish
+from tests import factories
+from tests.notifications.conftest import MortalValkey
+from tests.support.processes import wait_for
+from tests.support.served import Served
+
+Open = Callable[..., ClientConnection]
+
+
+@pytest.fixture
+def job(transactional_db: None, visitor: tuple[str, str]) -> Job:
+    factories.make_look()
+    return factories.make_job(owner=visitor[1])
+
+
+@pytest.fixture
+def page(visitor: tuple[str, str]) -> Iterator[Open]:
+    """Open a page's socket; all of them are closed in the end."""
+    with contextlib.ExitStack() as stack:
+
+        def open_socket(web: Served, job_id: Any, query: str = "", **headers: str | None) -> ClientConnection:
+            sent = {"Origin": web.url, "Cookie": visitor[0]} | headers
+            socket = connect(
+                f"{web.socket_url}/ws/jobs/{job_id}/{query}",
+                additional_headers={name: value for name, value in sent.items() if value is not None},
+                proxy=None,
+                compression=None,
+            )
+            return stack.enter_context(socket)
+
+        yield open_socket
+
+
+def told(socket: ClientConnection, *, within: float = 10.0) -> dict[str, Any]:
+    return json.loads(socket.recv(timeout=within))["job"]
+
+
+def close_code(socket: ClientConnection, *, within: float = 10.0) -> int:
+    """Return the code the socket is closed with, having read all that came before."""
+    try:
+        while True:
+            socket.recv(timeout=within)
+    except ConnectionClosed as closed:
+        return closed.rcvd.code
+
+
+def change(job: Job, **values: Any) -> None:
+    """Write a newer state and push it."""
+    Job.objects.filter(id=job.id).update(**values)
+    publish.publish(snapshots.snapshots_for([job.id]))
+
+
+def test_a_page_gets_the_present_and_then_every_newer_state(web: Served, job: Job, page: Open) -> None:
+    socket = page(web, job.id)
+    first = told(socket)
+    assert (first["id"], first["seq"], first["status"]) == (str(job.id), 1, "queued")
+    change(job, seq=3, progress=0.25)
+    assert (told(socket)["seq"]) == 3
+    change(job, seq=2)
+    change(job, seq=4, progress=0.5)
+    assert told(socket)["seq"] == 4
+    assert first == {**first, **snapshots.read(job.id, job.owner), **{k: first[k] for k in ("seq", "progress")}}
+
+
+def test_a_page_that_knows_the_present_is_told_the_next_only(web: Served, job: Job, page: Open) -> None:
+    socket = page(web, job.id, "?after=1")
+    with pytest.raises(TimeoutError):
+        socket.recv(timeout=0.5)
+    change(job, seq=2)
+    assert told(socket)["seq"] == 2
+
+
+@pytest.mark.parametrize("query", ["?after=-5", "?after=x", "?after=99999999999999999999", "?after="])
+def test_an_odd_after_counts_as_none(web: Served, job: Job, page: Open, query: str) -> None:
+    assert told(page(web, job.id, query))["seq"] == 1
+
+
+def test_nobody_else_is_told_anything(web: Served, job: Job, page: Open) -> None:
+    assert close_code(page(web, uuid4())) == 4404
+    assert close_code(page(web, job.id, Cookie=None)) == 4404
+    assert close_code(page(web, job.id, Cookie="visitor=" + "x" * 43)) == 4404
+    assert close_code(page(web, job.id, Cookie=None, Authorization="Token nobody")) == 4404
+    for origin in ("http://evil.example", "null", None, "http://[", web.url + ".evil.example"):
+        with pytest.raises(InvalidStatus) as refused:
+            page(web, job.id, Origin=origin)
+        assert refused.value.response.status_code in (400, 403)
+    with pytest.raises(InvalidStatus) as refused:
+        page(web, f"{job.id}/../..")
+    assert refused.value.response.status_code == 403
+    assert "Traceback" not in web.said()
+
+
+def test_users_and_programs_see_their_own_jobs(web: Served, job: Job, page: Open) -> None:
+    user = get_user_model().objects.create_user("staff")
+    Job.objects.filter(id=job.id).update(owner=f"u:{user.pk}")
+    token = Token.objects.create(user=user)
+    session = SessionStore()
+    session["_auth_user_id"] = str(user.pk)
+    session.save()
+    assert told(page(web, job.id, Cookie=None, Authorization=f"Token {token.key}"))["id"] == str(job.id)
+    assert told(page(web, job.id, Cookie=f"session={session.session_key}"))["id"] == str(job.id)
+
+
+def test_a_page_that_talks_too_much_is_closed(web: Served, job: Job, page: Open) -> None:
+    chatty = page(web, job.id)
+    told(chatty)
+    with contextlib.suppress(ConnectionClosed):
+        for _ in range(consumers.MOST_FRAMES + 5):
+            chatty.send("hello")
+    assert close_code(chatty) == 1008
+    quiet = page(web, job.id)
+    for _ in range(consumers.MOST_FRAMES):
+        quiet.send(b"hello")
+    assert told(quiet)["seq"] == 1
+    loud = page(web, job.id)
+    told(loud)
+    loud.send("x" * 5000)
+    assert close_code(loud) == 1009
+
+
+def test_more_sockets_than_one_person_has_poll_instead(web: Served, job: Job, page: Open) -> None:
+    sockets = [page(web, job.id) for _ in range(consumers.MOST_SOCKETS_PER_JOB)]
+    assert [told(socket)["seq"] for socket in sockets] == [1] * len(sockets)
+    crowd = page(web, job.id)
+    assert told(crowd)["seq"] == 1
+    assert close_code(crowd) == 1013
+    sockets[0].close()
+    time.sleep(0.3)
+    change(job, seq=2)
+    assert told(sockets[-1])["seq"] == 2
+    page(web, job.id, "?after=1").ping().wait(2)
+
+
+def test_a_restart_says_so(serve: Any, job: Job, page: Open) -> None:
+    web = serve()
+    sockets = [page(web, job.id) for _ in range(3)]
+    for socket in sockets:
+        told(socket)
+    web.signal(signal.SIGTERM)
+    assert [close_code(socket) for socket in sockets] == [1012] * 3
+    assert web.wait(10) == 0
+
+
+def test_without_redis_a_page_gets_the_present_and_is_asked_to_poll(serve: Any, job: Job, page: Open) -> None:
+    web = serve(REDIS_URL="redis://127.0.0.1:1")
+    for _ in range(3):
+        socket = page(web, job.id)
+        assert told(socket)["seq"] == 1
+        assert close_code(socket) == 1013
+    with pytest.raises(InvalidStatus) as refused:
+        page(web, job.id, Origin="http://evil.example")
+    assert refused.value.response.status_code == 403
+
+
+def test_a_silent_redis_delays_a_page_by_a_moment(serve: Any, job: Job, page: Open, silent_server: str) -> None:
+    web = serve(REDIS_URL=silent_server)
+    started = time.monotonic()
+    socket = page(web, job.id)
+    assert told(socket)["seq"] == 1
+    assert close_code(socket) == 1013
+    assert time.monotonic() - started < 3
+
+
+def test_pages_survive_a_dead_valkey_and_hear_the_new_one(
+    mortal_valkey: MortalValkey, serve: Any, job: Job, page: Open
+) -> None:
+    web = serve(REDIS_URL=mortal_valkey.url)
+    old = page(web, job.id)
+    told(old)
+    mortal_valkey.kill()
+    orphan = page(web, job.id)
+    assert told(orphan)["seq"] == 1
+    assert close_code(orphan) == 1013
+    mortal_valkey.start()
+
+    def joined() -> ClientConnection | None:
+        candidate = page(web, job.id)
+        told(candidate)
+        try:
+            candidate.recv(timeout=0.3)
+        except TimeoutError:
+            return candidate
+        except ConnectionClosed:
+            return None
+
+    new = wait_for(joined, "a page to join again", seconds=15)
+    seqs = iter(range(2, 1000))
+
+    def hears(socket: ClientConnection) -> bool:
+        change(job, seq=next(seqs))
+        with contextlib.suppress(TimeoutError):
+            return bool(told(socket, within=0.3))
+        return False
+
+    wait_for(lambda: hears(new), "the new page to hear", seconds=15)
+    wait_for(lambda: hears(old), "the old page to hear", seconds=15)
+    assert "Traceback" not in web.said()

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.db import transaction
+
+from jobs import signals, snapshots
+from notifications import checks, messages, publish
+from tests import factories
+
+
+def body(seq: int = 1, status: str = "queued") -> dict[str, Any]:
+    return {"id": str(uuid4()), "seq": seq, "status": status, "hero_name": "NÖVA-7"}
+
+
+async def receive_while(group: str, action: Any) -> dict[str, Any]:
+    """Return what the real layer hears in this group while something is done elsewhere."""
+    layer = get_channel_layer()
+    channel = await layer.new_channel()
+    await layer.group_add(group, channel)
+    try:
+        await asyncio.to_thread(action)
+        return await asyncio.wait_for(layer.receive(channel), 5)
+    finally:
+        await layer.flush()
+
+
+def test_what_is_published_plainly_arrives_through_the_layer() -> None:
+    job = body(seq=7, status="succeeded")
+    heard = asyncio.run(receive_while(messages.job_group(job["id"]), lambda: publish.publish([body(), job])))
+    assert heard == {
+        "type": "job.changed",
+        "seq": 7,
+        "is_final": True,
+        "text": messages.text_of(job),
+    }
+    assert json.loads(heard["text"]) == {"type": "job.snapshot", "job": job}
+
+
+def test_a_thousand_jobs_are_told_in_one_call() -> None:
+    many = [body() for _ in range(1000)]
+    heard = asyncio.run(receive_while(messages.job_group(many[-1]["id"]), lambda: publish.publish(many)))
+    assert heard["seq"] == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_is_told_once_it_is_committed() -> None:
+    factories.make_look()
+    job = factories.make_job()
+
+    def change() -> None:
+        with transaction.atomic():
+            signals.announce(job.id)
+            signals.announce(job.id)
+
+    heard = asyncio.run(receive_while(messages.job_group(job.id), change))
+    told = json.loads(heard["text"])["job"]
+    assert (told["id"], told["seq"]) == (str(job.id), job.seq)
+    assert len(heard["text"]) < 1500
+
+
+def test_a_dead_server_costs_one_try_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1")
+    assert publish.publish([body()]) is False
+    started = time.monotonic()
+    assert [publish.publish([body()]) for _ in range(100)] == [False] * 100
+    assert time.monotonic() - started < 0.1
+
+
+def test_a_silent_server_holds_nobody_longer_than_its_timeout(silent_server: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr(settings, "REDIS_URL", silent_server)
+    started = time.monotonic()
+    assert publish.publish([body()]) is False
+    assert time.monotonic() - started < 1.5
+
+
+def test_while_nobody_can_be_told_nothing_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publish, "_paused_until", time.monotonic() + 60)
+    monkeypatch.setattr(snapshots, "snapshots_for", lambda ids: pytest.fail("read for nobody"))
+    publish.on_job_changed(job_ids=[uuid4()])
+
+
+@pytest.mark.parametrize(
+    ("layer", "problem"),
+    [
+        ({"BACKEND": "channels.layers.InMemoryChannelLayer"}, "notifications.E001"),
+        ({"BACKEND": checks.BACKEND, "CONFIG": {"hosts": ["redis://a", "redis://b"]}}, "notifications.E002"),
+        (
+            {"BACKEND": checks.BACKEND, "CONFIG": {"hosts": ["redis://a"], "symmetric_encryption_keys": ["key"]}},
+            "notifications.E003",
+        ),
+    ],
+)
+def test_a_layer_that_would_not_hear_us_is_refused(layer: dict[str, Any], problem: str, monkeypatch: Any) -> None:
+    assert checks.channel_layer_is_the_one_published_to() == []
+    monkeypatch.setattr(settings, "CHANNEL_LAYERS", {"default": layer})
+    assert [error.id for error in checks.channel_layer_is_the_one_published_to()] == [problem]

@@ -1,0 +1,255 @@
+"""Providers in the admin: what is set, what is never shown, and what a save must not touch."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from jobs.models import AuditEntry
+from providers.models import ProviderConfig
+from tests import factories
+
+LIST = "/admin/providers/providerconfig/"
+KEY, OLD, NEW = "key-in-the-database", "whsec_b2xkLXNlY3JldC1vbGQtc2VjcmV0", "whsec_bmV3LXNlY3JldC1uZXctc2VjcmV0"
+
+
+@pytest.fixture
+def row(db: None) -> ProviderConfig:
+    return factories.make_provider(api_key=KEY, webhook_secrets=[OLD])
+
+
+@pytest.fixture
+def viewer(db: None) -> Client:
+    """Staff who may look and nothing else."""
+    user = User.objects.create_user("viewer", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename="view_providerconfig"))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def page_of(row: ProviderConfig) -> str:
+    return f"{LIST}{row.pk}/change/"
+
+
+def form_of(client: Client, row: ProviderConfig, **changes: Any) -> dict[str, Any]:
+    """Return what a browser would send back from the form, with some fields changed."""
+    form = client.get(page_of(row)).context["adminform"].form
+    data = {name: form[name].value() for name in form.fields}
+    data = {name: value for name, value in data.items() if value is not None and value is not False}
+    return {name: value for name, value in (data | changes).items() if value is not None}
+
+
+def save(client: Client, row: ProviderConfig, **changes: Any) -> ProviderConfig:
+    response = client.post(page_of(row), form_of(client, row, **changes))
+    assert response.status_code == 302, response.context["errors"]
+    return ProviderConfig.objects.get(pk=row.pk)
+
+
+def test_no_page_holds_a_secret(admin_client: Client, row: ProviderConfig) -> None:
+    for address in (LIST, page_of(row), f"{LIST}add/", f"{LIST}{row.pk}/history/", f"{LIST}{row.pk}/delete/"):
+        text = admin_client.get(address).content.decode()
+        assert KEY not in text
+        assert OLD not in text
+
+
+def test_blank_fields_keep_the_secrets(admin_client: Client, row: ProviderConfig) -> None:
+    kept = save(admin_client, row, title="Another title")
+    assert (kept.title, kept.api_key, kept.webhook_secrets) == ("Another title", KEY, [OLD])
+    assert not AuditEntry.objects.filter(action="provider_key_changed").exists()
+
+
+def test_a_new_key_replaces_the_old_one_and_is_nowhere_but_in_its_column(
+    admin_client: Client, row: ProviderConfig
+) -> None:
+    assert save(admin_client, row, new_api_key="a-fresh-key").api_key == "a-fresh-key"
+    entry = AuditEntry.objects.get(action="provider_key_changed")
+    assert (entry.actor.username, entry.subject, entry.data) == ("admin", "studio", {"api_key": "replaced"})
+    log = " ".join(f"{line.change_message} {line.object_repr}" for line in LogEntry.objects.all())
+    assert "a-fresh-key" not in log
+    assert KEY not in log
+    assert "a-fresh-key" not in admin_client.get(page_of(row)).content.decode()
+
+
+def test_a_refused_form_does_not_send_the_secret_back(admin_client: Client, row: ProviderConfig) -> None:
+    data = form_of(admin_client, row, new_api_key="a-fresh-key", max_concurrent="0")
+    response = admin_client.post(page_of(row), data)
+    assert response.status_code == 200
+    assert "max_concurrent" in response.context["adminform"].form.errors
+    assert "a-fresh-key" not in response.content.decode()
+    assert ProviderConfig.objects.get().api_key == KEY
+
+
+def test_a_key_can_be_removed(admin_client: Client, row: ProviderConfig) -> None:
+    assert save(admin_client, row, remove_api_key="on").api_key == ""
+    assert "not set" in admin_client.get(page_of(row)).content.decode()
+
+
+def test_two_webhook_secrets_are_live_during_a_rotation(admin_client: Client, row: ProviderConfig) -> None:
+    assert save(admin_client, row, new_webhook_secret=NEW).webhook_secrets == [NEW, OLD]
+    assert "2 set, all accepted" in admin_client.get(page_of(row)).content.decode()
+    assert save(admin_client, row, drop_older="on").webhook_secrets == [NEW]
+    assert list(AuditEntry.objects.order_by("id").values_list("data", flat=True)) == [
+        {"webhook_secrets": "added"},
+        {"webhook_secrets": "older dropped"},
+    ]
+
+
+def test_a_third_secret_pushes_the_oldest_out(admin_client: Client, row: ProviderConfig) -> None:
+    save(admin_client, row, new_webhook_secret=NEW)
+    third = "whsec_dGhpcmQtc2VjcmV0LXRoaXJkLXNlYw=="
+    assert save(admin_client, row, new_webhook_secret=third).webhook_secrets == [third, NEW]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"new_api_key": "x", "remove_api_key": "on"}, "remove_api_key"),
+        ({"new_webhook_secret": NEW, "remove_webhook_secrets": "on"}, "remove_webhook_secrets"),
+        ({"new_webhook_secret": "whsec_not base64"}, "new_webhook_secret"),
+        ({"parameters": '{"surely_unknown": 1}'}, "parameters"),
+        ({"parameters": "[1]"}, "parameters"),
+        ({"photo_transport": "upload"}, "photo_transport"),
+        ({"adapter": "nobody"}, "adapter"),
+        ({"result_hosts": "https://cdn.example/"}, "result_hosts"),
+        ({"silence": "0"}, "silence"),
+        ({"base_url": "ftp://x"}, "base_url"),
+    ],
+)
+def test_what_cannot_work_is_said_at_its_field(
+    admin_client: Client, row: ProviderConfig, changes: dict[str, str], field: str
+) -> None:
+    response = admin_client.post(page_of(row), form_of(admin_client, row, **changes))
+    assert response.status_code == 200
+    assert field in response.context["adminform"].form.errors
+    unchanged = ProviderConfig.objects.get(pk=row.pk)
+    assert (unchanged.api_key, unchanged.webhook_secrets) == (KEY, [OLD])
+
+
+def test_hosts_are_written_one_a_line(admin_client: Client, row: ProviderConfig) -> None:
+    saved = save(admin_client, row, result_hosts="cdn.example\r\n CDN2.example \r\n\r\n")
+    assert saved.result_hosts == ["cdn.example", "cdn2.example"]
+
+
+def test_a_secret_that_no_key_opens_is_said_to_be_unreadable_and_survives_a_save(
+    admin_client: Client, row: ProviderConfig, settings: Any
+) -> None:
+    own_keys, settings.FIELD_KEYS = settings.FIELD_KEYS, ["MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDA="]
+    assert "unreadable" in admin_client.get(page_of(row)).content.decode()
+    save(admin_client, row, title="Touched")
+    settings.FIELD_KEYS = own_keys
+    kept = ProviderConfig.objects.get(pk=row.pk)
+    assert (kept.title, kept.api_key, kept.webhook_secrets) == ("Touched", KEY, [OLD])
+
+
+def test_a_save_leaves_what_the_workers_write_alone(
+    admin_client: Client, row: ProviderConfig, monkeypatch: Any
+) -> None:
+    data = form_of(admin_client, row, title="New title")
+    until = timezone.now() + timedelta(minutes=5)
+    from providers.admin import ProviderAdmin
+
+    before = ProviderAdmin.save_model
+
+    def parked_meanwhile(*arguments: Any) -> None:
+        ProviderConfig.objects.filter(pk=row.pk).update(parked_until=until, consecutive_failures=7)
+        before(*arguments)
+
+    monkeypatch.setattr(ProviderAdmin, "save_model", parked_meanwhile)
+    assert admin_client.post(page_of(row), data).status_code == 302
+    saved = ProviderConfig.objects.get(pk=row.pk)
+    assert (saved.title, saved.parked_until, saved.consecutive_failures) == ("New title", until, 7)
+
+
+def test_a_provider_can_be_added(admin_client: Client, row: ProviderConfig) -> None:
+    data = form_of(admin_client, row, slug="second", new_api_key="k", new_webhook_secret=NEW)
+    response = admin_client.post(f"{LIST}add/", data)
+    assert response.status_code == 302, response.context["errors"]
+    made = ProviderConfig.objects.get(slug="second")
+    assert (made.api_key, made.webhook_secrets) == ("k", [NEW])
+    actions = set(AuditEntry.objects.filter(subject="second").values_list("action", flat=True))
+    assert actions == {"provider_added", "provider_key_changed"}
+
+
+def test_a_generated_secret_is_shown_once(admin_client: Client, row: ProviderConfig) -> None:
+    address = f"{LIST}{row.pk}/new-secret/"
+    assert "whsec_" not in admin_client.get(address).content.decode()
+    response = admin_client.post(address)
+    (shown,) = re.findall(r"whsec_[A-Za-z0-9+/=]+", response.content.decode())
+    assert "no-store" in response["Cache-Control"]
+    assert ProviderConfig.objects.get(pk=row.pk).webhook_secrets == [shown, OLD]
+    assert shown not in admin_client.get(page_of(row)).content.decode()
+    everything = str(list(AuditEntry.objects.values())) + str(list(LogEntry.objects.values()))
+    assert "generated" in everything
+    assert shown not in everything
+
+
+def act(client: Client, action: str, *rows: ProviderConfig) -> str:
+    data = {"action": action, "_selected_action": [row.pk for row in rows], "index": 0}
+    response = client.post(LIST, data, follow=True)
+    return " ".join(str(message) for message in response.context["messages"])
+
+
+def test_open_again_forgets_failures_and_waiting(admin_client: Client, row: ProviderConfig) -> None:
+    ProviderConfig.objects.update(
+        parked_until=timezone.now() + timedelta(hours=1), parked_reason="account", consecutive_failures=4
+    )
+    assert "parked for" in admin_client.get(LIST).content.decode()
+    assert "1 changed" in act(admin_client, "open_again", row)
+    opened = ProviderConfig.objects.get()
+    assert (opened.parked_until, opened.parked_reason, opened.consecutive_failures) == (None, "", 0)
+    assert AuditEntry.objects.get().action == "provider_opened_again"
+    assert "Nothing to change" in act(admin_client, "open_again", row)
+
+
+def test_enable_and_disable(admin_client: Client, row: ProviderConfig) -> None:
+    act(admin_client, "disable", row)
+    assert not ProviderConfig.objects.get().enabled
+    act(admin_client, "enable", row)
+    assert ProviderConfig.objects.get().enabled
+    actions = list(AuditEntry.objects.order_by("id").values_list("action", flat=True))
+    assert actions == ["provider_disabled", "provider_enabled"]
+
+
+def test_who_may_only_look_cannot_act(viewer: Client, row: ProviderConfig) -> None:
+    page = viewer.get(page_of(row)).content.decode()
+    assert 'type="password"' not in page
+    assert "New webhook secret" not in page
+    assert viewer.post(page_of(row), {"title": "x"}).status_code == 403
+    assert viewer.get(f"{LIST}{row.pk}/new-secret/").status_code == 403
+    assert viewer.post(f"{LIST}{row.pk}/new-secret/").status_code == 403
+    act(viewer, "disable", row)
+    unchanged = ProviderConfig.objects.get()
+    assert unchanged.enabled
+    assert unchanged.webhook_secrets == [OLD]
+
+
+def test_the_list_shows_the_load(admin_client: Client, row: ProviderConfig) -> None:
+    factories.make_attempt(row)
+    factories.make_submitted_attempt(row)
+    text = admin_client.get(LIST).content.decode()
+    assert "2 / 3" in text
+    assert "2 / 600" in text
+    assert "2 / 3" in admin_client.get(page_of(row)).content.decode()
+
+
+def test_the_list_takes_as_many_queries_for_one_as_for_ten(admin_client: Client, row: ProviderConfig) -> None:
+    counts = []
+    for wanted in (1, 10):
+        for number in range(wanted - ProviderConfig.objects.count()):
+            factories.make_provider(slug=f"more-{number}")
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            admin_client.get(LIST)
+        counts.append(len(queries))
+    assert counts[0] == counts[1]

@@ -1,0 +1,325 @@
+"""Calls to servers that behave in every bad way there is; each ends in the error that says what to do next."""
+
+import contextlib
+import gzip
+import socket
+import ssl
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from ipaddress import ip_address
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from providers import http
+from providers.errors import (
+    AccountProblem,
+    Busy,
+    PredictionGone,
+    ProviderError,
+    Rejected,
+    Unavailable,
+    Unconfirmed,
+)
+from tests.support.processes import free_port
+from tests.support.raw_server import answering, drip_body, drip_chunks, drip_head, listening, reset, wait
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def serve():
+    """Return a function that listens and answers every connection by `behave(connection, request)`."""
+    with contextlib.ExitStack() as stack:
+        yield lambda behave: stack.enter_context(listening(behave))
+
+
+def call(url, method="POST", **others):
+    return http.call(method, url, **{"connect_seconds": 0.5, "read_seconds": 0.5, "json_body": {"a": 1}} | others)
+
+
+def test_a_whole_answer_comes_back(serve):
+    requests_seen = []
+
+    def behave(connection, request):
+        requests_seen.append(request)
+        connection.sendall(b'HTTP/1.1 202 Accepted\r\nX-Thing: 1\r\nContent-Length: 9\r\n\r\n{"id": 1}')
+
+    answer = call(serve(behave), headers={"Authorization": "Bearer ключ"}, params={"q": "a b"})
+    assert (answer.status, answer.json(), answer.headers["x-thing"]) == (202, {"id": 1}, "1")
+    assert b"POST /?q=a+b HTTP/1.1" in requests_seen[0]
+    assert "Bearer ключ".encode() in requests_seen[0]
+    assert b'{"a": 1}' in requests_seen[0]
+
+
+def test_nothing_of_the_environment_is_used(serve, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    assert call(serve(answering(b"HTTP/1.1 204 No Content\r\n\r\n"))).status == 204
+
+
+def test_a_redirect_is_not_followed(serve):
+    answer = call(serve(answering(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n")))
+    assert answer.status == 302
+
+
+# --- What did not arrive: try again -------------------------------------------------------------------
+
+
+def test_a_refused_connection_is_unavailable():
+    with pytest.raises(Unavailable):
+        call(f"http://127.0.0.1:{free_port()}/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://nobody.invalid/",
+        "http://",
+        "not an address",
+        "gopher://x/",
+        "http://[broken/",
+        "http://127.0.0.1:99999/",
+    ],
+)
+def test_an_address_that_leads_nowhere_is_unavailable(url):
+    with pytest.raises(Unavailable):
+        call(url)
+
+
+def test_a_header_that_cannot_be_sent_is_unavailable():
+    with pytest.raises(Unavailable):
+        call(f"http://127.0.0.1:{free_port()}/", headers={"Authorization": "Bearer two\nlines"})
+
+
+def test_a_certificate_nobody_vouches_for_is_unavailable(tmp_path):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(_expired_certificate(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def shake_hands():
+            with contextlib.suppress(OSError):
+                context.wrap_socket(listener.accept()[0], server_side=True).close()
+
+        thread = threading.Thread(target=shake_hands)
+        thread.start()
+        with pytest.raises(Unavailable):
+            call(f"https://127.0.0.1:{listener.getsockname()[1]}/")
+        thread.join()
+
+
+def _expired_certificate(folder):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(NOW - timedelta(days=9)).not_valid_after(NOW - timedelta(days=8))
+    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    certificate = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    path = folder / "certificate.pem"
+    encoding = serialization.Encoding.PEM
+    private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(private + certificate.public_bytes(encoding))
+    return path
+
+
+# --- What may have arrived: look it up ----------------------------------------------------------------
+
+
+LOST = {
+    "reset after the request": reset,
+    "closed without a word": answering(),
+    "reset within the head": lambda connection, request: (connection.sendall(b"HTTP/1.1 20"), reset(connection, b"")),
+    "closed within the first line": answering(b"HTTP/1.1 20"),
+    "closed within the body": answering(b"HTTP/1.1 202 Accepted\r\nContent-Length: 100\r\n\r\n{"),
+    "closed within a chunk": answering(b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n50\r\nabc"),
+    "a chunk of no length": answering(b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n"),
+    "not HTTP": answering(b"220 smtp.example ESMTP ready\r\n"),
+    "bytes": answering(bytes(range(256)) * 10),
+    "an endless line": answering(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000),
+    "a thousand headers": answering(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000 + b"\r\n"),
+    "gzip that is none": answering(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello"),
+}
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_an_answer_that_was_lost_is_unconfirmed(serve, name):
+    with pytest.raises(Unconfirmed):
+        call(serve(LOST[name]))
+
+
+def test_an_answer_closed_within_its_head_has_no_body_to_be_read(serve):
+    answer = call(serve(answering(b"HTTP/1.1 202 Accepted\r\nX: 1\r\nContent-Ty")))
+    with pytest.raises(ValueError, match="not JSON"):
+        answer.json()
+
+
+@pytest.mark.parametrize("behave", [wait, drip_head, drip_body, drip_chunks])
+def test_a_call_ends_at_its_deadline_however_slowly_bytes_come(serve, behave):
+    began = time.monotonic()
+    with pytest.raises(Unconfirmed):
+        call(serve(behave))
+    assert 0.4 < time.monotonic() - began < 1.6
+
+
+def test_a_reused_connection_has_a_deadline_of_its_own(serve):
+    def behave(connection, request):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        while b"POST" not in connection.recv(65536):
+            pass
+        drip_body(connection, request)
+
+    url = serve(behave)
+    assert call(url).status == 200
+    time.sleep(1.1)
+    began = time.monotonic()
+    with pytest.raises(Unconfirmed):
+        call(url)
+    assert 0.4 < time.monotonic() - began < 1.6
+
+
+def test_a_large_photo_has_the_whole_time_to_be_sent(serve):
+    """One that takes longer than a connection may: a slow line is not a lost call."""
+
+    def behave(connection, request):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        time.sleep(0.6)
+        received = len(request)
+        while received < 8_000_000:
+            received += len(connection.recv(1_000_000))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    url = serve(behave)
+    assert call(url, connect_seconds=0.3, read_seconds=3, json_body={"photo": "x" * 8_000_000}).status == 200
+
+
+@pytest.mark.parametrize(
+    "behave",
+    [
+        answering(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (http.MAX_ANSWER_BYTES + 1)),
+        answering(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(bytes(50 * 2**20))),
+    ],
+    ids=["plain", "gzip bomb"],
+)
+def test_an_answer_that_is_too_long_is_unconfirmed(serve, behave):
+    with pytest.raises(Unconfirmed, match="too long"):
+        call(serve(behave), read_seconds=5)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b"1", b'{"a":', b"\xff", b"[" * 100_000])
+def test_a_body_that_is_no_json_object_says_so(body):
+    with pytest.raises(ValueError, match="not"):
+        http.Answer(200, {}, body).json()
+
+
+# --- Results ------------------------------------------------------------------------------------------
+
+
+def download(url, **others):
+    into = []
+    choices = {"connect_seconds": 0.5, "total_seconds": 0.8, "max_bytes": 1000} | others
+    return http.download(url, into.append, **choices), b"".join(into)
+
+
+def test_a_result_is_written_as_it_comes(serve):
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n"
+    assert download(serve(answering(head, b"abc", b"def", pause=0.02))) == (6, b"abcdef")
+
+
+@pytest.mark.parametrize(
+    ("behave", "error"),
+    [
+        (answering(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), PredictionGone),
+        (answering(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"), PredictionGone),
+        (answering(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n"), PredictionGone),
+        (answering(b"HTTP/1.1 302 Found\r\nLocation: http://10.0.0.1/\r\nContent-Length: 0\r\n\r\n"), Unavailable),
+        (answering(b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n"), Unavailable),
+        (answering(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"), Unavailable),
+        (answering(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1001), Rejected),
+        (answering(), Unavailable),
+        (reset, Unavailable),
+        (drip_body, Unavailable),
+        (drip_head, Unavailable),
+        (wait, Unavailable),
+    ],
+)
+def test_a_result_that_cannot_be_had_says_what_to_do(serve, behave, error):
+    began = time.monotonic()
+    with pytest.raises(error):
+        download(serve(behave))
+    assert time.monotonic() - began < 2
+
+
+# --- What a status means ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "submitting", "error"),
+    [
+        (400, True, Rejected),
+        (401, True, AccountProblem),
+        (402, True, AccountProblem),
+        (403, False, AccountProblem),
+        (404, True, Rejected),
+        (404, False, PredictionGone),
+        (410, False, PredictionGone),
+        (413, True, Rejected),
+        (422, True, Rejected),
+        (429, True, Busy),
+        (429, False, Busy),
+        (302, True, Unconfirmed),
+        (302, False, Unavailable),
+        (500, True, Unconfirmed),
+        (500, False, Unavailable),
+        (502, True, Unconfirmed),
+        (503, True, Unavailable),
+        (504, True, Unconfirmed),
+    ],
+)
+def test_a_status_says_what_to_do_next(status, submitting, error):
+    with pytest.raises(ProviderError) as caught:
+        http.raise_for_status(http.Answer(status, {"Retry-After": "7"}, b"text"), submitting=submitting)
+    assert type(caught.value) is error
+    if status in (429, 503):
+        assert caught.value.retry_after == timedelta(seconds=7)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+def test_a_success_raises_nothing(status):
+    http.raise_for_status(http.Answer(status, {}, b""), submitting=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("2", 2),
+        (" 30 ", 30),
+        ("0", 1),
+        ("99999", 600),
+        ("9" * 5000, 600),
+        (format_datetime(NOW + timedelta(seconds=45), usegmt=True), 45),
+        (format_datetime(NOW - timedelta(hours=1), usegmt=True), 1),
+        (format_datetime(NOW + timedelta(days=400), usegmt=True), 600),
+        ("Tue, 24 Nov 2026 13:00:30 +0100", 30),
+        ("", None),
+        ("soon", None),
+        ("1.5", None),
+        ("-5", None),
+        ("²", None),
+        ("Tue, 99 Nov 2026 25:00:00 GMT", None),
+    ],
+)
+def test_retry_after_in_all_its_forms(value, seconds):
+    wanted = None if seconds is None else timedelta(seconds=seconds)
+    assert http.retry_after({"retry-after": value}, now=NOW) == wanted
+
+
+@given(st.text(max_size=60))
+def test_no_retry_after_breaks_anything(value):
+    wait = http.retry_after({"retry-after": value}, now=NOW)
+    assert wait is None or http.RETRY_AFTER_LIMITS[0] <= wait <= http.RETRY_AFTER_LIMITS[1]
