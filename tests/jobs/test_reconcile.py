@@ -13,6 +13,7 @@ from jobs.models import Attempt, Heartbeat, Job, Lane
 from providers.models import ProviderConfig
 from tests import factories
 from tests.stub_provider import LOSE_ANSWER, Refuse
+from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.django_db
 SOON = timedelta(seconds=30)
@@ -283,7 +284,6 @@ def test_a_tick_goes_on_when_a_step_fails(reconciler, db, monkeypatch):
     monkeypatch.setattr("jobs.inquiries.lapse_leases", fail)
     monkeypatch.setattr("jobs.ingest.apply_deliveries", fail)
     monkeypatch.setattr(reconcile.connection, "close", lambda: None)
-    monkeypatch.setattr(reconcile, "close_old_connections", lambda: None)
     reconciler.tick()
     assert factories.reload(job).failure_code == "deadline"
     assert Heartbeat.objects.filter(name="reconcile").exists()
@@ -312,9 +312,7 @@ def test_without_redis_every_lane_is_worked_here(stub, no_redis, reconciler, mon
         reconciler.tick()
         for thread in list(reconciler._substitutes.values()):
             thread.join(20)
-        asking = getattr(reconciler, "_asking", None)
-        if asking is not None:
-            asking.join(20)
+        reconciler.ask_providers()
 
     tick()
     assert factories.reload(job).lane == Lane.DISPATCH
@@ -332,8 +330,26 @@ def test_without_redis_every_lane_is_worked_here(stub, no_redis, reconciler, mon
     pumps._substitute_pump.cache_clear()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_provider_that_hangs_holds_up_no_deadline(monkeypatch):
+    gate = threading.Event()
+    monkeypatch.setattr(inquiries, "poll_silent", lambda *_, **__: gate.wait(20))
+    job = factories.make_job(deadline_at=timezone.now(), due_at=timezone.now() + SOON)
+    reconciler = reconcile.Reconciler()
+    thread = threading.Thread(target=reconciler.run)
+    thread.start()
+    try:
+        wait_for(lambda: factories.reload(job).is_final, "the late job to end", seconds=5)
+    finally:
+        reconciler.stopped.set()
+        gate.set()
+        thread.join(10)
+        wait_for(lambda: not [one for one in threading.enumerate() if one.name == "inquiries"], "the inquiries to end")
+
+
 def test_it_stops_when_told(monkeypatch):
     reconciler = reconcile.Reconciler()
+    monkeypatch.setattr(reconciler, "ask_providers", lambda: None)
     monkeypatch.setattr(reconciler, "tick", lambda: reconciler.stopped.set())
     thread = threading.Thread(target=reconciler.run)
     thread.start()
