@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 TICK_SECONDS = 1.0
 OVERDUE = timedelta(seconds=1)
 RETENTION_EVERY_SECONDS = 30.0
+LOOSE_FILES_EVERY_SECONDS = 600.0
 INQUIRY_THREADS = 32
 GOODBYE_SECONDS = 2.0
 
@@ -50,6 +51,7 @@ class Reconciler:
         self._threads = ThreadPoolExecutor(INQUIRY_THREADS, thread_name_prefix="inquiry")
         self._substitutes: dict[str, threading.Thread] = {}
         self._swept_at = 0.0
+        self._swept_loose_at = 0.0
         self._beat_at = 0.0
 
     def run(self) -> None:
@@ -80,6 +82,7 @@ class Reconciler:
             self._give_up_late_attempts,
             self._end_late_jobs,
             self._sweep,
+            self._sweep_loose_files,
         ):
             _guarded(step)
 
@@ -131,8 +134,13 @@ class Reconciler:
 
     def _sweep(self) -> None:
         if time.monotonic() - self._swept_at > RETENTION_EVERY_SECONDS:
-            self._swept_at = time.monotonic()
-            retention.sweep(now=database_now())
+            # At once again when there is more than one sweep could do.
+            self._swept_at = 0.0 if retention.sweep(now=database_now()) else time.monotonic()
+
+    def _sweep_loose_files(self) -> None:
+        if time.monotonic() - self._swept_loose_at > LOOSE_FILES_EVERY_SECONDS:
+            self._swept_loose_at = time.monotonic()
+            retention.sweep_loose_files(now=database_now())
 
 
 def end_late_jobs(*, now: datetime, limit: int = 200) -> int:
