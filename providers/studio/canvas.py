@@ -11,6 +11,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from .memory import Scratch
+
 PLATE_WIDTH, PLATE_HEIGHT = 864, 1536
 FRAME_WIDTH, FRAME_HEIGHT = 720, 1280
 FRAMES_PER_SECOND = 24
@@ -82,9 +84,17 @@ def colour_layer(mask: np.ndarray, colour: np.ndarray, gain: float = 1.0) -> np.
     return cv2.merge([*channels, np.zeros_like(mask)])
 
 
-def composite(below: np.ndarray, above: np.ndarray) -> np.ndarray:
+def composite(below: np.ndarray, above: np.ndarray, scratch: Scratch | None = None) -> np.ndarray:
     """Lay a premultiplied layer over an opaque picture, in place."""
-    cv2.multiply(below, gray_layer(cv2.bitwise_not(cv2.extractChannel(above, 3))), below, 1 / 255)
+    if scratch is None:
+        scratch = Scratch()
+    height, width = above.shape[:2]
+    alpha = scratch.get("alpha", (max(height, FRAME_HEIGHT), width))[:height]
+    kept = scratch.get("kept", (max(height, FRAME_HEIGHT), width, 4))[:height]
+    cv2.extractChannel(above, 3, alpha)
+    cv2.bitwise_not(alpha, alpha)
+    cv2.merge([alpha, alpha, alpha, alpha], kept)
+    cv2.multiply(below, kept, below, 1 / 255)
     return cv2.add(below, above, below)
 
 

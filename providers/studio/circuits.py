@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .canvas import bgr, blur, glow, gray_layer, to_unit
+from .canvas import bgr, blur, glow, to_unit
 from .faceframe import FaceFrame
 from .looks import Look
 
@@ -36,7 +36,7 @@ class Circuits:
     """All of the face's window."""
 
     layer: np.ndarray  # BGRA uint8: the traces at full light
-    phase: np.ndarray  # uint8, four equal channels: how far along its trace a pixel lies, 0 off the traces
+    phase: np.ndarray  # uint8: how far along its trace a pixel lies, 0 off the traces
     keep: np.ndarray  # float32 0..1: the skin darkens under the traces
 
 
@@ -53,7 +53,7 @@ def make_circuits(frame: FaceFrame, look: Look, glass: np.ndarray, alpha: np.nda
     light = mask[..., None] * (colour * 0.7 + 75)
     light += (glow(mask, frame.unit * 0.015, 1.5) * 0.8 + glow(mask, frame.unit * 0.05, 1.5) * 0.45)[..., None] * colour
     layer = np.dstack([np.clip(light, 0, 255).astype(np.uint8), frame.blank()])
-    return Circuits(layer, gray_layer(phase), 1 - blur(mask, frame.unit * 0.012) * 0.55)
+    return Circuits(layer, phase, 1 - blur(mask, frame.unit * 0.012) * 0.55)
 
 
 def pulse_table(seconds: float, gain: float) -> np.ndarray:

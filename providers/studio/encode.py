@@ -45,6 +45,8 @@ class FilmWriter:
     def __init__(self, path: Path, sound: bytes) -> None:
         self._path, self._sound = path, sound
         self._frames: queue.Queue[np.ndarray | None] = queue.Queue(QUEUED_FRAMES)
+        shape = (FRAME_HEIGHT * 3 // 2, FRAME_WIDTH)
+        self._buffers, self._count = [np.empty(shape, np.uint8) for _ in range(QUEUED_FRAMES + 2)], 0
         self._abandoned = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="film-writer", daemon=True)
@@ -63,7 +65,10 @@ class FilmWriter:
 
     def add(self, frame: np.ndarray) -> None:
         """Queue a BGRA frame. Raise what went wrong in the writer, if anything did."""
-        self._put(cv2.cvtColor(frame, cv2.COLOR_BGRA2YUV_I420))
+        # With one frame at the encoder and a full queue, the oldest of the buffers is free again.
+        picture = self._buffers[self._count % len(self._buffers)]
+        self._count += 1
+        self._put(cv2.cvtColor(frame, cv2.COLOR_BGRA2YUV_I420, picture))
         if self._error is not None:
             raise self._error
 

@@ -25,6 +25,7 @@ from .circuits import make_circuits, pulse_table
 from .cutout import cut_out
 from .faceframe import FaceFrame
 from .looks import Look
+from .memory import Scratch
 from .relight import relight
 from .subject import Subject, place
 from .suit import wear
@@ -75,6 +76,7 @@ class Hero:
         self._circuits = cv2.multiply(circuits.layer, gray_layer(to_byte(figure.alpha[window])), scale=1 / 255)
         self._phase = circuits.phase
         self._movement = np.dstack([figure.depth, figure.breath]).astype(np.float32)
+        self._scratch = Scratch()
         self._plate = np.zeros((PLATE_HEIGHT, PLATE_WIDTH, 4), np.uint8)
         columns, rows = np.arange(FRAME_WIDTH // 2), np.arange(FRAME_HEIGHT // 2)
         self._columns, self._rows = np.meshgrid(*(axis.astype(np.float32) * 2 + 0.5 for axis in (columns, rows)))
@@ -93,7 +95,8 @@ class Hero:
             self._reflect(window, pose.seconds)
         if pose.circuits > 0:
             table = pulse_table(pose.seconds, pose.circuits)
-            cv2.add(window, cv2.multiply(self._circuits, cv2.LUT(self._phase, table), scale=1 / 255), window)
+            gain = gray_layer(cv2.LUT(self._phase, table))
+            cv2.add(window, cv2.multiply(self._circuits, gain, scale=1 / 255), window)
         return self._turn(matrix, pose, out)
 
     def _dress_face(self, pose: Pose) -> None:
@@ -116,7 +119,7 @@ class Hero:
         start = int(width * (1 - ((seconds * 0.42) % 1.3 - 0.15))) + width // 2
         row = (self._visor.reflection[start : start + width] * 150).astype(np.uint8)
         if row.size == width:
-            gain = np.ascontiguousarray(np.broadcast_to(row[None, :, None], self._glass.shape))
+            gain = cv2.repeat(gray_layer(row[None]), self._frame.height, 1)
             cv2.add(window, cv2.multiply(self._glass, gain, scale=1 / 255), window)
 
     def _turn(self, matrix: np.ndarray, pose: Pose, out: np.ndarray) -> np.ndarray:
@@ -124,16 +127,29 @@ class Hero:
         to_plate = inverse(matrix)
         (xx, xy, x0), (yx, yy, y0) = to_plate
         to_half_plate = np.array([[xx, xy, x0 / 2], [yx, yy, y0 / 2]])
-        size = (FRAME_WIDTH // 2, FRAME_HEIGHT // 2)
-        movement = cv2.warpAffine(self._movement, to_half_plate, size, flags=INVERSE, borderMode=cv2.BORDER_REPLICATE)
-        depth, breath = cv2.split(movement)
-        map_x = cv2.scaleAdd(depth, pose.yaw, cv2.addWeighted(self._columns, xx, self._rows, xy, x0))
-        map_y = cv2.scaleAdd(depth, pose.pitch, cv2.addWeighted(self._columns, yx, self._rows, yy, y0))
-        map_y = cv2.scaleAdd(breath, pose.breath, map_y)
-        full = (FRAME_WIDTH, FRAME_HEIGHT)
-        map_x = cv2.resize(map_x, full, interpolation=cv2.INTER_LINEAR)
-        map_y = cv2.resize(map_y, full, interpolation=cv2.INTER_LINEAR)
-        return cv2.remap(self._plate, map_x, map_y, cv2.INTER_LINEAR, out, cv2.BORDER_CONSTANT)
+        half, full = (FRAME_HEIGHT // 2, FRAME_WIDTH // 2), (FRAME_HEIGHT, FRAME_WIDTH)
+        movement, depth, breath, map_x, map_y = (
+            self._scratch.get(name, shape, np.float32)
+            for name, shape in (
+                ("movement", (*half, 2)),
+                ("depth", half),
+                ("breath", half),
+                ("map_x", half),
+                ("map_y", half),
+            )
+        )
+        cv2.warpAffine(self._movement, to_half_plate, half[::-1], movement, INVERSE, cv2.BORDER_REPLICATE)
+        cv2.split(movement, [depth, breath])
+        cv2.addWeighted(self._columns, xx, self._rows, xy, x0, map_x)
+        cv2.scaleAdd(depth, pose.yaw, map_x, map_x)
+        cv2.addWeighted(self._columns, yx, self._rows, yy, y0, map_y)
+        cv2.scaleAdd(depth, pose.pitch, map_y, map_y)
+        cv2.scaleAdd(breath, pose.breath, map_y, map_y)
+        full_x = self._scratch.get("full_x", full, np.float32)
+        full_y = self._scratch.get("full_y", full, np.float32)
+        cv2.resize(map_x, full[::-1], full_x, interpolation=cv2.INTER_LINEAR)
+        cv2.resize(map_y, full[::-1], full_y, interpolation=cv2.INTER_LINEAR)
+        return cv2.remap(self._plate, full_x, full_y, cv2.INTER_LINEAR, out, cv2.BORDER_CONSTANT)
 
 
 def _seen(matrix: np.ndarray) -> tuple[slice, slice]:

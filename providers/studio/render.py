@@ -23,6 +23,7 @@ from .city import City
 from .encode import FilmWriter, encode_sound
 from .hero import Hero
 from .looks import DEFAULT_LOOK, LOOKS, Look
+from .memory import keep_freed_memory
 from .outcomes import Cancelled, NoFace, UnreadablePhoto
 from .photo import Photo, read_photo
 from .scenery import Scenery
@@ -56,6 +57,7 @@ class Renderer:
 
     def __init__(self) -> None:
         cv2.setNumThreads(1)
+        keep_freed_memory()
         self._cities: dict[str, City] = {}
         self._armours: dict[str, Armour] = {}
         self._sounds: dict[str, bytes] = {}

@@ -25,6 +25,7 @@ from .canvas import (
 )
 from .city import City
 from .looks import Look
+from .memory import Scratch
 from .variation import Car, Variation
 
 FAINT = 3  # of 255: a plate's rows below its last brighter one are not drawn
@@ -38,6 +39,7 @@ class Scenery:
         self._city, self._look, self._variation = city, look, variation
         self._layer = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
         self._light = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
+        self._scratch = Scratch()
         self._flare = _flare_sprite(look.right_light)
         self._bottoms = [_last_row(plate) for plate in (city.mid, city.near)]
 
@@ -63,7 +65,7 @@ class Scenery:
             if is_far:
                 self._flash(out, seconds)
             else:
-                composite(out[:rows], target)
+                composite(out[:rows], target, self._scratch)
             if plate is self._city.mid:
                 for car in self._variation.cars:
                     self._drive(out, car, seconds, zoom)
@@ -76,7 +78,8 @@ class Scenery:
 
     def bloom(self, frame: np.ndarray, gain: float = 0.5) -> None:
         """Let what is bright glow, in place."""
-        half = cv2.resize(frame, (FRAME_WIDTH // 2, FRAME_HEIGHT // 2), interpolation=cv2.INTER_AREA)
+        half = self._scratch.get("half", (FRAME_HEIGHT // 2, FRAME_WIDTH // 2, 4))
+        cv2.resize(frame, half.shape[1::-1], half, interpolation=cv2.INTER_AREA)
         small = cv2.resize(half, (FRAME_WIDTH // 4, FRAME_HEIGHT // 4), interpolation=cv2.INTER_AREA)
         bright = cv2.subtract(small, (BLOOM_THRESHOLD,) * 3 + (0,))
         narrow = cv2.blur(cv2.blur(bright, (9, 9)), (9, 9))

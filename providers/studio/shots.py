@@ -31,6 +31,7 @@ from .glitch import glitch, glitch_strip
 from .hero import Hero, Pose, circuits_gain
 from .hud import make_hud, tick
 from .looks import Look
+from .memory import Scratch
 from .scan import Scan
 from .scenery import Scenery
 from .subject import Subject
@@ -56,6 +57,7 @@ class Director:
         self._look, self._variation, self._hero_name = look, variation, hero_name
         self._back_rain, self._front_rain = make_rain(variation)
         self._picture = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
+        self._scratch = Scratch()
         self._figure = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
 
     def frame(self, number: int) -> np.ndarray:
@@ -206,7 +208,7 @@ class Director:
         self._back_rain.fall(self._picture, seconds)
 
     def _act(self, matrix: np.ndarray, pose: Pose) -> None:
-        composite(self._picture, self._hero.draw(matrix, pose, self._figure))
+        composite(self._picture, self._hero.draw(matrix, pose, self._figure), self._scratch)
 
     def _finish(self, number: int, seconds: float) -> None:
         self._front_rain.fall(self._picture, seconds)

@@ -111,4 +111,3 @@ if (clocks.length) {
 export function allowSkip(transition) {
   for (const part of ["ready", "finished", "updateCallbackDone"]) transition?.[part]?.catch(() => {});
 }
-for (const kind of ["pageswap", "pagereveal"]) addEventListener(kind, event => allowSkip(event.viewTransition));

