@@ -7,6 +7,7 @@ few threads, and the outcomes are written by the caller's thread; several copies
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from django.db.models import F, Q
 
 from providers import registry
 from providers.errors import AccountProblem, Busy, PredictionGone, ProviderError
-from providers.types import ProviderEvent
+from providers.types import Account, ProviderEvent
 
 from . import fallback, ingest, lifecycle, queues
 from .models import Attempt, Lane
@@ -26,6 +27,7 @@ from .models import Attempt, Lane
 logger = logging.getLogger(__name__)
 
 BATCH = 64
+ANSWER_SECONDS = 8.0
 ASK_AGAIN = timedelta(seconds=10)
 # A prediction that cannot be stopped ends by itself; a photo that has to be forgotten is asked about for a day.
 MAX_ERRAND_TRIES = {Attempt.Errand.CANCEL: 12, Attempt.Errand.DELETE: 120}
@@ -43,7 +45,7 @@ def poll_silent(threads: ThreadPoolExecutor, *, now: datetime) -> int:
 
     def ask(attempt: Attempt) -> ProviderEvent:
         adapter = registry.adapter_for(attempt.provider.adapter)
-        return adapter.fetch(attempt.provider.account(), attempt.prediction_id or "")
+        return adapter.fetch(_account(attempt), attempt.prediction_id or "")
 
     for attempt, answer in _each(threads, ask, attempts):
         with _writing(attempt):
@@ -77,7 +79,7 @@ def look_up_unconfirmed(threads: ThreadPoolExecutor, *, now: datetime) -> int:
 
     def ask(attempt: Attempt) -> ProviderEvent | None:
         adapter = registry.adapter_for(attempt.provider.adapter)
-        return adapter.find(attempt.provider.account(), attempt.token)
+        return adapter.find(_account(attempt), attempt.token)
 
     able = [attempt for attempt in attempts if registry.adapter_for(attempt.provider.adapter).can_look_up]
     for attempt, answer in _each(threads, ask, able):
@@ -134,7 +136,7 @@ def run_errands(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     attempts = _claimed(rows, "errand_at", until=now + ASK_AGAIN)
 
     def tell(attempt: Attempt) -> None:
-        adapter, account = registry.adapter_for(attempt.provider.adapter), attempt.provider.account()
+        adapter, account = registry.adapter_for(attempt.provider.adapter), _account(attempt)
         prediction_id = attempt.prediction_id
         if not prediction_id and adapter.can_look_up:
             found = adapter.find(account, attempt.token)
@@ -169,6 +171,12 @@ def _record_errand(attempt: Attempt, answer: ProviderError | None, *, now: datet
     if attempt.errand_tries > MAX_ERRAND_TRIES[Attempt.Errand.CANCEL]:
         wait = ERRAND_WAIT_CAP
     Attempt.objects.filter(id=attempt.id).update(errand_at=now + wait, errand_tries=F("errand_tries") + 1)
+
+
+def _account(attempt: Attempt) -> Account:
+    """Return the account for a question, which has to be answered sooner than a submit."""
+    account = attempt.provider.account()
+    return dataclasses.replace(account, read_seconds=min(account.read_seconds, ANSWER_SECONDS))
 
 
 @contextlib.contextmanager

@@ -14,12 +14,13 @@ from django.core.files.storage import default_storage
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotModified, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
+from django.utils.http import parse_etags
 from django.views.decorators.http import require_safe
 
 from . import storage
 
 CHUNK = 256 * 1024
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE | re.ASCII)
 
 
 @require_safe
@@ -29,12 +30,12 @@ def media(request: HttpRequest, expires: int, signature: str, key: str, filename
         return HttpResponse(status=403)
     try:
         stored = default_storage.open(key, "rb")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):
         return HttpResponse(status=404)
     size = stored.size
     # A key is random and its file never changes: the key is the entity tag.
     etag = f'"{key.rsplit("/", 1)[-1].split(".")[0]}"'
-    if request.headers.get("If-None-Match") == etag:
+    if {"*", etag} & {tag.removeprefix("W/") for tag in parse_etags(request.headers.get("If-None-Match", ""))}:
         stored.close()
         response: HttpResponseBase = HttpResponseNotModified()
         response["ETag"] = etag
@@ -49,7 +50,7 @@ def media(request: HttpRequest, expires: int, signature: str, key: str, filename
         response["Content-Range"] = f"bytes */{size}"
         return response
     first, last, partial = span
-    response = StreamingHttpResponse(_chunks(stored, first, last - first + 1), status=206 if partial else 200)
+    response = StreamingHttpResponse(_Part(stored, first, last - first + 1), status=206 if partial else 200)
     if partial:
         response["Content-Range"] = f"bytes {first}-{last}/{size}"
     response["Content-Length"] = str(last - first + 1)
@@ -75,7 +76,7 @@ def _span(header: str, size: int) -> tuple[int, int, bool] | None:
         return 0, size - 1, False
     if match[1] == "":
         length = int(match[2])
-        return None if length == 0 else (max(0, size - length), size - 1, True)
+        return None if 0 in (length, size) else (max(0, size - length), size - 1, True)
     first = int(match[1])
     last = min(int(match[2]) if match[2] else size - 1, size - 1)
     if match[2] and int(match[2]) < first:
@@ -83,9 +84,18 @@ def _span(header: str, size: int) -> tuple[int, int, bool] | None:
     return None if first >= size else (first, last, True)
 
 
-def _chunks(stored: IO[bytes], first: int, length: int) -> Iterator[bytes]:
-    with stored:
-        stored.seek(first)
-        while length > 0 and (chunk := stored.read(min(CHUNK, length))):
-            length -= len(chunk)
+class _Part:
+    """A part of a stored file in chunks. Closing it closes the file, also when nobody read any of it."""
+
+    def __init__(self, stored: IO[bytes], first: int, length: int) -> None:
+        self._stored, self._first, self._length = stored, first, length
+
+    def __iter__(self) -> Iterator[bytes]:
+        rest = self._length
+        self._stored.seek(self._first)
+        while rest > 0 and (chunk := self._stored.read(min(CHUNK, rest))):
+            rest -= len(chunk)
             yield chunk
+
+    def close(self) -> None:
+        self._stored.close()

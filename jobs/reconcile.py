@@ -12,7 +12,8 @@
 | job open | everybody | `deadline_at` | failed with a reason |
 | job ended | retention | `erase_at` | erased |
 
-Several copies run without harm: each step is a claim or a guarded update.
+Several copies run without harm: each step is a claim or a guarded update. Providers are asked on a
+thread of their own, so that one that hangs holds up no lease and no deadline.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ logger = logging.getLogger(__name__)
 TICK_SECONDS = 1.0
 OVERDUE = timedelta(seconds=1)
 RETENTION_EVERY_SECONDS = 30.0
+LOOSE_FILES_EVERY_SECONDS = 600.0
+INQUIRY_THREADS = 32
+GOODBYE_SECONDS = 2.0
 
 
 class Reconciler:
@@ -44,18 +48,29 @@ class Reconciler:
 
     def __init__(self) -> None:
         self.stopped = threading.Event()
-        self._threads = ThreadPoolExecutor(8, thread_name_prefix="inquiry")
+        self._threads = ThreadPoolExecutor(INQUIRY_THREADS, thread_name_prefix="inquiry")
         self._substitutes: dict[str, threading.Thread] = {}
         self._swept_at = 0.0
+        self._swept_loose_at = 0.0
         self._beat_at = 0.0
 
     def run(self) -> None:
         """Tick once a second; a failing step is logged and tried again with the next tick."""
-        while not self.stopped.is_set():
-            started = time.monotonic()
-            self.tick()
-            self.stopped.wait(max(0.05, TICK_SECONDS - (time.monotonic() - started)))
+        asking = threading.Thread(target=self._repeat, args=(self.ask_providers,), name="inquiries", daemon=True)
+        asking.start()
+        self._repeat(self.tick)
+        asking.join(GOODBYE_SECONDS)
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _repeat(self, step: Callable[[], None]) -> None:
+        try:
+            while not self.stopped.is_set():
+                started = time.monotonic()
+                step()
+                close_old_connections()
+                self.stopped.wait(max(0.05, TICK_SECONDS - (time.monotonic() - started)))
+        finally:
+            connection.close()
 
     def tick(self) -> None:
         """Look once at everything that can be stuck."""
@@ -63,12 +78,18 @@ class Reconciler:
             self._beat,
             self._renew_nudges,
             self._apply_deliveries,
-            self._ask_providers,
+            self._lapse_leases,
+            self._give_up_late_attempts,
             self._end_late_jobs,
             self._sweep,
+            self._sweep_loose_files,
         ):
             _guarded(step)
-        close_old_connections()
+
+    def ask_providers(self) -> None:
+        """Ask and tell providers once what has to be asked and told."""
+        for step in (self._look_up, self._poll, self._run_errands):
+            _guarded(step)
 
     def _beat(self) -> None:
         if time.monotonic() - self._beat_at > engine.HEARTBEAT_SECONDS:
@@ -93,21 +114,33 @@ class Reconciler:
     def _apply_deliveries(self) -> None:
         ingest.apply_deliveries()
 
-    def _ask_providers(self) -> None:
-        now = database_now()
-        inquiries.lapse_leases(now=now)
-        inquiries.look_up_unconfirmed(self._threads, now=now)
-        inquiries.poll_silent(self._threads, now=now)
-        inquiries.give_up_late_attempts(now=now)
-        inquiries.run_errands(self._threads, now=now)
+    def _lapse_leases(self) -> None:
+        inquiries.lapse_leases(now=database_now())
+
+    def _give_up_late_attempts(self) -> None:
+        inquiries.give_up_late_attempts(now=database_now())
+
+    def _look_up(self) -> None:
+        inquiries.look_up_unconfirmed(self._threads, now=database_now())
+
+    def _poll(self) -> None:
+        inquiries.poll_silent(self._threads, now=database_now())
+
+    def _run_errands(self) -> None:
+        inquiries.run_errands(self._threads, now=database_now())
 
     def _end_late_jobs(self) -> None:
         end_late_jobs(now=database_now())
 
     def _sweep(self) -> None:
         if time.monotonic() - self._swept_at > RETENTION_EVERY_SECONDS:
-            self._swept_at = time.monotonic()
-            retention.sweep(now=database_now())
+            # At once again when there is more than one sweep could do.
+            self._swept_at = 0.0 if retention.sweep(now=database_now()) else time.monotonic()
+
+    def _sweep_loose_files(self) -> None:
+        if time.monotonic() - self._swept_loose_at > LOOSE_FILES_EVERY_SECONDS:
+            self._swept_loose_at = time.monotonic()
+            retention.sweep_loose_files(now=database_now())
 
 
 def end_late_jobs(*, now: datetime, limit: int = 200) -> int:

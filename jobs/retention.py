@@ -7,8 +7,9 @@ import time
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 
-from . import services
+from . import services, storage
 from .models import Job, WebhookDelivery
 
 logger = logging.getLogger(__name__)
@@ -16,18 +17,59 @@ logger = logging.getLogger(__name__)
 DELIVERIES_KEPT = timedelta(days=30)
 REJECTED_KEPT = timedelta(days=2)
 TEMPORARY_KEPT_SECONDS = 3600
+# Longer than any lease: a younger file may be one whose row is being written.
+LOOSE_AFTER = timedelta(hours=1)
 BATCH = 100
+SWEEP_SECONDS = 5.0
 
 
-def sweep(*, now: datetime) -> None:
-    """Erase what is due, in batches; killed half-way it goes on with the next sweep."""
-    due = Job.objects.filter(erase_at__lte=now, erased_at=None).values_list("id", flat=True)[:BATCH]
-    for job_id in list(due):
-        services.erase_job(job_id, now=now, by="retention")
+def sweep(*, now: datetime) -> bool:
+    """Erase what is due, for a few seconds; return whether there is more. Killed half-way the next one goes on.
+
+    A job that cannot be erased is logged and tried again with the next sweep.
+    """
+    is_done = _erase_due(now=now)
     rejected = [WebhookDelivery.Verdict.FORGED, WebhookDelivery.Verdict.STALE]
     WebhookDelivery.objects.filter(received_at__lt=now - REJECTED_KEPT, verdict__in=rejected).delete()
     WebhookDelivery.objects.filter(received_at__lt=now - DELIVERIES_KEPT).delete()
     _sweep_temporary_files()
+    return not is_done
+
+
+def _erase_due(*, now: datetime) -> bool:
+    end, failed = time.monotonic() + SWEEP_SECONDS, []
+    while time.monotonic() < end:
+        due = Job.objects.filter(erase_at__lte=now, erased_at=None).exclude(id__in=failed).order_by("erase_at")
+        job_ids = list(due.values_list("id", flat=True)[:BATCH])
+        if not job_ids:
+            return True
+        for job_id in job_ids:
+            try:
+                services.erase_job(job_id, now=now, by="retention")
+            except (OperationalError, InterfaceError):
+                raise  # the database is away
+            except Exception:
+                logger.exception("job_not_erased job=%s", job_id)
+                failed.append(job_id)
+    return False
+
+
+def sweep_loose_files(*, now: datetime) -> int:
+    """Remove photos and films that no job knows of; return how many.
+
+    A process that is killed between storing a file and writing its row, or between writing the
+    row and removing the file, leaves one. On S3 that is for a lifecycle rule of the bucket.
+    """
+    removed = 0
+    for kind, keys in storage.keys_older_than(now - LOOSE_AFTER):
+        field = f"{kind}_key"
+        known = Job.objects.filter(erased_at=None, **{f"{field}__in": keys}).values_list(field, flat=True)
+        loose = sorted(set(keys) - set(known))
+        storage.delete(loose)
+        removed += len(loose)
+    if removed:
+        logger.warning("loose_files_removed count=%d", removed)
+    return removed
 
 
 def _sweep_temporary_files() -> None:

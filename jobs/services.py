@@ -120,7 +120,11 @@ def cancel_job(job_id: UUID, *, now: datetime, by: str = "owner") -> bool:
 def _let_go_of_photo(job_id: UUID) -> None:
     """Delete the photo of a job that will never need it again."""
     keys = Job.objects.values_list("raw_key", "clean_key", "preview_key").get(id=job_id)
-    storage.delete(keys)
+    try:
+        storage.delete(keys)
+    except OSError as error:
+        logger.error("photo_not_deleted job=%s error=%s", job_id, type(error).__name__)
+        return  # the row still names it, and retention deletes it
     Job.objects.filter(id=job_id).update(raw_key="", clean_key="", preview_key="")
 
 

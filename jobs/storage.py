@@ -5,12 +5,15 @@ Keys: `raw/ab/<random>.bin`, `clean/…jpg`, `preview/…jpg`, `poster/…jpg`, 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import logging
+import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
@@ -20,6 +23,10 @@ from django.core.files.storage import default_storage
 from django.urls import reverse
 
 logger = logging.getLogger(__name__)
+
+
+KINDS = ("raw", "clean", "preview", "poster", "video")
+_BATCH = 500
 
 
 def new_key(kind: str, extension: str) -> str:
@@ -45,6 +52,26 @@ def delete(keys: Iterable[str]) -> None:
     for key in keys:
         if key:
             default_storage.delete(key)
+
+
+def keys_older_than(moment: datetime) -> Iterator[tuple[str, list[str]]]:
+    """Yield (kind, keys) in batches of what was stored on this machine's disk before then; nothing with S3."""
+    if settings.S3_BUCKET:
+        return
+    root, oldest = Path(settings.MEDIA_ROOT), moment.timestamp()
+    for kind in KINDS:
+        keys: list[str] = []
+        for folder, _, names in os.walk(root / kind):
+            for name in names:
+                path = Path(folder, name)
+                with contextlib.suppress(FileNotFoundError):
+                    if path.stat().st_mtime < oldest:
+                        keys.append(path.relative_to(root).as_posix())
+                if len(keys) >= _BATCH:
+                    yield kind, keys
+                    keys = []
+        if keys:
+            yield kind, keys
 
 
 def signed_url(key: str, *, filename: str, now: datetime, base: str = "") -> str:

@@ -56,7 +56,7 @@ class Reads(_FailOpenThrottle):
 
 def count_upload(request: HttpRequest, owner: str) -> None:
     """Count an upload that came by a page's form; raise Throttled when it is one too many."""
-    asked = SimpleNamespace(auth=owner, META=request.META)
+    asked = SimpleNamespace(auth=owner, META=request.META, headers=request.headers)
     for throttle in (UploadsPerOwner(), UploadsPerAddress()):
         if not throttle.allow_request(asked, None):  # type: ignore[arg-type]
             raise Throttled(throttle.wait())

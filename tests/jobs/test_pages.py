@@ -1,0 +1,139 @@
+"""The pages, as far as a server can say; what moves in them is in the journeys."""
+
+import uuid
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.utils import timezone
+
+from jobs import lifecycle, services, storage
+from jobs.api import throttles
+from jobs.models import Job
+from tests import factories
+from tests.jobs.test_api_orders import order
+
+pytestmark = pytest.mark.django_db
+
+
+def job_of(client, **values):
+    location = client.post("/api/v1/jobs/", order()).json()["id"]
+    return Job.objects.get(id=location)
+
+
+@pytest.mark.parametrize("address", ["/", "/wait/", "/me/", "/privacy/", "/?look=neon-noir", "/?look=<script>"])
+def test_a_page_is_there_for_everybody(address, api):
+    answer = Client().get(address)
+    assert answer.status_code == 200
+    assert "text/html" in answer["Content-Type"]
+    assert "default-src 'none'" in answer["Content-Security-Policy"]
+    assert "unsafe" not in answer["Content-Security-Policy"]
+    assert b"<script>" not in answer.content.replace(b"<script type", b""), "no script in the page itself"
+
+
+def test_a_newcomer_gets_a_cookie_with_the_start_page(db):
+    factories.make_look()
+    client = Client()
+    assert "visitor" in client.get("/").cookies
+    assert "visitor" not in client.get("/").cookies
+
+
+def test_the_form_works_without_a_script(api):
+    answer = api.post("/", order(hero_name="NOVA"))
+    job = Job.objects.get()
+    assert (answer.status_code, answer["Location"]) == (302, f"/jobs/{job.id}/")
+    assert api.get(answer["Location"]).status_code == 200
+
+
+def test_the_form_says_what_was_wrong(api):
+    answer = api.post("/", order(consent=None))
+    assert answer.status_code == 422
+    assert b"consent" in answer.content
+    assert not Job.objects.exists()
+    assert factories.stored_files() == []
+
+
+def test_the_form_needs_its_token(api):
+    strict = Client(enforce_csrf_checks=True)
+    assert strict.post("/", order()).status_code == 403
+    assert not Job.objects.exists()
+
+
+def test_the_form_is_counted_like_any_upload(api, monkeypatch):
+    cache.clear()
+    monkeypatch.setitem(throttles.UploadsPerOwner.THROTTLE_RATES, "uploads", "2/min")
+    assert [api.post("/", order()).status_code for _ in range(3)] == [302, 302, 429]
+    assert Job.objects.count() == 2
+
+
+def test_a_full_disk_is_said_on_the_page(api, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(storage, "save", full)
+    assert api.post("/", order()).status_code == 507
+
+
+@pytest.mark.parametrize("state", ["waiting", "failed", "canceled", "succeeded", "erased"])
+def test_a_jobs_page_shows_every_state_and_is_not_cached(state, api, provider):
+    job = job_of(api)
+    if state == "failed":
+        lifecycle.fail(job.id, code="no_face", now=timezone.now())
+    elif state == "canceled":
+        services.cancel_job(job.id, now=timezone.now())
+    elif state in ("succeeded", "erased"):
+        owner = job.owner
+        job = factories.make_finished_job(provider)
+        Job.objects.filter(id=job.id).update(owner=owner)
+        if state == "erased":
+            services.erase_job(job.id, now=timezone.now())
+    answer = api.get(f"/jobs/{job.id}/")
+    assert answer.status_code == 200
+    assert "no-store" in answer["Cache-Control"]
+    if state == "failed":
+        assert "could not find a face" in answer.content.decode()
+    assert Client().get(f"/jobs/{job.id}/").status_code == 404
+
+
+def test_a_name_is_never_markup(api, provider):
+    owner = job_of(api).owner
+    job = factories.make_finished_job(provider, hero_name="<b onload=x>&\"'")
+    Job.objects.filter(id=job.id).update(owner=owner)
+    slug = services.share_job(job.id, now=timezone.now()).share_slug
+    for address in (f"/jobs/{job.id}/", "/me/", f"/v/{slug}/"):
+        page = api.get(address)
+        assert page.status_code == 200
+        assert b"<b onload" not in page.content, address
+
+
+def test_my_films_are_mine(api, provider):
+    mine = job_of(api)
+    factories.make_finished_job(provider)
+    page = api.get("/me/").content.decode()
+    assert str(mine.id) in page
+    assert page.count("/jobs/") == page.count(str(mine.id))
+    services.erase_job(mine.id, now=timezone.now())
+    assert str(mine.id) not in api.get("/me/").content.decode()
+
+
+def test_a_shared_film_is_for_everybody_until_it_is_not(api, provider):
+    job = factories.make_finished_job(provider, film=b"shared film", email="nova@example.org")
+    slug = services.share_job(job.id, now=timezone.now()).share_slug
+    stranger = Client()
+    page = stranger.get(f"/v/{slug}/")
+    assert page.status_code == 200
+    text = page.content.decode()
+    assert str(job.id) not in text, "the job's own address stays the owner's"
+    assert "nova@example.org" not in text
+    services.erase_job(job.id, now=timezone.now())
+    assert stranger.get(f"/v/{slug}/").status_code == 404
+
+
+@pytest.mark.parametrize("address", [f"/jobs/{uuid.uuid4()}/", "/v/nothing/", "/jobs/x/", "/nothing/"])
+def test_what_is_not_there(address, api):
+    assert api.get(address).status_code == 404
+
+
+@pytest.mark.parametrize("address", ["/me/", "/privacy/", "/wait/"])
+def test_pages_are_only_read(address, api):
+    assert api.post(address).status_code == 405

@@ -1,0 +1,175 @@
+"""Nudges and RQ, on a real server."""
+
+import importlib
+import threading
+import time
+
+import pytest
+from django.db import connection, transaction
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from jobs import queues, tasks
+from jobs.lanes import engine, pumps
+from jobs.lanes.engine import Pump
+from jobs.models import Heartbeat, Job, Lane
+from jobs.worker import LaneWorker
+from tests import factories
+from tests.conftest import FakeSandbox
+
+
+@pytest.fixture(autouse=True)
+def empty_server():
+    queues.client().flushdb()
+    yield
+    queues.client().flushdb()
+
+
+def waiting(lane):
+    return Queue(lane, connection=queues.client(), serializer=JSONSerializer).count
+
+
+def test_many_nudges_are_one_pump():
+    assert all(queues.nudge(Lane.COLLECT) for _ in range(20))
+    assert (waiting("collect"), waiting("dispatch")) == (1, 0)
+
+
+def test_a_nudge_after_the_pump_looked_enqueues_again():
+    queues.nudge(Lane.COLLECT)
+    queues.looking(Lane.COLLECT)
+    queues.nudge(Lane.COLLECT)
+    assert waiting("collect") == 2
+
+
+def test_a_queued_message_is_a_name_and_a_lane():
+    queues.nudge(Lane.COLLECT)
+    (message,) = Queue("collect", connection=queues.client(), serializer=JSONSerializer).jobs
+    assert (message.func_name, message.args, message.kwargs) == ("jobs.tasks.pump", ["collect"], {})
+    module, name = message.func_name.rsplit(".", 1)
+    assert callable(getattr(importlib.import_module(module), name))
+    assert message.result_ttl == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_nudge_waits_for_the_commit_and_dies_with_a_rollback():
+    with transaction.atomic():
+        queues.nudge_after_commit(Lane.PREPARE)
+        assert waiting("prepare") == 0
+    assert waiting("prepare") == 1
+    with pytest.raises(RuntimeError), transaction.atomic():
+        queues.nudge_after_commit(Lane.COLLECT)
+        raise RuntimeError
+    assert waiting("collect") == 0
+
+
+def test_flushall_at_any_moment_costs_one_renewal():
+    queues.nudge(Lane.COLLECT)
+    queues.client().flushall()
+    assert queues.renew_nudge(Lane.COLLECT)
+    assert waiting("collect") == 1
+
+
+def test_a_flag_left_by_a_dead_worker_is_taken_down():
+    queues.nudge(Lane.COLLECT)
+    queues.client().delete("rq:queue:collect")  # taken by a worker that died before it looked
+    queues.nudge(Lane.COLLECT)
+    assert waiting("collect") == 0
+    assert queues.renew_nudge(Lane.COLLECT)
+    assert waiting("collect") == 1
+    assert queues.renew_nudge(Lane.COLLECT)
+    assert waiting("collect") == 1
+
+
+@pytest.mark.parametrize("redis_is", ["dead", "hung"])
+def test_without_redis_a_nudge_is_lost_quickly_and_quietly(redis_is, no_redis, hung_redis):
+    (no_redis if redis_is == "dead" else hung_redis)()
+    started = time.monotonic()
+    assert queues.nudge(Lane.COLLECT) is False
+    assert time.monotonic() - started < 1.5
+    started = time.monotonic()
+    assert not any(queues.nudge(Lane.COLLECT) for _ in range(100))
+    assert time.monotonic() - started < 0.2, "a dead server is not asked again at once"
+    assert queues.renew_nudge(Lane.COLLECT) is False
+    queues.looking(Lane.COLLECT)
+
+
+def test_redis_that_is_back_is_used_again(point_redis, monkeypatch, settings):
+    alive = settings.REDIS_URL
+    point_redis("redis://127.0.0.1:9/0")
+    assert queues.nudge(Lane.COLLECT) is False
+    point_redis(alive)
+    monkeypatch.setattr(queues, "_paused_until", 0.0)
+    assert queues.nudge(Lane.COLLECT) is True
+
+
+@pytest.fixture
+def prepare_pump(monkeypatch):
+    """The pump of this process's prepare worker, with a sandbox that takes every photo."""
+    pump = Pump(pumps._LANES[Lane.PREPARE](FakeSandbox()))
+    monkeypatch.setattr(pumps, "pump_for", lambda lane: pump)
+    monkeypatch.setattr(engine, "LINGER_SECONDS", 0.2)
+    monkeypatch.setattr(Pump.run, "__kwdefaults__", {"linger": 0.2, "budget": 20.0})
+    return pump
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_rq_worker_works_its_lane(prepare_pump, settings):
+    jobs = [factories.make_job() for _ in range(3)]
+    queues.nudge(Lane.PREPARE)
+    LaneWorker.for_lane("prepare", url=settings.REDIS_URL).work(burst=True, logging_level="ERROR")
+    assert {factories.reload(job).lane for job in jobs} == {Lane.DISPATCH}
+    assert waiting("prepare") == 0
+    handed_on = waiting("dispatch")
+    assert len(queues.client().keys("rq:job:*")) == handed_on == 1, "a pump that is done leaves nothing behind"
+    assert Heartbeat.objects.filter(name="worker-prepare").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lingering_pump_is_woken_by_a_nudge(prepare_pump):
+    monkey = {"linger": 3.0, "budget": 20.0}
+    done = threading.Event()
+
+    def run():
+        try:
+            prepare_pump.run(**monkey)
+        finally:
+            connection.close()
+            done.set()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    time.sleep(0.6)
+    job = factories.make_job()
+    started = time.monotonic()
+    queues.nudge(Lane.PREPARE)
+    while factories.reload(job).lane == Lane.PREPARE and time.monotonic() - started < 3:
+        time.sleep(0.01)
+    took = time.monotonic() - started
+    engine.stopping.set()
+    done.wait(10)
+    engine.stopping.clear()
+    thread.join(5)
+    assert factories.reload(job).lane == Lane.DISPATCH
+    assert took < 0.5, took
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_pump_whose_budget_is_used_up_hands_on(monkeypatch):
+    class Endless:
+        def run(self):
+            return True
+
+    monkeypatch.setattr(pumps, "pump_for", lambda lane: Endless())
+    tasks.pump("collect")
+    assert waiting("collect") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_flushall_during_the_work_loses_no_job(prepare_pump, settings, reconciler):
+    jobs = [factories.make_job() for _ in range(3)]
+    queues.nudge(Lane.PREPARE)
+    queues.client().flushall()
+    Job.objects.update(due_at="2020-01-01T00:00:00Z")
+    reconciler._renew_nudges()
+    LaneWorker.for_lane("prepare", url=settings.REDIS_URL).work(burst=True, logging_level="ERROR")
+    assert {factories.reload(job).lane for job in jobs} == {Lane.DISPATCH}

@@ -1,0 +1,130 @@
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core import signing
+from django.utils import timezone
+
+from jobs import lifecycle, services, storage
+from jobs.models import AuditEntry, Job, Lane
+from jobs.signals import job_changed
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def now():
+    return timezone.now()
+
+
+def test_a_canceled_job_keeps_no_photo(db):
+    for job in (factories.make_job(), factories.make_waiting_job()):
+        assert services.cancel_job(job.id, now=now())
+        assert not services.cancel_job(job.id, now=now())
+    assert factories.stored_files() == []
+
+
+def test_a_storage_that_fails_does_not_undo_a_cancel(db, monkeypatch):
+    job = factories.make_job()
+
+    def fail(keys):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(storage, "delete", fail)
+    assert services.cancel_job(job.id, now=now())
+    job = factories.reload(job)
+    assert (job.status, bool(job.raw_key)) == ("canceled", True)
+    monkeypatch.undo()
+    services.erase_job(job.id, now=now())
+    assert factories.stored_files() == []
+
+
+def test_an_erasure_that_fails_half_way_can_be_repeated(provider, monkeypatch):
+    job = factories.make_finished_job(provider)
+    with monkeypatch.context() as patch:
+        patch.setattr(lifecycle, "owe_deletion", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            services.erase_job(job.id, now=now())
+    assert factories.reload(job).erased_at is None
+    assert services.erase_job(job.id, now=now())["erased_at"]
+    assert job.attempts.get().errand == "delete"
+
+
+def test_a_receipt_cannot_be_made_up(provider):
+    job = factories.make_finished_job(provider)
+    receipt = services.erase_job(job.id, now=now())["receipt"]
+    assert signing.loads(receipt, salt=services.RECEIPT_SALT)["job"] == str(job.id)
+    with pytest.raises(signing.BadSignature):
+        signing.loads(receipt[:-1] + ("A" if receipt[-1] != "A" else "B"), salt=services.RECEIPT_SALT)
+
+
+def test_an_erased_film_is_not_shared(provider):
+    job = factories.make_finished_job(provider)
+    slug = services.share_job(job.id, now=now()).share_slug
+    assert slug
+    services.erase_job(job.id, now=now())
+    assert factories.reload(job).share_slug is None
+    with pytest.raises(services.NotPossible):
+        services.share_job(job.id, now=now())
+    factories.is_consistent(job.id)
+
+
+def test_sharing_and_taking_back_are_events(provider):
+    job = factories.make_finished_job(provider)
+    services.share_job(job.id, now=now())
+    services.share_job(job.id, now=now())
+    services.unshare_job(job.id, now=now())
+    services.unshare_job(job.id, now=now())
+    assert list(job.events.values_list("kind", flat=True))[-2:] == ["shared", "unshared"]
+    factories.is_consistent(job.id)
+
+
+def test_staff_try_a_failed_job_again_as_a_new_one(db):
+    staff = get_user_model().objects.create_user("staff")
+    old = factories.make_waiting_job(hero_name="NOVA")
+    lifecycle.fail(old.id, code="no_provider", now=now())
+    new = services.retry_job(old.id, now=now(), actor=staff)
+    assert (new.owner, new.hero_name, new.lane) == (old.owner, "NOVA", Lane.PREPARE)
+    assert storage.read(new.raw_key) == storage.read(factories.reload(old).clean_key)
+    assert factories.reload(old).status == "failed"
+    entry = AuditEntry.objects.get()
+    assert (entry.actor, entry.action, entry.subject) == (staff, "job_retried", str(old.id))
+
+
+@pytest.mark.parametrize("state", ["open", "erased", "without photo"])
+def test_what_cannot_be_tried_again(state, db):
+    job = factories.make_waiting_job()
+    if state == "erased":
+        services.erase_job(job.id, now=now())
+    elif state == "without photo":
+        services.cancel_job(job.id, now=now())
+    with pytest.raises(services.NotPossible):
+        services.retry_job(job.id, now=now(), actor=None)
+
+
+def test_one_transaction_announces_a_job_once_and_after_the_commit(provider, django_capture_on_commit_callbacks):
+    heard = []
+
+    def listen(sender, job_ids, **_):
+        heard.append(job_ids)
+
+    job_changed.connect(listen)
+    try:
+        with django_capture_on_commit_callbacks(execute=True):
+            job = factories.make_finished_job(provider)
+            other = factories.make_job()
+            assert heard == []
+        assert heard == [[job.id, other.id]]
+    finally:
+        job_changed.disconnect(listen)
+
+
+@pytest.mark.parametrize("minutes", [0, 10, 29])
+def test_a_job_promises_an_end_and_an_erasure(minutes, api, settings):
+    from tests.jobs.test_api_orders import order
+
+    api.post("/api/v1/jobs/", order())
+    job = Job.objects.get()
+    assert job.deadline_at == job.created_at + settings.JOB_DEADLINE
+    assert job.erase_at == job.created_at + settings.RETENTION
+    assert job.deadline_at > job.created_at + timedelta(minutes=minutes)
