@@ -110,7 +110,7 @@ def _apply_delivery(delivery: WebhookDelivery, *, now: datetime) -> None:
     delivery.attempt = attempt
     try:
         event = registry.adapter_for(attempt.provider.adapter).parse(bytes(delivery.body))
-    except ValueError as error:
+    except (ValueError, KeyError, TypeError) as error:
         # A dead letter: genuine, but not in words we know. Kept for staff.
         _close(delivery, error=f"not readable: {error}"[:300])
         return
