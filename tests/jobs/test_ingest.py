@@ -120,7 +120,7 @@ def test_news_of_another_prediction_change_nothing(job, stub, deliver, work):
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"null", b"\xff", b'{"prediction": null}', b'{"prediction": {"id": "x"}}', b"[" * 60_000],
+    [b"", b"{", b"[]", b"null", b"\xff", b'{"prediction": null}', b"[" * 60_000],
     ids=repr,
 )
 def test_a_genuine_delivery_in_no_words_of_ours_is_a_dead_letter(body, job, stub, deliver, work):
