@@ -1,0 +1,60 @@
+"""The one UPDATE by which a job changes, and the numbers each stage stands for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import models
+from django.db.models import F, Q, Value
+
+from .. import signals
+from ..models import Job, JobEvent, next_seq
+
+Status, Stage = Job.Status, Job.Stage
+
+# Where each stage begins on the way from 0 to 1; the page draws its acts from the same numbers.
+STAGE_PROGRESS = {
+    Stage.ACCEPTED: 0.0,
+    Stage.PREPARING: 0.03,
+    Stage.WAITING_FOR_SLOT: 0.10,
+    Stage.SUBMITTED: 0.20,
+    Stage.WARMING_UP: 0.22,
+    Stage.RENDERING: 0.24,
+    Stage.COLLECTING: 0.92,
+    Stage.READY: 1.0,
+}
+# News may come late or twice: from these stages they move a job on, from any other they are old.
+STAGES_BEFORE = {
+    Stage.SUBMITTED: (Stage.WAITING_FOR_SLOT,),
+    Stage.WARMING_UP: (Stage.WAITING_FOR_SLOT, Stage.SUBMITTED),
+    Stage.RENDERING: (Stage.WAITING_FOR_SLOT, Stage.SUBMITTED, Stage.WARMING_UP),
+}
+RENDERING_SPAN = STAGE_PROGRESS[Stage.COLLECTING] - STAGE_PROGRESS[Stage.RENDERING]
+
+
+def change(
+    job_id: UUID,
+    guard: Q,
+    kind: str,
+    now: datetime,
+    data: dict[str, Any] | None = None,
+    *,
+    progress_at_least: float | None = None,
+    **values: Any,
+) -> bool:
+    """Write a job's new state if it is still in the state `guard` describes, and its event with it."""
+    if progress_at_least is None and "progress" not in values and "stage" in values:
+        progress_at_least = STAGE_PROGRESS[Stage(values["stage"])]
+    if progress_at_least is not None:
+        values["progress"] = models.Case(
+            models.When(progress__lt=progress_at_least, then=Value(min(1.0, progress_at_least))),
+            default=F("progress"),
+        )
+    if not Job.objects.filter(guard, id=job_id).update(seq=next_seq(), **values):
+        return False
+    seq = Job.objects.values_list("seq", flat=True).get(id=job_id)
+    JobEvent.objects.create(job_id=job_id, seq=seq, kind=kind, at=now, data=data or {})
+    signals.announce(job_id)
+    return True

@@ -1,0 +1,224 @@
+"""What may become of a job."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import F, Q, Value
+from django.db.models.functions import Coalesce
+
+from .. import signals
+from ..models import Attempt, Job, JobEvent, Lane
+from .attempts import abandon_attempts
+from .changes import Stage, Status, change
+
+
+def accept(job: Job, *, now: datetime) -> None:
+    """Store a new job with its first event."""
+    job.status, job.stage, job.seq = Status.QUEUED, Stage.ACCEPTED, 1
+    job.save(force_insert=True)
+    JobEvent.objects.create(job_id=job.id, seq=1, kind="accepted", at=now, data={"look": job.look.slug})
+    signals.announce(job.id)
+
+
+def start_preparing(job_id: UUID, *, lease_token: str, now: datetime) -> bool:
+    """Say that a worker has the photo in its hands."""
+    guard = Q(lane=Lane.PREPARE, lease_token=lease_token, stage=Stage.ACCEPTED)
+    return change(job_id, guard, "preparing", now, stage=Stage.PREPARING)
+
+
+def photo_ready(job_id: UUID, *, lease_token: str, clean_key: str, now: datetime) -> bool:
+    """The photo is clean and stored: stand in line for a provider."""
+    return change(
+        job_id,
+        Q(lane=Lane.PREPARE, lease_token=lease_token),
+        "prepared",
+        now,
+        stage=Stage.WAITING_FOR_SLOT,
+        lane=Lane.DISPATCH,
+        due_at=now,
+        lease_token="",
+        lane_tries=0,
+        raw_key="",
+        clean_key=clean_key,
+    )
+
+
+def fail_photo(job_id: UUID, *, lease_token: str, code: str, now: datetime) -> bool:
+    """The photo cannot become a film: say why, and let go of it."""
+    return change(
+        job_id,
+        Q(lane=Lane.PREPARE, lease_token=lease_token),
+        "failed",
+        now,
+        {"code": code},
+        status=Status.FAILED,
+        failure_code=code,
+        lane="",
+        lease_token="",
+        raw_key="",
+        finished_at=now,
+    )
+
+
+def take_for_attempt(job: Job, attempt: Attempt, *, now: datetime) -> bool:
+    """Take a job out of the line for the attempt made in the same transaction."""
+    changed = change(
+        job.id,
+        Q(lane=Lane.DISPATCH, due_at__lte=now, status__in=Job.OPEN),
+        "dispatching",
+        now,
+        {"attempt": attempt.number, "provider": attempt.provider.slug},
+        status=Status.PROCESSING,
+        lane="",
+        lease_token="",
+    )
+    if changed:
+        attempt.save(force_insert=True)
+    return changed
+
+
+def return_to_line(
+    job_id: UUID, *, due_at: datetime, now: datetime, reason_code: str = "", reason_subject: str = ""
+) -> bool:
+    """Put a job whose attempt came to nothing back in the line for the next one."""
+    return change(
+        job_id,
+        Q(status__in=Job.OPEN, lane="") | Q(status__in=Job.OPEN, lane=Lane.COLLECT),
+        "waiting",
+        now,
+        {"reason": reason_code} if reason_code else {},
+        stage=Stage.WAITING_FOR_SLOT,
+        lane=Lane.DISPATCH,
+        due_at=due_at,
+        lease_token="",
+        lane_tries=0,
+        winner=None,
+        reason_code=reason_code,
+        reason_subject=reason_subject,
+    )
+
+
+def preview_announced(job_id: UUID, *, now: datetime) -> bool:
+    """Send the job through the collect lane for its preview while the film is still being made."""
+    return bool(
+        Job.objects.filter(id=job_id, status__in=Job.OPEN, lane="", preview_key="", winner=None).update(
+            lane=Lane.COLLECT, due_at=now, lease_token="", lane_tries=0
+        )
+    )
+
+
+def preview_collected(job_id: UUID, *, lease_token: str, preview_key: str, now: datetime) -> bool:
+    """The first picture of the film is in our storage."""
+    changed = change(
+        job_id,
+        Q(lane=Lane.COLLECT, lease_token=lease_token, winner=None),
+        "preview",
+        now,
+        lane="",
+        lease_token="",
+        lane_tries=0,
+        preview_key=preview_key,
+    )
+    if changed:
+        Job.objects.filter(id=job_id, first_frame_at=None).update(first_frame_at=now)
+    return changed
+
+
+def preview_given_up(job_id: UUID, *, lease_token: str) -> bool:
+    """Go on without a preview; the film brings its own poster."""
+    guard = Q(lane=Lane.COLLECT, lease_token=lease_token, winner=None)
+    return bool(Job.objects.filter(guard, id=job_id).update(lane="", lease_token="", lane_tries=0))
+
+
+def succeed(
+    job_id: UUID,
+    *,
+    lease_token: str,
+    video_key: str,
+    poster_key: str,
+    video_bytes: int,
+    video_seconds: float,
+    now: datetime,
+) -> bool:
+    """The film is in our storage: the job is done."""
+    return change(
+        job_id,
+        Q(lane=Lane.COLLECT, lease_token=lease_token, winner__isnull=False, status__in=Job.OPEN),
+        "succeeded",
+        now,
+        {"bytes": video_bytes, "seconds": round(video_seconds, 2)},
+        status=Status.SUCCEEDED,
+        stage=Stage.READY,
+        progress=1.0,
+        lane="",
+        lease_token="",
+        video_key=video_key,
+        poster_key=poster_key,
+        video_bytes=video_bytes,
+        video_seconds=video_seconds,
+        finished_at=now,
+        first_frame_at=Coalesce(F("first_frame_at"), Value(now)),
+        reason_code="",
+        reason_subject="",
+    )
+
+
+def fail(job_id: UUID, *, code: str, now: datetime, guard: Q | None = None) -> bool:
+    """End a job that cannot become a film, with the reason its owner will read."""
+    changed = change(
+        job_id,
+        Q(status__in=Job.OPEN) & (guard or Q()),
+        "failed",
+        now,
+        {"code": code},
+        status=Status.FAILED,
+        failure_code=code,
+        lane="",
+        lease_token="",
+        finished_at=now,
+    )
+    if changed:
+        abandon_attempts(
+            job_id, to=Attempt.Status.TIMED_OUT if code == "deadline" else Attempt.Status.CANCELED, now=now
+        )
+    return changed
+
+
+def cancel(job_id: UUID, *, now: datetime, by: str) -> bool:
+    """End a job because somebody no longer wants it; its predictions are told to stop."""
+    changed = change(
+        job_id,
+        Q(status__in=Job.OPEN),
+        "canceled",
+        now,
+        {"by": by},
+        status=Status.CANCELED,
+        lane="",
+        lease_token="",
+        finished_at=now,
+    )
+    if changed:
+        abandon_attempts(job_id, to=Attempt.Status.CANCELED, now=now)
+    return changed
+
+
+def erased(job_id: UUID, *, now: datetime) -> bool:
+    """Forget everything about the person; the row stays as a tombstone."""
+    return change(
+        job_id,
+        Q(erased_at=None, status__in=Job.FINAL),
+        "erased",
+        now,
+        erased_at=now,
+        raw_key="",
+        clean_key="",
+        preview_key="",
+        poster_key="",
+        video_key="",
+        photo_sha256="",
+        hero_name="",
+        email="",
+        share_slug=None,
+    )
