@@ -52,6 +52,16 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Preset:
+    """Limits a vendor publishes for one of its account levels."""
+
+    slug: str
+    title: str
+    max_concurrent: int
+    max_per_minute: int
+
+
+@dataclass(frozen=True)
 class SubmitRequest:
     """One prediction to be made. `reference` is our attempt's callback token, unique for ever."""
 

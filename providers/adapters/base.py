@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
-from ..types import Account, PhotoTransport, ProviderEvent, SubmitRequest
+from ..types import Account, PhotoTransport, Preset, ProviderEvent, SubmitRequest
 
 
 class Adapter(ABC):
@@ -21,6 +21,32 @@ class Adapter(ABC):
     title: ClassVar[str]
     photo_transports: ClassVar[frozenset[PhotoTransport]]
     can_look_up: ClassVar[bool] = False
+    # Who decides which photos are acceptable. A photo refused under one rule is not tried again under the same one.
+    content_rule: ClassVar[str] = "own"
+    # Where the vendor's films lie: host names, `*.host` for any name below it. Staff may replace them.
+    default_result_hosts: ClassVar[tuple[str, ...]] = ()
+    default_base_url: ClassVar[str] = ""
+    # The account levels the vendor publishes, smallest first.
+    presets: ClassVar[tuple[Preset, ...]] = ()
+    # Whether the vendor tells us over HTTP what its webhooks are signed with.
+    can_learn_secrets: ClassVar[bool] = False
+    # Whether a model falls asleep at this vendor, so that a call in quiet times is worth its price.
+    can_keep_warm: ClassVar[bool] = False
+
+    def upload(self, account: Account, request: SubmitRequest) -> SubmitRequest:
+        """Bring `request.photo_bytes` to the vendor and return the request with its `photo_url`.
+
+        Only for the transport `upload`. Makes no prediction and costs nothing, so it may be
+        repeated: its failures are never Unconfirmed.
+        """
+        raise NotImplementedError(f"{self.name} takes no uploads")
+
+    def learn_secrets(self, account: Account) -> tuple[str, ...]:
+        """Return what the vendor signs its webhooks with now, newest first, as `verify` wants it.
+
+        Only with `can_learn_secrets`. Called in the background, never while a webhook waits.
+        """
+        raise NotImplementedError(f"{self.name} does not tell its secrets")
 
     @abstractmethod
     def submit(self, account: Account, request: SubmitRequest) -> ProviderEvent:
