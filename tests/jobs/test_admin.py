@@ -81,7 +81,9 @@ def test_the_list_shows_posters_and_never_a_photo(admin_client: Client, finished
     (address,) = re.findall(r'<img class="thumbnail" src="([^"]+)"', text)
     assert finished.poster_key in address
     assert finished.clean_key not in text
-    assert admin_client.get(address).status_code == 200
+    poster = admin_client.get(address)
+    assert (poster.status_code, poster["Content-Type"]) == (200, "image/jpeg")
+    poster.close()
 
 
 def test_the_list_takes_as_many_queries_for_one_as_for_ten(

@@ -10,6 +10,8 @@ from jobs import storage
 
 CONTENT = bytes(range(256)) * 40  # 10,240 bytes
 SIZE = len(CONTENT)
+# Not for a row: Django looks after its connections when an answer is closed.
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
