@@ -2,16 +2,28 @@
 
 import io
 import json
+import subprocess
+import sys
 
 import av
 import pytest
 
+from selfiehero.environment import PROJECT_DIR
 from tests.support.processes import wait_for
 
 from .conftest import PHOTO
 from .visitor import Visitor
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+def assert_is_the_film(source) -> None:
+    with av.open(source) as film:
+        video, sound = film.streams.video[0], film.streams.audio[0]
+        assert (video.codec_context.name, video.pix_fmt) == ("h264", "yuv420p")
+        assert (video.width, video.height, video.average_rate) == (720, 1280, 24)
+        assert 5 <= float(film.duration / av.time_base) <= 7
+        assert sound.codec_context.name == "aac"
 
 
 def test_a_selfie_becomes_a_film_over_the_api(product):
@@ -21,17 +33,21 @@ def test_a_selfie_becomes_a_film_over_the_api(product):
     assert answer.headers["Location"] == answer.json()["links"]["self"]
     job = visitor.wait_for_end(answer.json()["id"], seconds=90)
     assert job["status"] == "succeeded"
-    with av.open(io.BytesIO(visitor.film(job))) as film:
-        video, sound = film.streams.video[0], film.streams.audio[0]
-        assert (video.codec_context.name, video.pix_fmt) == ("h264", "yuv420p")
-        assert (video.width, video.height, video.average_rate) == (720, 1280, 24)
-        assert 5 <= float(film.duration / av.time_base) <= 7
-        assert sound.codec_context.name == "aac"
+    assert_is_the_film(io.BytesIO(visitor.film(job)))
     events = visitor.session.get(product.url + job["links"]["events"], timeout=10).json()["events"]
     assert [event["seq"] for event in events] == list(range(1, job["seq"] + 1))
     kinds = [event["kind"] for event in events]
     assert kinds[:3] == ["accepted", "preparing", "prepared"]
     assert kinds.index("preview") < kinds.index("rendered") < kinds.index("succeeded")
+
+
+def test_a_selfie_becomes_a_film_from_a_terminal(product, tmp_path):
+    output = tmp_path / "hero.mp4"
+    argv = [sys.executable, "manage.py", "hero", PHOTO, "-o", output, "--name", "NOVA-7", "--server", product.url]
+    ended = subprocess.run(argv, cwd=PROJECT_DIR, capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith(f"{output}: ")
+    assert_is_the_film(str(output))
 
 
 def test_the_page_shows_progress_by_the_socket_and_plays_the_film(product, browser):

@@ -22,19 +22,18 @@ def start_process(
 
     `env` is added to the environment; None takes a variable away.
     """
+    with log_path.open("ab") as log:
+        return start_attached(argv, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, **choices)
+
+
+def start_attached(argv: list[str], *, env: dict[str, str | None] | None = None, **choices) -> subprocess.Popen:
+    """Start a program as `start_process` does, on the streams given."""
     whole_env = {name: value for name, value in {**os.environ, **(env or {})}.items() if value is not None}
-    with log_path.open("ab") as log, warnings.catch_warnings():
+    with warnings.catch_warnings():
         # Python 3.12 warns of forks beside threads; what runs before this exec is one system call.
         warnings.simplefilter("ignore", DeprecationWarning)
         return subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=whole_env,
-            start_new_session=True,
-            preexec_fn=die_with(os.getpid()),
-            **choices,
+            argv, env=whole_env, start_new_session=True, preexec_fn=die_with(os.getpid()), **choices
         )
 
 

@@ -1,23 +1,25 @@
 """`manage.py hero PHOTO -o OUT.mp4`: a selfie in, a film out, over the public API.
 
-Exit codes: 0 the film is there; 1 the job failed; 2 something is wrong with a local file;
+Exit codes: 0 the film is there; 1 the job failed; 2 something is wrong with an argument or a local file;
 3 the server is away or refused; 130 Ctrl-C (the job is canceled first).
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from tqdm import tqdm
 
-from selfiehero.hero_client import HeroClient, Refused, Unreachable
+from selfiehero.hero_client import HeroClient, Refused, Unreachable, read_server
 
 FAILED, LOCAL, SERVER, INTERRUPTED = 1, 2, 3, 130
+_LAYOUT = "{desc:<24} {bar} {n:3.0f} %{postfix}"
 
 
 class Command(BaseCommand):
@@ -29,66 +31,117 @@ class Command(BaseCommand):
         parser.add_argument("-o", "--output", type=Path, required=True, help="where the MP4 goes")
         parser.add_argument("--look", default="neon-noir", help="neon-noir, chrome-samurai or netrunner")
         parser.add_argument("--name", default="", help="the hero's name, at most 24 characters")
-        parser.add_argument("--server", default=settings.PUBLIC_URL, help="default: %(default)s")
+        parser.add_argument("--server", type=_server, default=settings.PUBLIC_URL, help="default: %(default)s")
 
     def handle(self, *args: Any, photo: Path, output: Path, look: str, name: str, server: str, **options: Any) -> None:
+        data = self._read(photo)
+        self._check(output)
+        self._job: dict[str, Any] | None = None
+        with tqdm(total=100, bar_format=_LAYOUT, disable=not sys.stderr.isatty(), leave=False) as bar:
+            client = HeroClient(server, tell_trouble=lambda trouble: bar.set_description_str(f"the server {trouble}"))
+            try:
+                told = self._make(client, bar, data, photo.name, output, look, name)
+            except KeyboardInterrupt:
+                bar.close()
+                self._stop(client)
+            except (Refused, Unreachable) as error:
+                bar.close()
+                self._end(SERVER, str(error))
+            except OSError as error:
+                bar.close()
+                self._end(LOCAL, f"{output} cannot be written: {error.strerror or error}.")
+        self.stdout.write(told)
+
+    def _make(
+        self, client: HeroClient, bar: tqdm, data: bytes, file_name: str, output: Path, look: str, name: str
+    ) -> str:
+        """Go the whole way and return the line that says how it went."""
+        bar.set_description_str("sending")
+        client.arrive()
+        started = time.monotonic()
+        job = self._job = client.order(data, file_name=file_name, look=look, hero_name=name)
+        accepted, first_picture, reason = time.monotonic() - started, "", None
+
+        def tell(state: dict[str, Any]) -> None:
+            nonlocal first_picture, reason
+            self._job = state
+            if state["links"]["poster"] and not first_picture:
+                first_picture = f", first picture {time.monotonic() - started:.1f} s"
+            if state["queue"]["reason"] not in (None, reason) and not bar.disable:
+                reason = state["queue"]["reason"]
+                bar.write(reason, file=sys.stderr)
+            _draw(bar, state)
+
+        tell(job)
+        job = client.follow(job, tell)
+        if job["status"] != "succeeded":
+            failure = job["failure"] or {"message": "The film was canceled.", "next_step": ""}
+            bar.close()
+            self._end(FAILED, f"{failure['message']} {failure['next_step']}".strip())
+        film = client.download(job)
+        taken = f"film {time.monotonic() - started:.1f} s."
+        _write(film, output)
+        return f"{output}: {len(film) / 1e6:.1f} MB. Accepted in {accepted * 1000:.0f} ms{first_picture}, {taken}"
+
+    def _read(self, photo: Path) -> bytes:
         try:
-            data = photo.read_bytes()
+            return photo.read_bytes()
         except OSError as error:
-            self._end(LOCAL, f"{photo} cannot be read: {error.strerror}.")
-        if not output.resolve().parent.is_dir():
-            self._end(LOCAL, f"There is no folder {output.resolve().parent} for the film.")
-        client, job = HeroClient(server), None
+            self._end(LOCAL, f"{photo} cannot be read: {error.strerror or error}.")
+
+    def _check(self, output: Path) -> None:
+        """End here, before a film is made, when it could not be written."""
         try:
-            client.arrive()
-            started = time.monotonic()
-            job = client.order(data, file_name=photo.name, look=look, hero_name=name)
-            accepted = time.monotonic() - started
-            job, first_picture = self._watch(client, job, started)
-            if job["status"] != "succeeded":
-                failure = job["failure"] or {"message": "The film was canceled.", "next_step": ""}
-                self._end(FAILED, f"{failure['message']} {failure['next_step']}".strip())
-            size = client.download(job, output)
-        except Refused as error:
-            self._end(SERVER, str(error))
-        except Unreachable as error:
-            self._end(SERVER, str(error))
+            if not output.resolve().parent.is_dir():
+                self._end(LOCAL, f"There is no folder {output.resolve().parent} for the film.")
+            if output.exists() and not output.is_file():
+                self._end(LOCAL, f"{output} is there already and is not a file.")
+            _write(b"", output, is_trial=True)
         except OSError as error:
-            self._end(LOCAL, f"{output} cannot be written: {error.strerror}.")
-        except KeyboardInterrupt:
-            self._cancel(client, job)
-        picture = f", first picture {first_picture:.1f} s" if first_picture is not None else ""
-        self.stdout.write(
-            f"{output}: {size / 1e6:.1f} MB. Accepted in {accepted * 1000:.0f} ms{picture}, "
-            f"film {time.monotonic() - started:.1f} s."
-        )
+            self._end(LOCAL, f"{output} cannot be written: {error.strerror or error}.")
 
-    def _watch(self, client: HeroClient, job: dict[str, Any], started: float) -> tuple[dict[str, Any], float | None]:
-        """Show progress until the job is final; return it and when its first picture was seen."""
-        first: list[float] = []
-        layout = "{desc:<18} {bar} {n:3.0f} % {postfix}"
-        with tqdm(total=100, bar_format=layout, disable=not sys.stderr.isatty(), leave=False) as bar:
-
-            def tell(state: dict[str, Any]) -> None:
-                if state["links"]["poster"] and not first:
-                    first.append(time.monotonic() - started)
-                span = state["queue"]["eta_seconds"]
-                bar.set_description_str(state["stage"].replace("_", " "), refresh=False)
-                bar.set_postfix_str(f"{span['p50']}-{span['p90']} s", refresh=False)
-                bar.n = max(bar.n, round(state["progress"] * 100))
-                bar.refresh()
-
-            tell(job)
-            return client.follow(job, tell), first[0] if first else None
-
-    def _cancel(self, client: HeroClient, job: dict[str, Any] | None) -> None:
+    def _stop(self, client: HeroClient) -> NoReturn:
+        """Cancel what was ordered and say what became of it. A second Ctrl-C does not wait for that."""
+        if self._job is None:
+            self._end(INTERRUPTED, "Stopped before the server had taken the photo.")
         try:
-            if job:
-                client.cancel(job)
-        except (Refused, Unreachable):
+            is_canceled = client.cancel(self._job)["status"] == "canceled"
+        except (Refused, Unreachable, KeyboardInterrupt):
             self._end(INTERRUPTED, "Stopped. The server could not be told; the film goes on there.")
-        self._end(INTERRUPTED, "Stopped, and the film is canceled.")
+        said = (
+            "Stopped, and the film is canceled."
+            if is_canceled
+            else "Stopped. The film had ended by itself just before."
+        )
+        self._end(INTERRUPTED, said)
 
-    def _end(self, code: int, sentence: str) -> None:
+    def _end(self, code: int, sentence: str) -> NoReturn:
         self.stderr.write(sentence)
         sys.exit(code)
+
+
+def _server(text: str) -> str:
+    try:
+        return read_server(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address like http://127.0.0.1:8000") from None
+
+
+def _write(film: bytes, output: Path, *, is_trial: bool = False) -> None:
+    """Put the film there, whole or not at all; a trial leaves nothing."""
+    part = output.with_name(output.name + ".part")
+    try:
+        part.write_bytes(film)
+        if not is_trial:
+            part.replace(output)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _draw(bar: tqdm, state: dict[str, Any]) -> None:
+    """Show a state of the job."""
+    span, ahead = state["queue"]["eta_seconds"], state["queue"]["position"]
+    place = f"{ahead} ahead, " if ahead else ""
+    bar.n = max(bar.n, round(state["progress"] * 100))
+    bar.set_postfix_str(f"{place}{span['p50']} to {span['p90']} s", refresh=False)
+    bar.set_description_str(state["stage"].replace("_", " "))

@@ -1,0 +1,502 @@
+"""`manage.py hero` over real HTTP: what it leaves on the disk, what it says, and its exit code."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import io
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from jobs import snapshots
+from jobs.models import Job, Lane
+from selfiehero import hero_client
+from selfiehero.environment import PROJECT_DIR
+from tests import factories
+from tests.support import hero_server
+from tests.support.hero_server import CANCELED, FAILED, IN_LINE, RENDERING, SUCCEEDED, Answer, Cut, Do, HeroServer
+from tests.support.processes import free_port, start_attached, wait_for
+from tests.support.served import Served
+
+FINISHED = SUCCEEDED | {"video": "/media/film.mp4"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    said: str  # on stdout
+    trouble: str  # on stderr
+
+
+class Clock:
+    """Time as the client sees it: a wait takes none, and a test may have something happen in it."""
+
+    def __init__(self) -> None:
+        self.now, self.waits = 1000.0, []
+        self.at_wait: Callable[[int], Any] = lambda number: None
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.waits.append(seconds)
+        self.at_wait(len(self.waits))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(hero_client, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def server() -> Iterator[HeroServer]:
+    with HeroServer() as running:
+        yield running
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "me at the sea.jpg"
+    path.write_bytes(factories.tiny_photo(1))
+    return path
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    return folder / "hero.mp4"
+
+
+@pytest.fixture
+def hero(server: HeroServer, clock: Clock, photo: Path, output: Path) -> Callable[..., Outcome]:
+    """Run the command in this process, against the server."""
+
+    def run(**choices: Any) -> Outcome:
+        said, trouble = io.StringIO(), io.StringIO()
+        options = {"photo": photo, "output": output, "look": "neon-noir", "name": "", "server": server.url} | choices
+        code = 0
+        try:
+            call_command("hero", options.pop("photo"), stdout=said, stderr=trouble, **options)
+        except SystemExit as end:
+            code = end.code
+        return Outcome(code, said.getvalue(), trouble.getvalue())
+
+    return run
+
+
+def files_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+# --- The whole way ------------------------------------------------------------------------------------
+
+
+def test_a_film_is_written_and_one_line_says_so(hero, server, output, photo) -> None:
+    outcome = hero(look="netrunner", name="NOVA-7")
+    assert (outcome.code, outcome.trouble) == (0, "")
+    assert re.fullmatch(
+        rf"{output}: 0\.1 MB\. Accepted in \d+ ms, first picture [\d.]+ s, film [\d.]+ s\.\n", outcome.said
+    )
+    assert output.read_bytes() == server.film
+    assert files_in(output.parent) == ["hero.mp4"]
+    (order,) = [call for call in server.calls if call.name == "order"]
+    for part in (b"netrunner", b"NOVA-7", b'name="consent"\r\n\r\ntrue', photo.read_bytes()):
+        assert part in order.body
+    assert order.headers["Cookie"] == "visitor=v1"
+
+
+def test_an_older_film_stays_until_the_new_one_is_whole(hero, server, output) -> None:
+    output.write_bytes(b"older")
+    server.next("film", Answer(500))
+    outcome = hero()
+    assert (outcome.code, output.read_bytes()) == (3, b"older")
+    assert "HTTP 500" in outcome.trouble
+    assert files_in(output.parent) == ["hero.mp4"]
+    assert hero().code == 0
+    assert output.read_bytes() == server.film
+
+
+def test_a_download_that_breaks_off_begins_again(hero, server, output) -> None:
+    server.next("film", Cut(), Cut(after=1000), Answer(503, headers={"Retry-After": "1"}))
+    assert hero().code == 0
+    assert output.read_bytes() == server.film
+    assert server.count("film") == 4
+
+
+def test_a_film_address_that_ran_out_is_asked_for_anew(hero, server, output) -> None:
+    server.states = [FINISHED, SUCCEEDED | {"video": "/media/again.mp4"}]
+    server.next("film", Answer(403))
+    assert hero().code == 0
+    assert output.read_bytes() == server.film
+    assert server.calls[-1].path == "/media/again.mp4"
+
+
+@pytest.mark.parametrize("video", [None, "/media/film.mp4"])
+def test_a_film_that_is_gone_is_no_film(hero, server, output, video) -> None:
+    server.states = [SUCCEEDED | {"video": video}]
+    server.next("film", Answer(404), Answer(404))
+    outcome = hero()
+    assert outcome.code == 3
+    assert outcome.trouble.startswith("The film ")
+    assert files_in(output.parent) == []
+
+
+# --- Films that come to nothing -----------------------------------------------------------------------
+
+
+def test_a_job_that_failed_says_why_and_what_to_do(hero, server, output) -> None:
+    failure = {"code": "no_face", "message": "There is no face.", "next_step": "Choose another photo."}
+    server.states = [RENDERING, FAILED | {"failure": failure}]
+    assert hero() == Outcome(1, "", "There is no face. Choose another photo.\n")
+    assert files_in(output.parent) == []
+
+
+def test_a_job_that_was_canceled_elsewhere_says_so(hero, server) -> None:
+    server.states = [CANCELED]
+    assert hero() == Outcome(1, "", "The film was canceled.\n")
+
+
+# --- Servers that are away, busy or something else ----------------------------------------------------
+
+
+def test_where_no_server_is_one_sentence_says_so(hero, clock) -> None:
+    address = f"http://127.0.0.1:{free_port()}"
+    outcome = hero(server=address)
+    assert (outcome.code, outcome.said) == (3, "")
+    assert outcome.trouble == f"No answer from {address}/ ([Errno 111] Connection refused). Is it running?\n"
+    assert clock.waits == []
+
+
+def test_a_busy_server_is_asked_again_when_it_said_and_it_stays_one_job(hero, server, clock) -> None:
+    server.next("order", hero_server.problem(429, "too_many_requests", "That was a lot.", retry_after="7"))
+    server.next("order", hero_server.problem(503, "busy", "Not now."), Cut())
+    server.next("job", Answer(429, headers={"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}))
+    assert hero().code == 0
+    assert server.count("order") == 4
+    assert len(server.keys) == 1
+    assert clock.waits[:3] == [7.0, 1.0, hero_client.AGAIN_SECONDS]
+
+
+def test_nobody_waits_an_hour(hero, server, clock) -> None:
+    sentence = "That was a lot at once. Try again in 3600 seconds."
+    server.next("order", hero_server.problem(429, "too_many_requests", sentence, retry_after="3600"))
+    assert hero() == Outcome(3, "", f"{sentence}\n")
+    assert (server.count("order"), clock.waits) == (1, [])
+
+
+def test_a_server_that_stays_busy_is_given_up(hero, server, clock) -> None:
+    server.next("order", *[hero_server.problem(429, "too_many_requests", "Later.", retry_after="0")] * 1000)
+    assert hero() == Outcome(3, "", "Later.\n")
+    assert sum(clock.waits) <= hero_client.PATIENCE_SECONDS
+    assert min(clock.waits) == hero_client.AGAIN_SECONDS
+
+
+def test_a_refusal_is_said_in_the_server_s_words(hero, server) -> None:
+    refusal = hero_server.problem(422, "look_unknown", "There is no such look.", next_step="Choose one.")
+    server.next("order", refusal)
+    assert hero(look="x") == Outcome(3, "", "There is no such look. Choose one.\n")
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[1]", b"{}", b"\xff", b""])
+def test_a_refusal_without_words_still_is_a_sentence(hero, server, body) -> None:
+    server.next("order", Answer(500, body))
+    assert hero() == Outcome(3, "", "The server refused the request (HTTP 500).\n")
+
+
+@pytest.mark.parametrize("name", ["looks", "order", "job"])
+@pytest.mark.parametrize("body", [b"<html>welcome</html>", b"\xff\xfe", b"", b'{"status": "ok"}', b"null"])
+def test_another_program_s_answers_are_recognised(hero, server, name, body) -> None:
+    server.next(name, Answer(200, body))
+    assert hero() == Outcome(3, "", f"{server.url}/ answers, but not as Selfie Hero does.\n")
+
+
+def test_a_server_that_moved_gets_the_photo_where_it_is_now(hero, server) -> None:
+    with HeroServer() as old:
+        old.next("looks", Answer(301, headers={"Location": f"{server.url}/api/v1/looks/"}))
+        assert hero(server=old.url).code == 0
+        assert [call.name for call in old.calls] == ["looks"]
+    assert (server.count("order"), server.count("list")) == (1, 0)
+
+
+def test_a_server_that_dies_midway_and_comes_back_delivers(hero, server, clock, output) -> None:
+    server.states = [IN_LINE, RENDERING, FINISHED]
+    clock.at_wait = lambda number: {2: server.stop, 10: server.start}.get(number, lambda: None)()
+    server.next("job", Do(lambda: None), Cut(after=40), Answer(502))
+    assert hero().code == 0
+    assert output.read_bytes() == server.film
+    assert server.count("order") == 1
+
+
+def test_a_server_that_dies_for_good_is_given_up_after_a_minute(hero, server, clock, output) -> None:
+    server.states = [RENDERING]
+    clock.at_wait = lambda number: server.stop() if number == 1 else None
+    outcome = hero()
+    assert (outcome.code, outcome.said) == (3, "")
+    assert "Is it running?" in outcome.trouble
+    assert sum(clock.waits) == pytest.approx(hero_client.PATIENCE_SECONDS, abs=1)
+    assert files_in(output.parent) == []
+
+
+@pytest.mark.parametrize("address", ["ftp://x", "http://", "http://x:99999", "http://[x", "http://x:0", "http://ü"])
+def test_an_address_that_is_none_is_refused_at_once(hero, address) -> None:
+    with pytest.raises(CommandError, match="no address like"):
+        call_command("hero", "x.jpg", "--output", "x.mp4", "--server", address)
+
+
+def test_an_address_needs_no_scheme(hero, server) -> None:
+    assert hero_client.read_server(f"127.0.0.1:{server.port}") == server.url
+
+
+# --- Local files --------------------------------------------------------------------------------------
+
+
+def test_a_photo_that_cannot_be_read_costs_no_call(hero, server, tmp_path) -> None:
+    missing = tmp_path / "missing.jpg"
+    assert hero(photo=missing) == Outcome(2, "", f"{missing} cannot be read: No such file or directory.\n")
+    assert hero(photo=tmp_path) == Outcome(2, "", f"{tmp_path} cannot be read: Is a directory.\n")
+    assert server.calls == []
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("missing/hero.mp4", "There is no folder "),
+        ("films", " is there already and is not a file."),
+        ("pipe", " is there already and is not a file."),
+        ("films/" + "x" * 300, "cannot be written: File name too long."),
+    ],
+)
+def test_a_film_that_could_not_be_written_is_never_ordered(hero, server, output, tmp_path, name, sentence) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    outcome = hero(output=tmp_path / name)
+    assert (outcome.code, outcome.said) == (2, "")
+    assert sentence in outcome.trouble
+    assert server.calls == []
+    assert files_in(output.parent) == []
+
+
+def test_a_folder_that_vanishes_meanwhile_is_a_sentence(hero, server, output) -> None:
+    server.next("film", Do(output.parent.rmdir))
+    assert hero() == Outcome(2, "", f"{output} cannot be written: {os.strerror(errno.ENOENT)}.\n")
+
+
+# --- Ctrl-C -------------------------------------------------------------------------------------------
+
+
+def interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_cancels_the_film(hero, server, clock, output) -> None:
+    clock.at_wait = interrupt
+    assert hero() == Outcome(130, "", "Stopped, and the film is canceled.\n")
+    assert server.count("cancel") == 1
+    assert files_in(output.parent) == []
+
+
+def test_ctrl_c_when_the_film_had_ended_does_not_claim_that_it_is_canceled(hero, server, clock) -> None:
+    server.states = [FINISHED]
+    clock.at_wait = interrupt
+    assert hero() == Outcome(130, "", "Stopped. The film had ended by itself just before.\n")
+
+
+def test_ctrl_c_before_the_photo_was_taken_cancels_nothing(hero, server, clock) -> None:
+    server.next("order", Answer(503))
+    clock.at_wait = interrupt
+    assert hero() == Outcome(130, "", "Stopped before the server had taken the photo.\n")
+    assert server.count("cancel") == 0
+
+
+@pytest.mark.parametrize("is_twice", [False, True])
+def test_ctrl_c_while_the_server_is_away_says_that_the_film_goes_on(hero, server, clock, is_twice) -> None:
+    def at_wait(number: int) -> None:
+        server.stop()
+        if number == 1 or is_twice:
+            interrupt()
+
+    clock.at_wait = at_wait
+    assert hero() == Outcome(130, "", "Stopped. The server could not be told; the film goes on there.\n")
+    assert sum(clock.waits) <= hero_client.CANCEL_SECONDS + 1
+
+
+# --- In a terminal, and in a pipe ---------------------------------------------------------------------
+
+
+def started(*arguments: object, **choices: Any) -> subprocess.Popen:
+    """Start the command as a process of its own."""
+    return start_attached([sys.executable, "manage.py", "hero", *map(str, arguments)], cwd=PROJECT_DIR, **choices)
+
+
+@pytest.fixture
+def piped() -> Iterator[Callable[..., subprocess.Popen]]:
+    """Start the command with its output in pipes; what still runs in the end is killed."""
+    running: list[subprocess.Popen] = []
+
+    def start(*arguments: object) -> subprocess.Popen:
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        running.append(started(*arguments, text=True, **streams))
+        return running[-1]
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+class Terminal:
+    """A terminal of 100 columns with the command in it."""
+
+    def __init__(self, *arguments: object) -> None:
+        self.master, slave = pty.openpty()
+        os.set_blocking(self.master, False)
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+        streams = dict.fromkeys(("stdin", "stdout", "stderr"), slave)
+        self.process = started(*arguments, env={"TERM": "xterm", "NO_COLOR": "1"}, **streams)
+        os.close(slave)
+        self.text = ""
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self.master)
+
+    def shows(self, what: str) -> bool:
+        """Tell whether this has been seen."""
+        try:
+            while part := os.read(self.master, 65536):
+                self.text += part.decode()
+        except OSError:  # nothing more for now, or the other end is closed
+            pass
+        return what in self.text
+
+
+def test_a_terminal_gets_a_bar_that_is_gone_in_the_end(server, photo, output) -> None:
+    server.states = [
+        IN_LINE | {"position": 3, "reason": "The studio is busy, so your hero waits."},
+        RENDERING | {"reason": "The studio is busy, so your hero waits."},
+        FINISHED,
+    ]
+    with Terminal(photo, "-o", output, "--server", server.url) as terminal:
+        assert terminal.process.wait(30) == 0
+        terminal.shows("")
+    for said in ("sending", "waiting for slot", "3 ahead, 4 to 9 s", "rendering", " 50 %", "100 %"):
+        assert said in terminal.text, said
+    assert terminal.text.count("The studio is busy, so your hero waits.\r\n") == 1
+    assert "█" in terminal.text
+    last = terminal.text.rstrip("\r\n").rsplit("\r", 1)[-1]
+    assert last.startswith(str(output)), "the bar was not taken away"
+
+
+def test_ctrl_c_in_a_terminal(server, photo, output) -> None:
+    server.states = [RENDERING]
+    with Terminal(photo, "-o", output, "--server", server.url) as terminal:
+        wait_for(lambda: terminal.shows("rendering"), "the bar")
+        terminal.process.send_signal(signal.SIGINT)
+        wait_for(lambda: terminal.process.poll() is not None, "the command to end")
+        assert terminal.process.returncode == 130
+        terminal.shows("")
+    assert "Stopped, and the film is canceled." in terminal.text
+    assert "Traceback" not in terminal.text
+    assert server.count("cancel") == 1
+
+
+def test_a_pipe_gets_the_last_line_alone(piped, server, photo, output) -> None:
+    process = piped(photo, "-o", output, "--server", server.url)
+    said, trouble = process.communicate(timeout=30)
+    assert (process.returncode, trouble) == (0, "")
+    assert said.startswith(f"{output}: 0.1 MB.")
+    assert said.count("\n") == 1
+
+
+def test_arguments_that_make_no_sense_are_a_sentence(piped, photo, output) -> None:
+    process = piped(photo, "-o", output, "--server", "gopher://hole")
+    said, trouble = process.communicate(timeout=30)
+    assert (process.returncode, said) == (2, "")
+    assert "'gopher://hole' is no address like http://127.0.0.1:8000" in trouble
+    assert "Traceback" not in trouble
+
+
+# --- The product itself -------------------------------------------------------------------------------
+
+
+def test_the_double_shows_a_job_as_the_product_does(db) -> None:
+    job = factories.make_job()
+    (real,) = snapshots.snapshots_for([job.id])
+    double = hero_server.job_body()
+    assert double.keys() == real.keys()
+    for part in ("links", "queue"):
+        assert double[part].keys() == real[part].keys()
+    assert real["queue"]["eta_seconds"].keys() == double["queue"]["eta_seconds"].keys()
+
+
+@pytest.fixture
+def product(transactional_db, tmp_path, settings) -> Iterator[Served]:
+    """The web process on this test's rows and files; its workers are `work`."""
+    factories.make_look()
+    Path(settings.MEDIA_ROOT).mkdir(exist_ok=True)
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "media").symlink_to(settings.MEDIA_ROOT)
+    database = str(connection.settings_dict["NAME"])
+    with Served(tmp_path, database=database, env={"ACCESS_LOG": "1"}) as served:
+        yield served
+
+
+def test_the_product_makes_a_film(piped, product, provider, stub, work, deliver, sandbox, photo, output, film) -> None:
+    process = piped(photo, "-o", output, "--server", product.url, "--name", "NOVA-7")
+    wait_for(Job.objects.exists, "the job to be accepted")
+    work(Lane.PREPARE, Lane.DISPATCH)
+    deliver(stub.delivery(stub.only.run(0.5, preview=True)))
+    work(Lane.COLLECT)
+    deliver(stub.delivery(stub.only.complete()))
+    work(Lane.COLLECT)
+    said, trouble = process.communicate(timeout=30)
+    assert (process.returncode, trouble) == (0, "")
+    assert "film" in said
+    assert output.read_bytes() == film
+    assert Job.objects.get().hero_name == "NOVA-7"
+
+
+def test_the_product_refuses_in_words(piped, product, photo, output, tmp_path) -> None:
+    process = piped(photo, "-o", output, "--server", product.url, "--look", "steampunk")
+    _said, trouble = process.communicate(timeout=30)
+    assert (process.returncode, trouble) == (3, "There is no such look. Choose one of /api/v1/looks/.\n")
+
+    large = tmp_path / "large.jpg"
+    large.write_bytes(photo.read_bytes() + b"\0" * 15_000_000)
+    process = piped(large, "-o", output, "--server", product.url)
+    _said, trouble = process.communicate(timeout=30)
+    assert (process.returncode, trouble) == (3, "The photo is larger than 12 MB. Send a smaller copy.\n")
+    assert not Job.objects.exists()
+
+
+def test_ctrl_c_cancels_at_the_product(piped, product, photo, output) -> None:
+    process = piped(photo, "-o", output, "--server", product.url)
+    wait_for(Job.objects.exists, "the job to be accepted")
+    address = f"/api/v1/jobs/{Job.objects.get().id}/"
+    wait_for(lambda: address in product.said(), "the command to follow it")
+    process.send_signal(signal.SIGINT)
+    _said, trouble = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert trouble == "Stopped, and the film is canceled.\n"
+    assert Job.objects.get().status == "canceled"
