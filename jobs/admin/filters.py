@@ -17,6 +17,8 @@ from ..models import Attempt, Job
 from ..photos.outcomes import OUTCOMES
 
 _WHOLE_ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.I)
+_OWNER = re.compile(r"([uv]):([0-9a-f]+)", re.I)
+_DIGEST_CHARACTERS = 64
 _BEGINNING = re.compile(r"[0-9a-f-]{4,36}", re.I)
 
 
@@ -50,14 +52,22 @@ class FailureFilter(admin.SimpleListFilter):
 
 
 def search(jobs: QuerySet[Job], term: str) -> QuerySet[Job]:
-    """Find jobs by id, the beginning of one, an address that holds one, an owner string, or a user's name."""
+    """Find jobs by id, the beginning of one, an address that holds one, or whose they are.
+
+    Whose: an owner string or, for a visitor's, its beginning; a user's name or e-mail; the e-mail an order came with.
+    """
     term = term.strip()
+    # Before ids: a visitor's digest has one at its beginning, by its looks.
+    if owner := _OWNER.fullmatch(term):
+        kind, rest = owner[1].lower(), owner[2].lower()
+        is_whole = kind == "u" or len(rest) == _DIGEST_CHARACTERS
+        return jobs.filter(owner=f"{kind}:{rest}") if is_whole else jobs.filter(owner__startswith=f"{kind}:{rest}")
     if match := _WHOLE_ID.search(term):
         return jobs.filter(pk=UUID(match[0]))
-    if term.startswith(("v:", "u:")):
-        return jobs.filter(owner=term) if term.startswith("u:") else jobs.filter(owner__startswith=term)
-    users = get_user_model().objects.filter(username=term).values_list("pk", flat=True)
-    found = Q(owner__in=[f"u:{pk}" for pk in users])
+    users = get_user_model().objects.filter(Q(username__iexact=term) | Q(email__iexact=term))
+    found = Q(owner__in=[f"u:{pk}" for pk in users.values_list("pk", flat=True)])
+    if "@" in term:
+        found |= Q(email__iexact=term)
     beginning = term.replace("-", "").lower()
     if _BEGINNING.fullmatch(term) and 4 <= len(beginning) <= 32:
         # A range uses the key's index on both databases.

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
+from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
@@ -51,18 +52,23 @@ class JobAdmin(parts.ReadOnlyAdmin):
     list_select_related = ("look",)
     list_per_page = 50
     search_fields = ("id",)
-    search_help_text = "A job's id or its beginning, an address with one, an owner (v:… or u:…), or a user's name."
+    search_help_text = (
+        "A job's id or its beginning, an address with one, a user's name or e-mail, or an owner (v:… or u:…)."
+    )
     date_hierarchy = "created_at"
     ordering = ("-created_at",)
     actions = (actions.CANCEL.name, actions.RETRY.name, actions.ERASE.name)
     change_form_template = "admin/jobs/job/change_form.html"
     fieldsets = (
-        (None, {"fields": ("pictures", "state", "failure", "look", "hero_name", "owner", "email", "locale")}),
+        (None, {"fields": ("pictures", "state", "failure", "look", "hero_name", "whose", "email", "locale")}),
         ("Times", {"fields": ("times", "deadline_at", "erase_at", "erased_at")}),
         ("In the line", {"fields": ("lane", "due_at", "lane_tries", "reason", "progress")}),
         ("Files and consent", {"fields": ("photo", "film", "share", "consent", "idempotency_key")}),
     )
-    readonly_fields = ("pictures", "state", "failure", "times", "reason", "photo", "film", "share", "consent")
+    readonly_fields = (
+        *("pictures", "state", "failure", "whose", "times"),
+        *("reason", "photo", "film", "share", "consent"),
+    )
 
     # --- The list ---------------------------------------------------------------------------------
 
@@ -126,6 +132,16 @@ class JobAdmin(parts.ReadOnlyAdmin):
     def failure(self, job: Job) -> str:
         said = sentences.failure(job.failure_code)
         return format_html("<code>{}</code>: {} {}", said["code"], said["message"], said["next_step"]) if said else "–"
+
+    @admin.display(description="owner")
+    def whose(self, job: Job) -> str:
+        """Say who ordered it, with the way to everything they ordered."""
+        name = "a visitor"
+        if job.owner.startswith("u:"):
+            user = get_user_model().objects.filter(pk=job.owner.removeprefix("u:")).first()
+            name = f"user {user}" if user else "a user who is no more"
+        address = reverse("admin:jobs_job_changelist", query={"q": job.owner})
+        return format_html('{} <a href="{}"><code>{}</code></a>', name, address, job.owner)
 
     @admin.display(description="times")
     def times(self, job: Job) -> str:
