@@ -1,6 +1,8 @@
 """Nudges and RQ, on a real server."""
 
+import ast
 import importlib
+import inspect
 import threading
 import time
 
@@ -45,9 +47,20 @@ def test_a_queued_message_is_a_name_and_a_lane():
     queues.nudge(Lane.COLLECT)
     (message,) = Queue("collect", connection=queues.client(), serializer=JSONSerializer).jobs
     assert (message.func_name, message.args, message.kwargs) == ("jobs.tasks.pump", ["collect"], {})
-    module, name = message.func_name.rsplit(".", 1)
-    assert callable(getattr(importlib.import_module(module), name))
     assert message.result_ttl == 0
+
+
+def test_every_task_that_is_enqueued_exists():
+    """By name: nothing but this looks whether there is such a function."""
+    called = [node for node in ast.walk(ast.parse(inspect.getsource(queues))) if isinstance(node, ast.Call)]
+    enqueued = [node.args[0] for node in called if getattr(node.func, "attr", "").startswith("enqueue")]
+    assert enqueued
+    for argument in enqueued:
+        assert isinstance(argument, ast.Name), "a task is named by a constant of jobs.queues"
+        module, name = getattr(queues, argument.id).rsplit(".", 1)
+        task = getattr(importlib.import_module(module), name)
+        assert inspect.isfunction(task)
+        assert module == tasks.__name__ == task.__module__
 
 
 @pytest.mark.django_db(transaction=True)
