@@ -68,6 +68,13 @@ class _DeadlineResponse(http.client.HTTPResponse):
         super().__init__(sock, *arguments, **choices)
         self.fp = io.BufferedReader(_DeadlineReader(sock, self.fp.detach(), _local.deadline))
 
+    def begin(self) -> None:
+        super().begin()
+        lengths = self.headers.get_all("Content-Length", [])
+        if len({length.strip() for line in lengths for length in line.split(",")}) > 1:
+            # urllib3 refuses it too, but only where nobody closes the connection any more.
+            raise http.client.HTTPException("an answer of two lengths")
+
 
 class _KeepsDeadline:
     """Connects and sends within the deadline; urllib3 would give a whole photo no more time than a connection."""

@@ -147,7 +147,7 @@ class ResultHosts:
         return Permit(url, public_only=not (is_local or is_own_host), is_own=url.is_same_origin(self._own))
 
     def _ports(self, entry: Entry, url: Url, *, is_own_host: bool) -> set[int]:
-        own = {self._own.port} if self._own is not None else set()
+        own = {self._own.port} if self._own is not None and self._own.scheme == url.scheme else set()
         if entry.port is not None:
             return {entry.port}
         if is_own_host:
