@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Any
 
@@ -11,13 +10,13 @@ from django.db.models import F, TextField
 from django.db.models.expressions import ExpressionWrapper
 
 from . import registry, signatures
+from .hosts import Entry
 from .models import ProviderConfig
 
 # A rotation needs two: the one the vendor still signs with and the one it will sign with.
 LIVE_SECRETS = 2
 SECRET_FIELDS = ("api_key", "webhook_secrets")
 NOT_SET, UNREADABLE = "not set", "unreadable"
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
 def describe_secrets(provider: ProviderConfig) -> dict[str, str]:
@@ -62,8 +61,12 @@ class HostsField(forms.CharField):
     def to_python(self, value: Any) -> list[str]:  # type: ignore[override]
         hosts = [line.strip().lower() for line in str(value or "").splitlines() if line.strip()]
         for host in hosts:
-            if not _HOST.fullmatch(host):
-                raise forms.ValidationError(f"“{host}” is not a host name; write no scheme, port or path.")
+            try:
+                Entry.parse(host)
+            except ValueError:
+                raise forms.ValidationError(
+                    f"“{host}” is not a host; write names like films.example.com or *.example.com, no scheme or path."
+                ) from None
         return list(dict.fromkeys(hosts))
 
     def has_changed(self, initial: Any, data: Any) -> bool:
@@ -78,7 +81,9 @@ class ProviderForm(forms.ModelForm):
 
     adapter = forms.ChoiceField(choices=registry.adapter_choices)
     result_hosts = HostsField(
-        required=False, help_text="Hosts a film may be downloaded from, one a line; empty means the base URL's host."
+        required=False,
+        help_text="Hosts a film may be downloaded from, one a line; *.example.com means all names below example.com. "
+        "Empty means the base URL's host.",
     )
     new_api_key = SecretField(label="New API key", help_text="Blank keeps what is stored.")
     remove_api_key = forms.BooleanField(label="Remove the API key", required=False)

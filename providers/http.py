@@ -8,12 +8,10 @@ second would hold a thread for ever) and a cap on the size of the answer.
 from __future__ import annotations
 
 import email.utils
-import http.client
-import io
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +19,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from . import deadlines
 from .errors import AccountProblem, Busy, PredictionGone, ProviderError, Rejected, Unavailable, Unconfirmed
 
 MAX_ANSWER_BYTES = 2 * 2**20
@@ -90,7 +89,7 @@ def call(
 
     Raise Unavailable when nothing can have reached the vendor, Unconfirmed when it may have.
     """
-    _local.deadline = deadline = time.monotonic() + connect_seconds + read_seconds
+    deadline = deadlines.start(connect_seconds + read_seconds)
     try:
         response = session().request(
             method,
@@ -116,7 +115,7 @@ def call(
         chunks: list[bytes] = []
         size = 0
         try:
-            for chunk in _pieces(response):
+            for chunk in deadlines.pieces(response.raw):
                 size += len(chunk)
                 chunks.append(chunk)
                 if size > MAX_ANSWER_BYTES:
@@ -128,59 +127,7 @@ def call(
         return Answer(response.status_code, response.headers, b"".join(chunks))
 
 
-def download(
-    url: str,
-    write: Callable[[bytes], object],
-    *,
-    headers: Mapping[str, str] | None = None,
-    connect_seconds: float,
-    total_seconds: float,
-    max_bytes: int,
-) -> int:
-    """Stream a result into `write` and return its length in bytes.
-
-    Raise PredictionGone when the vendor has it no more, Unavailable for everything worth another try.
-    """
-    _local.deadline = deadline = time.monotonic() + total_seconds
-    try:
-        response = session().get(
-            url,
-            headers=_encoded(headers),
-            timeout=(connect_seconds, min(15.0, total_seconds)),
-            stream=True,
-            allow_redirects=False,
-        )
-    except requests.RequestException as error:
-        raise Unavailable(f"result not reachable: {type(error).__name__}") from error
-    with response:
-        if response.status_code in (403, 404, 410):
-            raise PredictionGone(f"result answered {response.status_code}")
-        if response.status_code != 200:
-            raise Unavailable(f"result answered {response.status_code}")
-        size = 0
-        try:
-            for chunk in _pieces(response):
-                size += len(chunk)
-                if size > max_bytes:
-                    raise Rejected("the result is larger than allowed")
-                if time.monotonic() > deadline:
-                    raise Unavailable("the result came too slowly")
-                write(chunk)
-        except _BROKEN_OFF as error:
-            raise Unavailable(f"the result broke off: {type(error).__name__}") from error
-    declared = response.headers.get("Content-Length", "")
-    if declared.isdigit() and "Content-Encoding" not in response.headers and int(declared) != size:
-        raise Unavailable("the result is shorter than announced")
-    return size
-
-
 _BROKEN_OFF = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
-
-
-def _pieces(response: requests.Response) -> Iterator[bytes]:
-    """Yield what has come of a body, as it comes: waiting for whole chunks would let a drip outlive its deadline."""
-    while piece := response.raw.read1(65536, decode_content=False):
-        yield piece
 
 
 def raise_for_status(answer: Answer, *, submitting: bool) -> None:
@@ -230,74 +177,10 @@ def _encoded(headers: Mapping[str, str] | None) -> dict[str, bytes]:
     return {name: value.encode("utf-8", "surrogatepass") for name, value in (headers or {}).items()}
 
 
-def _seconds_left(deadline: float) -> float:
-    """Return the time until the deadline. Raise TimeoutError when there is none."""
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("timed out")
-    return left
-
-
-class _DeadlineReader(io.RawIOBase):
-    """Reads from a socket, and waits for no byte beyond the deadline."""
-
-    def __init__(self, sock: Any, raw: Any, deadline: float) -> None:
-        super().__init__()
-        self._sock, self._raw, self._deadline = sock, raw, deadline
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(_seconds_left(self._deadline))
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _DeadlineResponse(http.client.HTTPResponse):
-    """Reads head and body within this thread's deadline, as it was when the request was sent."""
-
-    def __init__(self, sock: Any, *arguments: Any, **choices: Any) -> None:
-        super().__init__(sock, *arguments, **choices)
-        self.fp = io.BufferedReader(_DeadlineReader(sock, self.fp.detach(), _local.deadline))
-
-
-class _SendsUntilDeadline:
-    """Sends within the deadline; urllib3 would give a whole photo no more time than a connection."""
-
-    sock: Any
-    response_class = _DeadlineResponse
-
-    def send(self, data: Any) -> None:
-        if self.sock is None:
-            self.connect()
-        self.sock.settimeout(_seconds_left(_local.deadline))
-        super().send(data)
-
-
-class _HTTPConnection(_SendsUntilDeadline, urllib3.connection.HTTPConnection):
-    pass
-
-
-class _HTTPSConnection(_SendsUntilDeadline, urllib3.connection.HTTPSConnection):
-    pass
-
-
-class _HTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection
-
-
-class _HTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
-
-
 class _DeadlineAdapter(HTTPAdapter):
     def init_poolmanager(self, *arguments: Any, **choices: Any) -> None:
         super().init_poolmanager(*arguments, **choices)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        self.poolmanager.pool_classes_by_scheme = deadlines.POOLS
 
 
 def _was_refused(error: BaseException) -> bool:
@@ -319,4 +202,4 @@ def _was_refused(error: BaseException) -> bool:
     return False
 
 
-__all__ = ["Answer", "ProviderError", "call", "download", "raise_for_status", "retry_after", "session"]
+__all__ = ["Answer", "ProviderError", "call", "raise_for_status", "retry_after", "session"]

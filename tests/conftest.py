@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from jobs import eta, inquiries, queues, reconcile
 from jobs.api import throttles
+from jobs.films.sandbox import shared_sandbox
 from jobs.lanes.collect import CollectLane
 from jobs.lanes.dispatch import DispatchLane
 from jobs.lanes.engine import LaneWork, Pump
@@ -37,6 +38,13 @@ def nothing_left_behind() -> Iterator[None]:
     root = Path(settings.MEDIA_ROOT)
     for folder in root.iterdir() if root.is_dir() else ():
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _film_child_ends() -> Iterator[None]:
+    """The child in which films are opened lives as long as the tests, and no longer."""
+    yield
+    shared_sandbox().close()
 
 
 @pytest.fixture(scope="session")

@@ -6,36 +6,26 @@ its preview while the film is still being made (no winner yet), and for the film
 
 from __future__ import annotations
 
-import io
 import logging
-import tempfile
 from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
-from PIL import Image, UnidentifiedImageError
 
-from providers import http, registry
-from providers.errors import PredictionGone, ProviderError, Rejected
 from providers.models import ProviderConfig
 
-from .. import claims, fallback, films, ingest, lifecycle, queues, storage
+from .. import claims, fallback, ingest, lifecycle, queues, storage
+from ..films.sandbox import FilmSandbox, SandboxUnavailable, shared_sandbox
 from ..models import Attempt, Lane
 from .engine import LaneWork
+from .fetching import Fetched, Verdict, fetch_film, fetch_preview
 
 logger = logging.getLogger(__name__)
 
-# Longer than the longest download, its poster and the probe together.
+# Longer than everything `fetching` may take together.
 LEASE = timedelta(seconds=90)
-DOWNLOAD_SECONDS = 45.0
-PREVIEW_SECONDS = 10.0
-PREVIEW_MAX_BYTES = 5 * 2**20
 MAX_PREVIEW_TRIES = 2
 MAX_FILM_TRIES = 4
 
@@ -50,22 +40,29 @@ class _Parcel:
     tries: int
     is_film: bool
 
+    @property
+    def is_last_try(self) -> bool:
+        return self.tries + 1 >= (MAX_FILM_TRIES if self.is_film else MAX_PREVIEW_TRIES)
+
 
 @dataclass(frozen=True)
 class _Outcome:
     parcel: _Parcel
-    video_key: str = ""
-    poster_key: str = ""
-    video_bytes: int = 0
-    video_seconds: float = 0.0
-    error: str = ""
-    gone: bool = False
-    unusable: bool = False
+    fetched: Fetched
 
 
 class CollectLane(LaneWork):
     lane = Lane.COLLECT
     threads = 16
+
+    def __init__(self, sandbox: FilmSandbox | None = None) -> None:
+        self.sandbox = sandbox or shared_sandbox()
+
+    def warm_up(self) -> None:
+        try:
+            self.sandbox.start()
+        except SandboxUnavailable as error:
+            logger.error("sandbox_unavailable error=%s", error)
 
     def before_claim(self) -> None:
         while ingest.apply_deliveries() >= ingest.APPLY_LIMIT:
@@ -83,16 +80,12 @@ class CollectLane(LaneWork):
         return parcels
 
     def work(self, parcel: _Parcel) -> _Outcome:
-        if parcel.attempt is None:
-            return _Outcome(parcel, error="nothing to fetch")
-        try:
-            return _fetch_film(parcel, parcel.attempt) if parcel.is_film else _fetch_preview(parcel, parcel.attempt)
-        except PredictionGone as error:
-            return _Outcome(parcel, error=error.detail, gone=True)
-        except (Rejected, films.BadFilm) as error:
-            return _Outcome(parcel, error=str(error), unusable=True)
-        except (ProviderError, OSError) as error:
-            return _Outcome(parcel, error=f"{type(error).__name__}: {error}")
+        attempt = parcel.attempt
+        if attempt is None:
+            return _Outcome(parcel, Fetched(verdict=Verdict.GONE, error="nothing to fetch"))
+        if parcel.is_film:
+            return _Outcome(parcel, fetch_film(self.sandbox, attempt, is_last_try=parcel.is_last_try))
+        return _Outcome(parcel, fetch_preview(self.sandbox, attempt))
 
     def record(self, outcomes: list[_Outcome]) -> None:
         unwanted: list[str] = []
@@ -102,123 +95,67 @@ class CollectLane(LaneWork):
         storage.delete(unwanted)
 
     def record_crash(self, item: _Parcel, error: BaseException) -> None:
-        self.record([_Outcome(item, error=f"{type(error).__name__}: {error}")])
-
-
-def _fetch_film(parcel: _Parcel, attempt: Attempt) -> _Outcome:
-    """Download, probe and store the film and its poster. Runs in a thread, without the database."""
-    with tempfile.NamedTemporaryFile(dir=_folder(), suffix=".mp4") as film:
-        size = _download(attempt, attempt.video_url, film, seconds=DOWNLOAD_SECONDS, max_bytes=settings.VIDEO_MAX_BYTES)
-        film.flush()
-        facts = films.probe(Path(film.name))
-        poster = _poster(attempt) or facts.poster
-        poster_key = storage.save(storage.new_key("poster", "jpg"), poster)
-        try:
-            film.seek(0)
-            video_key = storage.save(storage.new_key("video", "mp4"), film)
-        except BaseException:
-            storage.delete([poster_key])
-            raise
-    return _Outcome(parcel, video_key, poster_key, size, facts.seconds)
-
-
-def _fetch_preview(parcel: _Parcel, attempt: Attempt) -> _Outcome:
-    picture = _poster(attempt)
-    if picture is None:
-        return _Outcome(parcel, error="no preview could be had")
-    return _Outcome(parcel, poster_key=storage.save(storage.new_key("preview", "jpg"), picture))
-
-
-def _poster(attempt: Attempt) -> bytes | None:
-    """Return the provider's poster as a JPEG of our own making, or None: a film is not lost for its poster."""
-    if not attempt.preview_url:
-        return None
-    buffer = io.BytesIO()
-    try:
-        _download(attempt, attempt.preview_url, buffer, seconds=PREVIEW_SECONDS, max_bytes=PREVIEW_MAX_BYTES)
-        picture = Image.open(buffer, formats=("JPEG", "PNG", "WEBP"))
-        if picture.width * picture.height > 8_000_000:
-            return None
-        out = io.BytesIO()
-        picture.convert("RGB").save(out, "JPEG", quality=88)
-    except (ProviderError, UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        logger.info("poster_not_had attempt=%s error=%s", attempt.id, type(error).__name__)
-        return None
-    return out.getvalue()
-
-
-def _download(attempt: Attempt, url: str, into: Any, *, seconds: float, max_bytes: int) -> int:
-    """Fetch a result from a host the provider is allowed to name."""
-    account = attempt.provider.account()
-    try:
-        parts = urlsplit(url)
-        is_address = parts.scheme in ("https", "http") and parts.port != 0
-    except ValueError:
-        is_address = False
-    if not is_address or parts.hostname not in account.result_hosts:
-        raise Rejected("the result lies on a host that is not allowed")
-    return http.download(
-        url,
-        into.write,
-        headers=registry.adapter_for(attempt.provider.adapter).result_headers(account),
-        connect_seconds=account.connect_seconds,
-        total_seconds=seconds,
-        max_bytes=max_bytes,
-    )
-
-
-def _folder() -> Path:
-    """Where a film lies until it is whole; on the same disk as everything we write."""
-    settings.FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
-    return settings.FILE_UPLOAD_TEMP_DIR
+        self.record([_Outcome(item, Fetched(verdict=Verdict.UNAVAILABLE, error=f"{type(error).__name__}: {error}"))])
 
 
 def _record_preview(outcome: _Outcome) -> list[str]:
-    parcel, now = outcome.parcel, timezone.now()
-    if outcome.poster_key:
+    """Write what became of a preview; return the files nobody wants."""
+    parcel, poster_key, now = outcome.parcel, outcome.fetched.poster_key, timezone.now()
+    if poster_key:
         took = lifecycle.preview_collected(
-            parcel.job_id, lease_token=parcel.lease_token, preview_key=outcome.poster_key, now=now
+            parcel.job_id, lease_token=parcel.lease_token, preview_key=poster_key, now=now
         )
-        return [] if took else [outcome.poster_key]
-    if parcel.tries + 1 < MAX_PREVIEW_TRIES and parcel.attempt is not None:
-        claims.release(parcel.job_id, lease_token=parcel.lease_token, due_at=now + timedelta(seconds=1))
-    else:
+        return [] if took else [poster_key]
+    if parcel.is_last_try or parcel.attempt is None:
         lifecycle.preview_given_up(parcel.job_id, lease_token=parcel.lease_token)
+    else:
+        claims.release(parcel.job_id, lease_token=parcel.lease_token, due_at=now + timedelta(seconds=1))
     return []
 
 
 def _record_film(outcome: _Outcome) -> list[str]:
-    parcel, now = outcome.parcel, timezone.now()
-    if outcome.video_key:
+    """Write what became of a film; return the files nobody wants."""
+    parcel, fetched, now = outcome.parcel, outcome.fetched, timezone.now()
+    if fetched.video_key:
         took = lifecycle.succeed(
             parcel.job_id,
             lease_token=parcel.lease_token,
-            video_key=outcome.video_key,
-            poster_key=outcome.poster_key,
-            video_bytes=outcome.video_bytes,
-            video_seconds=outcome.video_seconds,
+            video_key=fetched.video_key,
+            poster_key=fetched.poster_key,
+            video_bytes=fetched.video_bytes,
+            video_seconds=fetched.video_seconds,
             now=now,
         )
-        return [] if took else [outcome.video_key, outcome.poster_key]
+        return [] if took else [fetched.video_key, fetched.poster_key]
     if not claims.holds(parcel.job_id, lane=Lane.COLLECT, lease_token=parcel.lease_token):
         return []  # another worker has it now, or nobody wants it any more
-    logger.warning("film_not_collected job=%s tries=%d error=%s", parcel.job_id, parcel.tries + 1, outcome.error)
+    level = logging.ERROR if fetched.verdict is Verdict.OURS else logging.WARNING
+    logger.log(
+        level,
+        "film_not_collected job=%s tries=%d verdict=%s error=%s",
+        parcel.job_id,
+        parcel.tries + 1,
+        fetched.verdict.value if fetched.verdict else "",
+        fetched.error,
+    )
     attempt = parcel.attempt
+    is_retried = fetched.verdict is Verdict.OURS or (fetched.verdict is Verdict.UNAVAILABLE and not parcel.is_last_try)
     if attempt is None:
         lifecycle.fail(parcel.job_id, code="film_unusable", now=now)
-    elif outcome.gone or outcome.unusable or parcel.tries + 1 >= MAX_FILM_TRIES:
-        _replace(attempt, parcel, outcome, now=now)
-    else:
+    elif is_retried:
         due_at = now + fallback.backoff(parcel.tries + 1)
         claims.release(parcel.job_id, lease_token=parcel.lease_token, due_at=due_at)
+    else:
+        _replace(attempt, fetched, now=now)
     return []
 
 
-def _replace(attempt: Attempt, parcel: _Parcel, outcome: _Outcome, *, now: Any) -> None:
+def _replace(attempt: Attempt, fetched: Fetched, *, now: datetime) -> None:
     """The film cannot be had: give the win back and let another attempt make it."""
-    if not lifecycle.result_lost(attempt, raw_error=outcome.error, now=now):
+    if not lifecycle.result_lost(attempt, raw_error=fetched.error, now=now):
         return
     provider = ProviderConfig.objects.get(id=attempt.provider_id)
     fallback.provider_failed(provider, serious=False, retry_after=None, now=now)
-    fallback.after_failure(attempt, code="film_unusable" if outcome.unusable else "prediction_lost", now=now)
+    code = "film_unusable" if fetched.verdict is Verdict.UNUSABLE else "prediction_lost"
+    fallback.after_failure(attempt, code=code, now=now)
     queues.nudge_after_commit(Lane.DISPATCH)

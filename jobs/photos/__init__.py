@@ -2,11 +2,10 @@
 
 door      cheap checks on the bytes, in the request: type, size, pixels, scans, animation; nothing is decoded
 headers   what the door knows of JPEG, PNG, WebP and HEIC
-sandbox   the parent's side of the one process that decodes, with limits on CPU, memory and time
-process   that child as a process: pipes, deadlines, the end of it
-child     the process itself
-cleaning  the work inside it: decode, upright, sRGB, fresh pixels, find the face
-wire      the frames both sides exchange
+sandbox   the one process that decodes, with limits on CPU, memory and time (`jobs.sandbox`)
+child     what runs in it
+cleaning  the work on one photo: find the face in what `decoding` brings
+decoding  upright, sRGB, fresh pixels; for the posters of films too
 outcomes  what can come of a photo: a clean one, or a reason with a sentence for people
 
 Nothing here imports Django, so that the child starts quickly and holds no settings or secrets.

@@ -74,7 +74,3 @@ class BadPhoto(Exception):
         self.status = outcome.status
         self.message = outcome.message
         self.next_step = outcome.next_step
-
-
-class SandboxUnavailable(Exception):
-    """The sandbox could not be started: not the photo's fault, so try the same photo again later."""

@@ -216,7 +216,7 @@ def test_a_job_that_ends_during_the_download_keeps_no_film(end, provider, stub):
 
 def test_a_crash_while_collecting_is_tried_again(provider, stub, work, monkeypatch):
     job = rendered(provider, stub)
-    monkeypatch.setattr("jobs.films.probe", lambda path: 1 / 0)
+    monkeypatch.setattr("jobs.films.sandbox.FilmSandbox.probe", lambda *_, **__: 1 / 0)
     work(Lane.COLLECT)
     assert factories.reload(job).lane_tries == 1
     assert factories.stored_files() == [job.clean_key]

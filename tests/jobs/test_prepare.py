@@ -6,7 +6,8 @@ from django.utils import timezone
 from jobs import sentences, services, storage
 from jobs.lanes.prepare import PrepareLane
 from jobs.models import Job, Lane
-from jobs.photos.outcomes import OUTCOMES, BadPhoto, SandboxUnavailable
+from jobs.photos.outcomes import OUTCOMES, BadPhoto
+from jobs.photos.sandbox import SandboxUnavailable
 from tests import factories
 from tests.conftest import FakeSandbox
 

@@ -95,6 +95,16 @@ def test_an_address_that_leads_nowhere_is_unavailable(url):
         call(url)
 
 
+def test_a_name_that_is_not_resolved_in_time_is_unavailable(monkeypatch):
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(10) and [])
+    try:
+        with pytest.raises(Unavailable):
+            call("http://slow.example/")
+    finally:
+        over.set()
+
+
 def test_a_header_that_cannot_be_sent_is_unavailable():
     with pytest.raises(Unavailable):
         call(f"http://127.0.0.1:{free_port()}/", headers={"Authorization": "Bearer two\nlines"})
@@ -217,44 +227,6 @@ def test_nothing_is_inflated(serve):
 def test_a_body_that_is_no_json_object_says_so(body):
     with pytest.raises(ValueError, match="not"):
         http.Answer(200, {}, body).json()
-
-
-# --- Results ------------------------------------------------------------------------------------------
-
-
-def download(url, **others):
-    into = []
-    choices = {"connect_seconds": 0.5, "total_seconds": 0.5, "max_bytes": 1000} | others
-    return http.download(url, into.append, **choices), b"".join(into)
-
-
-def test_a_result_is_written_as_it_comes(serve):
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n"
-    assert download(serve(answering(head, b"abc", b"def", pause=0.02))) == (6, b"abcdef")
-
-
-@pytest.mark.parametrize(
-    ("behave", "error"),
-    [
-        (answering(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), PredictionGone),
-        (answering(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"), PredictionGone),
-        (answering(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n"), PredictionGone),
-        (answering(b"HTTP/1.1 302 Found\r\nLocation: http://10.0.0.1/\r\nContent-Length: 0\r\n\r\n"), Unavailable),
-        (answering(b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n"), Unavailable),
-        (answering(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"), Unavailable),
-        (answering(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1001), Rejected),
-        (answering(), Unavailable),
-        (reset, Unavailable),
-        (drip_body, Unavailable),
-        (drip_head, Unavailable),
-        (wait, Unavailable),
-    ],
-)
-def test_a_result_that_cannot_be_had_says_what_to_do(serve, behave, error):
-    began = time.monotonic()
-    with pytest.raises(error):
-        download(serve(behave))
-    assert time.monotonic() - began < 2
 
 
 # --- What a status means ------------------------------------------------------------------------------

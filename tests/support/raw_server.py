@@ -10,13 +10,20 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
 
 
 @contextlib.contextmanager
-def listening(behave):
-    """Listen; yield the address. `behave(connection, request)` gets what came up to the end of the head."""
+def listening(behave, context=None):
+    """Listen; yield the address. `behave(connection, request)` gets what came up to the end of the head.
+
+    With a `context` it speaks TLS, under the same http:// address: the test has its own for it.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
     open_connections = []
 
     def talk(connection):
-        with connection, contextlib.suppress(OSError, ValueError):
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError, ValueError):
+            stack.enter_context(connection)
+            if context is not None:
+                connection = stack.enter_context(context.wrap_socket(connection, server_side=True))
+                open_connections.append(connection)
             request = b""
             while b"\r\n\r\n" not in request:
                 request += connection.recv(65536) or b"\r\n\r\n"

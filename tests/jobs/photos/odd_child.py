@@ -14,7 +14,8 @@ from types import SimpleNamespace
 
 from jobs.photos import child, cleaning
 from jobs.photos.outcomes import BadPhoto
-from jobs.photos.wire import Frame, Kind
+from jobs.sandbox.child import serve
+from jobs.sandbox.wire import Frame, Kind
 
 real_clean = cleaning.clean
 answers = os.dup(1)
@@ -84,16 +85,15 @@ ORDERS = {
     "tell": tell,
     "print": lambda: print("hello" * 1000, flush=True) or fail(),
     "rubbish": lambda: os.write(answers, b"\xff" * 1000) and time.sleep(60),
-    "unknown-code": lambda: answer(Kind.BAD, {"code": "nothing"}),
-    "not-an-object": lambda: answer(Kind.BAD, ["no_face"]),
+    "unknown-code": lambda: answer(Kind.REFUSED, {"code": "nothing"}),
+    "not-an-object": lambda: answer(Kind.REFUSED, ["no_face"]),
     "wrong-kind": lambda: answer(Kind.READY, {}),
-    "no-jpeg": lambda: answer(Kind.CLEAN, {"width": 1, "height": 1}, b"<html>"),
-    "half-a-frame": lambda: os.write(answers, Frame(Kind.CLEAN, {}, b"x" * 99).prefix()) and os._exit(0),
+    "no-jpeg": lambda: answer(Kind.DONE, {"width": 1, "height": 1}, b"<html>"),
+    "half-a-frame": lambda: os.write(answers, Frame(Kind.DONE, {}, b"x" * 99).prefix()) and os._exit(0),
 }
 
 cleaning.clean = clean
 cleaning.studio_detector = lambda: one_face
 
 if __name__ == "__main__":
-    settings = json.loads(sys.argv[1])
-    child.main(child.ChildSettings(**settings))
+    serve(sys.argv[1], child.load)

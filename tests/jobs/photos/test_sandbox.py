@@ -10,9 +10,9 @@ import time
 import pytest
 
 from jobs.photos.headers import is_bare_jpeg
-from jobs.photos.outcomes import BadPhoto, CleanPhoto, SandboxUnavailable
-from jobs.photos.process import PROJECT_ROOT
-from jobs.photos.sandbox import Sandbox
+from jobs.photos.outcomes import BadPhoto, CleanPhoto
+from jobs.photos.sandbox import Sandbox, SandboxUnavailable
+from jobs.sandbox.process import PROJECT_ROOT
 
 from . import pictures
 
@@ -117,7 +117,7 @@ def test_a_child_killed_between_photos_is_replaced_unnoticed(sandbox):
 def test_a_bug_of_ours_fails_the_photo_and_says_so_in_the_log(sandbox, caplog):
     bad = refusal(sandbox, b"ODD fail")
     assert (bad.code, bad.detail) == ("photo_unreadable", "RuntimeError: a bug of ours")
-    assert "photo_sandbox_fault" in caplog.text
+    assert "sandbox_fault" in caplog.text
 
 
 def test_what_a_library_prints_does_not_get_into_the_answers(sandbox):

@@ -9,11 +9,12 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
-from jobs.photos.wire import PREFIX, Frame, parse_header, parse_prefix
+from jobs.sandbox.wire import PREFIX, Frame, parse_header, parse_prefix
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent
-PIPE_BYTES = 1024 * 1024  # a whole ordinary photo at once
+PIPE_BYTES = 1024 * 1024  # a whole ordinary photo or poster at once
 MOST_ERROR_BYTES = 64 * 1024
 
 # Nothing of the parent's environment but what Python needs: a child that is taken over finds no keys.
@@ -44,14 +45,14 @@ class ChildSilent(Exception):
 class ChildProcess:
     """A running child. Not for several threads at once: its owner holds a lock."""
 
-    def __init__(self, module: str, settings: dict[str, int]) -> None:
+    def __init__(self, module: str, settings: dict[str, Any]) -> None:
         """Start `python -m module SETTINGS`; raise OSError when the machine does not let us."""
         self._command = [sys.executable, "-m", module, json.dumps({**settings, "parent": os.getpid()})]
         self._started, self._released = threading.Event(), threading.Event()
         self._failure: OSError | None = None
         # The kernel ends the child when the *thread* that started it ends (PR_SET_PDEATHSIG), so a thread of our own
         # starts it and stays for as long as the child is wanted.
-        threading.Thread(target=self._keep, name="photo-sandbox", daemon=True).start()
+        threading.Thread(target=self._keep, name="sandbox", daemon=True).start()
         self._started.wait()
         if self._failure is not None:
             raise self._failure
@@ -163,7 +164,7 @@ class ChildProcess:
 
 
 def _enlarge(descriptor: int) -> None:
-    """Make a pipe hold a whole photo where the system allows it, so that it is handed over in one go."""
+    """Make a pipe hold a whole order where the system allows it, so that it is handed over in one go."""
     if hasattr(fcntl, "F_SETPIPE_SZ"):
         try:
             fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)

@@ -15,13 +15,14 @@ MOST_BODY_BYTES = 64 * 2**20
 
 
 class Kind(bytes, Enum):
-    """What a frame says. The parent sends photos; all other kinds are answers."""
+    """What a frame says. The parent sends orders; all other kinds are answers."""
 
-    PHOTO = b"P"
-    READY = b"R"
-    CLEAN = b"C"
-    BAD = b"B"
-    BROKEN = b"X"
+    ORDER = b"O"
+    READY = b"R"  # the child is loaded and locked down
+    BROKEN = b"X"  # it could not be loaded
+    DONE = b"D"
+    REFUSED = b"B"  # the bytes are bad, and the work says why
+    FAULT = b"F"  # the work ended in an exception it does not know
 
 
 class BadFrame(Exception):

@@ -1,0 +1,48 @@
+"""What an MP4 says about itself in the boxes at its top level; nothing in them is decoded.
+
+A box is a length of four bytes (0: up to the end of the file, 1: eight more bytes hold it), a name of four, and content
+(ISO/IEC 14496-12, 4.2).
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import IO
+
+from .outcomes import BadFilm
+
+MOST_BOXES = 10_000
+# What a film cannot do without; one that is cut off in something else, or followed by rubbish, still plays.
+NEEDED = frozenset({b"moov", b"mdat", b"moof"})
+
+
+def inspect(path: Path) -> bool:
+    """Return whether a film's index comes before its pictures. Raise BadFilm when it is no whole MP4 file."""
+    with path.open("rb") as film:
+        seen = [name for name, _ in zip(_boxes(film, path.stat().st_size), range(MOST_BOXES), strict=False)]
+    if not seen or seen[0] != b"ftyp":
+        raise BadFilm("not an MP4 file")
+    if b"moov" not in seen or b"mdat" not in seen:
+        raise BadFilm("an MP4 file without a film")
+    return seen.index(b"moov") < seen.index(b"mdat")
+
+
+def _boxes(film: IO[bytes], size: int):
+    """Yield the names of the boxes of a file, as far as they can be followed."""
+    position = 0
+    while len(head := film.read(16)) >= 8:
+        length, name = struct.unpack_from(">I4s", head)
+        if length == 1 and len(head) == 16:
+            (length,) = struct.unpack_from(">Q", head, 8)
+        elif length == 0:
+            length = size - position
+        if position + length > size and name in NEEDED:
+            raise BadFilm("the film is cut off")
+        if length < 8 or position + length > size:
+            if position == 0:
+                raise BadFilm("not an MP4 file")
+            return
+        yield name
+        position += length
+        film.seek(position)

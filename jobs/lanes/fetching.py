@@ -1,0 +1,199 @@
+"""What a provider made, fetched, opened and stored; by threads, without the database.
+
+The one table of what can go wrong on the way:
+
+| verdict | when | what becomes of the job |
+| --- | --- | --- |
+| GONE | the provider's address answers 4xx, or there is none | its provider is asked for a fresh one, else made anew |
+| UNUSABLE | a bad or hostile file or address, too large | made anew, unless the provider names another address |
+| UNAVAILABLE | 5xx, too slow, broken off, not reachable | fetched again, MAX_FILM_TRIES times; then as UNUSABLE |
+| OURS | our disk, our storage, our sandbox | fetched again until the job's deadline: it is nobody's film's fault |
+
+A film made anew is paid for anew, so its provider is asked once more before; that costs nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import logging
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import IO
+
+from django.conf import settings
+
+from providers import downloads, registry
+from providers.errors import PredictionGone, ProviderError, Rejected, Unavailable
+from providers.types import PredictionStatus, ProviderEvent
+
+from .. import storage
+from ..films.outcomes import BadFilm, BadPoster
+from ..films.sandbox import POSTER_LIMITS, FilmSandbox, SandboxUnavailable
+from ..models import Attempt
+
+logger = logging.getLogger(__name__)
+
+DOWNLOAD_SECONDS = 45.0
+POSTER_SECONDS = 10.0
+ANSWER_SECONDS = 8.0
+# For everything together; what is left of a lease then is for the sandbox and the storage.
+WORK_SECONDS = 60.0
+
+
+class Verdict(Enum):
+    """Why a film or a preview could not be had."""
+
+    GONE = "gone"
+    UNUSABLE = "unusable"
+    UNAVAILABLE = "unavailable"
+    OURS = "ours"
+
+
+_VERDICTS: tuple[tuple[type[Exception], Verdict], ...] = (
+    (PredictionGone, Verdict.GONE),
+    (Rejected, Verdict.UNUSABLE),
+    (BadFilm, Verdict.UNUSABLE),
+    (BadPoster, Verdict.UNUSABLE),
+    (ProviderError, Verdict.UNAVAILABLE),
+    (SandboxUnavailable, Verdict.OURS),
+    (OSError, Verdict.OURS),
+)
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What is in our storage now, or why nothing is."""
+
+    video_key: str = ""
+    poster_key: str = ""
+    video_bytes: int = 0
+    video_seconds: float = 0.0
+    verdict: Verdict | None = None
+    error: str = ""
+
+
+class StorageFailed(OSError):
+    """The storage did not take a file."""
+
+
+def fetch_film(sandbox: FilmSandbox, attempt: Attempt, *, is_last_try: bool) -> Fetched:
+    """Bring an attempt's film and its poster into our storage."""
+    ends_at = time.monotonic() + WORK_SECONDS
+    first = _film_from(sandbox, attempt, attempt.video_url, attempt.preview_url, ends_at)
+    if first.verdict in (None, Verdict.OURS) or (first.verdict is Verdict.UNAVAILABLE and not is_last_try):
+        return first
+    try:
+        event = _ask(attempt)
+    except (PredictionGone, Rejected):
+        return first
+    except ProviderError as error:
+        # Nobody knows whether there is a film: no reason yet to have another one made.
+        logger.info("film_not_asked_for attempt=%s error=%s", attempt.id, type(error).__name__)
+        return dataclasses.replace(first, verdict=Verdict.UNAVAILABLE) if first.verdict is Verdict.GONE else first
+    is_other = event.video_url != attempt.video_url
+    if event.status != PredictionStatus.SUCCEEDED or not event.video_url:
+        return first
+    if not is_other and first.verdict is not Verdict.GONE:
+        return first
+    logger.info("film_elsewhere attempt=%s is_other=%s", attempt.id, is_other)
+    return _film_from(sandbox, attempt, event.video_url, event.preview_url or attempt.preview_url, ends_at)
+
+
+def fetch_preview(sandbox: FilmSandbox, attempt: Attempt) -> Fetched:
+    """Bring an attempt's preview into our storage as a JPEG of our own making."""
+
+    def fetch() -> Fetched:
+        picture = _picture(sandbox, attempt, attempt.preview_url, time.monotonic() + POSTER_SECONDS)
+        return Fetched(poster_key=_store("preview", "jpg", picture))
+
+    return _classified(fetch)
+
+
+def _film_from(sandbox: FilmSandbox, attempt: Attempt, url: str, preview_url: str, ends_at: float) -> Fetched:
+    def fetch() -> Fetched:
+        if not url:
+            raise PredictionGone("no address of a film was given")
+        with tempfile.NamedTemporaryFile(dir=_folder(), suffix=".mp4") as film:
+            size = _download(attempt, url, film, DOWNLOAD_SECONDS, ends_at, settings.VIDEO_MAX_BYTES)
+            film.flush()
+            path = Path(film.name)
+            facts = sandbox.probe(path, with_poster=not preview_url)
+            poster = facts.poster or _poster(sandbox, attempt, preview_url, ends_at)
+            if poster is None:
+                poster = sandbox.probe(path, with_poster=True).poster
+            poster_key = _store("poster", "jpg", poster)
+            try:
+                film.seek(0)
+                video_key = _store("video", "mp4", film)
+            except BaseException:
+                storage.delete([poster_key])
+                raise
+        return Fetched(video_key, poster_key, size, facts.seconds)
+
+    return _classified(fetch)
+
+
+def _poster(sandbox: FilmSandbox, attempt: Attempt, url: str, ends_at: float) -> bytes | None:
+    """Return the provider's own poster, or None: a film is not lost for its poster."""
+    try:
+        return _picture(sandbox, attempt, url, ends_at)
+    except (ProviderError, BadPoster, SandboxUnavailable) as error:
+        logger.info("poster_not_had attempt=%s error=%s", attempt.id, type(error).__name__)
+        return None
+
+
+def _picture(sandbox: FilmSandbox, attempt: Attempt, url: str, ends_at: float) -> bytes:
+    buffer = io.BytesIO()
+    _download(attempt, url, buffer, POSTER_SECONDS, ends_at, POSTER_LIMITS.bytes)
+    return sandbox.poster(buffer.getvalue())
+
+
+def _download(attempt: Attempt, url: str, into: IO[bytes], seconds: float, ends_at: float, max_bytes: int) -> int:
+    account = attempt.provider.account()
+    left = ends_at - time.monotonic()
+    if left <= 0:
+        raise Unavailable("no time is left")
+    return downloads.download(
+        url,
+        into.write,
+        account=account,
+        headers=registry.adapter_for(attempt.provider.adapter).result_headers(account),
+        total_seconds=min(seconds, left),
+        max_bytes=max_bytes,
+    )
+
+
+def _ask(attempt: Attempt) -> ProviderEvent:
+    """Return what the provider says of a prediction now. Raise PredictionGone when it cannot be asked after."""
+    if not attempt.prediction_id:
+        raise PredictionGone("there is no prediction to ask after")
+    account = attempt.provider.account()
+    account = dataclasses.replace(account, read_seconds=min(account.read_seconds, ANSWER_SECONDS))
+    return registry.adapter_for(attempt.provider.adapter).fetch(account, attempt.prediction_id)
+
+
+def _store(kind: str, extension: str, content: bytes | IO[bytes]) -> str:
+    try:
+        return storage.save(storage.new_key(kind, extension), content)
+    except Exception as error:  # each storage backend has errors of its own, and all of them are ours
+        raise StorageFailed(f"{type(error).__name__}: {error}") from error
+
+
+def _classified(fetch: Callable[[], Fetched]) -> Fetched:
+    """Turn what goes wrong into a verdict; what is in no line of the table is a bug and passes through."""
+    try:
+        return fetch()
+    except tuple(kind for kind, _ in _VERDICTS) as error:
+        verdict = next(verdict for kind, verdict in _VERDICTS if isinstance(error, kind))
+        return Fetched(verdict=verdict, error=f"{type(error).__name__}: {error}"[:500])
+
+
+def _folder() -> Path:
+    """Where a film lies until it is whole; on the same disk as everything we write."""
+    settings.FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
+    return settings.FILE_UPLOAD_TEMP_DIR

@@ -1,0 +1,190 @@
+"""The worker's side of a sandbox: one child, kept warm, that may die of an order without anyone else noticing.
+
+An order that ends the child, hangs it, fails in it or makes it lie has failed; the next one gets a new child. A child
+that cannot be started, or is not free in time, is no order's fault: SandboxUnavailable, try again later.
+"""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from jobs.sandbox.process import ChildGone, ChildProcess, ChildSilent
+from jobs.sandbox.wire import BadFrame, Frame, Kind
+
+logger = logging.getLogger(__name__)
+
+KILLED_FROM_OUTSIDE = {-signal.SIGKILL, -signal.SIGTERM}  # an operator or the machine out of memory, not the order
+Result = TypeVar("Result")
+
+
+class SandboxUnavailable(Exception):
+    """The sandbox could not be started or is not free: not the order's fault, so try the same again later."""
+
+
+class OrderFailed(Exception):
+    """The child did not survive the order, did not answer it in time, or answered what nobody can use."""
+
+
+class Sandbox:
+    """Does work on foreign bytes in a child process. Safe to use from several threads, one order at a time."""
+
+    def __init__(
+        self,
+        module: str,
+        *,
+        name: str,
+        cpu_seconds: int,
+        memory_bytes: int,
+        orders_per_child: int,
+        start_seconds: float,
+        **work: Any,
+    ) -> None:
+        """`memory_bytes` is what an order may take on top of the loaded libraries, `module` what the child runs."""
+        self.name = name
+        self._module = module
+        self._settings = {"cpu_seconds": cpu_seconds, "memory_bytes": memory_bytes, "work": work}
+        self._orders_per_child = orders_per_child
+        self._start_seconds = start_seconds
+        self._reset()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @property
+    def child_pid(self) -> int | None:
+        """The process id of the child, if there is one."""
+        child = self._child
+        return child.pid if child is not None else None
+
+    def start(self) -> None:
+        """Have a warm child; raise SandboxUnavailable when that cannot be done."""
+        self._notice_fork()
+        with self._lock:
+            self._warm_child()
+
+    def close(self) -> None:
+        """End the child. The sandbox can be used again afterwards and starts a new one."""
+        self._notice_fork()
+        with self._lock:
+            self._discard()
+
+    def ask(
+        self,
+        order: Frame,
+        understand: Callable[[Frame], Result],
+        *,
+        wall_seconds: float,
+        queue_seconds: float = threading.TIMEOUT_MAX,
+    ) -> Result:
+        """Return what `understand` makes of the child's answer, DONE or REFUSED.
+
+        Raise OrderFailed within `wall_seconds` (plus a start, when the child has to be new) when no usable answer
+        came; `understand` raises BadFrame for one that the child has no business to give. Raise SandboxUnavailable
+        when the child is busy with others' orders for longer than `queue_seconds`.
+        """
+        self._notice_fork()
+        if not self._lock.acquire(timeout=queue_seconds):
+            raise SandboxUnavailable("busy with other orders")
+        try:
+            try:
+                return self._ask(order, understand, wall_seconds)
+            except ChildGone:  # killed from outside: once more, in a new child
+                return self._ask(order, understand, wall_seconds, is_last_try=True)
+        finally:
+            self._lock.release()
+
+    def _ask(
+        self,
+        order: Frame,
+        understand: Callable[[Frame], Result],
+        wall_seconds: float,
+        *,
+        is_last_try: bool = False,
+    ) -> Result:
+        child = self._warm_child()
+        try:
+            answer = child.exchange(order, seconds=wall_seconds)
+            if answer.kind not in (Kind.DONE, Kind.REFUSED, Kind.FAULT):
+                raise BadFrame(f"an answer of kind {answer.kind.name}")
+            result = understand(answer) if answer.kind is not Kind.FAULT else None
+        except ChildGone as gone:
+            self._discard()
+            if gone.returncode in KILLED_FROM_OUTSIDE and not is_last_try:
+                logger.warning("sandbox_killed sandbox=%s returncode=%s", self.name, gone.returncode)
+                raise
+            raise self._failed(f"the child ended with {gone.returncode}") from gone
+        except ChildSilent as silent:
+            self._discard()
+            raise self._failed(f"no answer within {wall_seconds:g} s") from silent
+        except BadFrame as frame:
+            self._discard()
+            raise self._failed(str(frame)) from frame
+        except BaseException:
+            self._discard()  # an answer may still be on its way; the next order must not get it
+            raise
+        self._answered += 1
+        if self._answered >= self._orders_per_child or answer.header.get("leaves"):
+            self._discard()
+        if answer.kind is Kind.FAULT:
+            detail = str(answer.header.get("detail", ""))[:500]
+            if answer.header.get("is_bug"):
+                logger.error("sandbox_fault sandbox=%s detail=%s", self.name, detail)
+            raise OrderFailed(detail)
+        return result
+
+    def _failed(self, detail: str) -> OrderFailed:
+        logger.warning("sandbox_broken sandbox=%s detail=%s", self.name, detail)
+        return OrderFailed(detail)
+
+    def _warm_child(self) -> ChildProcess:
+        """Return a child that is ready for an order, starting one if there is none or it ended while idle."""
+        if self._child is not None and not self._child.is_running():
+            self._discard()
+        if self._child is None:
+            self._child = self._start_child()
+            self._answered = 0
+        return self._child
+
+    def _start_child(self) -> ChildProcess:
+        try:
+            child = ChildProcess(self._module, self._settings)
+        except OSError as error:
+            raise SandboxUnavailable(str(error)) from error
+        try:
+            answer = child.exchange(None, seconds=self._start_seconds)
+        except (ChildGone, ChildSilent, BadFrame) as error:
+            words = child.last_words() or str(error) or "it did not get ready in time"
+            child.end()
+            raise SandboxUnavailable(words) from error
+        except BaseException:
+            child.end()
+            raise
+        if answer.kind is not Kind.READY:
+            child.end()
+            raise SandboxUnavailable(str(answer.header.get("detail", answer.kind.name))[:500])
+        return child
+
+    def _discard(self) -> None:
+        if self._child is not None:
+            self._child.end()
+            self._child = None
+
+    def _notice_fork(self) -> None:
+        """Leave the child to the process that started it, if this one was forked from that."""
+        if self._owner != os.getpid():
+            if self._child is not None:
+                self._child.abandon()
+            self._reset()
+
+    def _reset(self) -> None:
+        self._owner = os.getpid()
+        self._lock = threading.Lock()
+        self._child: ChildProcess | None = None
+        self._answered = 0
