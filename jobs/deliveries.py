@@ -27,7 +27,8 @@ logger = logging.getLogger(__name__)
 
 MAX_BYTES = 64 * 1024
 Verdict = WebhookDelivery.Verdict
-_KEPT_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature", "content-type", "user-agent")
+# Kept beside the headers that prove a delivery, which the adapter names.
+_KEPT_HEADERS = ("content-type", "user-agent")
 # Forgeries are evidence, but nobody fills our disk with them.
 _REJECTED_KEPT_PER_MINUTE = 30
 
@@ -53,13 +54,15 @@ def record(
     provider = ProviderConfig.objects.filter(slug=_storable(provider_slug)).first()
     if provider is None:
         return Receipt("unknown_provider", 401)
+    adapter = registry.adapter_for(provider.adapter)
+    kept = _kept(headers, adapter.webhook_headers)
     try:
-        event_id = registry.adapter_for(provider.adapter).verify(provider.account(), headers, body, now=now)
+        event_id = adapter.verify(provider.account(), headers, body, now=now)
     except StaleSignature:
-        _keep_rejected(provider_slug, attempt_token, Verdict.STALE, headers, body, now=now)
+        _keep_rejected(provider_slug, attempt_token, Verdict.STALE, kept, body, now=now)
         return Receipt(Verdict.STALE, 401)
     except BadSignature:
-        _keep_rejected(provider_slug, attempt_token, Verdict.FORGED, headers, body, now=now)
+        _keep_rejected(provider_slug, attempt_token, Verdict.FORGED, kept, body, now=now)
         return Receipt(Verdict.FORGED, 401)
     known = Attempt.objects.filter(token=attempt_token, provider=provider).exists()
     delivery = WebhookDelivery(
@@ -67,7 +70,7 @@ def record(
         attempt_token=attempt_token,
         event_id=_storable(event_id),
         verdict=Verdict.VALID if known else Verdict.UNKNOWN,
-        headers=_kept(headers),
+        headers=kept,
         body=body,
         received_at=now,
         due_at=now,
@@ -81,8 +84,8 @@ def record(
     return Receipt(delivery.verdict, 202)
 
 
-def _kept(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: _storable(headers[name][:500]) for name in _KEPT_HEADERS if name in headers}
+def _kept(headers: Mapping[str, str], proofs: tuple[str, ...]) -> dict[str, str]:
+    return {name: _storable(headers[name][:500]) for name in (*proofs, *_KEPT_HEADERS) if name in headers}
 
 
 def _storable(text: str) -> str:
@@ -109,7 +112,7 @@ _allowance = _Allowance(_REJECTED_KEPT_PER_MINUTE)
 
 
 def _keep_rejected(
-    provider_slug: str, attempt_token: str, verdict: str, headers: Mapping[str, str], body: bytes, *, now: datetime
+    provider_slug: str, attempt_token: str, verdict: str, kept: dict[str, str], body: bytes, *, now: datetime
 ) -> None:
     logger.warning("webhook_rejected provider=%s verdict=%s", provider_slug, verdict)
     if not _allowance.take():
@@ -117,9 +120,9 @@ def _keep_rejected(
     WebhookDelivery.objects.create(
         provider=provider_slug,
         attempt_token=attempt_token,
-        event_id=_storable(headers.get("webhook-id", ""))[:128],
+        event_id=next((value for name, value in kept.items() if name not in _KEPT_HEADERS), "")[:128],
         verdict=verdict,
-        headers=_kept(headers),
+        headers=kept,
         body=body[:4096],
         received_at=now,
     )

@@ -79,7 +79,7 @@ def look_up_unconfirmed(threads: ThreadPoolExecutor, *, now: datetime) -> int:
 
     def ask(attempt: Attempt) -> ProviderEvent | None:
         adapter = registry.adapter_for(attempt.provider.adapter)
-        return adapter.find(_account(attempt), attempt.token)
+        return adapter.find(_account(attempt), attempt.token, since=attempt.claimed_at)
 
     able = [attempt for attempt in attempts if registry.adapter_for(attempt.provider.adapter).can_look_up]
     for attempt, answer in _each(threads, ask, able):
@@ -139,7 +139,7 @@ def run_errands(threads: ThreadPoolExecutor, *, now: datetime) -> int:
         adapter, account = registry.adapter_for(attempt.provider.adapter), _account(attempt)
         prediction_id = attempt.prediction_id
         if not prediction_id and adapter.can_look_up:
-            found = adapter.find(account, attempt.token)
+            found = adapter.find(account, attempt.token, since=attempt.claimed_at)
             prediction_id = found.prediction_id if found else None
         if not prediction_id:
             return

@@ -33,6 +33,13 @@ def pill(word: str, *, css: str = "") -> str:
     return format_html('<span class="pill pill-{}">{}</span>', css or word, word.replace("_", " "))
 
 
+def _makes_own_secrets(provider: ProviderConfig) -> bool:
+    """Tell whether a webhook secret is ours to choose; a vendor that tells its own takes none from us."""
+    return (
+        provider.adapter not in registry.adapter_names() or not registry.adapter_for(provider.adapter).can_learn_secrets
+    )
+
+
 @method_decorator(sensitive_post_parameters("new_api_key", "new_webhook_secret"), name="changeform_view")
 class ProviderAdmin(admin.ModelAdmin):
     """Settings of providers. A save writes what staff changed and nothing else: claims and breakers work meanwhile."""
@@ -53,6 +60,7 @@ class ProviderAdmin(admin.ModelAdmin):
         if can_act:
             key += _SECRET_INPUTS[:2]
             secrets += _SECRET_INPUTS[2:] if obj else _SECRET_INPUTS[2:3]
+        level = ["account_level"] if can_act else []
         now = [("Right now", {"fields": self.now_fields})] if obj else []
         return [
             *now,
@@ -60,7 +68,10 @@ class ProviderAdmin(admin.ModelAdmin):
             ("Where it is", {"fields": ["base_url", "model", "parameters", "photo_transport", "result_hosts"]}),
             ("API key", {"fields": key, "description": "Encrypted at rest, never shown."}),
             ("Webhook secrets", {"fields": secrets, "description": "Up to two are accepted during a rotation."}),
-            ("Limits", {"fields": ["max_concurrent", "max_per_minute"], "description": "Kept exactly."}),
+            (
+                "Limits",
+                {"fields": [*level, "max_concurrent", "max_per_minute"], "description": "Kept exactly."},
+            ),
             (
                 "Patience",
                 {
@@ -85,6 +96,12 @@ class ProviderAdmin(admin.ModelAdmin):
         if isinstance(db_field, URLField):
             choices["assume_scheme"] = "https"
         return super().formfield_for_dbfield(db_field, request, **choices)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *arguments: Any, obj: Any = None, **choices: Any
+    ) -> HttpResponse:
+        context["makes_own_secrets"] = obj is not None and _makes_own_secrets(obj)
+        return super().render_change_form(request, context, *arguments, obj=obj, **choices)
 
     @admin.display(description="adapter", ordering="adapter")
     def adapter_title(self, provider: ProviderConfig) -> str:
@@ -117,7 +134,8 @@ class ProviderAdmin(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, provider: ProviderConfig, form: ProviderForm, change: bool) -> None:
         if change:
             columns = {field.name for field in ProviderConfig._meta.concrete_fields}
-            changed = columns.intersection(form.changed_data) | {name for name, _what in form.secret_changes}
+            changed = columns.intersection(form.changed_data) | form.filled_in
+            changed |= {name for name, _what in form.secret_changes}
             provider.save(update_fields=[*changed, "updated_at"])
         else:
             super().save_model(request, provider, form, change)
@@ -174,7 +192,7 @@ class ProviderAdmin(admin.ModelAdmin):
         """Put a fresh webhook secret in front and show it, this once."""
         with transaction.atomic():
             provider = ProviderConfig.objects.select_for_update().filter(pk=object_id).first()
-            if provider is None:
+            if provider is None or not _makes_own_secrets(provider):
                 raise Http404
             if not self.has_change_permission(request, provider):
                 raise PermissionDenied

@@ -6,7 +6,7 @@
 | `Unavailable` | refused or failed for sure before anything was made | same or next provider, later |
 | `Unconfirmed` | the answer was lost: a prediction may exist | look it up before anything else is tried |
 | `Rejected` | this photo or request will never work here | next provider, or fail with `code` |
-| `AccountProblem` | key, billing or permission | open the breaker, tell staff, next provider |
+| `AccountProblem` | key, billing, permission or settings | open the breaker, tell staff, next provider |
 | `PredictionGone` | the vendor does not know this prediction (any more) | the attempt is lost, try again |
 | `BadSignature`, `StaleSignature` | a webhook that is not theirs, or too old | 401, kept as evidence |
 """
@@ -59,7 +59,10 @@ class Rejected(ProviderError):
 
 
 class AccountProblem(ProviderError):
-    """Our key, our balance or our permissions are at fault, not the job."""
+    """Our key, our balance, our permissions or our settings are at fault, not the job.
+
+    `code` says which: `billing` (no money, a locked account), `key` (refused), `settings`.
+    """
 
 
 class PredictionGone(ProviderError):

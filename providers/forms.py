@@ -9,7 +9,7 @@ from django import forms
 from django.db.models import F, TextField
 from django.db.models.expressions import ExpressionWrapper
 
-from . import registry, signatures
+from . import registry
 from .hosts import Entry
 from .models import ProviderConfig
 
@@ -17,6 +17,7 @@ from .models import ProviderConfig
 LIVE_SECRETS = 2
 SECRET_FIELDS = ("api_key", "webhook_secrets")
 NOT_SET, UNREADABLE = "not set", "unreadable"
+AS_BELOW = "as entered below"
 
 
 def describe_secrets(provider: ProviderConfig) -> dict[str, str]:
@@ -35,6 +36,22 @@ def _describe(stored: str | None, value: str | list[str]) -> str:
     if not value:
         return UNREADABLE
     return "set" if isinstance(value, str) or len(value) == 1 else f"{len(value)} set, all accepted"
+
+
+def level_choices() -> list[tuple[str, Any]]:
+    """Return the account levels of all vendors for a form field, grouped by vendor."""
+    groups: list[tuple[str, Any]] = [("", AS_BELOW)]
+    for name, title in registry.adapter_choices():
+        levels = [
+            (
+                f"{name}:{preset.slug}",
+                f"{preset.title}: {preset.max_concurrent} at once, {preset.max_per_minute} a minute",
+            )
+            for preset in registry.adapter_for(name).presets
+        ]
+        if levels:
+            groups.append((title, levels))
+    return groups
 
 
 def with_new_secret(secrets: list[str], new: str) -> list[str]:
@@ -80,10 +97,15 @@ class ProviderForm(forms.ModelForm):
     """
 
     adapter = forms.ChoiceField(choices=registry.adapter_choices)
+    account_level = forms.ChoiceField(
+        choices=level_choices,
+        required=False,
+        help_text="What your account has at the vendor, as the vendor publishes it. A choice fills in both limits.",
+    )
     result_hosts = HostsField(
         required=False,
         help_text="Hosts a film may be downloaded from, one a line; *.example.com means all names below example.com. "
-        "Empty means the base URL's host.",
+        "Empty means the vendor's own, or the base URL's.",
     )
     new_api_key = SecretField(label="New API key", help_text="Blank keeps what is stored.")
     remove_api_key = forms.BooleanField(label="Remove the API key", required=False)
@@ -97,9 +119,24 @@ class ProviderForm(forms.ModelForm):
 
     # What `clean` made of the secrets: (field of the model, what happened to it), never a value.
     secret_changes: list[tuple[str, str]]
+    # The columns that `clean` filled in where nothing was entered.
+    filled_in: set[str]
+
+    def __init__(self, *arguments: Any, **choices: Any) -> None:
+        super().__init__(*arguments, **choices)
+        hints = {
+            "base_url": "Empty means the vendor's own address.",
+            "model": "The vendor's name of it; empty means the one the adapter knows best.",
+        }
+        for name, hint in hints.items():
+            if name in self.fields:
+                self.fields[name].required = False
+                self.fields[name].help_text = hint
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or self.cleaned_data
+        self.filled_in = set()
+        self._fill_in(given)
         for name in ("connect_timeout", "submit_timeout", "attempt_deadline", "silence", "keep_warm_interval"):
             duration = given.get(name)
             if duration is not None and duration <= timedelta(0):
@@ -109,16 +146,27 @@ class ProviderForm(forms.ModelForm):
         self._take_webhook_secrets(given)
         return given
 
-    def clean_new_webhook_secret(self) -> str:
-        secret = self.cleaned_data["new_webhook_secret"]
-        if secret.startswith(signatures.PREFIX):
-            try:
-                key = signatures.secret_key(secret)
-            except ValueError as error:
-                raise forms.ValidationError(f"This cannot be used: {error}.") from None
-            if not key:
-                raise forms.ValidationError("There is nothing behind whsec_.")
-        return secret
+    def _fill_in(self, given: dict[str, Any]) -> None:
+        """Set what staff left to the adapter: its address, and the limits of an account level."""
+        name = given.get("adapter")
+        if not name:
+            return
+        adapter = registry.adapter_for(name)
+        if "base_url" in given and not given["base_url"]:
+            if adapter.default_base_url:
+                self._set(given, base_url=adapter.default_base_url)
+            else:
+                self.add_error("base_url", f"{adapter.title} has no address of its own: enter one.")
+        vendor, _, level = given.get("account_level", "").partition(":")
+        if vendor and vendor != name:
+            self.add_error("account_level", f"{adapter.title} has no such level.")
+        for preset in adapter.presets if vendor == name else ():
+            if preset.slug == level:
+                self._set(given, max_concurrent=preset.max_concurrent, max_per_minute=preset.max_per_minute)
+
+    def _set(self, given: dict[str, Any], **values: Any) -> None:
+        given.update(values)
+        self.filled_in |= set(values)
 
     def _take_api_key(self, given: dict[str, Any]) -> None:
         new = given.get("new_api_key")
@@ -132,7 +180,10 @@ class ProviderForm(forms.ModelForm):
     def _take_webhook_secrets(self, given: dict[str, Any]) -> None:
         new, remove, drop = (given.get(n) for n in ("new_webhook_secret", "remove_webhook_secrets", "drop_older"))
         present = list(self.instance.webhook_secrets)
-        if new and remove:
+        adapter = given.get("adapter")
+        if new and adapter and (problem := registry.adapter_for(adapter).check_secret(new)):
+            self.add_error("new_webhook_secret", problem)
+        elif new and remove:
             self.add_error("remove_webhook_secrets", "Either a new secret or none at all.")
         elif new:
             kept = with_new_secret(present, new)

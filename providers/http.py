@@ -8,18 +8,18 @@ second would hold a thread for ever) and a cap on the size of the answer.
 from __future__ import annotations
 
 import email.utils
-import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from . import deadlines
+from . import deadlines, reading, refusals
 from .errors import AccountProblem, Busy, PredictionGone, ProviderError, Rejected, Unavailable, Unconfirmed
 
 MAX_ANSWER_BYTES = 2 * 2**20
@@ -38,26 +38,32 @@ _local = threading.local()
 
 
 class Answer:
-    """A complete HTTP answer: status, lower-case headers, body (bytes, capped)."""
+    """A complete HTTP answer: status, lower-case headers, body (bytes, capped).
 
-    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    `hidden` is what no text made of the answer may show: some vendors send a key back in their errors.
+    """
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes, *, hidden: str = "") -> None:
         self.status = status
         self.headers = {name.lower(): value for name, value in headers.items()}
         self.body = body
+        self._hidden = hidden
 
     def json(self) -> dict[str, Any]:
         """Return the body as a JSON object. Raise ValueError when it is anything else."""
-        try:
-            value = json.loads(self.body)
-        except (ValueError, RecursionError) as error:
-            raise ValueError("not JSON") from error
-        if not isinstance(value, dict):
-            raise ValueError("not a JSON object")
-        return value
+        return reading.json_object(self.body)
 
     def excerpt(self) -> str:
         """Return the start of the body as text, for staff."""
-        return self.body[:500].decode("utf-8", "replace")
+        return self.without_secrets(self.body[:4000].decode("utf-8", "replace"))[:500]
+
+    def without_secrets(self, text: str) -> str:
+        """Return a text of the vendor's without the key we sent."""
+        return text.replace(self._hidden, "…") if self._hidden else text
+
+    def with_status(self, status: int) -> Answer:
+        """Return the same answer under the status it should have had."""
+        return Answer(status, self.headers, self.body, hidden=self._hidden)
 
 
 def session() -> requests.Session:
@@ -83,23 +89,50 @@ def call(
     read_seconds: float,
     headers: Mapping[str, str] | None = None,
     json_body: Any = None,
+    content: bytes | None = None,
+    files: Mapping[str, tuple[str, bytes, str]] | None = None,
+    form: Mapping[str, str] | None = None,
     params: Mapping[str, str] | None = None,
+    max_bytes: int = MAX_ANSWER_BYTES,
+    repeatable: bool = False,
 ) -> Answer:
     """Make one call and return its complete answer.
 
-    Raise Unavailable when nothing can have reached the vendor, Unconfirmed when it may have.
+    The body is one of `json_body`, `content` (bytes as they are) or `files` with `form`
+    (multipart; name: (file name, bytes, type)). Raise Unavailable when nothing can have reached
+    the vendor, Unconfirmed when it may have; of a call that is `repeatable` a lost answer is no
+    more than Unavailable.
     """
+    body = {"json": json_body, "data": content if content is not None else form, "files": files}
+    try:
+        return _call(method, url, connect_seconds, read_seconds, headers, body, params, max_bytes)
+    except Unconfirmed as error:
+        if repeatable:
+            raise Unavailable(error.detail) from error
+        raise
+
+
+def _call(
+    method: str,
+    url: str,
+    connect_seconds: float,
+    read_seconds: float,
+    headers: Mapping[str, str] | None,
+    body: Mapping[str, Any],
+    params: Mapping[str, str] | None,
+    max_bytes: int,
+) -> Answer:
     deadline = deadlines.start(connect_seconds + read_seconds)
     try:
         response = session().request(
             method,
             url,
-            json=json_body,
             params=params,
             headers=_encoded(headers),
             timeout=(connect_seconds, read_seconds),
             stream=True,
             allow_redirects=False,
+            **body,
         )
     except requests.exceptions.ConnectTimeout as error:
         raise Unavailable(f"no connection within {connect_seconds:g} s") from error
@@ -118,58 +151,90 @@ def call(
             for chunk in deadlines.pieces(response.raw):
                 size += len(chunk)
                 chunks.append(chunk)
-                if size > MAX_ANSWER_BYTES:
+                if size > max_bytes:
                     raise Unconfirmed("the answer is too long")
                 if time.monotonic() > deadline:
                     raise Unconfirmed("the answer came too slowly")
         except _BROKEN_OFF as error:
             raise Unconfirmed(f"the answer broke off: {type(error).__name__}") from error
-        return Answer(response.status_code, response.headers, b"".join(chunks))
+        key = (headers or {}).get("Authorization", "").rpartition(" ")[2]
+        return Answer(response.status_code, response.headers, b"".join(chunks), hidden=key)
 
 
 _BROKEN_OFF = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
-def raise_for_status(answer: Answer, *, submitting: bool) -> None:
-    """Turn an HTTP status that is not a success into the error that says what to do next."""
-    status, text = answer.status, answer.excerpt()
+def raise_for_status(
+    answer: Answer, *, submitting: bool, explain: Callable[[Answer], refusals.Refusal] | None = None
+) -> None:
+    """Turn an HTTP status that is not a success into the error that says what to do next.
+
+    `explain` reads a vendor's own error body: the failure code of a refusal, and a text for staff.
+    """
+    status = answer.status
     if status < 300:
         return
-    detail = f"HTTP {status}: {text}"
-    if status == 429:
-        raise Busy(detail, retry_after=retry_after(answer.headers, now=datetime.now(UTC)))
-    if status in (401, 402, 403):
-        raise AccountProblem(detail)
+    refusal = explain(answer) if explain else refusals.Refusal(text=answer.excerpt())
+    detail = f"HTTP {status}: {answer.without_secrets(refusal.text)[:500]}"
+    said = answer.body[:4000].decode("utf-8", "replace")
+    if status == 429 and not refusals.tells_of_no_money(said):
+        raise Busy(detail, retry_after=_wait(answer))
+    if status in (401, 402, 403, 429):
+        is_billing = status in (402, 429) or (status == 403 and refusals.tells_of_locked_account(said))
+        raise AccountProblem(detail, code="billing" if is_billing else "key")
     if status in (404, 410) and not submitting:
         raise PredictionGone(detail)
-    if status == 503:
-        raise Unavailable(detail, retry_after=retry_after(answer.headers, now=datetime.now(UTC)))
-    if 400 <= status < 500:
-        raise Rejected(detail, code="request_refused")
+    if status == 503 and not refusals.tells_of_lost_upstream(said):
+        raise Unavailable(detail, retry_after=_wait(answer))
+    if 400 <= status < 500 and status not in _GIVEN_UP_WAITING:
+        raise Rejected(detail, code=refusal.code)
     if submitting:
         # A 5xx or a redirect to a submit does not say whether a prediction was made.
         raise Unconfirmed(detail)
-    raise Unavailable(detail)
+    raise Unavailable(detail, retry_after=_wait(answer))
 
 
-def retry_after(headers: Mapping[str, str], *, now: datetime) -> timedelta | None:
+# 408 and nginx's 499 tell of a connection that ended, not of a request that was refused.
+_GIVEN_UP_WAITING = frozenset({408, 499})
+
+
+def _wait(answer: Answer) -> timedelta | None:
+    return retry_after(answer.headers, now=datetime.now(UTC), body=answer.body)
+
+
+def retry_after(headers: Mapping[str, str], *, now: datetime, body: bytes = b"") -> timedelta | None:
     """Return the wait a vendor asks for, clamped to 1 s … 10 min, or None when it does not say.
 
-    RFC 9110, 10.2.3: whole seconds or an HTTP date.
+    The header comes first: whole seconds or an HTTP date (RFC 9110, 10.2.3), or an ISO-8601 date as
+    Replicate's own client accepts it. Without one, what the body says.
     """
-    value = headers.get("retry-after", "").strip()
-    if not value:
-        return None
     lowest, highest = RETRY_AFTER_LIMITS
+    value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return min(highest, max(lowest, timedelta(seconds=min(int(value[:9]), 86400))))
+    when = _date(value) if value else None
+    if when is not None:
+        return min(highest, max(lowest, when - now))
+    seconds = refusals.wait_in(body)
+    return None if seconds is None else min(highest, max(lowest, timedelta(seconds=seconds)))
+
+
+def _date(value: str) -> datetime | None:
     try:
         when = email.utils.parsedate_to_datetime(value)
     except (TypeError, ValueError):
-        return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return min(highest, max(lowest, when - now))
+        try:
+            when = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when
+
+
+def path_part(value: str) -> str:
+    """Return a vendor's id as one part of a path. Raise PredictionGone for what cannot be one."""
+    if value in ("", ".", ".."):
+        raise PredictionGone("not an id")
+    return quote(value, safe="")
 
 
 def _encoded(headers: Mapping[str, str] | None) -> dict[str, bytes]:
@@ -202,4 +267,4 @@ def _was_refused(error: BaseException) -> bool:
     return False
 
 
-__all__ = ["Answer", "ProviderError", "call", "raise_for_status", "retry_after", "session"]
+__all__ = ["Answer", "ProviderError", "call", "path_part", "raise_for_status", "retry_after", "session"]

@@ -91,9 +91,11 @@ class ProviderConfig(models.Model):
         if self.photo_transport not in adapter.photo_transports:
             allowed = ", ".join(sorted(adapter.photo_transports))
             problems["photo_transport"] = f"{adapter.title} takes photos by: {allowed}."
+        if problem := adapter.check_model(self.model):
+            problems["model"] = problem
         if not isinstance(self.parameters, dict):
             problems["parameters"] = "Parameters are a JSON object."
-        elif found := adapter.check_parameters(self.parameters):
+        elif found := adapter.check_parameters(self.parameters, model=self.model):
             problems["parameters"] = found
         hosts = self.result_hosts
         if not isinstance(hosts, list) or not all(isinstance(host, str) and host for host in hosts):
@@ -112,8 +114,19 @@ class ProviderConfig(models.Model):
             parameters=self.parameters,
             connect_seconds=self.connect_timeout.total_seconds(),
             read_seconds=self.submit_timeout.total_seconds(),
-            result_hosts=tuple(self.result_hosts) or (urlsplit(self.base_url).hostname or "",),
+            result_hosts=tuple(self.result_hosts) or self._usual_result_hosts(),
         )
+
+    def _usual_result_hosts(self) -> tuple[str, ...]:
+        """Return where films lie when staff do not say: the vendor's hosts, and one that stands in for the vendor."""
+        own = urlsplit(self.base_url).hostname or ""
+        try:
+            adapter = registry.adapter_for(self.adapter)
+        except KeyError:
+            return (own,)
+        if adapter.default_result_hosts and own == urlsplit(adapter.default_base_url).hostname:
+            return adapter.default_result_hosts
+        return (*adapter.default_result_hosts, own)
 
     def is_parked(self, *, now: datetime) -> bool:
         return self.parked_until is not None and self.parked_until > now

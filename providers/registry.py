@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from .adapters.base import Adapter
+from .adapters.fal import FalAdapter
+from .adapters.replicate import ReplicateAdapter
 from .adapters.studio import StudioAdapter
+from .adapters.wavespeed import WaveSpeedAdapter
 
-_ADAPTERS: dict[str, Adapter] = {adapter.name: adapter for adapter in (StudioAdapter(),)}
+_ADAPTERS: dict[str, Adapter] = {
+    adapter.name: adapter
+    for adapter in (
+        StudioAdapter(),
+        WaveSpeedAdapter(),
+        ReplicateAdapter(),
+        FalAdapter(),
+    )
+}
 
 
 def adapter_for(name: str) -> Adapter:

@@ -1,5 +1,6 @@
-"""Standard Webhooks signatures: `id.timestamp.body` under HMAC-SHA256.
+"""Webhook signatures: Standard Webhooks, and what the vendors' own schemes share with it.
 
+Standard Webhooks signs `id.timestamp.body` under HMAC-SHA256.
 Specification: standardwebhooks.com (spec/standard-webhooks.md, read 2026-11): secrets are
 `whsec_` + base64 of 24 to 64 random bytes, the header `webhook-signature` holds a
 space-separated list of `v1,<base64>`, and receivers refuse timestamps more than five minutes off.
@@ -9,17 +10,24 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import hmac
+import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from .errors import BadSignature, StaleSignature
 
 PREFIX = "whsec_"
+PUBLIC_KEY_PREFIX = "ed25519:"
 TOLERANCE = timedelta(seconds=300)
 MAX_ID_CHARACTERS = 128
+_PUBLIC_X = re.compile(r"[A-Za-z0-9_-]{43}")
 MIN_KEY_BYTES = 16  # an empty or tiny key is one that anybody can guess
 
 
@@ -57,20 +65,53 @@ def verify(secrets_: Iterable[str], headers: Mapping[str, str], body: bytes, *, 
     given = headers.get("webhook-signature", "")
     if not message_id or len(message_id) > MAX_ID_CHARACTERS or not given:
         raise BadSignature("headers missing")
-    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12 and timestamp[0] != "0"):
-        raise BadSignature("timestamp is not a number")
-    offered = [part.encode("utf-8", "surrogatepass") for part in given.split(" ") if part.startswith("v1,")]
-    genuine = False
+    sent_at = seconds_of(timestamp)
+    wanted = []
     for secret in secrets_:
-        try:
-            wanted = sign(secret, message_id=message_id, timestamp=int(timestamp), body=body).encode()
-        except (ValueError, UnicodeError):
-            continue
+        with contextlib.suppress(ValueError):
+            wanted.append(sign(secret, message_id=message_id, timestamp=sent_at, body=body))
+    require_match(wanted, given.split(" "))
+    require_fresh(sent_at, now=now)
+    return message_id
+
+
+def require_match(wanted: Sequence[str], offered: Iterable[str]) -> None:
+    """Raise BadSignature unless one of the offered signatures is one of the wanted ones."""
+    genuine = False
+    for candidate in offered:
+        given = candidate.encode("utf-8", "surrogatepass")
         # Every pair is compared, so that time does not tell which secret fitted.
-        for candidate in offered:
-            genuine |= hmac.compare_digest(wanted, candidate)
+        for one in wanted:
+            genuine |= hmac.compare_digest(one.encode(), given)
     if not genuine:
         raise BadSignature("no signature fits")
-    if abs(now.timestamp() - int(timestamp)) > TOLERANCE.total_seconds():
+
+
+def seconds_of(timestamp: str) -> int:
+    """Return a timestamp header as whole Unix seconds. Raise BadSignature for anything else."""
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12 and timestamp[0] != "0"):
+        raise BadSignature("timestamp is not a number")
+    return int(timestamp)
+
+
+def require_fresh(sent_at: int, *, now: datetime) -> None:
+    """Raise StaleSignature for what was signed too long ago, or in the future."""
+    if abs(now.timestamp() - sent_at) > TOLERANCE.total_seconds():
         raise StaleSignature("timestamp outside the tolerance")
-    return message_id
+
+
+def public_key(secret: str) -> Ed25519PublicKey:
+    """Return the key behind `ed25519:<x>`, x being that of a JWK (RFC 8037). Raise ValueError when it is none."""
+    x = secret.removeprefix(PUBLIC_KEY_PREFIX)
+    if x == secret or not _PUBLIC_X.fullmatch(x):
+        raise ValueError("a public key is ed25519: followed by 43 characters")
+    return Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(f"{x}="))
+
+
+def is_signed_by(secret: str, signature: bytes, message: bytes) -> bool:
+    """Tell whether a message has an ED25519 signature by this public key."""
+    try:
+        public_key(secret).verify(signature, message)
+    except (ValueError, InvalidSignature):
+        return False
+    return True

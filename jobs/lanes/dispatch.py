@@ -105,7 +105,10 @@ def _request_for(attempt: Attempt) -> SubmitRequest:
     photo_url = (
         ""
         if inline
-        else storage.signed_url(job.clean_key, filename="photo.jpg", now=timezone.now(), base=settings.CALLBACK_URL)
+        # The token in the address lets an adapter find this attempt in a vendor's listing by its input.
+        else storage.signed_url(
+            job.clean_key, filename=f"{attempt.token}.jpg", now=timezone.now(), base=settings.CALLBACK_URL
+        )
     )
     return SubmitRequest(
         reference=attempt.token,

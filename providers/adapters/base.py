@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
+from .. import signatures
 from ..types import Account, PhotoTransport, Preset, ProviderEvent, SubmitRequest
 
 
 class Adapter(ABC):
     """Speaks to one vendor over HTTP and nothing else: no database, no settings, no clock of its own.
 
-    Every method may be called from any thread, raises only `providers.errors`, and returns
-    within the account's timeouts.
+    Every method may be called from any thread and raises only `providers.errors`. `submit` is one
+    call and returns within the account's timeouts; the others may take a few calls, each within them.
     """
 
     name: ClassVar[str]
@@ -26,12 +27,19 @@ class Adapter(ABC):
     # Where the vendor's films lie: host names, `*.host` for any name below it. Staff may replace them.
     default_result_hosts: ClassVar[tuple[str, ...]] = ()
     default_base_url: ClassVar[str] = ""
+    # What is rendered with when staff name no model.
+    default_model: ClassVar[str] = ""
     # The account levels the vendor publishes, smallest first.
     presets: ClassVar[tuple[Preset, ...]] = ()
     # Whether the vendor tells us over HTTP what its webhooks are signed with.
     can_learn_secrets: ClassVar[bool] = False
     # Whether a model falls asleep at this vendor, so that a call in quiet times is worth its price.
     can_keep_warm: ClassVar[bool] = False
+    # Whether the vendor forgets something when told to. Where it does not, `delete` has nothing to do: the
+    # adapter's description says how everything goes by itself.
+    can_delete: ClassVar[bool] = True
+    # The headers that prove a delivery, kept with it as evidence.
+    webhook_headers: ClassVar[tuple[str, ...]] = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
     def upload(self, account: Account, request: SubmitRequest) -> SubmitRequest:
         """Bring `request.photo_bytes` to the vendor and return the request with its `photo_url`.
@@ -59,10 +67,11 @@ class Adapter(ABC):
     def fetch(self, account: Account, prediction_id: str) -> ProviderEvent:
         """Return the prediction's present state. Raise PredictionGone when the vendor has none."""
 
-    def find(self, account: Account, reference: str) -> ProviderEvent | None:
+    def find(self, account: Account, reference: str, *, since: datetime | None = None) -> ProviderEvent | None:
         """Return the prediction made for our reference, or None when there is surely none.
 
-        Only for vendors with a look-up (`can_look_up`).
+        `since` is the moment before which it cannot have been asked for. An answer that leaves a
+        doubt raises Unavailable. Only for vendors with a look-up (`can_look_up`).
         """
         raise NotImplementedError(f"{self.name} has no look-up")
 
@@ -85,9 +94,23 @@ class Adapter(ABC):
     def parse(self, body: bytes) -> ProviderEvent:
         """Return what a verified delivery reports. Raise ValueError when it cannot be read."""
 
-    def check_parameters(self, parameters: Mapping[str, Any]) -> list[str]:
-        """Return a sentence for each parameter staff entered that the vendor would not take."""
+    def check_parameters(self, parameters: Mapping[str, Any], *, model: str = "") -> list[str]:
+        """Return a sentence for each parameter staff entered that the vendor's model would not take."""
         return [f"{self.title} knows no parameter “{name}”." for name in parameters]
+
+    def check_model(self, model: str) -> str:
+        """Return a sentence when the vendor cannot have such a model, '' when it may."""
+        return ""
+
+    def check_secret(self, secret: str) -> str:
+        """Return a sentence when nothing can be verified with this webhook secret, '' when it may."""
+        if not secret.startswith(signatures.PREFIX):
+            return ""
+        try:
+            signatures.secret_key(secret)
+        except ValueError as error:
+            return f"This cannot be used: {error}."
+        return ""
 
     def result_headers(self, account: Account) -> Mapping[str, str]:
         """Return the headers needed to download a result. Most vendors need none."""

@@ -1,0 +1,424 @@
+"""fal.ai, queue API.
+
+Sources: docs.fal.ai and fal.ai/docs (queue, webhooks, errors, request errors, data retention, concurrency
+limits, model pages; read 2026-11) and the official Python client 1.0.3. What only others report is said at
+its place.
+
+- Four hosts: the queue (`base_url`), REST for upload tokens and public keys (`rest_url`), the CDN for uploads
+  (`cdn_url`), and the CDN the films lie on. With a base URL that is not fal's own, REST and CDN are looked for
+  below it, at `/rest` and `/cdn`; the parameters say otherwise.
+- There is no FAILED: a failed request is COMPLETED, and its result call answers with the model's own error.
+- The addresses of a request hold owner and app, not the rest of the model's id: a provider whose model is
+  changed to another app loses sight of the requests it has open. Make another provider instead.
+- No look-up: the platform API lists requests by the time they ended, so one that still waits or runs is not
+  there to be found, and "not listed" proves nothing.
+- Nothing is stored that would have to be deleted: requests are sent with `X-Fal-Store-IO: 0`, and films and
+  uploads with a lifetime (`keep_seconds`, an hour). The platform API deletes stored payloads alone, and only
+  with an admin key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, ClassVar
+from urllib.parse import quote, urlsplit
+
+from .. import http, parameters, reading, refusals, signatures
+from ..errors import AccountProblem, BadSignature, Rejected, Unavailable, Unconfirmed
+from ..refusals import Refusal
+from ..types import Account, PhotoTransport, PredictionStatus, Preset, ProviderEvent, SubmitRequest
+from .cloud import CloudAdapter, Model, photo_type, same_prediction, status_word
+
+logger = logging.getLogger(__name__)
+
+STATUSES = {
+    "IN_QUEUE": PredictionStatus.QUEUED,
+    "IN_PROGRESS": PredictionStatus.RUNNING,
+    "COMPLETED": PredictionStatus.SUCCEEDED,
+}
+# docs, request errors: what the platform says when no model had a say.
+PLATFORM_ERRORS = {
+    "request_timeout": "provider_timeout",
+    "startup_timeout": "provider_timeout",
+    "runner_scheduling_failure": "provider_failed",
+    "runner_connection_timeout": "provider_failed",
+    "runner_disconnected": "provider_failed",
+    "runner_connection_refused": "provider_failed",
+    "runner_connection_error": "provider_failed",
+    "runner_incomplete_response": "provider_failed",
+    "runner_server_error": "provider_failed",
+    "internal_error": "provider_failed",
+    "bad_request": "request_refused",
+}
+CANCELED = frozenset({"client_disconnected", "client_cancelled"})
+# Statuses of a result call that are about the call and not what the model answered with.
+_NOT_OF_MODELS = frozenset({401, 403, 404, 410, 429, *range(300, 400)})
+# docs, model errors: the `type` of each entry of `detail`. Every other type is about a field of the request.
+# A photo that could not be fetched is our address's fault or the network's; one that is too small or too
+# large for this model is not unreadable.
+MODEL_ERRORS = {
+    "content_policy_violation": "photo_refused",
+    "image_load_error": "photo_unreadable",
+    "unsupported_image_format": "photo_unreadable",
+    "face_detection_error": "no_face",
+    "file_download_error": "provider_failed",
+    "no_media_generated": "provider_failed",
+    "internal_server_error": "provider_failed",
+    "downstream_service_error": "provider_failed",
+    "downstream_service_unavailable": "provider_failed",
+    "generation_timeout": "provider_timeout",
+}
+# A prompt that breaks the policy is the look's, not the photo's.
+TEXT_FIELDS = frozenset({"prompt", "negative_prompt"})
+
+REST_URL = "https://rest.fal.ai"
+CDN_URL = "https://v3.fal.media"
+KEEP_SECONDS = 3600
+
+_PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_MODEL = re.compile(rf"{_PART}(?:/{_PART}){{1,6}}")
+# Apps below these keep their first part (client 1.0.3).
+_NAMESPACES = frozenset({"workflows", "comfy"})
+_SIZES = parameters.one_of("480p", "580p", "720p")
+_RATIOS = parameters.one_of("auto", "16:9", "9:16", "1:1")
+_SECONDS = parameters.one_of("5", "10")
+
+
+class FalAdapter(CloudAdapter):
+    name = "fal"
+    title = "fal"
+    photo_transports = frozenset({PhotoTransport.URL, PhotoTransport.UPLOAD, PhotoTransport.INLINE})
+    content_rule = "fal"
+    default_base_url = "https://queue.fal.run"
+    default_model = "fal-ai/wan/v2.2-a14b/image-to-video"
+    default_result_hosts = ("fal.media", "*.fal.media")
+    can_learn_secrets = True
+    can_keep_warm = True
+    can_delete = False
+    webhook_headers = (
+        "x-fal-webhook-request-id",
+        "x-fal-webhook-user-id",
+        "x-fal-webhook-timestamp",
+        "x-fal-webhook-signature",
+    )
+    auth_scheme = "Key"
+    # fal publishes no limit for `data:` addresses; anything longer belongs into an upload.
+    longest_inline_photo = 4_000_000
+    # docs, concurrency limits (read 2026-11): requests at once; more wait in a queue without a limit. There is no
+    # limit by the minute: these are far above what such a number at once can use.
+    presets = (
+        Preset("new", "New account", max_concurrent=2, max_per_minute=60),
+        Preset("grown", "Grown by paid invoices", max_concurrent=40, max_per_minute=600),
+    )
+    # Model pages (read 2026-11). A photo of another shape is cropped to the aspect ratio. `duration` is a text.
+    models: ClassVar[Mapping[str, Model]] = {
+        "fal-ai/wan/v2.2-a14b/image-to-video": Model(
+            "image_url",
+            {
+                "num_frames": parameters.whole(17, 161),
+                "frames_per_second": parameters.whole(4, 60),
+                "resolution": _SIZES,
+                "aspect_ratio": _RATIOS,
+            },
+            {"num_frames": 81, "frames_per_second": 16, "resolution": "720p", "aspect_ratio": "9:16"},
+            takes_seed=True,
+        ),
+        "fal-ai/wan/v2.2-a14b/image-to-video/turbo": Model(
+            "image_url",
+            {"resolution": _SIZES, "aspect_ratio": _RATIOS},
+            {"resolution": "720p", "aspect_ratio": "9:16"},
+            takes_seed=True,
+        ),
+        "fal-ai/kling-video/v2.5-turbo/pro/image-to-video": Model(
+            "image_url",
+            {"duration": _SECONDS, "cfg_scale": parameters.number(0, 1)},
+            {"duration": "5"},
+            takes_negative_prompt=True,
+            longest_prompt=2500,
+        ),
+        "fal-ai/kling-video/v2.1/standard/image-to-video": Model(
+            "image_url", {"duration": _SECONDS}, {"duration": "5"}, longest_prompt=2500
+        ),
+    }
+    any_other_model = Model("image_url")
+    settings: ClassVar[Mapping[str, parameters.Rule]] = {
+        "rest_url": parameters.address(),
+        "cdn_url": parameters.address(),
+        "keep_seconds": parameters.whole(600, 7 * 86_400),
+        "start_timeout": parameters.whole(2, 3600),
+    }
+
+    # --- Settings -----------------------------------------------------------------------------------
+
+    def check_model(self, model: str) -> str:
+        if not model or _MODEL.fullmatch(model):
+            return ""
+        return "A fal model looks like “fal-ai/wan/v2.2-a14b/image-to-video”."
+
+    def check_secret(self, secret: str) -> str:
+        try:
+            signatures.public_key(secret)
+        except ValueError:
+            return f"A key of fal is written {signatures.PUBLIC_KEY_PREFIX} and the 43 characters of its “x”."
+        return ""
+
+    # --- Predictions --------------------------------------------------------------------------------
+
+    def submit(self, account: Account, request: SubmitRequest) -> ProviderEvent:
+        webhook = self.webhook(account, request)
+        limit = account.parameters.get("start_timeout")
+        headers = {
+            "X-Fal-Store-IO": "0",
+            "X-Fal-Object-Lifecycle-Preference": _lifetime(account),
+            **({"X-Fal-Request-Timeout": f"{float(limit)}"} if limit else {}),
+        }
+        answer = self.call(
+            account,
+            "POST",
+            f"/{quote(self._model(account))}",
+            params={"fal_webhook": webhook} if webhook else None,
+            json_body=self.inputs(account, request),
+            headers=headers,
+        )
+        try:
+            event = _event({"status": "IN_QUEUE", **self.check(answer, submitting=True).json()})
+            # Even what is over at once has its film in the result call alone.
+            return replace(event, status=PredictionStatus.RUNNING) if event.is_final else event
+        except ValueError as error:
+            raise Unconfirmed(f"the answer to the submit cannot be read: {error}") from error
+
+    def fetch(self, account: Account, prediction_id: str) -> ProviderEvent:
+        """Ask for the status, and when that is over for the result: only there stands what became of it."""
+        path = self._request_path(account, prediction_id)
+        answer = self.check(self.call(account, "GET", f"{path}/status", repeatable=True))
+        try:
+            told = answer.json()
+            if "status" not in told:
+                raise ValueError("no status")
+            event = same_prediction(_event({"request_id": prediction_id, **told}), prediction_id)
+        except ValueError as error:
+            raise Unavailable(f"the status cannot be read: {error}") from error
+        if event.status != PredictionStatus.SUCCEEDED:
+            return event
+        if told.get("error_type") in (*PLATFORM_ERRORS, *CANCELED):
+            return _failure(prediction_id, told)
+        return self._result(account, prediction_id, path, told)
+
+    def _result(self, account: Account, prediction_id: str, path: str, told: Mapping[str, Any]) -> ProviderEvent:
+        """Return what became of a request that is over. `told` is what its status said."""
+        answer = self.call(account, "GET", path, repeatable=True)
+        try:
+            found = answer.json()
+        except ValueError as error:
+            self.check(answer)
+            raise Unavailable(f"the result cannot be read: {error}") from error
+        has_failed = bool(told.get("error"))
+        if answer.status < 300:
+            return _failure(prediction_id, told) if has_failed else _finished(prediction_id, found)
+        if answer.status == 400 and "in progress" in reading.text(found.get("detail")):
+            # What the result call says before the end is not documented; this is what others report.
+            return ProviderEvent(prediction_id, PredictionStatus.RUNNING)
+        is_models_own = bool(_entries(found)) or (answer.status not in _NOT_OF_MODELS and "detail" in found)
+        if has_failed or is_models_own:
+            return _failure(prediction_id, {**told, **(found if is_models_own else {})})
+        self.check(answer)
+        raise Unavailable("the result cannot be read")
+
+    def cancel(self, account: Account, prediction_id: str) -> None:
+        try:
+            self.tell(account, "PUT", f"{self._request_path(account, prediction_id)}/cancel")
+        except Rejected:
+            # docs: 400 {"status": "ALREADY_COMPLETED"}
+            logger.info("cancel_refused provider=%s", account.slug)
+
+    def delete(self, account: Account, prediction_id: str) -> None:
+        """Do nothing: no payload is stored, and the film goes after its lifetime."""
+
+    def _model(self, account: Account) -> str:
+        model = account.model or self.default_model
+        if problem := self.check_model(model):
+            raise AccountProblem(problem, code="settings")
+        return model
+
+    def _request_path(self, account: Account, prediction_id: str) -> str:
+        parts = self._model(account).split("/")
+        app = parts[: 3 if parts[0] in _NAMESPACES else 2]
+        return f"/{quote('/'.join(app))}/requests/{http.path_part(prediction_id)}"
+
+    # --- Photos -------------------------------------------------------------------------------------
+
+    def upload(self, account: Account, request: SubmitRequest) -> SubmitRequest:
+        """Fetch a token for the CDN and put the photo there, as client 1.0.3 does; with a lifetime."""
+        rest = _other_host(account, "rest_url", REST_URL, "/rest")
+        cdn = _other_host(account, "cdn_url", CDN_URL, "/cdn")
+        lifetime = _lifetime(account)
+        answer = self.call(
+            account,
+            "POST",
+            f"{rest}/storage/auth/token",
+            params={"storage_type": "fal-cdn-v3"},
+            json_body={},
+            repeatable=True,
+        )
+        try:
+            told = self.check(answer).json()
+            kind, token = reading.identifier(told.get("token_type")), told.get("token")
+            if not isinstance(token, str) or not 0 < len(token) < 20_000:
+                raise ValueError("no token")
+        except ValueError as error:
+            raise Unavailable(f"the upload's token cannot be read: {error}") from error
+        headers = {
+            "Authorization": f"{kind} {token}",
+            "Content-Type": photo_type(request.photo_bytes),
+            "X-Fal-File-Name": "photo.jpg",
+            "X-Fal-Object-Lifecycle": lifetime,
+            "X-Fal-Object-Lifecycle-Preference": lifetime,
+        }
+        stored = self.call_without_key(
+            account, "POST", f"{cdn}/files/upload", headers=headers, content=request.photo_bytes, repeatable=True
+        )
+        try:
+            address = reading.address(self.check(stored).json().get("access_url"))
+        except ValueError as error:
+            raise Unavailable(f"the upload cannot be read: {error}") from error
+        if not address:
+            raise Unavailable("the upload has no address")
+        return replace(request, photo_url=address)
+
+    # --- Webhooks -----------------------------------------------------------------------------------
+
+    def verify(self, account: Account, headers: Mapping[str, str], body: bytes, *, now: datetime) -> str:
+        """Check an ED25519 signature over request id, user id, timestamp and body digest (docs, webhooks).
+
+        The public keys are the account's webhook secrets. There is one delivery per request and outcome.
+        """
+        request_id, user_id, timestamp, given = (headers.get(name, "") for name in self.webhook_headers)
+        if not 0 < len(request_id) <= 100 or not re.fullmatch(r"[0-9a-fA-F]{128}", given):
+            raise BadSignature("headers missing")
+        sent_at = signatures.seconds_of(timestamp)
+        message = "\n".join([request_id, user_id, timestamp, hashlib.sha256(body).hexdigest()])
+        signature, signed = bytes.fromhex(given), message.encode("utf-8", "surrogatepass")
+        if not any(signatures.is_signed_by(secret, signature, signed) for secret in account.webhook_secrets):
+            raise BadSignature("no signature fits")
+        signatures.require_fresh(sent_at, now=now)
+        return f"{request_id}:{status_word(body)}"
+
+    def parse(self, body: bytes) -> ProviderEvent:
+        told = reading.json_object(body)
+        prediction_id = reading.identifier(told.get("request_id"))
+        payload = told.get("payload")
+        if told.get("status") == "ERROR":
+            return _failure(prediction_id, {"error": told.get("error"), **reading.mapping(payload)})
+        if told.get("status") != "OK":
+            logger.warning("status_unknown provider=fal status=%.40r", told.get("status"))
+            return ProviderEvent(prediction_id, PredictionStatus.UNKNOWN)
+        if payload is None:
+            # docs: what cannot be serialised is null, with `payload_error`; polling asks for the result.
+            return ProviderEvent(
+                prediction_id, PredictionStatus.RUNNING, raw_error=reading.text(told.get("payload_error"))
+            )
+        return _finished(prediction_id, reading.mapping(payload))
+
+    def learn_secrets(self, account: Account) -> tuple[str, ...]:
+        rest = _other_host(account, "rest_url", REST_URL, "/rest")
+        answer = self.call_without_key(account, "GET", f"{rest}/.well-known/jwks.json", repeatable=True)
+        try:
+            keys = self.check(answer).json().get("keys")
+        except ValueError as error:
+            raise Unavailable(f"the public keys cannot be read: {error}") from error
+        found = [
+            f"{signatures.PUBLIC_KEY_PREFIX}{key.get('x')}"
+            for key in map(reading.mapping, keys if isinstance(keys, list) else ())
+            if (key.get("kty"), key.get("crv")) == ("OKP", "Ed25519")
+        ]
+        usable = tuple(dict.fromkeys(key for key in found if not self.check_secret(key)))
+        if not usable:
+            raise Unavailable("there are no public keys")
+        return usable
+
+    # --- Reading ------------------------------------------------------------------------------------
+
+    def explain(self, answer: http.Answer) -> Refusal:
+        try:
+            told = answer.json()
+        except ValueError:
+            return Refusal(answer.excerpt())
+        code, said = _reason(told, otherwise="request_refused")
+        return Refusal(said or answer.excerpt(), "request_refused" if code in _TRANSIENT else code)
+
+
+_TRANSIENT = frozenset({"provider_failed", "provider_timeout"})
+
+
+def _event(told: Mapping[str, Any]) -> ProviderEvent:
+    """Return what a status says. Raise ValueError when it is none."""
+    prediction_id = reading.identifier(told.get("request_id"))
+    word = told.get("status")
+    status = STATUSES.get(word, PredictionStatus.UNKNOWN) if isinstance(word, str) else PredictionStatus.UNKNOWN
+    if status == PredictionStatus.UNKNOWN:
+        logger.warning("status_unknown provider=fal status=%.40r", word)
+    return ProviderEvent(prediction_id, status, queue_position=reading.whole(told.get("queue_position")))
+
+
+def _finished(prediction_id: str, output: Mapping[str, Any]) -> ProviderEvent:
+    video = output.get("video")
+    film = reading.address(video if isinstance(video, str) else reading.mapping(video).get("url"))
+    if not film:
+        return ProviderEvent(
+            prediction_id,
+            PredictionStatus.FAILED,
+            error_code="provider_failed",
+            raw_error="completed without a film",
+        )
+    return ProviderEvent(prediction_id, PredictionStatus.SUCCEEDED, progress=1.0, video_url=film)
+
+
+def _failure(prediction_id: str, told: Mapping[str, Any]) -> ProviderEvent:
+    if isinstance(told.get("error_type"), str) and told["error_type"] in CANCELED:
+        return ProviderEvent(prediction_id, PredictionStatus.CANCELED, raw_error=told["error_type"])
+    code, said = _reason(told, otherwise="provider_failed")
+    return ProviderEvent(prediction_id, PredictionStatus.FAILED, error_code=code, raw_error=said)
+
+
+def _entries(told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the entries of a model's error, none when it is the platform's."""
+    detail = told.get("detail")
+    return [entry for entry in detail if isinstance(entry, dict)] if isinstance(detail, list) else []
+
+
+def _reason(told: Mapping[str, Any], *, otherwise: str) -> tuple[str, str]:
+    """Return the failure code and a text for staff; never the entry's `input`, which may be the photo."""
+    said = []
+    codes = []
+    for entry in _entries(told)[:5]:
+        where = [str(part) for part in entry["loc"]] if isinstance(entry.get("loc"), list) else []
+        kind = reading.text(entry.get("type"))
+        said.append(f"{kind} at {'.'.join(where)[:100]}: {reading.text(entry.get('msg'))[:300]}")
+        is_text = bool(where) and where[-1] in TEXT_FIELDS
+        codes.append("request_refused" if is_text else MODEL_ERRORS.get(kind, "request_refused"))
+    if codes:
+        # The entry that says most of the photo decides.
+        return next((code for code in codes if code != "request_refused"), codes[0]), "; ".join(said)
+    words = [reading.text(told.get(name)) for name in ("error_type", "detail", "error")]
+    text = ": ".join(filter(None, words))
+    known = PLATFORM_ERRORS.get(words[0])
+    return known or refusals.failure_code(text, otherwise=otherwise), text
+
+
+def _lifetime(account: Account) -> str:
+    seconds = account.parameters.get("keep_seconds") or KEEP_SECONDS
+    return json.dumps({"expiration_duration_seconds": seconds})
+
+
+def _other_host(account: Account, parameter: str, own: str, below: str) -> str:
+    """Return the address of fal's REST API or CDN: staff's, fal's own, or below a base URL that is not fal's."""
+    if chosen := account.parameters.get(parameter):
+        return str(chosen).rstrip("/")
+    host = urlsplit(account.base_url).hostname or ""
+    return own if host == "fal.run" or host.endswith((".fal.run", ".falrun.com")) else f"{account.base_url}{below}"

@@ -1,0 +1,362 @@
+"""Replicate, predictions API.
+
+Sources: replicate.com/docs (create a prediction, lifecycle, webhooks, rate limits, data retention; read
+2026-11), the official Python clients 1.0.7 and 2.0.0b4, whose docstrings are generated from Replicate's own
+OpenAPI description. What only others report is said at its place.
+
+- Models are written `owner/name` (official models), `owner/name:version` or the 64 characters of a version,
+  and `deployments/owner/name` for one of your own, which can be kept warm.
+- Look-up: `GET /predictions` lists predictions newest first, 100 a page, each with its `input` as it was
+  given. Our reference is part of the photo's address (`photo`); an uploaded photo carries it in the file's
+  metadata. A prediction that does not show its input leaves a doubt, and a doubt is Unavailable, never None.
+- `data:` addresses up to 256 kB are taken too, but not kept with the prediction, so that an attempt could
+  not be looked up: not offered.
+- There is no way to delete a prediction. Input, output and logs go by themselves after one hour; uploaded
+  files after a day (as others report), and those `delete` does delete.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, quote, urlsplit
+
+from .. import http, parameters, reading, refusals, signatures
+from ..errors import AccountProblem, PredictionGone, Rejected, Unavailable, Unconfirmed
+from ..refusals import Refusal
+from ..types import Account, PhotoTransport, PredictionStatus, Preset, ProviderEvent, SubmitRequest
+from .cloud import CloudAdapter, Model, photo_type, same_prediction
+
+logger = logging.getLogger(__name__)
+
+# replicate.com/docs, prediction lifecycle. A long `starting` is a model that is being loaded. `aborted`: stopped
+# before it began (client 1.0.7 does not know it).
+STATUSES = {
+    "starting": PredictionStatus.WARMING_UP,
+    "processing": PredictionStatus.RUNNING,
+    "succeeded": PredictionStatus.SUCCEEDED,
+    "failed": PredictionStatus.FAILED,
+    "canceled": PredictionStatus.CANCELED,
+    "aborted": PredictionStatus.CANCELED,
+}
+# One at the start, one at the end; `output` and `logs` would come twice a second.
+WEBHOOK_EVENTS = ["start", "completed"]
+
+# A tqdm line as the official client 1.0.7 reads it: " 42%|████ | 21/50 [00:10<00:14]".
+_PROGRESS = re.compile(r"^[ \t]*(\d{1,3})%[ \t]*\|[^\n]*?\|[ \t]*(\d{1,9})/(\d{1,9})", re.MULTILINE)
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_OFFICIAL = re.compile(rf"({_NAME})/({_NAME})")
+_DEPLOYMENT = re.compile(rf"deployments/({_NAME})/({_NAME})")
+_VERSION = re.compile(rf"(?:{_NAME}/{_NAME}:)?[0-9a-f]{{64}}")
+_FILE_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+
+MAX_PAGES = 40
+LISTING_BYTES = 32 * 2**20
+# Between our clock and theirs.
+CLOCK_SKEW = timedelta(minutes=5)
+
+_FRAMES = {"frames_per_second": parameters.whole(5, 24), "sample_shift": parameters.number(1, 20)}
+
+
+class ReplicateAdapter(CloudAdapter):
+    name = "replicate"
+    title = "Replicate"
+    photo_transports = frozenset({PhotoTransport.URL, PhotoTransport.UPLOAD})
+    can_look_up = True
+    content_rule = "replicate"
+    default_base_url = "https://api.replicate.com/v1"
+    default_model = "wan-video/wan-2.2-i2v-a14b"
+    default_result_hosts = ("replicate.delivery", "*.replicate.delivery")
+    can_learn_secrets = True
+    can_keep_warm = True
+    # replicate.com/docs, rate limits (read 2026-11): creations a minute. No number at once is published: these are
+    # what such a rate keeps busy with films of a minute and a half.
+    presets = (
+        Preset("no-card", "Without a payment method", max_concurrent=9, max_per_minute=6),
+        Preset("default", "Default", max_concurrent=900, max_per_minute=600),
+    )
+    # replicate.com model pages (read 2026-11). 81 frames at 16 a second are five seconds.
+    models: ClassVar[Mapping[str, Model]] = {
+        "kwaivgi/kling-v2.1": Model(
+            "start_image",
+            {"mode": parameters.one_of("standard", "pro"), "duration": parameters.one_of(5, 10)},
+            {"mode": "standard", "duration": 5},
+            takes_negative_prompt=True,
+        ),
+        "wan-video/wan-2.2-i2v-a14b": Model(
+            "image",
+            {
+                "num_frames": parameters.whole(81, 100),
+                "resolution": parameters.one_of("480p", "720p"),
+                "sample_steps": parameters.whole(1, 50),
+                **_FRAMES,
+            },
+            {"num_frames": 81, "frames_per_second": 16, "resolution": "720p"},
+            takes_seed=True,
+        ),
+        "wavespeedai/wan-2.1-i2v-720p": Model(
+            "image",
+            {
+                "num_frames": parameters.whole(5, 100),
+                "sample_steps": parameters.whole(1, 40),
+                "sample_guide_scale": parameters.number(0, 10),
+                "fast_mode": parameters.one_of("Off", "Balanced", "Fast"),
+                **_FRAMES,
+            },
+            {"num_frames": 81, "frames_per_second": 16},
+            takes_seed=True,
+        ),
+    }
+    any_other_model = Model("image")
+    settings: ClassVar[Mapping[str, parameters.Rule]] = {"cancel_after": parameters.whole(5, 86_400)}
+
+    # --- Settings -----------------------------------------------------------------------------------
+
+    def check_model(self, model: str) -> str:
+        if not model or any(form.fullmatch(model) for form in (_OFFICIAL, _DEPLOYMENT, _VERSION)):
+            return ""
+        return (
+            "A Replicate model is “owner/name”, “owner/name:version”, a version of 64 characters "
+            "or “deployments/owner/name”."
+        )
+
+    def check_secret(self, secret: str) -> str:
+        if not secret.startswith(signatures.PREFIX):
+            return "A Replicate secret begins with whsec_."
+        return super().check_secret(secret)
+
+    # --- Predictions --------------------------------------------------------------------------------
+
+    def submit(self, account: Account, request: SubmitRequest) -> ProviderEvent:
+        path, order = self._target(account)
+        order["input"] = self.inputs(account, request)
+        if webhook := self.webhook(account, request):
+            order |= {"webhook": webhook, "webhook_events_filter": WEBHOOK_EVENTS}
+        limit = account.parameters.get("cancel_after")
+        headers = {"Cancel-After": f"{limit}s"} if limit else {}
+        answer = self.check(self.call(account, "POST", path, json_body=order, headers=headers), submitting=True)
+        try:
+            return _event(answer.json())
+        except ValueError as error:
+            raise Unconfirmed(f"the answer to the submit cannot be read: {error}") from error
+
+    def fetch(self, account: Account, prediction_id: str) -> ProviderEvent:
+        try:
+            return same_prediction(_event(self._prediction(account, prediction_id)), prediction_id)
+        except ValueError as error:
+            raise Unavailable(f"the prediction cannot be read: {error}") from error
+
+    def cancel(self, account: Account, prediction_id: str) -> None:
+        try:
+            self.tell(account, "POST", f"/predictions/{http.path_part(prediction_id)}/cancel")
+        except Rejected:
+            # A prediction that has ended cannot be canceled; what Replicate answers then is not documented.
+            logger.info("cancel_refused provider=%s", account.slug)
+
+    def delete(self, account: Account, prediction_id: str) -> None:
+        """Delete the photo if it was uploaded. The prediction itself goes after an hour; nobody can hasten that."""
+        try:
+            given = self._prediction(account, prediction_id).get("input")
+        except PredictionGone:
+            return
+        except ValueError as error:
+            raise Unavailable(f"the prediction cannot be read: {error}") from error
+        for file_id in _file_ids(account, given):
+            self.tell(account, "DELETE", f"/files/{file_id}")
+
+    def _prediction(self, account: Account, prediction_id: str) -> dict[str, Any]:
+        path = f"/predictions/{http.path_part(prediction_id)}"
+        return self.check(self.call(account, "GET", path, repeatable=True)).json()
+
+    def _target(self, account: Account) -> tuple[str, dict[str, Any]]:
+        """Return where a prediction is ordered, and what the order says of the version."""
+        model = account.model or self.default_model
+        if problem := self.check_model(model):
+            raise AccountProblem(problem, code="settings")
+        if _VERSION.fullmatch(model):
+            return "/predictions", {"version": model}
+        return f"/{quote(model) if model.startswith('deployments/') else 'models/' + quote(model)}/predictions", {}
+
+    # --- Photos -------------------------------------------------------------------------------------
+
+    def photo(self, account: Account, request: SubmitRequest) -> str:
+        """Return the photo's address with our reference in it, so that the listing shows whose input it is."""
+        address = super().photo(account, request)
+        if request.reference in address or _file_ids(account, address):
+            return address
+        # A fragment is never sent to the host: signed addresses stay good.
+        return f"{address}#{quote(request.reference)}"
+
+    def upload(self, account: Account, request: SubmitRequest) -> SubmitRequest:
+        answer = self.call(
+            account,
+            "POST",
+            "/files",
+            files={"content": ("photo.jpg", request.photo_bytes, photo_type(request.photo_bytes))},
+            form={"metadata": json.dumps({"reference": request.reference})},
+            repeatable=True,
+        )
+        try:
+            address = reading.address(reading.mapping(self.check(answer).json().get("urls")).get("get"))
+        except ValueError as error:
+            raise Unavailable(f"the upload cannot be read: {error}") from error
+        if not _file_ids(account, address):
+            raise Unavailable("the upload has no address")
+        return replace(request, photo_url=address)
+
+    # --- Look-up ------------------------------------------------------------------------------------
+
+    def find(self, account: Account, reference: str, *, since: datetime | None = None) -> ProviderEvent | None:
+        doubtful = False
+        with_files: dict[str, dict[str, Any]] = {}
+        for item in self._listed(account, "/predictions", since=since):
+            given = item.get("input")
+            if any(reference in text for text in reading.texts_in(given)):
+                return self._found(item)
+            with_files |= dict.fromkeys(_file_ids(account, given), item)
+            doubtful |= not isinstance(given, dict) or item.get("data_removed") is True
+        # Ours, if there is one, is still there: files are deleted by their predictions' ids, and this one has none.
+        for stored in self._listed(account, "/files", since=since) if with_files else ():
+            item, told = with_files.get(str(stored.get("id"))), stored.get("metadata")
+            if item is not None and isinstance(told, dict) and told.get("reference") == reference:
+                return self._found(item)
+            doubtful |= item is not None and not isinstance(told, dict)
+        if doubtful:
+            raise Unavailable("some of the listed predictions do not show what they were made from")
+        return None
+
+    def _found(self, item: Mapping[str, Any]) -> ProviderEvent:
+        try:
+            return _event(item)
+        except ValueError as error:
+            raise Unavailable(f"our prediction cannot be read: {error}") from error
+
+    def _listed(self, account: Account, path: str, *, since: datetime | None) -> Iterator[dict[str, Any]]:
+        """Yield what a listing holds, newest first, back to `since`. Raise Unavailable when that cannot be told."""
+        until = time.monotonic() + account.connect_seconds + account.read_seconds
+        cursor: dict[str, str] | None = None
+        for _page in range(MAX_PAGES):
+            answer = self.call(account, "GET", path, params=cursor, max_bytes=LISTING_BYTES, repeatable=True)
+            try:
+                listing = self.check(answer).json()
+                items, after = listing["results"], listing["next"]
+            except (ValueError, KeyError) as error:
+                raise Unavailable("the listing cannot be read") from error
+            except PredictionGone as error:
+                raise Unavailable("there is no listing") from error
+            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+                raise Unavailable("the listing cannot be read")
+            for item in items:
+                made_at = reading.moment(item.get("created_at"))
+                if since is not None and made_at is not None and made_at < since - CLOCK_SKEW:
+                    return
+                yield item
+            if after is None:
+                return
+            cursor = _cursor(after)
+            if time.monotonic() > until:
+                break
+        raise Unavailable("the listing is longer than there was time for")
+
+    # --- Webhooks -----------------------------------------------------------------------------------
+
+    def verify(self, account: Account, headers: Mapping[str, str], body: bytes, *, now: datetime) -> str:
+        # Standard Webhooks; the id stays the same when a delivery is repeated.
+        return signatures.verify(account.webhook_secrets, headers, body, now=now)
+
+    def parse(self, body: bytes) -> ProviderEvent:
+        return _event(reading.json_object(body))
+
+    def learn_secrets(self, account: Account) -> tuple[str, ...]:
+        try:
+            answer = self.check(self.call(account, "GET", "/webhooks/default/secret", repeatable=True))
+            secret = answer.json().get("key")
+        except ValueError as error:
+            raise Unavailable(f"the webhook secret cannot be read: {error}") from error
+        if not isinstance(secret, str) or self.check_secret(secret):
+            raise Unavailable("the webhook secret cannot be read")
+        return (secret,)
+
+    # --- Reading ------------------------------------------------------------------------------------
+
+    def check(self, answer: http.Answer, *, submitting: bool = False) -> http.Answer:
+        # 422 "Invalid version or not permitted" is also what accounts without a payment method get (public issues):
+        # it tells of the model or the account, and would refuse every photo alike.
+        if submitting and answer.status == 422 and "not permitted" in (said := self.explain(answer).text):
+            raise AccountProblem(f"HTTP 422: {answer.without_secrets(said)[:500]}", code="settings")
+        return super().check(answer, submitting=submitting)
+
+    def explain(self, answer: http.Answer) -> Refusal:
+        try:
+            problem = answer.json()
+        except ValueError:
+            return Refusal(answer.excerpt())
+        told = [reading.text(problem.get("title")), reading.text(problem.get("detail"))]
+        fields = problem.get("invalid_fields")
+        for one in fields if isinstance(fields, list) else ():
+            one = reading.mapping(one)
+            told.append(f"{reading.text(one.get('field'))}: {reading.text(one.get('description'))}")
+        said = ". ".join(filter(None, told))
+        return Refusal(said or answer.excerpt(), refusals.failure_code(said, otherwise="request_refused"))
+
+
+def _event(prediction: Mapping[str, Any]) -> ProviderEvent:
+    """Return what a prediction's JSON says. Raise ValueError when it is not one."""
+    prediction_id = reading.identifier(prediction.get("id"))
+    word = prediction.get("status")
+    status = STATUSES.get(word, PredictionStatus.UNKNOWN) if isinstance(word, str) else PredictionStatus.UNKNOWN
+    if status == PredictionStatus.UNKNOWN:
+        logger.warning("status_unknown provider=replicate status=%.40r", word)
+    output = prediction.get("output")
+    # Video models answer with one address, others with a list of them.
+    film = reading.address(output[0] if isinstance(output, list) and output else output)
+    error = reading.text(prediction.get("error"))
+    if status == PredictionStatus.SUCCEEDED and not film:
+        status, error = PredictionStatus.FAILED, error or "succeeded without a film"
+    is_over = status == PredictionStatus.SUCCEEDED
+    return ProviderEvent(
+        prediction_id=prediction_id,
+        status=status,
+        progress=1.0 if is_over else _progress(prediction.get("logs")),
+        video_url=film if is_over else "",
+        error_code=refusals.failure_code(error, otherwise="provider_failed")
+        if status == PredictionStatus.FAILED
+        else "",
+        raw_error=error,
+        reported_at=reading.moment(prediction.get("completed_at")),
+    )
+
+
+def _progress(logs: Any) -> float | None:
+    """Return how far the last progress bar in the logs has come."""
+    if not isinstance(logs, str):
+        return None
+    bars = _PROGRESS.findall(logs[-20_000:].replace("\r", "\n"))
+    if not bars:
+        return None
+    _percent, done, total = (int(number) for number in bars[-1])
+    return reading.share(done / total) if total else None
+
+
+def _file_ids(account: Account, value: Any) -> list[str]:
+    """Return the ids of Replicate's own files that a value names anywhere."""
+    start = f"{account.base_url}/files/"
+    ids = (text[len(start) :] for text in reading.texts_in(value) if text.startswith(start))
+    return [file_id for file_id in ids if _FILE_ID.fullmatch(file_id)]
+
+
+def _cursor(after: Any) -> dict[str, str]:
+    """Return the query of the next page's address; its host is no concern of ours."""
+    try:
+        query = {name: values[0] for name, values in parse_qs(urlsplit(reading.address(after)).query).items()}
+    except ValueError:
+        query = {}
+    if not query:
+        raise Unavailable("the listing does not say how it goes on")
+    return query

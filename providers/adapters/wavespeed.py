@@ -1,0 +1,298 @@
+"""WaveSpeed AI, API v3.
+
+Sources: wavespeed.ai/docs (submit response, get result, webhooks, verify webhooks, error codes, account
+levels, predictions; read 2026-11), the official Python client 2.0.5 and the official CLI. What only
+others report is said at its place.
+
+- Every answer is an envelope `{code, message, data}`. A failed task is HTTP 200 with `code` 200 and
+  `data.status` "failed"; a refusal may be HTTP 200 with another `code`.
+- No look-up: the list of predictions (`POST /predictions`) shows no inputs, so none of its items can be
+  recognised as ours.
+- One call both stops and forgets: `DELETE /predictions/{id}`. Work already running may go on. What is
+  not deleted is kept for seven days, uploads too.
+- `data:` addresses for photos work according to integrators, but the vendor documents none: not offered.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from .. import http, parameters, reading, refusals, signatures
+from ..errors import AccountProblem, BadSignature, PredictionGone, Rejected, Unavailable, Unconfirmed
+from ..refusals import Refusal
+from ..types import Account, PhotoTransport, PredictionStatus, Preset, ProviderEvent, SubmitRequest
+from .cloud import CloudAdapter, Model, is_secure, photo_type, same_prediction, status_word
+
+logger = logging.getLogger(__name__)
+
+# created, processing, completed, failed: docs. cancelled, timeout, deleted: client and CLI. pending: integrators.
+STATUSES = {
+    "created": PredictionStatus.QUEUED,
+    "pending": PredictionStatus.QUEUED,
+    "processing": PredictionStatus.RUNNING,
+    "completed": PredictionStatus.SUCCEEDED,
+    "failed": PredictionStatus.FAILED,
+    "timeout": PredictionStatus.FAILED,
+    "cancelled": PredictionStatus.CANCELED,
+    "canceled": PredictionStatus.CANCELED,
+    "deleted": PredictionStatus.CANCELED,
+}
+# wavespeed.ai/docs/error-codes. 1402 is a photo that could not be fetched: our address or the network, not the photo.
+TASK_ERRORS = {
+    1200: "photo_refused",
+    1400: "request_refused",
+    1401: "request_refused",
+    1402: "provider_failed",
+    1403: "provider_failed",
+    1405: "provider_failed",
+    5000: "provider_failed",
+    5003: "provider_failed",
+    5004: "provider_timeout",
+}
+# The HTTP status that an envelope's own code stands for. Codes of a refused request are 422, whatever they name.
+STATUS_OF_CODE = {5000: 500, 5003: 503, 5004: 504, **dict.fromkeys(range(1200, 1500), 422)}
+
+_SHORT = {"duration": parameters.one_of(5, 8)}
+_LONG = {"duration": parameters.one_of(5, 10)}
+_GUIDED = {"guidance_scale": parameters.number(0, 1)}
+_SIZED = {"size": parameters.one_of("832*480", "1280*720")}
+_FIVE_SECONDS = {"duration": 5}
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*){1,5}")
+# The docs name 20 MB on one page and more on others.
+LONGEST_UPLOAD = 20_000_000
+SHORTEST_SECRET = 8
+
+
+def _wan(**inputs: Any) -> Model:
+    defaults = _FIVE_SECONDS | ({"size": "1280*720"} if "size" in inputs else {})
+    return Model("image", inputs, defaults, takes_negative_prompt=True, takes_seed=True)
+
+
+def _kling(**inputs: Any) -> Model:
+    return Model("image", inputs, _FIVE_SECONDS, takes_negative_prompt=True, longest_prompt=2500)
+
+
+class WaveSpeedAdapter(CloudAdapter):
+    name = "wavespeed"
+    title = "WaveSpeed"
+    photo_transports = frozenset({PhotoTransport.URL, PhotoTransport.UPLOAD})
+    content_rule = "wavespeed"
+    default_base_url = "https://api.wavespeed.ai/api/v3"
+    default_model = "wavespeed-ai/wan-2.2/i2v-720p"
+    # The docs show results on cloudfront.net and on cdn.wavespeed.ai.
+    default_result_hosts = ("*.cloudfront.net", "*.wavespeed.ai")
+    can_learn_secrets = True
+    # wavespeed.ai/docs, account levels (read 2026-11): videos a minute, tasks at once.
+    presets = (
+        Preset("bronze", "Bronze", max_concurrent=3, max_per_minute=5),
+        Preset("silver", "Silver", max_concurrent=100, max_per_minute=60),
+        Preset("gold", "Gold", max_concurrent=2000, max_per_minute=600),
+        Preset("ultra", "Ultra", max_concurrent=5000, max_per_minute=5000),
+    )
+    # Model pages of the docs (read 2026-11). Older pages show `duration` as a text: `input` can send it so.
+    models: ClassVar[Mapping[str, Model]] = {
+        "wavespeed-ai/wan-2.2/i2v-720p": _wan(**_SHORT),
+        "wavespeed-ai/wan-2.2/image-to-video": _wan(**_SHORT, **_SIZED),
+        "wavespeed-ai/wan-2.2/i2v-5b-720p-lora": Model("image", takes_seed=True),
+        "kwaivgi/kling-v2.1-i2v-standard": _kling(**_LONG, **_GUIDED),
+        "kwaivgi/kling-v2.1-i2v-master": _kling(**_LONG),
+        "kwaivgi/kling-v2.5-turbo-pro/image-to-video": _kling(**_LONG, **_GUIDED),
+        "kwaivgi/kling-v2.6-std/image-to-video": _kling(**_LONG),
+    }
+    any_other_model = Model("image")
+
+    # --- Settings -----------------------------------------------------------------------------------
+
+    def check_model(self, model: str) -> str:
+        if not model or _ID.fullmatch(model):
+            return ""
+        return "A WaveSpeed model looks like “wavespeed-ai/wan-2.2/i2v-720p”."
+
+    def check_secret(self, secret: str) -> str:
+        try:
+            _secret_key(secret)
+        except ValueError:
+            return f"A WaveSpeed secret is whsec_ and at least {SHORTEST_SECRET} characters."
+        return ""
+
+    # --- Predictions --------------------------------------------------------------------------------
+
+    def submit(self, account: Account, request: SubmitRequest) -> ProviderEvent:
+        model = account.model or self.default_model
+        if self.check_model(model):
+            raise AccountProblem(self.check_model(model), code="settings")
+        webhook = self.webhook(account, request)
+        answer = self.call(
+            account,
+            "POST",
+            f"/{quote(model)}",
+            params={"webhook": webhook} if webhook else None,
+            json_body=self.inputs(account, request),
+        )
+        if answer.status < 300:
+            # Whatever else an envelope says: with an id in it there is a prediction.
+            with contextlib.suppress(ValueError):
+                return _event(reading.mapping(answer.json().get("data")))
+        self.check(answer, submitting=True)
+        raise Unconfirmed("the answer to the submit cannot be read")
+
+    def fetch(self, account: Account, prediction_id: str) -> ProviderEvent:
+        # The docs show this address with and without /result; model pages, client and CLI have it.
+        path = f"/predictions/{http.path_part(prediction_id)}/result"
+        try:
+            data = self._data(self.call(account, "GET", path, repeatable=True))
+            return same_prediction(_event(data), prediction_id)
+        except ValueError as error:
+            raise Unavailable(f"the prediction cannot be read: {error}") from error
+
+    def cancel(self, account: Account, prediction_id: str) -> None:
+        self.delete(account, prediction_id)
+
+    def delete(self, account: Account, prediction_id: str) -> None:
+        try:
+            answer = self.call(account, "DELETE", f"/predictions/{http.path_part(prediction_id)}", repeatable=True)
+            if self.check(answer).status != 204:
+                answer.json()
+        except PredictionGone:
+            logger.info("prediction_gone provider=%s", account.slug)
+        except ValueError as error:
+            raise Unavailable(f"the answer to the delete cannot be read: {error}") from error
+
+    # --- Photos -------------------------------------------------------------------------------------
+
+    def upload(self, account: Account, request: SubmitRequest) -> SubmitRequest:
+        """Ask for a ticket, put the photo where it says, use the address it names. Client 2.0.5."""
+        photo = request.photo_bytes
+        if len(photo) > LONGEST_UPLOAD:
+            raise Rejected(f"WaveSpeed takes photos of {LONGEST_UPLOAD} bytes at most", code="request_refused")
+        wish = {"filename": "photo.jpg", "size": len(photo), "content_type": photo_type(photo)}
+        try:
+            data = self._data(self.call(account, "POST", "/media/uploads", json_body=wish, repeatable=True))
+            ticket = reading.mapping(data.get("upload"))
+            where, photo_url = reading.address(ticket.get("url")), reading.address(data.get("download_url"))
+            if not where or not photo_url or ticket.get("method", "PUT") != "PUT":
+                raise ValueError("no ticket")
+            if is_secure(account.base_url) and not (is_secure(where) and is_secure(photo_url)):
+                raise ValueError("it leads to an address without https")
+        except ValueError as error:
+            raise Unavailable(f"the upload's ticket cannot be read: {error}") from error
+        headers = {
+            name: value for name, value in reading.mapping(ticket.get("headers")).items() if isinstance(value, str)
+        }
+        # Nothing but the ticket's headers: the key is not for the store behind it.
+        stored = self.call_without_key(account, "PUT", where, content=photo, headers=headers, repeatable=True)
+        if stored.status >= 300:
+            raise Unavailable(f"the upload was answered {stored.status}")
+        return replace(request, photo_url=photo_url)
+
+    # --- Webhooks -----------------------------------------------------------------------------------
+
+    def verify(self, account: Account, headers: Mapping[str, str], body: bytes, *, now: datetime) -> str:
+        """Check `v3,<hex HMAC-SHA256>` over `id.timestamp.body`, the secret used as text (docs, verify webhooks).
+
+        The documentation's own example does not verify under its own text (see provider-contracts 2.6), so
+        this follows the text. There is one event per task and state: its id is the task's with the state.
+        """
+        event_id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+        given = headers.get("webhook-signature", "")
+        if not 0 < len(event_id) <= 100 or not given:
+            raise BadSignature("headers missing")
+        sent_at = signatures.seconds_of(timestamp)
+        message = f"{event_id}.{timestamp}.".encode("utf-8", "surrogatepass") + body
+        wanted = []
+        for secret in account.webhook_secrets:
+            with contextlib.suppress(ValueError):
+                wanted.append("v3," + hmac.new(_secret_key(secret), message, hashlib.sha256).hexdigest())
+        signatures.require_match(wanted, given.split(" "))
+        signatures.require_fresh(sent_at, now=now)
+        return f"{event_id}:{status_word(body)}"
+
+    def parse(self, body: bytes) -> ProviderEvent:
+        return _event(reading.json_object(body))
+
+    def learn_secrets(self, account: Account) -> tuple[str, ...]:
+        # The endpoint is documented, the shape of its answer is what integrators report.
+        try:
+            secret = self._data(self.call(account, "GET", "/webhook/secret", repeatable=True)).get("secret")
+        except ValueError as error:
+            raise Unavailable(f"the webhook secret cannot be read: {error}") from error
+        if not isinstance(secret, str) or self.check_secret(secret):
+            raise Unavailable("the webhook secret cannot be read")
+        return (secret,)
+
+    # --- Reading ------------------------------------------------------------------------------------
+
+    def check(self, answer: http.Answer, *, submitting: bool = False) -> http.Answer:
+        """Return a success; raise what a refusal means, in the head or in an envelope under a head of 200."""
+        super().check(answer, submitting=submitting)
+        try:
+            code = answer.json().get("code")
+        except ValueError:
+            return answer
+        if isinstance(code, int) and code != 0 and not 200 <= code < 300:
+            status = code if 300 <= code < 600 else STATUS_OF_CODE.get(code, 500)
+            super().check(answer.with_status(status), submitting=submitting)
+        return answer
+
+    def _data(self, answer: http.Answer) -> dict[str, Any]:
+        """Return what an envelope holds. Raise ValueError when it holds nothing."""
+        data = self.check(answer).json().get("data")
+        if not isinstance(data, dict):
+            raise ValueError("no data")
+        return data
+
+    def explain(self, answer: http.Answer) -> Refusal:
+        try:
+            envelope = answer.json()
+        except ValueError:
+            return Refusal(answer.excerpt())
+        said = " ".join(filter(None, (reading.text(envelope.get(name)) for name in ("message", "error_code", "error"))))
+        code = envelope.get("code")
+        known = TASK_ERRORS.get(code) if isinstance(code, int) else None
+        if known in ("provider_failed", "provider_timeout"):
+            known = "request_refused"
+        return Refusal(said or answer.excerpt(), known or refusals.failure_code(said, otherwise="request_refused"))
+
+
+def _secret_key(secret: str) -> bytes:
+    """Return the key bytes: the text behind whsec_. Raise ValueError for one that anybody could guess."""
+    key = secret.removeprefix(signatures.PREFIX)
+    if len(key) < SHORTEST_SECRET or not key.isascii() or not key.isprintable():
+        raise ValueError("not a secret")
+    return key.encode()
+
+
+def _event(data: Mapping[str, Any]) -> ProviderEvent:
+    """Return what a task's JSON says. Raise ValueError when it is not one."""
+    prediction_id = reading.identifier(data.get("id"))
+    word = data.get("status")
+    status = STATUSES.get(word, PredictionStatus.UNKNOWN) if isinstance(word, str) else PredictionStatus.UNKNOWN
+    if status == PredictionStatus.UNKNOWN:
+        logger.warning("status_unknown provider=wavespeed status=%.40r", word)
+    outputs = data.get("outputs")
+    film = reading.address(outputs[0]) if isinstance(outputs, list) and outputs else ""
+    error = reading.text(data.get("error"))
+    if status == PredictionStatus.SUCCEEDED and not film:
+        status, error = PredictionStatus.FAILED, error or "completed without a film"
+    code = ""
+    if status == PredictionStatus.FAILED:
+        number = data.get("code")
+        code = (TASK_ERRORS.get(number, "") if isinstance(number, int) else "") or refusals.failure_code(
+            error, otherwise="provider_timeout" if word == "timeout" else "provider_failed"
+        )
+    return ProviderEvent(
+        prediction_id=prediction_id,
+        status=status,
+        video_url=film if status == PredictionStatus.SUCCEEDED else "",
+        error_code=code,
+        raw_error=error,
+    )

@@ -1,0 +1,86 @@
+"""Reading what vendors send. Nothing in here trusts a type, a length or a nesting depth.
+
+What is wanted and not there comes out empty; what cannot be done without raises ValueError.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+# What an attempt has room for.
+MAX_ID_CHARACTERS = 200
+MAX_ADDRESS_CHARACTERS = 2000
+MAX_TEXT_CHARACTERS = 2000
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Return a body as a JSON object. Raise ValueError when it is anything else."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("not JSON") from error
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    return value
+
+
+def identifier(value: Any) -> str:
+    """Return a vendor's id of something. Raise ValueError when it is none."""
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_CHARACTERS or not value.isprintable():
+        raise ValueError("no id")
+    return value
+
+
+def text(value: Any) -> str:
+    """Return a text without what PostgreSQL cannot hold, '' when it is none."""
+    return value.replace("\x00", "")[:MAX_TEXT_CHARACTERS] if isinstance(value, str) else ""
+
+
+def address(value: Any) -> str:
+    """Return an http(s) address, '' when it is none."""
+    if not isinstance(value, str) or len(value) > MAX_ADDRESS_CHARACTERS or not value.isprintable():
+        return ""
+    return value if value.lower().startswith(("https://", "http://")) else ""
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """Return a JSON object, an empty one when it is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def whole(value: Any) -> int | None:
+    """Return a whole number from zero on that fits a column, or None."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31 else None
+
+
+def share(value: Any) -> float | None:
+    """Return a number as a share from 0 to 1, or None when it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return min(1.0, max(0.0, float(value))) if abs(value) < 2**53 and math.isfinite(value) else None
+
+
+def moment(value: Any) -> datetime | None:
+    """Return an ISO-8601 time with its offset, or None when it is none."""
+    try:
+        found = datetime.fromisoformat(text(value))
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield every text anywhere in a JSON value."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, dict):
+            waiting.extend(one.values())
+        elif isinstance(one, list):
+            waiting.extend(one)
