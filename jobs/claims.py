@@ -10,23 +10,29 @@ On SQLite, BEGIN IMMEDIATE is that lock (Django leaves FOR UPDATE out there).
 
 from __future__ import annotations
 
+import random
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 
 from providers.models import ProviderConfig
+from providers.types import PhotoTransport
 
-from . import lifecycle
+from . import breaker, fallback, lifecycle, limits, line
 from .clock import database_now
 from .models import Attempt, Job
 
-WINDOW = timedelta(seconds=60)
-# Between the last moment a POST may still be answered and the lease's end.
+# Half of it for the time between the claim and the POST, half for writing the outcome.
 LEASE_MARGIN = timedelta(seconds=5)
+# What the lease allows for bringing a photo to a vendor that wants it uploaded first.
+UPLOAD_ALLOWANCE = timedelta(seconds=15)
+
+_CHANCE = random.SystemRandom()
 
 
 @dataclass(frozen=True)
@@ -73,65 +79,106 @@ def release(job_id: UUID, *, lease_token: str, due_at: datetime) -> bool:
     )
 
 
-def claim_slots(provider_id: int, *, want: int) -> list[Attempt]:
+def claim_slots(provider_id: int, *, want: int, cold: bool = False, chance: random.Random = _CHANCE) -> list[Attempt]:
     """Reserve slots at a provider for the jobs first in line, and write an attempt for each.
 
-    No more than what the provider's limits leave free: attempts holding a slot, and calls that
-    can have arrived within the last minute. A call counts from its claim until a minute after
-    the last moment it can have arrived (its answer, or the lease's end when none came).
-    The attempts come with `job` (and its look) and `provider` filled in.
+    No more than what its limits leave free (`jobs.limits`) and its breaker allows (`jobs.breaker`), and only
+    jobs that may go there (`jobs.line`). The attempts come with `job` (and its look) and `provider` filled in.
+    However many they are, it takes the same number of statements.
     """
     with transaction.atomic():
         provider = ProviderConfig.objects.select_for_update().get(id=provider_id)
         now = database_now()
-        if not provider.enabled or provider.is_parked(now=now):
-            return []
-        free = min(want, _free_slots(provider, now=now))
+        free = _free_calls(provider, want, now=now)
         if free <= 0:
             return []
-        due = Job.objects.filter(lane="dispatch", due_at__lte=now).order_by("created_at")
-        candidates = list(_locked(due).select_related("look")[: free + 20])
-        jobs = _worth_trying(candidates, provider, now=now)[:free]
-        taken = []
-        lease = provider.connect_timeout + provider.submit_timeout + LEASE_MARGIN
-        for job in jobs:
-            attempt = Attempt(
-                job=job,
-                provider=provider,
-                number=job.attempts.count() + 1,
-                token=secrets.token_urlsafe(24),
-                lease_token=new_token(),
-                lease_until=now + lease,
-                claimed_at=now,
-                deadline_at=min(job.deadline_at, now + provider.attempt_deadline),
-            )
-            if lifecycle.take_for_attempt(job, attempt, now=now):
-                taken.append(attempt)
-        return taken
+        rivals = [row for row in ProviderConfig.objects.in_order() if row.id != provider_id]
+        others = [row for row in rivals if _is_open(row, now=now)]
+        due = line.first_for(provider, others=others, now=now).select_related("look")
+        found = line.turns(list(_locked(due)[:free]), provider)
+        found = line.within_retry_budget(found, now=now, chance=chance)
+        attempts = [_attempt(provider, turn, cold=cold, now=now) for turn in found]
+        if not attempts:
+            return []
+        moved = fallback.reasons_for(found, provider, rivals)
+        lifecycle.take_for_attempts(attempts, reasons=moved, now=now)
+        _write_claim(provider, attempts, now=now)
+        return attempts
 
 
-def _free_slots(provider: ProviderConfig, *, now: datetime) -> int:
-    mine = Attempt.objects.filter(provider=provider)
-    concurrent = provider.max_concurrent - mine.holding_a_slot().count()
-    if concurrent <= 0:
+def claim_keep_warm(provider_id: int, *, idle_since: datetime, cold: bool) -> Attempt | None:
+    """Reserve one call that only keeps a model awake, if none was made since; None when there is no room for it."""
+    with transaction.atomic():
+        provider = ProviderConfig.objects.select_for_update().get(id=provider_id)
+        now = database_now()
+        if Attempt.objects.filter(provider=provider, claimed_at__gt=idle_since).exists():
+            return None
+        # A probe is too good for this: it would keep the jobs waiting.
+        if provider.needs_probe(now=now) or _free_calls(provider, 1, now=now) < 1:
+            return None
+        attempt = _attempt(provider, None, cold=cold, now=now)
+        attempt.save(force_insert=True)
+        _write_claim(provider, [attempt], now=now)
+        return attempt
+
+
+def lease_of(provider: ProviderConfig) -> timedelta:
+    """Return how long a submit may take: the photo's way to the vendor, the POST, and room to write the outcome."""
+    upload = UPLOAD_ALLOWANCE if provider.photo_transport == PhotoTransport.UPLOAD else timedelta()
+    return upload + provider.connect_timeout + provider.submit_timeout + LEASE_MARGIN
+
+
+def may_start_for(provider: ProviderConfig) -> timedelta:
+    """Return how long after its claim a POST may still start, so that it never outlives its lease."""
+    return lease_of(provider) - provider.connect_timeout - provider.submit_timeout - LEASE_MARGIN / 2
+
+
+def _free_calls(provider: ProviderConfig, want: int, *, now: datetime) -> int:
+    allowed = breaker.allowance(provider, now=now)
+    if allowed == 0:
         return 0
-    # In one query: between two, an answer could be stored and its call counted in neither.
-    calls = mine.filter(Q(answered_at=None) | Q(answered_at__gt=now - WINDOW)).count()
-    return min(concurrent, provider.max_per_minute - calls)
+    want = min(want, limits.room(provider, now=now))
+    if allowed is not None:
+        want = min(want, allowed)
+    affordable = limits.affordable(provider, now=now) if want > 0 else None
+    return want if affordable is None else min(want, affordable)
 
 
-def _worth_trying(jobs: list[Job], provider: ProviderConfig, *, now: datetime) -> list[Job]:
-    """Leave out jobs this provider already failed while another enabled provider has not been tried."""
-    if not jobs:
-        return []
-    others = {row.id for row in ProviderConfig.objects.in_order() if not row.is_parked(now=now)} - {provider.id}
-    failures: dict[UUID, set[int]] = {}
-    failed = Attempt.objects.filter(
-        status__in=[Attempt.Status.FAILED, Attempt.Status.TIMED_OUT], job_id__in=[job.id for job in jobs]
-    ).exclude(error_code__in=Attempt.NOT_ITS_FAULT)
-    for job_id, provider_id in failed.values_list("job_id", "provider_id"):
-        failures.setdefault(job_id, set()).add(provider_id)
-    return [job for job in jobs if provider.id not in failures.get(job.id, set()) or not others - failures[job.id]]
+def _is_open(provider: ProviderConfig, *, now: datetime) -> bool:
+    """Whether jobs that another provider failed can be kept for this one."""
+    return provider.shut_until(now=now) is None and not provider.is_out_of_budget(now=now)
+
+
+def _attempt(provider: ProviderConfig, turn: line.Turn | None, *, cold: bool, now: datetime) -> Attempt:
+    deadline_at = now + provider.attempt_deadline
+    return Attempt(
+        job=turn.job if turn else None,
+        number=turn.number if turn else 0,
+        kind=turn.kind if turn else Attempt.Kind.KEEP_WARM,
+        provider=provider,
+        token=secrets.token_urlsafe(24),
+        lease_token=new_token(),
+        lease_until=now + lease_of(provider),
+        claimed_at=now,
+        deadline_at=min(turn.job.deadline_at, deadline_at) if turn else deadline_at,
+        was_cold=cold,
+        cost=provider.price,
+    )
+
+
+def _write_claim(provider: ProviderConfig, attempts: list[Attempt], *, now: datetime) -> None:
+    """Write to the locked row what the claim used up: the probe, and today's money."""
+    values: dict[str, Any] = {}
+    if provider.needs_probe(now=now):
+        first = attempts[0]
+        values["probe_until"] = breaker.probe_ends_at(
+            provider, lease_until=first.lease_until, deadline_at=first.deadline_at
+        )
+    if provider.daily_budget is not None:
+        used = provider.budget_used + provider.price * len(attempts)
+        values |= {"budget_day": provider.budget_day, "budget_used": used}
+    if values:
+        ProviderConfig.objects.filter(id=provider.id).update(**values)
 
 
 def _locked(rows: QuerySet[Job]) -> QuerySet[Job]:

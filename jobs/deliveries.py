@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
+from django.db.models import F, Q
 
 from providers import registry
 from providers.errors import BadSignature, StaleSignature
@@ -62,6 +63,7 @@ def record(
         _keep_rejected(provider_slug, attempt_token, Verdict.STALE, kept, body, now=now)
         return Receipt(Verdict.STALE, 401)
     except BadSignature:
+        _doubt_secrets(provider, now=now)
         _keep_rejected(provider_slug, attempt_token, Verdict.FORGED, kept, body, now=now)
         return Receipt(Verdict.FORGED, 401)
     known = Attempt.objects.filter(token=attempt_token, provider=provider).exists()
@@ -82,6 +84,13 @@ def record(
     except IntegrityError:
         return Receipt(Verdict.DUPLICATE, 200)
     return Receipt(delivery.verdict, 202)
+
+
+def _doubt_secrets(provider: ProviderConfig, *, now: datetime) -> None:
+    """Have a provider's secrets asked for again soon: it may have begun to sign with a new one."""
+    asked_since = Q(secrets_doubted_at=None) | Q(secrets_doubted_at__lt=F("secrets_asked_at"))
+    if registry.adapter_for(provider.adapter).can_learn_secrets:
+        ProviderConfig.objects.filter(asked_since, id=provider.id).update(secrets_doubted_at=now)
 
 
 def _kept(headers: Mapping[str, str], proofs: tuple[str, ...]) -> dict[str, str]:

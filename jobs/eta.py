@@ -17,9 +17,10 @@ from django.db.models import Sum
 
 from providers.models import ProviderConfig
 
+from . import line
+from .line import IN_LINE
 from .models import Attempt, Job
 
-IN_LINE = (Job.Stage.ACCEPTED, Job.Stage.PREPARING, Job.Stage.WAITING_FOR_SLOT)
 _SAMPLE = 60
 _CACHE_SECONDS = 5.0
 # Before anything was measured: a warm studio, and one that has to start.
@@ -61,15 +62,10 @@ def measured_pace() -> Pace:
 
 def positions(jobs: Iterable[Job]) -> dict[UUID, int]:
     """Return how many jobs stand in line before each of these; 0 for a job that no longer waits."""
-    found: dict[UUID, int] = {}
-    for job in jobs:
-        waits = job.stage in IN_LINE and not job.is_final
-        found[job.id] = (
-            Job.objects.filter(stage__in=IN_LINE, status__in=Job.OPEN, created_at__lt=job.created_at).count()
-            if waits
-            else 0
-        )
-    return found
+    return {
+        job.id: line.standing().filter(line.before(job)).count() if job.stage in IN_LINE and not job.is_final else 0
+        for job in jobs
+    }
 
 
 def remaining(job: Job, *, position: int, now: datetime) -> dict[str, int]:

@@ -1,34 +1,41 @@
-"""What happens after an attempt came to nothing: same provider, next provider, or the end.
+"""What happens after an attempt came to nothing: next provider, same provider later, or the end.
 
-Delays are full-jitter backoff (a random time between zero and a cap that doubles) and live in
-`due_at`, never in RQ's scheduler.
+| came to nothing because | then |
+| --- | --- |
+| the provider is busy | back to the line at once; no try, no fault |
+| the call never left us | back to the line after a backoff; a try, but nobody's fault |
+| the provider failed, lost it, or took too long | at once to an open one that has not failed it; else backoff |
+| the photo was refused | so too, but never under the same content rule; the end when no other rule is left |
+| no face, or no photo | the end: the person has to know, not another provider |
+
+A job ends with `no_provider` after MAX_ATTEMPTS tries, but not before every provider that may have it has failed
+it: the last resort is one of them. Backoff is full jitter (a random time between zero and a cap that doubles) and
+lives in `due_at`, never in RQ's scheduler.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Case, F, Q, Value, When
 
+from providers import registry
 from providers.models import ProviderConfig
 
-from . import lifecycle
+from . import breaker, lifecycle, line
 from .models import Attempt
 
 BACKOFF_FIRST = timedelta(seconds=1)
 BACKOFF_CAP = timedelta(seconds=60)
-# A provider that failed this often in a row is left alone for a while.
-FAILURES_UNTIL_PAUSE = 3
-PAUSE_CAP = timedelta(minutes=2)
-ACCOUNT_PAUSE = timedelta(minutes=10)
 
-# Why a provider is left alone, where our own count of its failures decided it.
-FAILING = "failing"
+# The photo is at fault, wherever it is sent.
+PHOTO_CODES = frozenset({"no_face", "photo_unreadable"})
 
-# The photo is at fault, wherever it is sent: the person has to know, not another provider.
-PHOTO_CODES = frozenset({"no_face", "photo_unreadable", "photo_refused"})
+# What is said of a job that waited because of one provider, once another one takes it.
+_MOVED = {"provider_busy": "moved_busy", "provider_moved": "moved_trouble", "answer_lost": "moved_lost"}
 
 
 def backoff(tries: int) -> timedelta:
@@ -39,49 +46,72 @@ def backoff(tries: int) -> timedelta:
 
 def after_failure(attempt: Attempt, *, code: str, now: datetime) -> None:
     """Send the job of a failed attempt back to the line, or end it."""
+    if attempt.job_id is None:
+        return
     if code in PHOTO_CODES:
         lifecycle.fail(attempt.job_id, code=code, now=now)
         return
+    enabled = list(ProviderConfig.objects.in_order())
+    possible, untried = line.open_to(attempt.job_id, enabled)
+    if enabled and not possible:
+        lifecycle.fail(attempt.job_id, code=line.PHOTO_REFUSED, now=now)
+        return
     tries = Attempt.objects.filter(job_id=attempt.job_id).exclude(error_code="busy").count()
-    if tries >= settings.MAX_ATTEMPTS:
+    if tries >= settings.MAX_ATTEMPTS and (not untried or tries >= settings.MAX_ATTEMPTS + len(enabled)):
         lifecycle.fail(attempt.job_id, code="no_provider", now=now)
         return
+    nobodys_fault = code in Attempt.NOT_ITS_FAULT
+    somebody_else = not nobodys_fault and any(_is_open(provider, now=now) for provider in untried)
     lifecycle.return_to_line(
         attempt.job_id,
-        due_at=now + backoff(tries),
+        due_at=now if somebody_else else now + backoff(tries),
         now=now,
-        reason_code="" if code in Attempt.NOT_ITS_FAULT else "provider_moved",
+        reason_code=_reason_code(code),
         reason_subject=attempt.provider.title,
     )
 
 
-def park(provider: ProviderConfig, *, until: datetime, reason: str, now: datetime) -> None:
-    """Ask nothing of a provider until then. A later end is never shortened."""
-    rows = ProviderConfig.objects.filter(id=provider.id).exclude(parked_until__gt=until)
-    rows.update(parked_until=until, parked_reason=reason, updated_at=now)
+def _is_open(provider: ProviderConfig, *, now: datetime) -> bool:
+    return provider.shut_until(now=now) is None and not provider.is_out_of_budget(now=now)
+
+
+def _reason_code(code: str) -> str:
+    if code in Attempt.NOT_ITS_FAULT:
+        return ""
+    return "answer_lost" if code == lifecycle.ANSWER_LOST else "provider_moved"
+
+
+def reasons_for(
+    turns: Sequence[line.Turn], provider: ProviderConfig, rivals: Sequence[ProviderConfig]
+) -> dict[UUID, lifecycle.Reason]:
+    """Say why the time range moved for jobs that now go to this provider; only those are named whose reason changes.
+
+    `rivals` are the other enabled providers.
+    """
+    last_resort = _is_ours(provider) and any(not _is_ours(rival) for rival in rivals)
+    last_resort = last_resort and all(rival.order < provider.order for rival in rivals if not _is_ours(rival))
+    reasons = {}
+    for job in (turn.job for turn in turns):
+        present = lifecycle.Reason(job.reason_code, job.reason_subject, job.reason_target)
+        if last_resort:
+            reason = lifecycle.Reason("last_resort", "", provider.title)
+        elif job.reason_code in _MOVED and job.reason_subject != provider.title:
+            reason = lifecycle.Reason(_MOVED[job.reason_code], job.reason_subject, provider.title)
+        else:
+            reason = lifecycle.Reason()
+        if reason != present:
+            reasons[job.id] = reason
+    return reasons
+
+
+def _is_ours(provider: ProviderConfig) -> bool:
+    try:
+        return registry.adapter_for(provider.adapter).is_ours
+    except KeyError:
+        return False
 
 
 def provider_failed(provider: ProviderConfig, *, serious: bool, retry_after: timedelta | None, now: datetime) -> None:
-    """Count a failure of the provider itself; leave it alone after several, or at once when it is our account."""
-    ProviderConfig.objects.filter(id=provider.id).update(consecutive_failures=F("consecutive_failures") + 1)
-    failures = ProviderConfig.objects.values_list("consecutive_failures", flat=True).get(id=provider.id)
-    if serious:
-        park(provider, until=now + ACCOUNT_PAUSE, reason="account", now=now)
-    elif failures >= FAILURES_UNTIL_PAUSE:
-        pause = min(PAUSE_CAP, timedelta(seconds=2) * 2 ** min(failures - FAILURES_UNTIL_PAUSE, 8))
-        park(provider, until=now + max(pause, retry_after or pause), reason=FAILING, now=now)
-    elif retry_after:
-        park(provider, until=now + retry_after, reason="asked to wait", now=now)
-
-
-def provider_answered(provider_id: int) -> None:
-    """The provider works: forget its failures, and open its door if they had closed it.
-
-    A wait it asked for, or trouble with our account, is not over because an earlier request went well.
-    """
-    was_failing = Q(parked_reason=FAILING)
-    ProviderConfig.objects.filter(id=provider_id).exclude(consecutive_failures=0).update(
-        consecutive_failures=0,
-        parked_until=Case(When(was_failing, then=Value(None)), default=F("parked_until")),
-        parked_reason=Case(When(was_failing, then=Value("")), default=F("parked_reason")),
-    )
+    """Count a film that could not be had, or trouble with our account, against its provider."""
+    verdict = breaker.Verdict.ACCOUNT if serious else breaker.Verdict.SPOILED
+    breaker.write([breaker.Finding(provider.id, verdict, claimed_at=now, retry_after=retry_after)])

@@ -15,14 +15,17 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from providers import registry
 from providers.errors import AccountProblem, Busy, PredictionGone, ProviderError
+from providers.models import ProviderConfig
 from providers.types import Account, ProviderEvent
 
-from . import fallback, ingest, lifecycle, queues
-from .models import Attempt, Lane
+from . import fallback, ingest, lifecycle, queues, warmth
+from .breaker import Verdict
+from .findings import Findings
+from .models import Attempt, Job, Lane
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +37,8 @@ MAX_ERRAND_TRIES = {Attempt.Errand.CANCEL: 12, Attempt.Errand.DELETE: 120}
 ERRAND_WAIT_CAP = timedelta(minutes=15)
 # Between the lease's end and the look-up: the POST may still be on its way into the vendor's listing.
 LISTING_DELAY = timedelta(seconds=1)
+# After a look-up that found nothing: a request that was stuck behind a vendor's door may come to life late.
+SWEEP_AFTER = timedelta(minutes=1)
 
 Answer = TypeVar("Answer")
 
@@ -42,6 +47,7 @@ def poll_silent(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     """Ask after predictions that have been silent for too long; return how many were asked after."""
     rows = Attempt.objects.filter(status__in=[Attempt.Status.SUBMITTED, Attempt.Status.RUNNING], poll_at__lte=now)
     attempts = _claimed(rows.exclude(prediction_id=None), "poll_at", until=now + ASK_AGAIN)
+    findings = Findings()
 
     def ask(attempt: Attempt) -> ProviderEvent:
         adapter = registry.adapter_for(attempt.provider.adapter)
@@ -51,12 +57,16 @@ def poll_silent(threads: ThreadPoolExecutor, *, now: datetime) -> int:
         with _writing(attempt):
             if isinstance(answer, PredictionGone):
                 if lifecycle.attempt_failed(attempt, code="prediction_lost", raw_error=answer.detail, now=now):
+                    findings.judge(attempt, Verdict.SPOILED, error=f"prediction_lost: {answer.detail}")
                     fallback.after_failure(attempt, code="prediction_lost", now=now)
                     queues.nudge_after_commit(Lane.DISPATCH)
             elif isinstance(answer, ProviderError):
                 logger.info("poll_failed attempt=%s error=%s", attempt.id, type(answer).__name__)
+                if answer.retry_after is not None and answer.retry_after > ASK_AGAIN:
+                    Attempt.objects.filter(id=attempt.id).update(poll_at=now + answer.retry_after)
             else:
-                ingest.apply_event(attempt, answer, now=now)
+                ingest.apply_event(attempt, answer, now=now, findings=findings)
+    findings.write()
     return len(attempts)
 
 
@@ -72,30 +82,25 @@ def look_up_unconfirmed(threads: ThreadPoolExecutor, *, now: datetime) -> int:
 
     Only after the last moment the POST can have arrived. Found: adopted. Surely absent: the job
     goes back to the line. A vendor without look-up keeps the attempt until its deadline, unless
-    staff accept the risk of paying twice.
+    staff accept the risk of paying twice. (Where the dispatch worker itself saw the submit time out,
+    it has asked already: `jobs.lanes.submitting`.)
     """
     rows = Attempt.objects.filter(status=Attempt.Status.UNCONFIRMED, lease_until__lt=now - LISTING_DELAY)
     attempts = _claimed(rows, "lease_until", until=now + ASK_AGAIN - LISTING_DELAY)
+    findings = Findings()
 
     def ask(attempt: Attempt) -> ProviderEvent | None:
         adapter = registry.adapter_for(attempt.provider.adapter)
         return adapter.find(_account(attempt), attempt.token, since=attempt.claimed_at)
 
-    able = [attempt for attempt in attempts if registry.adapter_for(attempt.provider.adapter).can_look_up]
+    able = [attempt for attempt in attempts if _can_look_up(attempt)]
     for attempt, answer in _each(threads, ask, able):
         with _writing(attempt):
             if isinstance(answer, ProviderError):
                 logger.info("look_up_failed attempt=%s error=%s", attempt.id, type(answer).__name__)
             elif answer is None:
-                if lifecycle.attempt_failed(attempt, code="never_sent", raw_error="", now=now):
-                    lifecycle.return_to_line(
-                        attempt.job_id,
-                        due_at=now,
-                        now=now,
-                        reason_code="answer_lost",
-                        reason_subject=attempt.provider.title,
-                    )
-                    queues.nudge_after_commit(Lane.DISPATCH)
+                lost = attempt.error_code == lifecycle.ANSWER_LOST
+                submit_came_to_nothing(attempt, lost=lost, raw_error=attempt.raw_error, now=now)
             else:
                 lifecycle.submitted(
                     attempt,
@@ -104,25 +109,78 @@ def look_up_unconfirmed(threads: ThreadPoolExecutor, *, now: datetime) -> int:
                     poll_at=now + attempt.provider.silence,
                     now=now,
                 )
-                ingest.apply_event(attempt, answer, now=now)
+                ingest.apply_event(attempt, answer, now=now, findings=findings)
     for attempt in attempts:
         if attempt not in able and attempt.provider.accepts_double_payment_risk:
             with _writing(attempt):
-                if lifecycle.attempt_timed_out(attempt, now=now):
+                rows = Attempt.objects.select_for_update().filter(id=attempt.id, status=Attempt.Status.UNCONFIRMED)
+                if rows.values_list("id").first() and lifecycle.attempt_timed_out(attempt, now=now):
                     fallback.after_failure(attempt, code="provider_timeout", now=now)
+                    queues.nudge_after_commit(Lane.DISPATCH)
+    findings.write()
     return len(attempts)
+
+
+def submit_came_to_nothing(attempt: Attempt, *, lost: bool, raw_error: str, now: datetime) -> None:
+    """A look-up has found nothing of a submit: put its job back in the line.
+
+    When the answer was `lost` another provider is next, and this one is asked once more later, in case something
+    came of it after all. When the worker had died the provider has no part in it, and may be the next as well.
+    """
+    code = lifecycle.ANSWER_LOST if lost else lifecycle.NEVER_SENT
+    if not lifecycle.attempt_failed(
+        attempt,
+        code=code,
+        raw_error=raw_error,
+        now=now,
+        lease_token=attempt.lease_token,
+        sweep_at=now + SWEEP_AFTER if lost else None,
+    ):
+        return
+    if lost:
+        fallback.after_failure(attempt, code=code, now=now)
+    elif attempt.job_id is not None:
+        lifecycle.return_to_line(
+            attempt.job_id, due_at=now, now=now, reason_code="answer_lost", reason_subject=attempt.provider.title
+        )
+    queues.nudge_after_commit(Lane.DISPATCH)
 
 
 def give_up_late_attempts(*, now: datetime) -> int:
     """Attempts past their deadline are timed out and replaced; return how many."""
     late = list(Attempt.objects.is_open().filter(deadline_at__lte=now).select_related("provider")[:BATCH])
+    findings = Findings()
     for attempt in late:
         with _writing(attempt):
             if lifecycle.attempt_timed_out(attempt, now=now):
-                fallback.provider_failed(attempt.provider, serious=False, retry_after=None, now=now)
+                if attempt.status != Attempt.Status.UNCONFIRMED:  # that was counted when its answer was lost
+                    findings.judge(attempt, Verdict.SPOILED, error="provider_timeout: no film before the deadline")
                 fallback.after_failure(attempt, code="provider_timeout", now=now)
                 queues.nudge_after_commit(Lane.DISPATCH)
+    findings.write()
     return len(late)
+
+
+def show_warming_up(*, now: datetime) -> int:
+    """Say of predictions that show no sign of work for longer than usual that their model is being woken.
+
+    Some vendors say so themselves; for the others silence is the sign.
+    """
+    providers = {provider.id: provider for provider in ProviderConfig.objects.filter(enabled=True)}
+    shown = 0
+    for provider_id, known in warmth.known_of(list(providers.values())).items():
+        silent = Attempt.objects.filter(
+            provider=provider_id,
+            slot_held=True,
+            status__in=[Attempt.Status.SUBMITTED, Attempt.Status.RUNNING],
+            first_sign_at=None,
+            submitted_at__lt=now - known.patience(),
+            job__stage=Job.Stage.SUBMITTED,
+        )
+        for attempt in silent[:BATCH]:
+            with _writing(attempt):
+                shown += lifecycle.seems_to_warm_up(attempt, now=now)
+    return shown
 
 
 def run_errands(threads: ThreadPoolExecutor, *, now: datetime) -> int:
@@ -154,12 +212,20 @@ def run_errands(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     return len(attempts)
 
 
+def _can_look_up(attempt: Attempt) -> bool:
+    try:
+        return registry.adapter_for(attempt.provider.adapter).can_look_up
+    except KeyError:
+        return False
+
+
 def _record_errand(attempt: Attempt, answer: ProviderError | None, *, now: datetime) -> None:
     gives_up = isinstance(answer, ProviderError) and attempt.errand_tries + 1 >= MAX_ERRAND_TRIES[attempt.errand]
     if gives_up and not isinstance(answer, PredictionGone):
         logger.error("errand_given_up attempt=%s errand=%s", attempt.id, attempt.errand)
     if answer is None or isinstance(answer, PredictionGone) or gives_up:
-        lifecycle.errand_done([attempt.id], errand=attempt.errand)
+        heard = answer is None or isinstance(answer, PredictionGone)
+        lifecycle.errand_done([attempt.id], errand=attempt.errand, heard=heard)
         queues.nudge_after_commit(Lane.DISPATCH)
         return
     if isinstance(answer, Busy):
@@ -191,13 +257,18 @@ def _writing(attempt: Attempt) -> Iterator[None]:
         logger.exception("inquiry_not_written attempt=%s", attempt.id)
 
 
-def _claimed(rows, field: str, *, until: datetime) -> list[Attempt]:
-    """Take a batch by moving its time forward, so that another copy does not take it too."""
+def _claimed(rows: QuerySet[Attempt], field: str, *, until: datetime) -> list[Attempt]:
+    """Take a batch by moving its time forward, so that another copy does not take it too.
+
+    Of each provider as many, so that one with a thousand silent predictions leaves room for the others.
+    """
     taken = []
-    candidates = rows.select_related("provider", "job").order_by(field)[:BATCH]
-    for attempt in candidates:
-        if Attempt.objects.filter(id=attempt.id, **{field: getattr(attempt, field)}).update(**{field: until}):
-            taken.append(attempt)
+    providers = list(rows.order_by().values_list("provider", flat=True).distinct())
+    for provider_id in providers:
+        candidates = rows.filter(provider=provider_id).select_related("provider", "job").order_by(field)
+        for attempt in candidates[: max(1, BATCH // len(providers))]:
+            if Attempt.objects.filter(id=attempt.id, **{field: getattr(attempt, field)}).update(**{field: until}):
+                taken.append(attempt)
     return taken
 
 

@@ -46,8 +46,8 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(owner=owner) if owner else self.none()
 
     def claimable(self, lane: str, *, now: datetime) -> JobQuerySet:
-        """Rows of a lane that are due, first in first out."""
-        return self.filter(lane=lane, due_at__lte=now).order_by("created_at")
+        """Rows of a lane that are due, in the order of the line (`jobs.line`)."""
+        return self.filter(lane=lane, due_at__lte=now).order_by("-priority", "turn_at")
 
     def is_open(self) -> JobQuerySet:
         return self.filter(status__in=Job.OPEN)
@@ -87,6 +87,7 @@ class Job(models.Model):
     failure_code = models.CharField(max_length=40, blank=True, default="")
     reason_code = models.CharField(max_length=40, blank=True, default="", help_text="Why the time range moved.")
     reason_subject = models.CharField(max_length=80, blank=True, default="")
+    reason_target = models.CharField(max_length=80, blank=True, default="")
     seq = models.PositiveIntegerField(default=1, help_text="Number of the newest job event.")
 
     lane = models.CharField(max_length=10, choices=Lane.choices, blank=True, default=Lane.PREPARE)
@@ -95,6 +96,8 @@ class Job(models.Model):
     lane_tries = models.PositiveSmallIntegerField(
         default=0, help_text="Tries in the present lane that came to nothing."
     )
+    priority = models.SmallIntegerField(default=0, help_text="Higher goes first, whenever it came.")
+    turn_at = models.DateTimeField(help_text="Place in the line among the same priority, fair among owners.")
 
     raw_key = models.CharField(max_length=120, blank=True, default="")
     clean_key = models.CharField(max_length=120, blank=True, default="")
@@ -127,16 +130,19 @@ class Job(models.Model):
         ordering = ["-created_at"]
         indexes = [
             # In the order of the line, and by lateness for reconcile.
-            models.Index(name="job_line_claim", fields=["lane", "created_at"], condition=~Q(lane="")),
+            models.Index(name="job_line_claim", fields=["lane", "-priority", "turn_at"], condition=~Q(lane="")),
             models.Index(name="job_claim", fields=["lane", "due_at"], condition=~Q(lane="")),
             models.Index(name="job_owner", fields=["owner", "-created_at"]),
+            models.Index(
+                name="job_owner_turn", fields=["owner", "turn_at"], condition=Q(status__in=["queued", "processing"])
+            ),
             models.Index(
                 name="job_open_deadline", fields=["deadline_at"], condition=Q(status__in=["queued", "processing"])
             ),
             models.Index(name="job_erase", fields=["erase_at"], condition=Q(erased_at=None)),
             models.Index(
                 name="job_line",
-                fields=["created_at"],
+                fields=["-priority", "turn_at"],
                 condition=Q(stage__in=["accepted", "preparing", "waiting_for_slot"]),
             ),
         ]
@@ -188,6 +194,14 @@ class Attempt(models.Model):
         CANCELED = "canceled"
         SUPERSEDED = "superseded"
 
+    class Kind(models.TextChoices):
+        """What this try is to its job. The words are the README's: retry is the same provider again."""
+
+        FIRST = "first"
+        FALLBACK = "fallback"
+        RETRY = "retry"
+        KEEP_WARM = "keep_warm"
+
     # Error codes that say nothing against the provider.
     NOT_ITS_FAULT = ("busy", "never_sent")
 
@@ -202,9 +216,12 @@ class Attempt(models.Model):
         CANCEL = "cancel"
         DELETE = "delete"
 
-    job = models.ForeignKey(Job, models.CASCADE, related_name="attempts")
+    job = models.ForeignKey(
+        Job, models.CASCADE, null=True, blank=True, related_name="attempts", help_text="Empty for a keep-warm call."
+    )
     provider = models.ForeignKey(ProviderConfig, models.PROTECT, related_name="attempts")
     number = models.PositiveSmallIntegerField()
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.FIRST)
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.SUBMITTING)
     slot_held = models.BooleanField(default=True, help_text="Counts against the provider's concurrency limit.")
     token = models.CharField(max_length=48, unique=True, help_text="Names this attempt in its webhook address.")
@@ -219,6 +236,8 @@ class Attempt(models.Model):
     submitted_at = models.DateTimeField(null=True, blank=True)
     heard_at = models.DateTimeField(null=True, blank=True, help_text="Last news, by webhook or poll.")
     poll_at = models.DateTimeField(null=True, blank=True)
+    was_cold = models.BooleanField(default=False, help_text="The model had not worked for a while when it was asked.")
+    first_sign_at = models.DateTimeField(null=True, blank=True, help_text="First news that it is being worked on.")
     first_frame_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     deadline_at = models.DateTimeField()
@@ -228,7 +247,9 @@ class Attempt(models.Model):
     video_url = models.CharField(max_length=2000, blank=True, default="")
     error_code = models.CharField(max_length=40, blank=True, default="")
     raw_error = models.TextField(blank=True, default="")
-    cost = models.DecimalField(max_digits=9, decimal_places=4, default=0)
+    cost = models.DecimalField(
+        max_digits=9, decimal_places=4, default=0, help_text="The price while it may still be charged, then what was."
+    )
 
     errand = models.CharField(max_length=8, choices=Errand.choices, blank=True, default="")
     errand_at = models.DateTimeField(null=True, blank=True)
@@ -241,6 +262,7 @@ class Attempt(models.Model):
         indexes = [
             models.Index(name="attempt_slot", fields=["provider"], condition=Q(slot_held=True)),
             models.Index(name="attempt_window", fields=["provider", "answered_at"]),
+            models.Index(name="attempt_day", fields=["provider", "claimed_at"]),
             models.Index(
                 name="attempt_lease", fields=["lease_until"], condition=Q(status__in=["submitting", "unconfirmed"])
             ),
@@ -251,10 +273,29 @@ class Attempt(models.Model):
             models.UniqueConstraint(name="attempt_number_once", fields=["job", "number"]),
             models.UniqueConstraint(name="attempt_prediction_once", fields=["provider", "prediction_id"]),
             models.UniqueConstraint(name="attempt_one_winner", fields=["job"], condition=Q(status="succeeded")),
+            models.CheckConstraint(name="attempt_job_unless_keep_warm", condition=Q(job=None) ^ ~Q(kind="keep_warm")),
         ]
 
     def __str__(self) -> str:
-        return f"{self.job_id} #{self.number}"
+        return f"{self.job_id} #{self.number}" if self.job_id else f"keep warm {self.id}"
+
+
+class StartTimes(models.Model):
+    """What was learned of how fast a model starts, asleep and awake. Kept by `jobs.warmth`."""
+
+    provider = models.ForeignKey(ProviderConfig, models.CASCADE, related_name="start_times")
+    model = models.CharField(max_length=200, blank=True)
+    cold_count = models.PositiveIntegerField(default=0)
+    warm_count = models.PositiveIntegerField(default=0)
+    samples = models.JSONField(default=dict, help_text="The newest seconds until the first sign and until the film.")
+    worked_at = models.DateTimeField(null=True, blank=True, help_text="Last sign of work.")
+
+    class Meta:
+        verbose_name_plural = "start times"
+        constraints = [models.UniqueConstraint(name="start_times_once", fields=["provider", "model"])]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.model}".strip()
 
 
 class JobEvent(models.Model):

@@ -11,9 +11,11 @@
 | canceled or erased prediction | reconcile | `errand_at` | the provider is told to stop or forget |
 | job open | everybody | `deadline_at` | failed with a reason |
 | job ended | retention | `erase_at` | erased |
+| secrets of webhooks, model asleep | reconcile | `secrets_asked_at`, the last call | learned, woken (`jobs.upkeep`) |
+| money committed to attempts that failed | reconcile | every few seconds | given back to the day's budget |
 
-Several copies run without harm: each step is a claim or a guarded update. Providers are asked on a
-thread of their own, so that one that hangs holds up no lease and no deadline.
+Several copies run without harm: each step is a claim or a guarded update. Each kind of question to providers
+has a thread of its own, so that a provider that hangs in one holds up no lease, no deadline and no other kind.
 """
 
 from __future__ import annotations
@@ -24,11 +26,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection, transaction
 
-from . import ingest, inquiries, lifecycle, queues, retention
+from . import ingest, inquiries, lifecycle, limits, queues, retention, upkeep
 from .clock import database_now
 from .lanes import engine, pumps
 from .models import Job, Lane
@@ -39,7 +42,8 @@ TICK_SECONDS = 1.0
 OVERDUE = timedelta(seconds=1)
 RETENTION_EVERY_SECONDS = 30.0
 LOOSE_FILES_EVERY_SECONDS = 600.0
-INQUIRY_THREADS = 32
+SETTLE_EVERY_SECONDS = 5.0
+INQUIRY_THREADS = 48
 GOODBYE_SECONDS = 2.0
 
 
@@ -53,13 +57,20 @@ class Reconciler:
         self._swept_at = 0.0
         self._swept_loose_at = 0.0
         self._beat_at = 0.0
+        self._settled_at = 0.0
 
     def run(self) -> None:
         """Tick once a second; a failing step is logged and tried again with the next tick."""
-        asking = threading.Thread(target=self._repeat, args=(self.ask_providers,), name="inquiries", daemon=True)
-        asking.start()
+        asking = [
+            threading.Thread(target=self._repeat, args=(partial(_guarded, step),), name=step.__name__, daemon=True)
+            for step in self._questions()
+        ]
+        for thread in asking:
+            thread.start()
         self._repeat(self.tick)
-        asking.join(GOODBYE_SECONDS)
+        deadline = time.monotonic() + GOODBYE_SECONDS
+        for thread in asking:
+            thread.join(max(0.0, deadline - time.monotonic()))
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _repeat(self, step: Callable[[], None]) -> None:
@@ -81,6 +92,8 @@ class Reconciler:
             self._lapse_leases,
             self._give_up_late_attempts,
             self._end_late_jobs,
+            self._show_warming_up,
+            self._settle_budgets,
             self._sweep,
             self._sweep_loose_files,
         ):
@@ -88,8 +101,11 @@ class Reconciler:
 
     def ask_providers(self) -> None:
         """Ask and tell providers once what has to be asked and told."""
-        for step in (self._look_up, self._poll, self._run_errands):
+        for step in self._questions():
             _guarded(step)
+
+    def _questions(self) -> tuple[Callable[[], None], ...]:
+        return self._look_up, self._poll, self._run_errands, self._keep_providers_ready
 
     def _beat(self) -> None:
         if time.monotonic() - self._beat_at > engine.HEARTBEAT_SECONDS:
@@ -128,6 +144,18 @@ class Reconciler:
 
     def _run_errands(self) -> None:
         inquiries.run_errands(self._threads, now=database_now())
+
+    def _keep_providers_ready(self) -> None:
+        upkeep.learn_secrets(self._threads, now=database_now())
+        upkeep.keep_warm(self._threads, now=database_now())
+
+    def _show_warming_up(self) -> None:
+        inquiries.show_warming_up(now=database_now())
+
+    def _settle_budgets(self) -> None:
+        if time.monotonic() - self._settled_at > SETTLE_EVERY_SECONDS:
+            self._settled_at = time.monotonic()
+            limits.settle_budgets(now=database_now())
 
     def _end_late_jobs(self) -> None:
         end_late_jobs(now=database_now())

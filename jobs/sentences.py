@@ -27,11 +27,15 @@ FAILURES = {
 }
 _UNKNOWN = Failure(noop("Your film could not be finished."), _AGAIN)
 
-# Why the time range moved. {subject} is a provider's title.
+# Why the time range moved. {subject} and {target} are titles of providers: from whom, and to whom.
 REASONS = {
     "provider_busy": noop("{subject} is busy, so your hero waits for the next free place."),
     "provider_moved": noop("{subject} had trouble, so your hero moves on to the next try."),
     "answer_lost": noop("We lost touch with {subject} for a moment and are picking up the thread."),
+    "moved_busy": noop("{subject} is busy, your hero moves to {target}."),
+    "moved_trouble": noop("{subject} had trouble, your hero moves to {target}."),
+    "moved_lost": noop("{subject} does not answer, your hero moves to {target}."),
+    "last_resort": noop("All film studios in the cloud are busy or down, so our own studio makes your film."),
     "collecting_again": noop("The film is finished and we are fetching it once more."),
 }
 
@@ -44,7 +48,9 @@ def failure(code: str) -> dict[str, str] | None:
     return {"code": code, "message": _(found.message), "next_step": _(found.next_step)}
 
 
-def reason(code: str, subject: str) -> str | None:
+def reason(code: str, subject: str, target: str = "") -> str | None:
     """Return the sentence that says why the time range moved, or None."""
     template = REASONS.get(code)
-    return _(template).format(subject=subject or _("The studio")) if template else None
+    if not template:
+        return None
+    return _(template).format(subject=subject or _("The studio"), target=target or _("another studio"))

@@ -26,7 +26,7 @@ def snapshot(job: Job, *, position: int, now: datetime) -> dict[str, Any]:
         "queue": {
             "position": position,
             "eta_seconds": eta.remaining(job, position=position, now=now),
-            "reason": sentences.reason(job.reason_code, job.reason_subject),
+            "reason": sentences.reason(job.reason_code, job.reason_subject, job.reason_target),
         },
         "failure": sentences.failure(job.failure_code),
         "seq": job.seq,

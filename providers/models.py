@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,20 @@ from .secrets import EncryptedListField, EncryptedTextField
 from .types import Account, PhotoTransport
 
 
+class BreakerReason(models.TextChoices):
+    """Why nothing is sent to a provider, where our own count of its failures decided it."""
+
+    CALLS = "calls", "its calls fail"
+    FILMS = "films", "its films fail"
+    ACCOUNT = "account", "our key or balance"
+
+
+class BreakerState(StrEnum):
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half open"
+
+
 class ProviderQuerySet(models.QuerySet["ProviderConfig"]):
     def in_order(self) -> ProviderQuerySet:
         """The enabled providers, in staff's order."""
@@ -28,7 +43,14 @@ class ProviderConfig(models.Model):
     title = models.CharField(max_length=80, help_text="What people read on the page, for example “the studio”.")
     adapter = models.CharField(max_length=40)
     enabled = models.BooleanField(default=True)
-    order = models.PositiveSmallIntegerField(default=100, help_text="Lowest first.")
+    order = models.PositiveSmallIntegerField(
+        default=100, help_text="Lowest first; the highest is the last resort. The same number means side by side."
+    )
+    weight = models.PositiveSmallIntegerField(
+        default=1,
+        validators=[MinValueValidator(1)],
+        help_text="Among providers of the same order: how many films this one gets for each of the others'.",
+    )
 
     base_url = models.URLField(max_length=300)
     model = models.CharField(max_length=200, blank=True)
@@ -56,15 +78,43 @@ class ProviderConfig(models.Model):
         max_digits=9, decimal_places=4, default=Decimal(0), help_text="Per film, in US dollars."
     )
     daily_budget = models.DecimalField(max_digits=9, decimal_places=2, null=True, blank=True)
-    keep_warm_interval = models.DurationField(null=True, blank=True)
+    keep_warm_interval = models.DurationField(
+        null=True,
+        blank=True,
+        help_text="After this long without a call a small film is asked for, so that the model stays awake. It costs.",
+    )
+    warm_for = models.DurationField(
+        default=timedelta(minutes=5), help_text="For this long after its last work a model counts as awake."
+    )
     accepts_double_payment_risk = models.BooleanField(
         default=False,
         help_text="Try again before the deadline when an answer was lost and the vendor offers no look-up.",
     )
 
+    # Asked to wait, and failing: two different things, written by `jobs.breaker` alone. The later end wins.
     parked_until = models.DateTimeField(null=True, blank=True, editable=False)
     parked_reason = models.CharField(max_length=200, blank=True, default="", editable=False)
+    parks_in_row = models.PositiveIntegerField(default=0, editable=False)
+    breaker_until = models.DateTimeField(null=True, blank=True, editable=False)
+    breaker_reason = models.CharField(
+        max_length=10, choices=BreakerReason.choices, blank=True, default="", editable=False
+    )
+    breaker_openings = models.PositiveIntegerField(default=0, editable=False)
     consecutive_failures = models.PositiveIntegerField(default=0, editable=False)
+    spoiled_films = models.PositiveIntegerField(default=0, editable=False)
+    shut_at = models.DateTimeField(null=True, blank=True, editable=False)
+    probe_until = models.DateTimeField(null=True, blank=True, editable=False)
+    last_error = models.CharField(max_length=300, blank=True, default="", editable=False)
+    last_error_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    # What was committed on that day (UTC), written with each claim while there is a budget.
+    budget_day = models.DateField(null=True, blank=True, editable=False)
+    budget_used = models.DecimalField(max_digits=12, decimal_places=4, default=Decimal(0), editable=False)
+
+    secrets_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    secrets_learned_at = models.DateTimeField(null=True, blank=True, editable=False)
+    secrets_doubted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -76,6 +126,10 @@ class ProviderConfig(models.Model):
         constraints = [
             models.CheckConstraint(name="provider_max_concurrent_positive", condition=Q(max_concurrent__gte=1)),
             models.CheckConstraint(name="provider_max_per_minute_positive", condition=Q(max_per_minute__gte=1)),
+            models.CheckConstraint(name="provider_weight_positive", condition=Q(weight__gte=1)),
+            models.CheckConstraint(
+                name="provider_breaker_has_reason", condition=Q(breaker_until=None) ^ ~Q(breaker_reason="")
+            ),
         ]
 
     def __str__(self) -> str:
@@ -129,4 +183,26 @@ class ProviderConfig(models.Model):
         return (*adapter.default_result_hosts, own)
 
     def is_parked(self, *, now: datetime) -> bool:
+        """Whether the provider has asked us to wait and that time is not over."""
         return self.parked_until is not None and self.parked_until > now
+
+    def breaker_state(self, *, now: datetime) -> BreakerState:
+        """Return closed, open (nothing is sent) or half open (one call is, to find out)."""
+        if self.breaker_until is None:
+            return BreakerState.CLOSED
+        return BreakerState.OPEN if self.breaker_until > now else BreakerState.HALF_OPEN
+
+    def shut_until(self, *, now: datetime) -> datetime | None:
+        """Return until when nothing may be sent, for whichever reason ends later; None when something may."""
+        ends = [end for end in (self.parked_until, self.breaker_until) if end is not None and end > now]
+        return max(ends, default=None)
+
+    def needs_probe(self, *, now: datetime) -> bool:
+        """Whether a wait or an open breaker has just ended: one call has to go well before the others follow."""
+        return self.shut_until(now=now) is None and (self.parked_until is not None or self.breaker_until is not None)
+
+    def is_out_of_budget(self, *, now: datetime) -> bool:
+        """Whether another film would cost more than what is left of today's budget, as far as this row knows."""
+        if self.daily_budget is None or self.budget_day != now.astimezone(UTC).date():
+            return False
+        return self.budget_used + self.price > self.daily_budget

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .adapters.base import Adapter
+from .adapters.base import OWN_RULE, Adapter
 from .adapters.fal import FalAdapter
 from .adapters.replicate import ReplicateAdapter
 from .adapters.studio import StudioAdapter
@@ -32,3 +32,15 @@ def adapter_names() -> list[str]:
 def adapter_choices() -> list[tuple[str, str]]:
     """Return (name, title) for a form field."""
     return [(name, _ADAPTERS[name].title) for name in adapter_names()]
+
+
+def content_rule(name: str) -> str:
+    """Return whose rule decides which photos the adapter called `name` takes: its own, unless it says otherwise."""
+    adapter = _ADAPTERS.get(name)
+    return name if adapter is None or adapter.content_rule == OWN_RULE else adapter.content_rule
+
+
+def same_content_rule(name: str) -> list[str]:
+    """Return the names of all adapters under the same rule, `name` among them."""
+    rule = content_rule(name)
+    return sorted({name, *(other for other in _ADAPTERS if content_rule(other) == rule)})

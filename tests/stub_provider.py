@@ -52,6 +52,13 @@ class Slow:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Hang:
+    """Make nothing, and say nothing for so many seconds."""
+
+    seconds: float
+
+
 LOSE_ANSWER = "lose the answer"  # the prediction is made, the connection breaks
 LOSE_REQUEST = "lose the request"  # nothing is made, the connection breaks just the same
 
@@ -210,7 +217,7 @@ class StubProvider:
     def take_submit(self, request: dict[str, Any]) -> tuple[Any, Prediction | None]:
         with self.lock:
             answer = self.submit_script.popleft() if self.submit_script else None
-            if isinstance(answer, Refuse) or answer == LOSE_REQUEST:
+            if isinstance(answer, Refuse | Hang) or answer == LOSE_REQUEST:
                 return answer, None
             prediction = Prediction(f"pre_{uuid.uuid4().hex[:12]}", request, self)
             self.predictions[prediction.id] = prediction
@@ -294,6 +301,10 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             if isinstance(answer, Refuse):
                 self._refuse(answer)
+                return
+            if isinstance(answer, Hang):
+                time.sleep(answer.seconds)
+                self.close_connection = True
                 return
             if isinstance(answer, Garble):
                 self._answer(202, answer.body.encode(), {"Content-Type": "text/html"})

@@ -155,7 +155,7 @@ class JobAdmin(parts.ReadOnlyAdmin):
 
     @admin.display(description="reason")
     def reason(self, job: Job) -> str:
-        return sentences.reason(job.reason_code, job.reason_subject) or "–"
+        return sentences.reason(job.reason_code, job.reason_subject, job.reason_target) or "–"
 
     @admin.display(description="photo")
     def photo(self, job: Job) -> str:

@@ -14,7 +14,7 @@ from providers.admin import ProviderAdmin
 from providers.models import ProviderConfig
 
 from .. import services
-from ..claims import WINDOW
+from ..limits import WINDOW
 from ..models import Attempt
 
 

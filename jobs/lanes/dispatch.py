@@ -1,173 +1,193 @@
-"""The dispatch lane: a job first in line goes to a provider that has a free slot.
+"""The dispatch lane: the jobs first in line go to providers that have room.
 
-The attempt and its callback token are committed with the claim, so a webhook joins by token
-even before the submit answer is stored. A POST is made once; when its answer is lost the
-attempt is `unconfirmed` and `jobs.reconcile` asks the provider before anything else is tried.
+`jobs.selection` plans who gets how many, `jobs.claims` counts and writes, `jobs.lanes.submitting` sends. The attempt
+and its callback token are committed with the claim, so a webhook joins by token even before the submit answer is
+stored. A POST is made once; when its answer is lost the attempt is `unconfirmed` and the provider is asked before
+anything else is tried.
+
+A provider that hangs holds threads for as long as its time-outs. It gets no more than THREADS_PER_PROVIDER of them,
+so that the others go on.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from dataclasses import dataclass
-from datetime import timedelta
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
 
-from django.conf import settings
 from django.db import transaction
-from django.urls import reverse
-from django.utils import timezone
 
-from providers import registry
-from providers.errors import AccountProblem, Busy, ProviderError, Rejected, Unavailable, Unconfirmed
-from providers.models import ProviderConfig
-from providers.types import PhotoTransport, ProviderEvent, SubmitRequest
+from providers.errors import AccountProblem, Busy, ProviderError, Rejected, Unconfirmed
+from providers.types import PredictionStatus
 
-from .. import claims, fallback, ingest, lifecycle, queues, storage
+from .. import claims, fallback, ingest, inquiries, lifecycle, line, queues, selection
+from ..breaker import Verdict
+from ..clock import database_now
+from ..findings import Findings
 from ..models import Attempt, Lane
 from .engine import LaneWork
+from .submitting import Fate, NotSent, Outcome, Submission, submit
 
 logger = logging.getLogger(__name__)
 
-
-class NotSent(Unavailable):
-    """Trouble of our own before the submit: the provider has no part in it."""
-
-
-@dataclass(frozen=True)
-class _Submission:
-    """An attempt and the monotonic moment after which its POST may no longer start."""
-
-    attempt: Attempt
-    start_by: float
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    attempt: Attempt
-    event: ProviderEvent | None = None
-    error: ProviderError | None = None
+THREADS_PER_PROVIDER = 64
 
 
 class DispatchLane(LaneWork):
     lane = Lane.DISPATCH
-    threads = 64
+    threads = 2 * THREADS_PER_PROVIDER
 
-    def claim(self, room: int) -> list[_Submission]:
-        submissions: list[_Submission] = []
-        now = timezone.now()
-        for provider in ProviderConfig.objects.in_order():
-            if room <= 0:
-                break
-            if provider.is_parked(now=now):
-                continue
-            attempts = claims.claim_slots(provider.id, want=room)
-            room -= len(attempts)
-            # No POST may start so late that it could outlive its lease.
-            start_by = time.monotonic() + claims.LEASE_MARGIN.total_seconds() / 2
-            submissions += [_Submission(attempt, start_by) for attempt in attempts]
+    def __init__(self) -> None:
+        self.rotation = selection.Rotation()
+        self.look_again_at: float | None = None
+        self._flying: Counter[int] = Counter()
+        self._lock = threading.Lock()
+
+    def claim(self, room: int) -> list[Submission]:
+        self.look_again_at = None
+        now = database_now()
+        wanted = line.waiting(now=now, limit=room)
+        places = selection.survey(now=now) if wanted else []
+        submissions: list[Submission] = []
+        left = {place.provider.id: self._room(place) for place in places}
+        shares = self.rotation.shares(places, wanted) if wanted else []
+        # Jobs that may not go where the plan would have them are offered to all others that have room.
+        for place, number in (*shares, *((place, wanted) for place in places)):
+            number = min(number, left[place.provider.id], wanted - len(submissions))
+            if number > 0:
+                taken = self._take(place, number)
+                left[place.provider.id] = left[place.provider.id] - len(taken) if len(taken) == number else 0
+                submissions += taken
+        if len(submissions) < room:
+            # Who is closed matters only while somebody waits.
+            closed = places if len(submissions) < wanted else []
+            moment = selection.look_again_at(closed, now=now)
+            self.look_again_at = time.monotonic() + (moment - now).total_seconds() if moment else None
         return submissions
 
-    def work(self, submission: _Submission) -> _Outcome:
-        attempt = submission.attempt
-        if time.monotonic() > submission.start_by:
-            return _Outcome(attempt, error=NotSent("the submit came too late for its lease"))
-        try:
-            request = _request_for(attempt)
-        except OSError as error:
-            return _Outcome(attempt, error=NotSent(f"photo not readable: {type(error).__name__}"))
-        if time.monotonic() > submission.start_by:
-            return _Outcome(attempt, error=NotSent("the photo came too late for its lease"))
-        try:
-            adapter = registry.adapter_for(attempt.provider.adapter)
-            return _Outcome(attempt, event=adapter.submit(attempt.provider.account(), request))
-        except ProviderError as error:
-            return _Outcome(attempt, error=error)
+    def _room(self, place: selection.Place) -> int:
+        with self._lock:
+            return min(place.room, THREADS_PER_PROVIDER - self._flying[place.provider.id])
 
-    def record(self, outcomes: list[_Outcome]) -> None:
-        with transaction.atomic():
-            for outcome in outcomes:
-                if outcome.event is not None:
-                    _record_answer(outcome.attempt, outcome.event)
-                elif outcome.error is not None:
-                    record_refusal(outcome.attempt, outcome.error)
-            queues.nudge_after_commit(Lane.DISPATCH)
+    def _take(self, place: selection.Place, number: int) -> list[Submission]:
+        attempts = claims.claim_slots(place.provider.id, want=number, cold=not place.is_awake)
+        with self._lock:
+            self._flying[place.provider.id] += len(attempts)
+        return [Submission.of(attempt, attempt.job.look) for attempt in attempts if attempt.job is not None]
 
-    def record_crash(self, item: _Submission, error: BaseException) -> None:
+    def work(self, submission: Submission) -> Outcome:
+        try:
+            return submit(submission)
+        finally:
+            with self._lock:
+                self._flying[submission.attempt.provider_id] -= 1
+
+    def record(self, outcomes: list[Outcome]) -> None:
+        record(outcomes)
+
+    def record_crash(self, item: Submission, error: BaseException) -> None:
         """Nobody knows how far a crashed submit came."""
-        lifecycle.unconfirmed(item.attempt.id, lease_token=item.attempt.lease_token)
+        lifecycle.unconfirmed(item.attempt.id, lease_token=item.attempt.lease_token, raw_error=type(error).__name__)
 
 
-def _request_for(attempt: Attempt) -> SubmitRequest:
-    """Build what the adapter is asked for; reads the photo when it travels inside the request."""
-    job = attempt.job
-    look = job.look
-    inline = attempt.provider.photo_transport == PhotoTransport.INLINE
-    photo_url = (
-        ""
-        if inline
-        # The token in the address lets an adapter find this attempt in a vendor's listing by its input.
-        else storage.signed_url(
-            job.clean_key, filename=f"{attempt.token}.jpg", now=timezone.now(), base=settings.CALLBACK_URL
+def record(outcomes: Sequence[Outcome]) -> None:
+    """Write what came of submits: first what it says of the providers, so that nobody claims there in between."""
+    _findings_of(outcomes).write()
+    now, findings = database_now(), Findings()
+    with transaction.atomic():
+        _hold(outcomes)
+        answered = [(outcome.attempt, outcome.event) for outcome in outcomes if outcome.event is not None]
+        moved = lifecycle.submitted_all(
+            [
+                lifecycle.Answer(attempt, event.prediction_id, now + attempt.provider.silence)
+                for attempt, event in answered
+            ],
+            now=now,
         )
-    )
-    return SubmitRequest(
-        reference=attempt.token,
-        look=look.slug,
-        prompt=look.prompt,
-        negative_prompt=look.negative_prompt,
-        hero_name=job.hero_name,
-        seed=str(job.id),
-        webhook_url=settings.CALLBACK_URL + reverse("webhook", args=[attempt.provider.slug, attempt.token]),
-        photo_url=photo_url,
-        photo_bytes=storage.read(job.clean_key) if inline else b"",
-    )
+        for attempt, event in answered:
+            if event.progress or event.status not in _NO_NEWS:
+                # Where a webhook was faster, what the answer says about the provider is known already.
+                news = findings if attempt.id in moved else Findings()
+                attempt.status, attempt.submitted_at = Attempt.Status.SUBMITTED, now
+                ingest.apply_event(attempt, event, now=now, findings=news)
+        for outcome in outcomes:
+            if outcome.event is None and outcome.error is not None:
+                _record_refusal(outcome, outcome.error, now=now)
+        queues.nudge_after_commit(Lane.DISPATCH)
+    findings.write()
 
 
-def _record_answer(attempt: Attempt, event: ProviderEvent) -> None:
-    now = timezone.now()
-    lifecycle.submitted(
-        attempt,
-        prediction_id=event.prediction_id,
-        lease_token=attempt.lease_token,
-        poll_at=now + attempt.provider.silence,
-        now=now,
-    )
-    fallback.provider_answered(attempt.provider_id)
-    if event.is_final or event.progress:
-        ingest.apply_event(attempt, event, now=now)
+_NO_NEWS = (PredictionStatus.QUEUED, PredictionStatus.UNKNOWN)
 
 
-def record_refusal(attempt: Attempt, error: ProviderError) -> None:
-    """Write what a failed submit means: wait, look it up, or go on elsewhere."""
-    now = timezone.now()
-    provider = attempt.provider
+def _hold(outcomes: Sequence[Outcome]) -> None:
+    """Lock the attempts in one order, as those who apply deliveries do."""
+    rows = Attempt.objects.select_for_update().filter(id__in=[outcome.attempt.id for outcome in outcomes])
+    list(rows.order_by("id").values_list("id", flat=True))
+
+
+def _findings_of(outcomes: Sequence[Outcome]) -> Findings:
+    findings = Findings()
+    for outcome in outcomes:
+        error = outcome.error
+        text = f"{type(error).__name__}: {error.detail}" if error is not None else ""
+        retry_after = error.retry_after if error is not None else None
+        findings.judge(outcome.attempt, _verdict(error), error=text, retry_after=retry_after)
+    return findings
+
+
+def _verdict(error: ProviderError | None) -> Verdict:
+    match error:
+        case None:
+            return Verdict.ANSWERED
+        case NotSent():
+            return Verdict.UNUSED
+        case Busy():
+            return Verdict.BUSY
+        case AccountProblem():
+            return Verdict.ACCOUNT
+        case Rejected():
+            return Verdict.ANSWERED
+        case _:
+            return Verdict.FAILED
+
+
+def _record_refusal(outcome: Outcome, error: ProviderError, *, now: datetime) -> None:
+    """Write what a failed submit means for its job: wait, look it up, or go on elsewhere."""
+    attempt, provider = outcome.attempt, outcome.attempt.provider
+    logger.warning("submit_failed attempt=%s provider=%s error=%s", attempt.id, provider.slug, type(error).__name__)
     if isinstance(error, Unconfirmed):
-        lifecycle.unconfirmed(attempt.id, lease_token=attempt.lease_token)
-        logger.warning("submit_unconfirmed attempt=%s provider=%s", attempt.id, provider.slug)
+        _record_lost_answer(outcome, error, now=now)
         return
     code = _code_of(error)
     if not lifecycle.attempt_failed(
         attempt, code=code, raw_error=error.detail, now=now, lease_token=attempt.lease_token
     ):
         return
-    if isinstance(error, Busy):
-        fallback.park(provider, until=now + (error.retry_after or timedelta(seconds=2)), reason="busy", now=now)
+    if code != "busy":
+        fallback.after_failure(attempt, code=code, now=now)
+    elif attempt.job_id is not None:
         lifecycle.return_to_line(
             attempt.job_id, due_at=now, now=now, reason_code="provider_busy", reason_subject=provider.title
         )
-        logger.info("provider_busy provider=%s", provider.slug)
-        return
-    if not isinstance(error, Rejected | NotSent):
-        fallback.provider_failed(
-            provider, serious=isinstance(error, AccountProblem), retry_after=error.retry_after, now=now
-        )
-    fallback.after_failure(attempt, code=code, now=now)
-    logger.warning("submit_failed attempt=%s provider=%s error=%s", attempt.id, provider.slug, type(error).__name__)
+
+
+def _record_lost_answer(outcome: Outcome, error: Unconfirmed, *, now: datetime) -> None:
+    attempt = outcome.attempt
+    if outcome.fate == Fate.NOTHING:
+        inquiries.submit_came_to_nothing(attempt, lost=True, raw_error=error.detail, now=now)
+    elif not lifecycle.unconfirmed(attempt.id, lease_token=attempt.lease_token, raw_error=error.detail):
+        return  # a webhook was faster: there is a prediction
+    elif outcome.fate == Fate.GIVEN_UP and lifecycle.attempt_timed_out(attempt, now=now):
+        fallback.after_failure(attempt, code="provider_timeout", now=now)
 
 
 def _code_of(error: ProviderError) -> str:
     if isinstance(error, Busy):
         return "busy"
     if isinstance(error, NotSent):
-        return "never_sent"
+        return lifecycle.NEVER_SENT
     return error.code if isinstance(error, Rejected) else "provider_failed"

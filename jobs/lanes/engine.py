@@ -31,6 +31,8 @@ PACE_SECONDS = 0.05
 LINGER_SECONDS = 2.0
 BUDGET_SECONDS = 20.0
 HEARTBEAT_SECONDS = 10.0
+# What PostgreSQL calls it when it had to end one of two transactions that waited for each other.
+DEADLOCK, DEADLOCK_TRIES = "40P01", 3
 # While something flies or the pump lingers it looks again this often, nudge or not.
 LOOK_SECONDS = 0.5
 
@@ -44,6 +46,8 @@ class LaneWork(ABC):
 
     lane: ClassVar[str]
     threads: ClassVar[int]
+    # Set by `claim`: the monotonic moment at which there may be work that nobody will nudge for.
+    look_again_at: float | None = None
 
     def warm_up(self) -> None:  # noqa: B027 - most lanes need none
         """Do what the first piece of work would have to wait for."""
@@ -126,11 +130,13 @@ class Pump:
                     if items:
                         idle_until = time.monotonic() + linger
                 now = time.monotonic()
+                again_at = self.work.look_again_at
+                if again_at is not None and linger > 0:
+                    # Somebody waits for a moment that is known: stay for it, as far as the budget goes.
+                    idle_until = max(idle_until, again_at + linger)
                 if not self._flying and (stopping.is_set() or now >= min(end, idle_until)):
                     return now >= end
-                landed, look = self._wait(
-                    LOOK_SECONDS if self._flying else min(LOOK_SECONDS, max(0.01, min(end, idle_until) - now))
-                )
+                landed, look = self._wait(self._patience(now, None if self._flying else min(end, idle_until)))
                 if landed:
                     self._flying -= len(landed)
                     self._record(landed)
@@ -138,6 +144,11 @@ class Pump:
         finally:
             if self.wake:
                 self.wake.listening.clear()
+
+    def _patience(self, now: float, end: float | None) -> float:
+        """Return how long to wait for something to happen before looking again."""
+        moments = [now + LOOK_SECONDS, end, self.work.look_again_at]
+        return max(0.001, min(moment for moment in moments if moment is not None) - now)
 
     def _start(self, item: Any) -> None:
         future = self.threads.submit(self.work.work, item)
@@ -176,18 +187,29 @@ class Pump:
         What is left out has its lease to lapse, as if its worker had died.
         """
         try:
-            self.work.record(outcomes)
+            self._record_through_deadlocks(outcomes)
         except (OperationalError, InterfaceError):
             raise  # the database is away: nothing can be written now
         except Exception:
             logger.exception("outcomes_not_written lane=%s count=%d", self.work.lane, len(outcomes))
             for outcome in outcomes if len(outcomes) > 1 else ():
                 try:
-                    self.work.record([outcome])
+                    self._record_through_deadlocks([outcome])
                 except (OperationalError, InterfaceError):
                     raise
                 except Exception:
                     logger.exception("outcome_not_written lane=%s", self.work.lane)
+
+    def _record_through_deadlocks(self, outcomes: list[Any]) -> None:
+        """Write outcomes, again when the database had to choose between us and somebody else's transaction."""
+        for tries_left in reversed(range(DEADLOCK_TRIES)):
+            try:
+                self.work.record(outcomes)
+                return
+            except OperationalError as error:
+                if not tries_left or getattr(error.__cause__, "sqlstate", None) != DEADLOCK:
+                    raise
+                logger.warning("deadlock lane=%s", self.work.lane)
 
     def _pace(self) -> None:
         """Sleep until PACE has passed since the last time; at once when it was longer ago."""

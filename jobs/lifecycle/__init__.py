@@ -17,7 +17,10 @@ All of them are called inside a transaction.
 """
 
 from .attempts import (
+    ANSWER_LOST,
+    NEVER_SENT,
     RESULT_LOST,
+    Answer,
     abandon_attempts,
     attempt_failed,
     attempt_news,
@@ -27,6 +30,7 @@ from .attempts import (
     owe_deletion,
     result_lost,
     submitted,
+    submitted_all,
     unconfirmed,
 )
 from .changes import (
@@ -34,6 +38,7 @@ from .changes import (
     STAGE_PROGRESS,
 )
 from .jobs import (
+    Reason,
     accept,
     cancel,
     erased,
@@ -44,15 +49,20 @@ from .jobs import (
     preview_collected,
     preview_given_up,
     return_to_line,
+    seems_to_warm_up,
     start_preparing,
     succeed,
-    take_for_attempt,
+    take_for_attempts,
 )
 
 __all__ = [
+    "ANSWER_LOST",
+    "NEVER_SENT",
     "RENDERING_SPAN",
     "RESULT_LOST",
     "STAGE_PROGRESS",
+    "Answer",
+    "Reason",
     "abandon_attempts",
     "accept",
     "attempt_failed",
@@ -71,9 +81,11 @@ __all__ = [
     "preview_given_up",
     "result_lost",
     "return_to_line",
+    "seems_to_warm_up",
     "start_preparing",
     "submitted",
+    "submitted_all",
     "succeed",
-    "take_for_attempt",
+    "take_for_attempts",
     "unconfirmed",
 ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import models
@@ -11,47 +13,89 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Greatest
 
 from ..models import Attempt, Job, Lane
-from .changes import RENDERING_SPAN, STAGE_PROGRESS, STAGES_BEFORE, Stage, Status, change
+from .changes import RENDERING_SPAN, STAGE_PROGRESS, STAGES_BEFORE, Stage, Status, change, change_all
 
 # Of an attempt whose film was reported and could not be had: it does not win again.
 RESULT_LOST = "result_lost"
+# Of attempts whose submit surely came to nothing: the worker died before it, or a look-up found nothing after it.
+NEVER_SENT, ANSWER_LOST = "never_sent", "answer_lost"
+
+
+# Given up before their answer was known: what a late one made has to be stopped.
+_WRITTEN_OFF = Q(status__in=Attempt.GIVEN_UP) | Q(
+    status=Attempt.Status.FAILED, error_code__in=[NEVER_SENT, ANSWER_LOST]
+)
+
+
+_MOMENT = models.DateTimeField()
+
+
+class Answer(NamedTuple):
+    """What a provider calls our prediction, and when to ask after it."""
+
+    attempt: Attempt
+    prediction_id: str
+    poll_at: datetime
 
 
 def submitted(attempt: Attempt, *, prediction_id: str, lease_token: str, poll_at: datetime, now: datetime) -> bool:
     """Store what the provider calls our prediction. A webhook that was faster keeps its status."""
-    mine = Attempt.objects.filter(id=attempt.id, lease_token=lease_token)
-    mine.filter(prediction_id=None).update(prediction_id=prediction_id)
-    mine.filter(answered_at=None).update(answered_at=now)
-    moved = mine.filter(status__in=[Attempt.Status.SUBMITTING, Attempt.Status.UNCONFIRMED]).update(
-        status=Attempt.Status.SUBMITTED, submitted_at=now, heard_at=now, poll_at=poll_at
+    if attempt.lease_token != lease_token:
+        return False
+    return bool(submitted_all([Answer(attempt, prediction_id, poll_at)], now=now))
+
+
+def submitted_all(answers: Sequence[Answer], *, now: datetime) -> set[int]:
+    """Store many answers to submits at once; return the ids of the attempts that moved on by them."""
+    moved = [answer.attempt for answer in answers if _take_answer(answer, now=now)]
+    change_all(
+        {
+            attempt.job_id: {"attempt": attempt.number, "provider": attempt.provider.slug}
+            for attempt in moved
+            if attempt.job_id
+        },
+        Q(status=Status.PROCESSING, lane="", stage=Stage.WAITING_FOR_SLOT),
+        "submitted",
+        now,
+        stage=Stage.SUBMITTED,
     )
-    if moved:
-        change(
-            attempt.job_id,
-            Q(status=Status.PROCESSING, lane="", stage=Stage.WAITING_FOR_SLOT),
-            "submitted",
-            now,
-            {"attempt": attempt.number, "provider": attempt.provider.slug},
-            stage=Stage.SUBMITTED,
-        )
-    else:
-        # Given up while the submit was under way: what it made has to be stopped, or forgotten with its job.
-        given_up = Q(status__in=Attempt.GIVEN_UP) | Q(status=Attempt.Status.FAILED, error_code="never_sent")
-        is_erased = Job.objects.filter(id=attempt.job_id, erased_at__isnull=False).exists()
-        mine.filter(given_up, errand="").update(
-            errand=Attempt.Errand.DELETE if is_erased else Attempt.Errand.CANCEL, errand_at=now, errand_tries=0
-        )
-    return bool(moved)
+    return {attempt.id for attempt in moved}
 
 
-def unconfirmed(attempt_id: int, *, lease_token: str) -> bool:
+def _take_answer(answer: Answer, *, now: datetime) -> bool:
+    attempt = answer.attempt
+    mine = Attempt.objects.filter(id=attempt.id, lease_token=attempt.lease_token)
+    if mine.filter(status__in=[Attempt.Status.SUBMITTING, Attempt.Status.UNCONFIRMED]).update(
+        status=Attempt.Status.SUBMITTED,
+        prediction_id=Coalesce(F("prediction_id"), Value(answer.prediction_id, output_field=models.CharField())),
+        answered_at=Coalesce(F("answered_at"), Value(now)),
+        submitted_at=now,
+        heard_at=now,
+        poll_at=answer.poll_at,
+        error_code="",
+    ):
+        return True
+    mine.filter(prediction_id=None).update(prediction_id=answer.prediction_id)
+    mine.filter(answered_at=None).update(answered_at=now)
+    # Given up while the submit was under way: what it made has to be stopped, or forgotten with its job.
+    is_erased = Job.objects.filter(id=attempt.job_id, erased_at__isnull=False).exists()
+    mine.filter(_WRITTEN_OFF).exclude(errand=Attempt.Errand.DELETE).update(
+        errand=Attempt.Errand.DELETE if is_erased else Attempt.Errand.CANCEL, errand_at=now, errand_tries=0
+    )
+    return False
+
+
+def unconfirmed(attempt_id: int, *, lease_token: str, raw_error: str = "") -> bool:
     """The answer to a submit was lost: keep the slot until it is known whether a prediction exists.
 
     The call counts against the provider's limit as if it arrived at the last moment, the lease's end.
     """
     return bool(
         Attempt.objects.filter(id=attempt_id, lease_token=lease_token, status=Attempt.Status.SUBMITTING).update(
-            status=Attempt.Status.UNCONFIRMED, answered_at=F("lease_until")
+            status=Attempt.Status.UNCONFIRMED,
+            answered_at=F("lease_until"),
+            error_code=ANSWER_LOST,
+            raw_error=raw_error[:4000],
         )
     )
 
@@ -67,6 +111,8 @@ def attempt_news(
         answered_at=Coalesce(F("answered_at"), Value(now)),
         heard_at=now,
         poll_at=poll_at,
+        error_code="",
+        first_sign_at=Coalesce(F("first_sign_at"), Value(now if stage == Stage.RENDERING else None, _MOMENT)),
         progress=Greatest(F("progress"), Value(progress, output_field=models.FloatField())),
     )
     if not changed:
@@ -86,15 +132,17 @@ def attempt_news(
     )
 
 
-def attempt_succeeded(attempt: Attempt, *, prediction_id: str, video_url: str, now: datetime) -> bool:
+def attempt_succeeded(
+    attempt: Attempt, *, prediction_id: str, video_url: str, now: datetime, cost: Decimal | None = None
+) -> bool:
     """Book a finished prediction. The first one wins the job; a later one is superseded.
 
     Return whether this one won. A late success of an attempt that was given up still wins
-    as long as the job is open.
+    as long as the job is open. Either way it costs what the provider says, or its price.
     """
     late = [Attempt.Status.TIMED_OUT, Attempt.Status.FAILED, Attempt.Status.CANCELED]
     mine = Attempt.objects.filter(id=attempt.id, status__in=[*Attempt.OPEN, *late]).exclude(error_code=RESULT_LOST)
-    if not mine.exists():
+    if not mine.select_for_update().values_list("id", flat=True).first():
         return False
     wins = not Attempt.objects.filter(job_id=attempt.job_id, status=Attempt.Status.SUCCEEDED).exists()
     wins = wins and change(
@@ -117,11 +165,13 @@ def attempt_succeeded(attempt: Attempt, *, prediction_id: str, video_url: str, n
         prediction_id=Coalesce(F("prediction_id"), Value(prediction_id or None, output_field=models.CharField())),
         answered_at=Coalesce(F("answered_at"), Value(now)),
         submitted_at=Coalesce(F("submitted_at"), Value(now)),
+        first_sign_at=Coalesce(F("first_sign_at"), Value(now)),
+        first_frame_at=Coalesce(F("first_frame_at"), Value(now)),
         finished_at=now,
         heard_at=now,
         video_url=video_url if wins else "",
         progress=1.0,
-        cost=attempt.provider.price,
+        cost=attempt.provider.price if cost is None else cost,
         error_code="",
         errand="" if wins else Attempt.Errand.DELETE,
         errand_at=None if wins else now,
@@ -139,8 +189,14 @@ def attempt_failed(
     now: datetime,
     lease_token: str | None = None,
     prediction_id: str = "",
+    cost: Decimal | None = None,
+    sweep_at: datetime | None = None,
 ) -> bool:
-    """End an attempt that brought no film and free its slot. The job is not touched."""
+    """End an attempt that brought no film and free its slot. The job is not touched.
+
+    It costs nothing unless the provider says so. With `sweep_at` the provider is asked once more then,
+    and what came into being after all is stopped.
+    """
     guard = Q(status__in=Attempt.OPEN)
     if lease_token is not None:
         guard &= Q(lease_token=lease_token, status__in=[Attempt.Status.SUBMITTING, Attempt.Status.UNCONFIRMED])
@@ -153,15 +209,18 @@ def attempt_failed(
         heard_at=now,
         error_code=code,
         raw_error=raw_error[:4000],
+        cost=cost or 0,
+        **({"errand": Attempt.Errand.CANCEL, "errand_at": sweep_at} if sweep_at else {}),
     )
     if not changed:
         # Given up before: now the provider has confirmed that nothing runs any more.
-        Attempt.objects.filter(id=attempt.id, slot_held=True).exclude(status__in=Attempt.OPEN).update(slot_held=False)
+        ended = Attempt.objects.filter(id=attempt.id, status__in=Attempt.GIVEN_UP, slot_held=True)
+        ended.update(slot_held=False, cost=cost or 0)
     return bool(changed)
 
 
 def attempt_timed_out(attempt: Attempt, *, now: datetime) -> bool:
-    """Give an attempt up. It keeps its slot until the provider has been told to stop."""
+    """Give an attempt up. It keeps its slot, and its price, until the provider has been told to stop."""
     return bool(
         Attempt.objects.filter(id=attempt.id, status__in=Attempt.OPEN).update(
             status=Attempt.Status.TIMED_OUT,
@@ -201,12 +260,23 @@ def owe_deletion(job_id: UUID, *, now: datetime) -> int:
 
     That includes submits whose answer never came; only a refused one surely left nothing there.
     """
-    rows = Attempt.objects.filter(job_id=job_id).exclude(prediction_id=None, status=Attempt.Status.FAILED)
+    refused = Q(prediction_id=None, status=Attempt.Status.FAILED) & ~Q(error_code=ANSWER_LOST)
+    rows = Attempt.objects.filter(job_id=job_id).exclude(refused)
     return rows.update(errand=Attempt.Errand.DELETE, errand_at=now, errand_tries=0)
 
 
-def errand_done(attempt_ids: Iterable[int], *, errand: str) -> int:
-    """The provider has heard us: free the slot."""
-    return Attempt.objects.filter(id__in=list(attempt_ids), errand=errand).update(
-        errand="", errand_at=None, slot_held=False
-    )
+def errand_done(attempt_ids: Iterable[int], *, errand: str, heard: bool = True) -> int:
+    """Free the slot: the provider has heard us, and takes nothing for what it did not finish.
+
+    When it never answered (`heard` is false) the price stays booked.
+    """
+    rows = Attempt.objects.filter(id__in=list(attempt_ids), errand=errand)
+    if heard:
+        rows.filter(status__in=Attempt.GIVEN_UP, slot_held=True).update(cost=0)
+    return rows.update(errand="", errand_at=None, slot_held=False)
+
+
+def hold_attempts(job_id: UUID) -> None:
+    """Lock the open attempts of a job before the job itself, which is the order news come in."""
+    rows = Attempt.objects.select_for_update().filter(job_id=job_id, status__in=Attempt.OPEN).order_by("id")
+    list(rows.values_list("id", flat=True))

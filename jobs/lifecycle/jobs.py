@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
 
-from .. import signals
+from .. import line, signals
 from ..models import Attempt, Job, JobEvent, Lane
-from .attempts import abandon_attempts
-from .changes import Stage, Status, change
+from .attempts import abandon_attempts, hold_attempts
+from .changes import Stage, Status, change, change_all
+
+
+class Reason(NamedTuple):
+    """Why the time range moved, as `jobs.sentences` words it: from whom, and to whom."""
+
+    code: str = ""
+    subject: str = ""
+    target: str = ""
 
 
 def accept(job: Job, *, now: datetime) -> None:
-    """Store a new job with its first event."""
+    """Store a new job with its first event, at its owner's next place in the line."""
     job.status, job.stage, job.seq = Status.QUEUED, Stage.ACCEPTED, 1
+    job.turn_at = line.next_turn(job.owner, now=now)
     job.save(force_insert=True)
     JobEvent.objects.create(job_id=job.id, seq=1, kind="accepted", at=now, data={"look": job.look.slug})
     signals.announce(job.id)
@@ -62,21 +73,28 @@ def fail_photo(job_id: UUID, *, lease_token: str, code: str, now: datetime) -> b
     )
 
 
-def take_for_attempt(job: Job, attempt: Attempt, *, now: datetime) -> bool:
-    """Take a job out of the line for the attempt made in the same transaction."""
-    changed = change(
-        job.id,
-        Q(lane=Lane.DISPATCH, due_at__lte=now, status__in=Job.OPEN),
-        "dispatching",
-        now,
-        {"attempt": attempt.number, "provider": attempt.provider.slug},
-        status=Status.PROCESSING,
-        lane="",
-        lease_token="",
-    )
-    if changed:
-        attempt.save(force_insert=True)
-    return changed
+def take_for_attempts(attempts: Sequence[Attempt], *, reasons: Mapping[UUID, Reason], now: datetime) -> None:
+    """Take jobs out of the line, each for the attempt made for it, in the transaction that has locked them.
+
+    `reasons` says why the time range moved, where the choice of the provider has something to do with it.
+    """
+    events = {
+        attempt.job_id: {"attempt": attempt.number, "provider": attempt.provider.slug}
+        | ({"kind": attempt.kind} if attempt.kind != Attempt.Kind.FIRST else {})
+        for attempt in attempts
+    }
+    guard = Q(lane=Lane.DISPATCH, due_at__lte=now, status__in=Job.OPEN)
+    taken = change_all(events, guard, "dispatching", now, status=Status.PROCESSING, lane="", lease_token="")
+    if len(taken) != len(attempts):
+        raise RuntimeError("a job that was locked for its attempt has changed")
+    Attempt.objects.bulk_create(attempts)
+    by_reason: dict[Reason, list[UUID]] = {}
+    for job_id, reason in reasons.items():
+        by_reason.setdefault(reason, []).append(job_id)
+    for reason, job_ids in by_reason.items():
+        Job.objects.filter(id__in=job_ids).update(
+            reason_code=reason.code, reason_subject=reason.subject, reason_target=reason.target
+        )
 
 
 def return_to_line(
@@ -97,6 +115,7 @@ def return_to_line(
         winner=None,
         reason_code=reason_code,
         reason_subject=reason_subject,
+        reason_target="",
     )
 
 
@@ -132,6 +151,18 @@ def preview_given_up(job_id: UUID, *, lease_token: str) -> bool:
     return bool(Job.objects.filter(guard, id=job_id).update(lane="", lease_token="", lane_tries=0))
 
 
+def seems_to_warm_up(attempt: Attempt, *, now: datetime) -> bool:
+    """Say that a model is being woken, of which its provider says nothing."""
+    return change(
+        attempt.job_id,
+        Q(status=Status.PROCESSING, stage=Stage.SUBMITTED, winner=None),
+        "progress",
+        now,
+        {"attempt": attempt.number, "stage": Stage.WARMING_UP, "guessed": True},
+        stage=Stage.WARMING_UP,
+    )
+
+
 def succeed(
     job_id: UUID,
     *,
@@ -162,11 +193,13 @@ def succeed(
         first_frame_at=Coalesce(F("first_frame_at"), Value(now)),
         reason_code="",
         reason_subject="",
+        reason_target="",
     )
 
 
 def fail(job_id: UUID, *, code: str, now: datetime, guard: Q | None = None) -> bool:
     """End a job that cannot become a film, with the reason its owner will read."""
+    hold_attempts(job_id)
     changed = change(
         job_id,
         Q(status__in=Job.OPEN) & (guard or Q()),
@@ -188,6 +221,7 @@ def fail(job_id: UUID, *, code: str, now: datetime, guard: Q | None = None) -> b
 
 def cancel(job_id: UUID, *, now: datetime, by: str) -> bool:
     """End a job because somebody no longer wants it; its predictions are told to stop."""
+    hold_attempts(job_id)
     changed = change(
         job_id,
         Q(status__in=Job.OPEN),

@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 from .. import signatures
 from ..types import Account, PhotoTransport, Preset, ProviderEvent, SubmitRequest
 
+OWN_RULE = "own"
+
 
 class Adapter(ABC):
     """Speaks to one vendor over HTTP and nothing else: no database, no settings, no clock of its own.
@@ -23,7 +25,7 @@ class Adapter(ABC):
     photo_transports: ClassVar[frozenset[PhotoTransport]]
     can_look_up: ClassVar[bool] = False
     # Who decides which photos are acceptable. A photo refused under one rule is not tried again under the same one.
-    content_rule: ClassVar[str] = "own"
+    content_rule: ClassVar[str] = OWN_RULE
     # Where the vendor's films lie: host names, `*.host` for any name below it. Staff may replace them.
     default_result_hosts: ClassVar[tuple[str, ...]] = ()
     default_base_url: ClassVar[str] = ""
@@ -40,6 +42,8 @@ class Adapter(ABC):
     can_delete: ClassVar[bool] = True
     # The headers that prove a delivery, kept with it as evidence.
     webhook_headers: ClassVar[tuple[str, ...]] = ("webhook-id", "webhook-timestamp", "webhook-signature")
+    # Whether it is our own machine: as the last resort it is introduced as such.
+    is_ours: ClassVar[bool] = False
 
     def upload(self, account: Account, request: SubmitRequest) -> SubmitRequest:
         """Bring `request.photo_bytes` to the vendor and return the request with its `photo_url`.
@@ -55,6 +59,14 @@ class Adapter(ABC):
         Only with `can_learn_secrets`. Called in the background, never while a webhook waits.
         """
         raise NotImplementedError(f"{self.name} does not tell its secrets")
+
+    def keep_warm_request(self, account: Account, request: SubmitRequest) -> tuple[Account, SubmitRequest]:
+        """Return what to submit when nothing but keeping the model awake is wanted.
+
+        Only with `can_keep_warm`. `request` holds a sample photo by the account's transport; make the film as
+        small as the vendor allows, by other parameters in the account or other words in the request.
+        """
+        return account, request
 
     @abstractmethod
     def submit(self, account: Account, request: SubmitRequest) -> ProviderEvent:

@@ -35,6 +35,7 @@ class StudioAdapter(Adapter):
     title = "Studio"
     photo_transports = frozenset({PhotoTransport.INLINE, PhotoTransport.URL})
     can_look_up = True
+    is_ours = True
 
     def submit(self, account: Account, request: SubmitRequest) -> ProviderEvent:
         order: dict[str, Any] = {

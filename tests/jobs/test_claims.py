@@ -39,7 +39,7 @@ def in_threads(number, work):
 
 def test_a_claim_takes_the_oldest_first(db):
     now = timezone.now()
-    jobs = [factories.make_job(now=now - timedelta(seconds=age)) for age in (1, 3, 2)]
+    jobs = [factories.make_job(now=now - timedelta(seconds=age), owner=f"v:{age}") for age in (1, 3, 2)]
     claim = claims.claim_lane(Lane.PREPARE, limit=2, lease=timedelta(minutes=1))
     assert {job.id for job in claim.jobs} == {jobs[1].id, jobs[2].id}
 

@@ -87,7 +87,7 @@ def test_a_film_that_is_gone_or_no_film_is_made_anew(path, provider, stub, work)
     job = factories.reload(job)
     assert (job.status, job.lane, job.winner_id, job.video_key) == ("processing", Lane.DISPATCH, None, "")
     assert factories.stored_files() == [job.clean_key]
-    assert ProviderConfig.objects.get().consecutive_failures == 1
+    assert ProviderConfig.objects.get().spoiled_films == 1
     factories.is_consistent(job.id)
 
 

@@ -8,7 +8,7 @@ from jobs.lanes.dispatch import DispatchLane
 from jobs.models import Attempt, Job, Lane
 from providers.models import ProviderConfig
 from tests import factories
-from tests.stub_provider import LOSE_ANSWER, LOSE_REQUEST, Garble, Refuse, Slow
+from tests.stub_provider import LOSE_ANSWER, LOSE_REQUEST, Garble, Hang, Refuse, Slow
 
 pytestmark = pytest.mark.django_db
 
@@ -96,14 +96,27 @@ def test_a_finished_film_does_not_undo_a_request_to_wait(provider, stub, work, d
     assert _parked_for(provider) > 20
 
 
-def test_a_lost_answer_is_looked_up_and_the_prediction_adopted(provider, stub, work, ask):
+def test_a_lost_answer_is_looked_up_at_once_and_the_prediction_adopted(provider, stub, work):
     job = factories.make_waiting_job()
     stub.next_submits(LOSE_ANSWER)
     work(Lane.DISPATCH)
     attempt = _attempt(job)
+    assert (attempt.status, attempt.prediction_id, attempt.slot_held) == ("submitted", stub.only.id, True)
+    assert stub.count(f"GET /v1/predictions?reference={attempt.token}") == 1
+    assert ProviderConfig.objects.get().consecutive_failures == 1, "an answer was lost all the same"
+    factories.is_consistent(job.id)
+
+
+def test_a_prediction_that_shows_only_later_is_found_after_the_lease(provider, stub, work, ask):
+    job = factories.make_waiting_job()
+    stub.next_submits(LOSE_ANSWER)
+    stub.hide_from_listing = True
+    work(Lane.DISPATCH)
+    attempt = _attempt(job)
     assert (attempt.status, attempt.slot_held) == ("unconfirmed", True)
+    stub.hide_from_listing = False
     ask()
-    assert stub.count("GET *") == 0, "the POST could still arrive"
+    assert stub.count("GET *") == 1, "the connection broke off early: the POST could still arrive"
     ask(later=timedelta(seconds=30))
     attempt.refresh_from_db()
     assert (attempt.status, attempt.prediction_id) == ("running", stub.only.id)
@@ -116,6 +129,7 @@ def test_a_lost_request_is_looked_up_and_sent_exactly_once_more(provider, stub, 
     job = factories.make_waiting_job()
     stub.next_submits(LOSE_REQUEST)
     work(Lane.DISPATCH)
+    assert stub.submits() == 1
     for _ in range(3):
         ask(later=timedelta(seconds=30))
     assert factories.reload(job).reason_code == "answer_lost"
@@ -128,9 +142,10 @@ def test_a_lost_request_is_looked_up_and_sent_exactly_once_more(provider, stub, 
 
 def test_while_the_look_up_fails_nothing_else_is_tried(provider, stub, work, ask):
     job = factories.make_waiting_job()
+    factories.make_provider(stub.url, slug="other", order=200)
     stub.next_submits(LOSE_ANSWER)
+    stub.next_calls(Refuse(500), Refuse(500), Garble("[]"), Refuse(503))
     work(Lane.DISPATCH)
-    stub.next_calls(Refuse(500), Garble("[]"), Refuse(503))
     for _ in range(3):
         ask(later=timedelta(seconds=30))
         Attempt.objects.update(lease_until=timezone.now())
@@ -147,17 +162,66 @@ def test_while_the_look_up_fails_nothing_else_is_tried(provider, stub, work, ask
 def test_an_answer_that_says_nothing_for_sure_is_unconfirmed(answer, provider, stub, work):
     job = factories.make_waiting_job()
     stub.next_submits(answer)
+    stub.hide_from_listing = True
     work(Lane.DISPATCH)
     assert _attempt(job).status == "unconfirmed"
     assert factories.reload(job).lane == ""
 
 
-def test_an_answer_that_is_too_slow_is_unconfirmed(stub, work, ask, db):
-    factories.make_provider(stub.url, connect_timeout=timedelta(seconds=0.3), submit_timeout=timedelta(seconds=0.3))
+IMPATIENT = {"connect_timeout": timedelta(seconds=0.3), "submit_timeout": timedelta(seconds=0.3)}
+
+
+def test_an_answer_that_is_too_slow_is_looked_up_and_adopted(stub, work, db):
+    factories.make_provider(stub.url, **IMPATIENT)
     job = factories.make_waiting_job()
     stub.next_submits(Slow(1.0))
     work(Lane.DISPATCH)
-    assert _attempt(job).status == "unconfirmed"
+    assert (_attempt(job).status, _attempt(job).prediction_id) == ("submitted", stub.only.id)
+
+
+def test_a_provider_that_hangs_is_replaced_as_soon_as_its_time_is_up(stub, work, db):
+    factories.make_provider(stub.url, slug="hangs", title="HangCloud", **IMPATIENT)
+    other = factories.make_provider(stub.url, slug="other", title="OtherCloud", order=200)
+    job = factories.make_waiting_job()
+    stub.next_submits(Hang(1.0))
+    work(Lane.DISPATCH)
+    first, second = job.attempts.order_by("number")
+    assert (first.status, first.error_code, first.slot_held) == ("failed", "answer_lost", False)
+    assert (second.status, second.provider_id, second.kind) == ("submitted", other.id, "fallback")
+    job = factories.reload(job)
+    assert (job.reason_code, job.reason_subject, job.reason_target) == ("moved_lost", "HangCloud", "OtherCloud")
+    factories.is_consistent(job.id)
+
+
+def test_what_came_of_a_hanging_submit_after_all_is_stopped(stub, work, ask, db):
+    factories.make_provider(stub.url, slug="hangs", **IMPATIENT)
+    factories.make_provider(stub.url, slug="other", order=200)
+    job = factories.make_waiting_job()
+    stub.hide_from_listing = True
+    stub.next_submits(Slow(1.0))
+    work(Lane.DISPATCH)
+    assert [attempt.status for attempt in job.attempts.all()] == ["failed", "submitted"]
+    stub.hide_from_listing = False
+    ask(later=timedelta(seconds=30))
+    assert stub.predictions and not any(one.canceled for one in stub.predictions.values())
+    ask(later=timedelta(seconds=61))
+    late, replacement = stub.predictions.values()
+    assert (late.canceled, replacement.canceled) == (1, 0)
+    factories.is_consistent(job.id)
+
+
+@pytest.mark.parametrize("accepts", [False, True])
+def test_without_a_look_up_a_hanging_submit_is_replaced_only_at_staffs_risk(accepts, stub, work, monkeypatch, db):
+    monkeypatch.setattr("providers.adapters.studio.StudioAdapter.can_look_up", False)
+    factories.make_provider(stub.url, slug="hangs", accepts_double_payment_risk=accepts, **IMPATIENT)
+    factories.make_provider(stub.url, slug="other", order=200)
+    job = factories.make_waiting_job()
+    stub.next_submits(Hang(1.0))
+    work(Lane.DISPATCH)
+    statuses = [(attempt.status, attempt.slot_held) for attempt in job.attempts.order_by("number")]
+    replaced, waits = [("timed_out", True), ("submitted", True)], [("unconfirmed", True)]
+    assert statuses == (replaced if accepts else waits)
+    factories.is_consistent(job.id)
 
 
 @pytest.mark.parametrize("answer", [Refuse(503), Refuse(503, retry_after="20")], ids=str)
@@ -179,25 +243,29 @@ def test_a_provider_that_cannot_be_reached_is_no_lost_answer(work, db):
     assert factories.reload(job).lane == Lane.DISPATCH
 
 
-def test_several_failures_in_a_row_park_a_provider(provider, stub, work):
-    factories.make_waiting_job()
+def test_several_failures_in_a_row_open_the_breaker_and_a_good_probe_closes_it(provider, stub, work):
+    job = factories.make_waiting_job()
     stub.next_submits(*[Refuse(503)] * 3)
-    for _ in range(3):
+    for _ in range(6):
         Job.objects.update(due_at=timezone.now())
         work(Lane.DISPATCH)
-    assert _parked_for(provider) > 0.5
-    ProviderConfig.objects.update(parked_until=None)
-    Job.objects.update(due_at=timezone.now())
+    row = ProviderConfig.objects.get()
+    assert (stub.submits(), row.breaker_reason, row.parked_until) == (3, "calls", None)
+    assert "HTTP 503" in row.last_error
+    ProviderConfig.objects.update(breaker_until=timezone.now())
     work(Lane.DISPATCH)
-    assert ProviderConfig.objects.get().consecutive_failures == 0
+    row = ProviderConfig.objects.get()
+    assert (row.breaker_until, row.breaker_reason, row.consecutive_failures, row.shut_at) == (None, "", 0, None)
+    assert _attempt(job).status == "submitted"
 
 
 def test_a_wrong_key_leaves_the_provider_alone_for_minutes(provider, stub, work):
     ProviderConfig.objects.filter(id=provider.id).update(api_key="wrong")
     job = factories.make_waiting_job()
     work(Lane.DISPATCH)
-    assert _parked_for(provider) > 500
-    assert ProviderConfig.objects.get().parked_reason == "account"
+    row = ProviderConfig.objects.get()
+    assert (row.breaker_until - timezone.now()).total_seconds() > 500
+    assert (row.breaker_reason, row.parked_until) == ("account", None)
     assert factories.reload(job).lane == Lane.DISPATCH
 
 

@@ -163,10 +163,10 @@ def test_a_delivery_that_cannot_be_applied_holds_nobody_up(job, stub, deliver, w
     deliver(broken)
     original = ingest.apply_event
 
-    def apply(attempt, event, *, now):
+    def apply(attempt, event, **others):
         if event.progress == 0.5:
             Job.objects.filter(id=attempt.job_id).update(progress=7)  # the database refuses it
-        original(attempt, event, now=now)
+        original(attempt, event, **others)
 
     monkeypatch.setattr(ingest, "apply_event", apply)
     deliver(stub.delivery(stub.only.complete()))

@@ -1,0 +1,174 @@
+"""One submit, from the photo to what is known afterwards. Runs in a thread, without the database.
+
+    photo ─► upload (where the vendor wants one) ─► POST, once ─► answered | refused | lost
+                                                                               │ asked for at once
+                                                            found: adopted ◄───┴───► nothing there
+
+**When the answer is lost** the vendor is asked right here, LISTING_DELAY after the end of the call, whether a
+prediction came of it. One that is found is adopted, however soon. That there is *none* is believed only when the
+whole `submit_timeout` has passed since the POST: a vendor that would have made something of it has had all the time
+we ever give. Then the job goes on to the next provider, within a second of the time-out, and the silent one is
+asked once more a minute later (`inquiries.SWEEP_AFTER`) to stop what came of it after all: that is the one case
+in which two films may be paid for, and the second answer is superseded. When the connection broke off early the
+attempt stays unconfirmed and `jobs.inquiries` asks again after the lease. So it does for a worker that died: nobody
+saw its POST end, so only the lease says when it can no longer arrive.
+
+A vendor without look-up that times out keeps the attempt until its deadline; where staff accept the risk of paying
+twice the job goes on at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.staticfiles import finders
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils import timezone
+
+from providers import registry
+from providers.adapters.base import Adapter
+from providers.errors import ProviderError, Unavailable, Unconfirmed
+from providers.types import Account, PhotoTransport, ProviderEvent, SubmitRequest
+
+from .. import claims, storage
+from ..models import Attempt, Look
+
+LISTING_DELAY = 0.4
+# A look-up in here holds up a thread; one that takes longer is left to `jobs.inquiries`.
+LOOK_UP_SECONDS = 3.0
+# The clocks of a time-out and of ours differ by a little.
+TIMED_OUT_SHARE = 0.95
+SAMPLE_PHOTO = "img/before.jpg"
+
+
+class NotSent(Unavailable):
+    """Trouble of our own before the submit: the provider has no part in it."""
+
+
+class Fate(StrEnum):
+    """What to make of a submit whose answer was lost."""
+
+    UNKNOWN = "unknown"  # ask again later
+    NOTHING = "nothing"  # the vendor has surely made nothing of it
+    GIVEN_UP = "given up"  # not known, and staff accept the risk
+
+
+@dataclass(frozen=True)
+class Submission:
+    """An attempt, its look, and the monotonic moment after which its POST may no longer start."""
+
+    attempt: Attempt
+    look: Look
+    start_by: float
+
+    @classmethod
+    def of(cls, attempt: Attempt, look: Look) -> Submission:
+        """Return a submission of an attempt that was claimed just now."""
+        return cls(attempt, look, time.monotonic() + claims.may_start_for(attempt.provider).total_seconds())
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a submission: an event, or an error and what to make of it."""
+
+    attempt: Attempt
+    event: ProviderEvent | None = None
+    error: ProviderError | None = None
+    fate: Fate = Fate.UNKNOWN
+
+
+def submit(submission: Submission) -> Outcome:
+    """Send an attempt to its provider, once, and find out what came of it."""
+    attempt = submission.attempt
+    account = attempt.provider.account()
+    try:
+        adapter = registry.adapter_for(attempt.provider.adapter)
+        _check_time(submission, "the submit")
+        request = _request_for(attempt, submission.look)
+        if attempt.provider.photo_transport == PhotoTransport.UPLOAD:
+            request = _upload(adapter, account, request)
+        if attempt.job_id is None:
+            account, request = adapter.keep_warm_request(account, request)
+        _check_time(submission, "the photo")
+    except KeyError:
+        return Outcome(attempt, error=NotSent(f"there is no adapter {attempt.provider.adapter}"))
+    except (OSError, ValueError) as error:
+        return Outcome(attempt, error=NotSent(f"photo not readable: {type(error).__name__}"))
+    except ProviderError as error:
+        return Outcome(attempt, error=error)
+    started = time.monotonic()
+    try:
+        return Outcome(attempt, event=adapter.submit(account, request))
+    except Unconfirmed as error:
+        timed_out = time.monotonic() - started >= TIMED_OUT_SHARE * account.read_seconds
+        return _look_up(adapter, account, Outcome(attempt, error=error), timed_out=timed_out)
+    except ProviderError as error:
+        return Outcome(attempt, error=error)
+
+
+def _look_up(adapter: Adapter, account: Account, lost: Outcome, *, timed_out: bool) -> Outcome:
+    if not adapter.can_look_up:
+        risks = timed_out and lost.attempt.provider.accepts_double_payment_risk
+        return dataclasses.replace(lost, fate=Fate.GIVEN_UP) if risks else lost
+    time.sleep(LISTING_DELAY)
+    quick = dataclasses.replace(account, read_seconds=min(account.read_seconds, LOOK_UP_SECONDS))
+    try:
+        found = adapter.find(quick, lost.attempt.token)
+    except ProviderError:
+        return lost
+    if found is not None:
+        return dataclasses.replace(lost, event=found)
+    return dataclasses.replace(lost, fate=Fate.NOTHING) if timed_out else lost
+
+
+def _check_time(submission: Submission, what: str) -> None:
+    if time.monotonic() > submission.start_by:
+        raise NotSent(f"{what} came too late for its lease")
+
+
+def _upload(adapter: Adapter, account: Account, request: SubmitRequest) -> SubmitRequest:
+    """Bring the photo to the vendor. Nothing is made there by that, so nothing can be unconfirmed."""
+    seconds = min(account.read_seconds, claims.UPLOAD_ALLOWANCE.total_seconds())
+    try:
+        return adapter.upload(dataclasses.replace(account, read_seconds=seconds), request)
+    except Unconfirmed as error:
+        raise Unavailable(f"the upload broke off: {error.detail}") from error
+
+
+def _request_for(attempt: Attempt, look: Look) -> SubmitRequest:
+    """Build what the adapter is asked for; reads the photo when it travels with the request."""
+    job, by_address = attempt.job, attempt.provider.photo_transport == PhotoTransport.URL
+    return SubmitRequest(
+        reference=attempt.token,
+        look=look.slug,
+        prompt=look.prompt,
+        negative_prompt=look.negative_prompt,
+        hero_name=job.hero_name if job else "",
+        seed=str(job.id) if job else attempt.token,
+        webhook_url=settings.CALLBACK_URL + reverse("webhook", args=[attempt.provider.slug, attempt.token]),
+        photo_url=_photo_url(attempt) if by_address else "",
+        photo_bytes=b"" if by_address else _photo(attempt),
+    )
+
+
+def _photo_url(attempt: Attempt) -> str:
+    if attempt.job is None:
+        return settings.CALLBACK_URL + static(SAMPLE_PHOTO)
+    key = attempt.job.clean_key
+    # The token in the address lets an adapter find this attempt in a vendor's listing by its input.
+    return storage.signed_url(key, filename=f"{attempt.token}.jpg", now=timezone.now(), base=settings.CALLBACK_URL)
+
+
+def _photo(attempt: Attempt) -> bytes:
+    if attempt.job is not None:
+        return storage.read(attempt.job.clean_key)
+    path = finders.find(SAMPLE_PHOTO)
+    if not path:
+        raise FileNotFoundError(SAMPLE_PHOTO)
+    return Path(path).read_bytes()

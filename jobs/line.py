@@ -1,0 +1,178 @@
+"""The line: who is next, where each job may go, and how often it may be tried again.
+
+**Order.** Higher priority first, then `turn_at`. A job's turn is given once, when it is accepted: now,
+or TURN_SPACING after the last turn of the same owner's open jobs, whichever is later (start-time
+fair queueing with the wall clock as virtual time). Somebody who sends fifty photos at once has
+one place in the line every TURN_SPACING and others pass between; while places are free nobody
+waits for a turn, since the order decides only who goes first. It costs one look into a small index
+at the door, and nothing per look afterwards, however long the line is. A job that comes back after
+a failed attempt keeps its turn.
+
+**Where.** Not to a provider that failed the job while another one that is open has not, and never
+to one whose content rule has refused the photo already.
+
+**How often.** Providers that fail must not get more calls because they fail. A *retry* (the same
+provider again) is allowed for at most RETRY_SHARE of the first tries of the last minute, all
+providers together, and RETRY_FLOOR a minute so that a quiet hour still retries; what is beyond
+waits in the line. A *fallback* (a provider that has not failed this job) is not counted: it
+brings no ailing provider more load, is bounded by the number of providers, each of which keeps
+its own limits and breaker, and is what a person with one failed try is owed. A call that was
+refused as busy, or that never left, is neither.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+
+from providers import registry
+from providers.models import ProviderConfig
+
+from .models import Attempt, Job, Lane
+
+TURN_SPACING = timedelta(seconds=30)
+
+RETRY_WINDOW = timedelta(seconds=60)
+RETRY_SHARE = 0.2
+RETRY_FLOOR = 5
+# A retry beyond the budget looks again after a random time up to this.
+RETRY_WAIT = timedelta(seconds=5)
+
+IN_LINE = (Job.Stage.ACCEPTED, Job.Stage.PREPARING, Job.Stage.WAITING_FOR_SLOT)
+
+PHOTO_REFUSED = "photo_refused"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A job whose turn it is, and what its next attempt will be to it."""
+
+    job: Job
+    number: int
+    kind: str
+
+
+def next_turn(owner: str, *, now: datetime) -> datetime:
+    """Return the place in the line that the owner's next job gets."""
+    turns = Job.objects.filter(owner=owner, status__in=Job.OPEN).order_by("-turn_at")
+    last = turns.values_list("turn_at", flat=True).first()
+    return max(now, last + TURN_SPACING) if last else now
+
+
+def standing() -> QuerySet[Job]:
+    """Return the jobs that wait for a provider or for what comes before one."""
+    return Job.objects.filter(stage__in=IN_LINE, status__in=Job.OPEN)
+
+
+def before(job: Job) -> Q:
+    """Return the condition for jobs that go before this one."""
+    return Q(priority__gt=job.priority) | Q(priority=job.priority, turn_at__lt=job.turn_at)
+
+
+def waiting(*, now: datetime, limit: int) -> int:
+    """Return how many jobs are due for a provider, counting no further than `limit`."""
+    return len(Job.objects.claimable(Lane.DISPATCH, now=now).values_list("id", flat=True)[:limit])
+
+
+def next_due_at(*, now: datetime) -> datetime | None:
+    """Return when the next job that waits out a delay is due for a provider."""
+    rows = Job.objects.filter(lane=Lane.DISPATCH, due_at__gt=now).order_by("due_at")
+    return rows.values_list("due_at", flat=True).first()
+
+
+def first_for(provider: ProviderConfig, *, others: Collection[ProviderConfig], now: datetime) -> QuerySet[Job]:
+    """Return the due jobs that may go to this provider, the first in line first.
+
+    `others` are the providers that are open besides it: what it failed is theirs first.
+    """
+    here = ~Exists(_faults().filter(provider=provider))
+    if others:
+        failed_everywhere = Q()
+        for other in others:
+            failed_everywhere &= Q(_closed_to(other))
+        here |= failed_everywhere
+    else:
+        here = Q()
+    return Job.objects.claimable(Lane.DISPATCH, now=now).filter(here).exclude(_refused_under_rule_of(provider))
+
+
+def turns(jobs: Sequence[Job], provider: ProviderConfig) -> list[Turn]:
+    """Say for each job what its attempt at this provider will be: its number and its kind."""
+    numbers: dict[UUID, int] = {}
+    failed_at: dict[UUID, set[int]] = {}
+    earlier = Attempt.objects.filter(job_id__in=[job.id for job in jobs])
+    for job_id, provider_id, number, status, code in earlier.values_list(
+        "job_id", "provider_id", "number", "status", "error_code"
+    ):
+        numbers[job_id] = max(number, numbers.get(job_id, 0))
+        if status in _ENDED_BADLY and code not in Attempt.NOT_ITS_FAULT:
+            failed_at.setdefault(job_id, set()).add(provider_id)
+    return [Turn(job, numbers.get(job.id, 0) + 1, _kind(failed_at.get(job.id, set()), provider.id)) for job in jobs]
+
+
+def _kind(failed_at: set[int], provider_id: int) -> str:
+    if not failed_at:
+        return Attempt.Kind.FIRST
+    return Attempt.Kind.RETRY if provider_id in failed_at else Attempt.Kind.FALLBACK
+
+
+def within_retry_budget(found: Sequence[Turn], *, now: datetime, chance: random.Random) -> list[Turn]:
+    """Return the turns that may be taken; a retry beyond the budget is sent to wait a little."""
+    retries = [turn for turn in found if turn.kind == Attempt.Kind.RETRY]
+    if not retries:
+        return list(found)
+    firsts = sum(turn.kind == Attempt.Kind.FIRST for turn in found)
+    allowed = {turn.job.id for turn in retries[: retries_left(now=now, more_firsts=firsts)]}
+    for turn in retries:
+        if turn.job.id not in allowed:
+            wait = RETRY_WAIT * (0.2 + 0.8 * chance.random())
+            Job.objects.filter(id=turn.job.id, lane=Lane.DISPATCH).update(due_at=now + wait)
+    return [turn for turn in found if turn.kind != Attempt.Kind.RETRY or turn.job.id in allowed]
+
+
+def retries_left(*, now: datetime, more_firsts: int = 0) -> int:
+    """Return how many retries the last minute's first tries still allow."""
+    rows = Attempt.objects.filter(
+        provider__in=list(ProviderConfig.objects.values_list("id", flat=True)),
+        claimed_at__gt=now - RETRY_WINDOW,
+        kind__in=[Attempt.Kind.FIRST, Attempt.Kind.RETRY],
+    )
+    counts = dict(rows.order_by().values_list("kind").annotate(number=Count("id")))
+    firsts = counts.get(Attempt.Kind.FIRST, 0) + more_firsts
+    return max(0, max(RETRY_FLOOR, int(firsts * RETRY_SHARE)) - counts.get(Attempt.Kind.RETRY, 0))
+
+
+def open_to(job_id: UUID, providers: Iterable[ProviderConfig]) -> tuple[list[ProviderConfig], list[ProviderConfig]]:
+    """Return the providers a job may go to at all, and those of them that have not failed it."""
+    faults = list(
+        Attempt.objects.filter(job_id=job_id, status__in=_ENDED_BADLY)
+        .exclude(error_code__in=Attempt.NOT_ITS_FAULT)
+        .values_list("provider_id", "provider__adapter", "error_code")
+    )
+    refused = {registry.content_rule(adapter) for _, adapter, code in faults if code == PHOTO_REFUSED}
+    failed_at = {provider_id for provider_id, _, _ in faults}
+    possible = [provider for provider in providers if registry.content_rule(provider.adapter) not in refused]
+    return possible, [provider for provider in possible if provider.id not in failed_at]
+
+
+_ENDED_BADLY = (Attempt.Status.FAILED, Attempt.Status.TIMED_OUT)
+
+
+def _faults() -> QuerySet[Attempt]:
+    """The attempts of a job that came to nothing through the fault of their provider."""
+    rows = Attempt.objects.filter(job=OuterRef("pk"), status__in=_ENDED_BADLY)
+    return rows.exclude(error_code__in=Attempt.NOT_ITS_FAULT)
+
+
+def _refused_under_rule_of(provider: ProviderConfig) -> Exists:
+    adapters = registry.same_content_rule(provider.adapter)
+    return Exists(_faults().filter(error_code=PHOTO_REFUSED, provider__adapter__in=adapters))
+
+
+def _closed_to(provider: ProviderConfig) -> Q:
+    return Q(Exists(_faults().filter(provider=provider))) | Q(_refused_under_rule_of(provider))
