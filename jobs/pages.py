@@ -97,7 +97,9 @@ def heroes(request: HttpRequest) -> HttpResponse:
     rows = Job.objects.visible_to(identity.owner_of(request) or "").filter(erased_at=None).select_related("look")
     jobs = list(rows[:_HEROES_SHOWN])
     places, now = eta.positions(jobs), timezone.now()
-    shown = [snapshots.snapshot(row, position=places[row.id], now=now) for row in jobs]
+    shown = [
+        {**snapshots.snapshot(row, position=places[row.id], now=now), "look_title": row.look.title} for row in jobs
+    ]
     return render(request, "pages/heroes.html", {"jobs": shown, "start_url": reverse("start")})
 
 

@@ -1,7 +1,10 @@
 """One waiting page's socket: a snapshot on connect, then every newer one.
 
-    connect ─► join the job's group ─► read the row once ─► send it when it is newer than ?after=
+    connect ─► join the job's group ─► read the row once ─► send it
     message from the group ─► forward it when it is newer than what was sent
+
+The first snapshot comes whatever ?after= says the page has: it tells the page that the line works, and places in
+the queue and signed addresses are new although the `seq` is not.
 
 Joining comes first, so no change falls between reading and listening. The layer may drop messages; the page reads
 again over HTTP. Without the layer the page gets its snapshot, and a close that makes it poll.
@@ -18,7 +21,6 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import parse_qs
 from uuid import UUID
 
 from channels.consumer import AsyncConsumer
@@ -71,7 +73,7 @@ class JobConsumer(AsyncConsumer):
         self.job_id: UUID = scope["url_route"]["kwargs"]["job_id"]
         self.group = messages.job_group(self.job_id)
         self.channel_layer, self.channel_name = get_channel_layer(), ""
-        self.sent_seq, self.frame_count = after_of(scope), 0
+        self.sent_seq, self.frame_count = -1, 0
         self.is_counted = self.is_closed = self.has_followed = False
         self.ends_at: float | None = None
         self.patience: asyncio.Timeout | None = None
@@ -85,7 +87,7 @@ class JobConsumer(AsyncConsumer):
             await self.leave()
 
     async def greet(self, headers: dict[str, str]) -> bool:
-        """Send what the page has missed; return False when the socket is closed already."""
+        """Send the present; return False when the socket is closed already."""
         if "cookie" not in headers and "authorization" not in headers:
             return await self.close(NO_SUCH_JOB)
         is_joined = _open_sockets[self.job_id] < MOST_SOCKETS_PER_JOB and await self.join()
@@ -131,7 +133,7 @@ class JobConsumer(AsyncConsumer):
             raise StopConsumer
 
     async def forward(self, seq: int, is_final: bool, text: str) -> None:
-        """Send a snapshot unless the page has it; after the last one the page may stay for a minute."""
+        """Send a snapshot unless a newer one was sent; after the last one the page may stay for a minute."""
         if is_final and self.ends_at is None:
             self.ends_at = asyncio.get_running_loop().time() + AFTER_FINAL_SECONDS
             if self.patience is not None:
@@ -191,9 +193,3 @@ class JobConsumer(AsyncConsumer):
 def headers_of(scope: dict[str, Any]) -> dict[str, str]:
     """Return the handshake's headers with lower-case names."""
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-
-
-def after_of(scope: dict[str, Any]) -> int:
-    """Return the `seq` the page says it has; -1, so that it gets any, when it says none."""
-    given = parse_qs(scope["query_string"].decode("latin-1")).get("after", [""])[0]
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else -1

@@ -5,7 +5,8 @@
                             every 15 s anyway, at once after a gap)  ────────┘
 
    The socket may be blocked, dropped or late; nothing depends on it. Snapshots with a seq that is not newer are
-   dropped; a reading over HTTP may repeat the seq, because positions move and signed links get renewed without one.
+   dropped; a reading over HTTP and a socket's first snapshot may repeat the seq, because positions move and signed
+   links get renewed without one.
    It stops by itself when the job is final or gone. */
 import { call } from "./api.js";
 
@@ -43,7 +44,8 @@ export class JobProgress {
   /** Accept a snapshot if it says something new. */
   take(job, source) {
     if (this.done) return;
-    const isNewer = job.seq > this.seq, isReread = source === "http" && job.seq === this.seq;
+    const isReading = source === "http" || (source === "socket" && !this.heard);
+    const isNewer = job.seq > this.seq, isReread = isReading && job.seq === this.seq;
     if (source === "socket" && this.heard && job.seq > this.seq + 1) this.rereadSoon();
     if (source === "http") this.checkSocket(isNewer);
     if (source === "socket") { this.heard = true; this.unheard = 0; }

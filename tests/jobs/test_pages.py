@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from jobs import lifecycle, services, storage
 from jobs.api import throttles
-from jobs.models import Job
+from jobs.models import Job, Look
 from tests import factories
 from tests.jobs.test_api_orders import order
 
@@ -114,6 +114,16 @@ def test_my_films_are_mine(api, provider):
     assert page.count("/jobs/") == page.count(str(mine.id))
     services.erase_job(mine.id, now=timezone.now())
     assert str(mine.id) not in api.get("/me/").content.decode()
+
+
+def test_my_films_say_the_name_of_their_look(api):
+    factories.make_look("chrome-samurai", title="Chrome & samurai")
+    job = job_of(api)
+    Job.objects.filter(id=job.id).update(look=Look.objects.get(slug="chrome-samurai"))
+    page = api.get("/me/").content.decode()
+    assert "<p>Chrome &amp; samurai</p>" in page
+    assert "<p>chrome-samurai" not in page.lower()
+    assert "look_title" not in api.get(f"/api/v1/jobs/{job.id}/").json()
 
 
 def test_a_shared_film_is_for_everybody_until_it_is_not(api, provider):
