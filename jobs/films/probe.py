@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import av
@@ -53,9 +51,13 @@ class _Pictures:
 
 
 def probe(path: str, *, with_poster: bool) -> FilmFacts:
-    """Read a film to its end and decode pictures of it. Raise BadFilm when people could not watch it."""
+    """Read a film to its end and decode pictures of it. Raise BadFilm when people could not watch it.
+
+    Raise OSError when there is no such file; that is not the film's fault.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        with _opened(path) as container:
+        with _opened(descriptor) as container:
             stream = _only_video(container)
             _check_kind(stream)
             declared = _declared_seconds(container, stream)
@@ -74,18 +76,14 @@ def probe(path: str, *, with_poster: bool) -> FilmFacts:
         raise
     except (av.error.FFmpegError, OSError, ValueError, OverflowError) as error:
         raise BadFilm(f"{type(error).__name__}: {error}"[:200]) from error
-
-
-@contextmanager
-def _opened(path: str) -> Iterator[InputContainer]:
-    """Open a film by a descriptor, so that a file which names other files or addresses reaches none of them."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        options = {"fd": str(descriptor), "protocol_whitelist": "fd"}
-        with av.open("fd:", format="mp4", options=options, metadata_errors="replace") as container:
-            yield container
     finally:
         os.close(descriptor)
+
+
+def _opened(descriptor: int) -> InputContainer:
+    """Open a film by a descriptor, so that a file which names other files or addresses reaches none of them."""
+    options = {"fd": str(descriptor), "protocol_whitelist": "fd"}
+    return av.open("fd:", format="mp4", options=options, metadata_errors="replace")
 
 
 def _only_video(container: InputContainer) -> VideoStream:

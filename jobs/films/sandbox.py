@@ -101,6 +101,7 @@ def _film(answer: Frame, with_poster: bool) -> FilmFacts | BadFilm:
         and type(seconds) is float
         and math.isfinite(seconds)
         and 0 < seconds <= MOST_SECONDS
+        and type(codec) is str
         and codec in CODECS
         and bool(answer.body) == with_poster
     )

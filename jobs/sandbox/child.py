@@ -61,12 +61,12 @@ def serve(command_line: str, load: Load) -> None:
         try:
             answer = work(order)
         except MemoryError:
-            # Leave: what a failed allocation left behind in C code is unknown.
-            send(answers, Frame(Kind.FAULT, {"detail": "out of memory", "leaves": True}))
-            return
+            answer = Frame(Kind.FAULT, {"detail": "out of memory"})
         except Exception as error:  # noqa: BLE001  a bug of ours; the parent logs it
             answer = Frame(Kind.FAULT, {"detail": describe(error), "is_bug": True})
         send(answers, answer)
+        if answer.kind is Kind.FAULT:
+            return  # what a failed allocation or a bug left behind in C code is unknown
 
 
 def die_with(parent: int) -> None:

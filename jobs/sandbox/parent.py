@@ -1,7 +1,8 @@
 """The worker's side of a sandbox: one child, kept warm, that may die of an order without anyone else noticing.
 
-An order that ends the child, hangs it, fails in it or makes it lie has failed; the next one gets a new child. A child
-that cannot be started, or is not free in time, is no order's fault: SandboxUnavailable, try again later.
+An order that ends the child, hangs it, fails in it or makes it lie has failed; the next one gets a new child. Where it
+may have been the child's fault (killed from outside, an exception nobody expected), the same order gets a new one too,
+once. A child that cannot be started, or is not free in time, is no order's fault: SandboxUnavailable, try again later.
 """
 
 import logging
@@ -26,6 +27,10 @@ class SandboxUnavailable(Exception):
 
 class OrderFailed(Exception):
     """The child did not survive the order, did not answer it in time, or answered what nobody can use."""
+
+
+class _OnceMore(Exception):
+    """It may have been the child and not the order."""
 
 
 class Sandbox:
@@ -95,7 +100,7 @@ class Sandbox:
         try:
             try:
                 return self._ask(order, understand, wall_seconds)
-            except ChildGone:  # killed from outside: once more, in a new child
+            except _OnceMore:
                 return self._ask(order, understand, wall_seconds, is_last_try=True)
         finally:
             self._lock.release()
@@ -118,7 +123,7 @@ class Sandbox:
             self._discard()
             if gone.returncode in KILLED_FROM_OUTSIDE and not is_last_try:
                 logger.warning("sandbox_killed sandbox=%s returncode=%s", self.name, gone.returncode)
-                raise
+                raise _OnceMore from gone
             raise self._failed(f"the child ended with {gone.returncode}") from gone
         except ChildSilent as silent:
             self._discard()
@@ -129,14 +134,17 @@ class Sandbox:
         except BaseException:
             self._discard()  # an answer may still be on its way; the next order must not get it
             raise
-        self._answered += 1
-        if self._answered >= self._orders_per_child or answer.header.get("leaves"):
-            self._discard()
         if answer.kind is Kind.FAULT:
+            self._discard()  # what an exception nobody expected left behind is unknown
             detail = str(answer.header.get("detail", ""))[:500]
             if answer.header.get("is_bug"):
                 logger.error("sandbox_fault sandbox=%s detail=%s", self.name, detail)
+                if not is_last_try:
+                    raise _OnceMore
             raise OrderFailed(detail)
+        self._answered += 1
+        if self._answered >= self._orders_per_child:
+            self._discard()
         return result
 
     def _failed(self, detail: str) -> OrderFailed:

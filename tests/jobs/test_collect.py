@@ -1,13 +1,25 @@
+import contextlib
+import io
+import socket
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from django.utils import timezone
+from PIL import Image
 
 from jobs import lifecycle, services, storage
-from jobs.lanes.collect import CollectLane
+from jobs.films.sandbox import FilmSandbox
+from jobs.lanes.collect import MAX_FILM_TRIES, CollectLane
+from jobs.lanes.fetching import Verdict
 from jobs.models import Attempt, Job, Lane
+from jobs.photos.headers import is_bare_jpeg
 from providers.models import ProviderConfig
 from tests import factories
+from tests.jobs.films import reels
+from tests.jobs.photos import pictures
+from tests.stub_provider import Refuse
+from tests.support.raw_server import answering, drip_body, listening, reset
 
 pytestmark = pytest.mark.django_db
 
@@ -138,6 +150,241 @@ def test_in_the_end_a_job_without_a_usable_film_fails(provider, stub, work, sett
     factories.is_consistent(job.id)
 
 
+def test_a_film_that_cannot_be_reached_is_made_anew_after_some_tries(provider, stub, work):
+    job = rendered(provider, stub, "short.mp4")
+    for _ in range(MAX_FILM_TRIES):
+        assert factories.reload(job).lane == Lane.COLLECT
+        work(Lane.COLLECT)
+        lapse(job)
+    assert factories.reload(job).lane == Lane.DISPATCH
+    assert Attempt.objects.get().error_code == lifecycle.RESULT_LOST
+
+
+def test_a_child_that_cannot_be_started_loses_no_film(provider, stub, work):
+    job = rendered(provider, stub)
+    broken = CollectLane(FilmSandbox(module="tests.no_such_child"))
+    for _ in range(MAX_FILM_TRIES + 1):
+        broken.warm_up()
+        (parcel,) = broken.claim(1)
+        broken.record([broken.work(parcel)])
+        lapse(job)
+    assert factories.stored_files() == [job.clean_key]
+    work(Lane.COLLECT)
+    assert factories.reload(job).status == "succeeded"
+
+
+# --- Where does it lie now? ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def finished(provider, stub, work, deliver):
+    """Return a function: a job whose prediction, known to the stub, was reported with its film at this path."""
+
+    def make(path):
+        job = factories.make_waiting_job()
+        work(Lane.DISPATCH)
+        assert deliver(stub.delivery(stub.last.complete(path))) == 202
+        stub.calls.clear()
+        return job
+
+    return make
+
+
+@pytest.mark.parametrize("path", ["nowhere.mp4", "garbage.mp4"])
+def test_a_provider_that_names_another_address_is_believed_once(path, finished, stub, work, film):
+    job = finished(path)
+    stub.only.film_path = "film.mp4"
+    work(Lane.COLLECT)
+    job = factories.reload(job)
+    assert job.status == "succeeded"
+    assert storage.read(job.video_key) == film
+    assert stub.count("GET /v1/predictions/*") == 1
+    assert Attempt.objects.get().status == "succeeded"
+
+
+def test_an_address_that_is_gone_may_come_back(finished, stub, work):
+    """A vendor may serve the same address again once it was asked for the prediction."""
+    job = finished("late.mp4")
+    answers = iter([None, stub.files["film.mp4"]])
+    stub.files["late.mp4"] = None
+    real = stub.files
+    stub.files = type(
+        "Files", (dict,), {"get": lambda self, name: next(answers) if name == "late.mp4" else real[name]}
+    )()
+    try:
+        work(Lane.COLLECT)
+    finally:
+        stub.files = real
+        del real["late.mp4"]
+    assert factories.reload(job).status == "succeeded"
+
+
+def test_a_film_that_is_gone_for_good_is_asked_for_once_and_made_anew(finished, stub, work):
+    job = finished("nowhere.mp4")
+    work(Lane.COLLECT)
+    assert factories.reload(job).lane == Lane.DISPATCH
+    assert stub.count("GET /v1/predictions/*") == 1
+    assert "404" in Attempt.objects.get().raw_error
+
+
+def test_a_film_that_is_no_film_is_not_fetched_twice(finished, stub, work):
+    job = finished("garbage.mp4")
+    fetched = []
+    real = stub.files
+    stub.files = type("Files", (dict,), {"get": lambda self, name: fetched.append(name) or real[name]})()
+    try:
+        work(Lane.COLLECT)
+    finally:
+        stub.files = real
+    assert factories.reload(job).lane == Lane.DISPATCH
+    assert fetched == ["garbage.mp4"]
+
+
+def test_a_provider_that_cannot_be_asked_keeps_its_film_for_now(finished, stub, work):
+    job = finished("nowhere.mp4")
+    stub.next_calls(Refuse(503), Refuse(429, retry_after="5"))
+    for tries in (1, 2):
+        work(Lane.COLLECT)
+        job = factories.reload(job)
+        assert (job.lane, job.lane_tries) == (Lane.COLLECT, tries)
+        lapse(job)
+    stub.only.film_path = "film.mp4"
+    work(Lane.COLLECT)
+    assert factories.reload(job).status == "succeeded"
+
+
+@pytest.mark.parametrize("state", ["fail", "warm_up"])
+def test_a_prediction_that_is_no_success_any_more_is_made_anew(state, finished, stub, work):
+    job = finished("nowhere.mp4")
+    stub.only.status = {"fail": "failed", "warm_up": "starting"}[state]
+    work(Lane.COLLECT)
+    assert factories.reload(job).lane == Lane.DISPATCH
+
+
+def test_a_film_without_an_address_is_asked_for(finished, stub, work):
+    job = finished("film.mp4")
+    lane = CollectLane()
+    lane.before_claim()
+    Attempt.objects.update(video_url="")
+    work(Lane.COLLECT)
+    assert factories.reload(job).status == "succeeded"
+
+
+# --- Hostile results: each ends in a word, none in a traceback ---------------------------------------
+
+
+def html(connection, request):
+    answering(b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n\r\n<!DOCTYPE html><html>Not found</html>")(
+        connection, request
+    )
+
+
+def endless(connection, request):
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n\r\n")
+    while True:
+        connection.sendall(bytes(65536))
+
+
+def film_answer(data):
+    return answering(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(data), data)
+
+
+HOSTILE = {
+    "HTML that is called a film": (html, Verdict.UNUSABLE),
+    "endless": (endless, Verdict.UNUSABLE),
+    "nothing": (film_answer(b""), Verdict.UNUSABLE),
+    "a film cut off": (film_answer(reels.film()[:-20]), Verdict.UNUSABLE),
+    "a film that phones cannot play": (film_answer(reels.film(codec="libvpx-vp9")), Verdict.UNUSABLE),
+    "an hour of nothing": (film_answer(reels.film(seconds=61, rate=1)), Verdict.UNUSABLE),
+    "redirected for ever": (answering(b"HTTP/1.1 302 F\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"), Verdict.UNUSABLE),
+    "expired": (answering(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n"), Verdict.GONE),
+    "broken": (answering(b"HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n"), Verdict.UNAVAILABLE),
+    "reset": (reset, Verdict.UNAVAILABLE),
+    "cut off on the way": (answering(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nabc"), Verdict.UNAVAILABLE),
+    "a byte at a time": (drip_body, Verdict.UNAVAILABLE),
+}
+
+
+@pytest.fixture
+def spoiled(provider):
+    """Return a function: a job whose film lies at a server that behaves so."""
+    with contextlib.ExitStack() as stack:
+
+        def make(behave):
+            url = stack.enter_context(listening(behave))
+            ProviderConfig.objects.update(result_hosts=["127.0.0.1", urlsplit(url).netloc])
+            provider.refresh_from_db()
+            attempt = factories.make_submitted_attempt(provider)
+            lifecycle.attempt_succeeded(
+                attempt, prediction_id=attempt.prediction_id, video_url=f"{url}film.mp4", now=timezone.now()
+            )
+            return factories.reload(attempt.job)
+
+        yield make
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_result_ends_in_a_word(name, spoiled, work, monkeypatch, settings, caplog):
+    monkeypatch.setattr("jobs.lanes.fetching.DOWNLOAD_SECONDS", 0.4)
+    settings.VIDEO_MAX_BYTES = 2**20
+    behave, verdict = HOSTILE[name]
+    job = spoiled(behave)
+    work(Lane.COLLECT)
+    is_retried = verdict is Verdict.UNAVAILABLE
+    assert factories.reload(job).lane == (Lane.COLLECT if is_retried else Lane.DISPATCH)
+    assert f"verdict={verdict.value}" in caplog.text
+    assert not [record for record in caplog.records if record.exc_info]
+    assert factories.stored_files() == [job.clean_key]
+    factories.is_consistent(job.id)
+
+
+@pytest.mark.parametrize("target", ["http://127.0.0.1:{port}/", "http://localhost:{port}/", "http://[::1]:{port}/"])
+def test_a_result_that_redirects_to_a_private_address_is_not_followed(target, spoiled, work, caplog):
+    with socket.create_server(("127.0.0.1", 0)) as canary:
+        location = target.format(port=canary.getsockname()[1]).encode()
+        job = spoiled(answering(b"HTTP/1.1 302 F\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n"))
+        work(Lane.COLLECT)
+        assert factories.reload(job).lane == Lane.DISPATCH
+        assert "verdict=unusable" in caplog.text
+        canary.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            canary.accept()
+
+
+HOSTILE_POSTERS = {
+    "HTML": b"<!DOCTYPE html>",
+    "a film": reels.film(),
+    "cut off": pictures.jpeg()[:300],
+    "too large": pictures.jpeg() + bytes(6 * 2**20),
+    "a bomb": pictures.encoded(Image.new("1", (12_000, 12_000)), "PNG"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_POSTERS)
+def test_a_film_is_not_lost_for_its_poster(name, provider, stub, work, caplog):
+    job = rendered(provider, stub)
+    stub.files["hostile.jpg"] = HOSTILE_POSTERS[name]
+    Attempt.objects.update(preview_url=f"{stub.url}/files/hostile.jpg")
+    work(Lane.COLLECT)
+    del stub.files["hostile.jpg"]
+    job = factories.reload(job)
+    assert job.status == "succeeded"
+    assert is_bare_jpeg(storage.read(job.poster_key))
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_a_providers_poster_is_stored_as_pixels_and_nothing_else(provider, stub, work):
+    job = rendered(provider, stub)
+    noted = pictures.encoded(pictures.quarters((90, 60)), "JPEG", comment=b"<script>alert(1)</script>")
+    stub.files["noted.jpg"] = noted
+    Attempt.objects.update(preview_url=f"{stub.url}/files/noted.jpg")
+    work(Lane.COLLECT)
+    del stub.files["noted.jpg"]
+    poster = storage.read(factories.reload(job).poster_key)
+    assert is_bare_jpeg(poster)
+    assert Image.open(io.BytesIO(poster)).size == (90, 60)
+
+
 # --- Two workers ---------------------------------------------------------------------------------
 
 
@@ -174,7 +421,7 @@ def test_a_late_failure_takes_nothing_from_the_worker_that_succeeded(provider, s
     late = CollectLane()
     (parcel,) = late.claim(1)
     outcome = late.work(parcel)
-    assert outcome.gone
+    assert outcome.fetched.verdict is Verdict.GONE
     Attempt.objects.update(video_url=f"{stub.url}/files/film.mp4")
     lapse(job)
     work(Lane.COLLECT)
@@ -226,14 +473,17 @@ def test_a_crash_while_collecting_is_tried_again(provider, stub, work, monkeypat
     assert factories.reload(job).status == "succeeded"
 
 
-def test_storage_that_is_full_loses_nothing(provider, stub, work, monkeypatch):
+@pytest.mark.parametrize("trouble", [OSError(28, "No space left on device"), RuntimeError("the bucket is gone")])
+def test_storage_that_fails_loses_no_film_however_long_it_takes(trouble, provider, stub, work, monkeypatch):
     job = rendered(provider, stub)
 
-    def full(key, data):
-        raise OSError(28, "No space left on device")
+    def fail(key, data):
+        raise trouble
 
-    monkeypatch.setattr("jobs.storage.save", full)
-    work(Lane.COLLECT)
+    monkeypatch.setattr("jobs.storage.save", fail)
+    for _ in range(MAX_FILM_TRIES + 2):
+        work(Lane.COLLECT)
+        lapse(job)
     job = factories.reload(job)
     assert (job.status, job.lane) == ("processing", Lane.COLLECT)
     monkeypatch.undo()
