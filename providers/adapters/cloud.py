@@ -100,7 +100,7 @@ class CloudAdapter(Adapter):
         if request.photo_url:
             if is_secure(account.base_url) and not is_secure(request.photo_url):
                 raise AccountProblem(
-                    f"{self.title} fetches photos from public https addresses only: give the product one, "
+                    f"{self.title} fetches photos from public https addresses only: set CALLBACK_URL to one, "
                     "or let photos travel by upload",
                     code="settings",
                 )

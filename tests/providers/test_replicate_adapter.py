@@ -257,6 +257,17 @@ def test_an_uploaded_photo_is_deleted_and_nothing_else_can_be(server):
     assert server.calls[4:] == [GET, GET]
 
 
+def test_an_uploaded_photo_whose_address_does_not_hold_its_id_is_found_in_the_listing(server):
+    address = f"{server.url}/stored/xyz"
+    server.on(GET, (200, {"id": PREDICTION, "status": "failed", "input": {"image": address}}))
+    files = [{"id": "f1", "urls": {"get": f"{server.url}/stored/other"}}, {"id": "f2", "urls": {"get": address}}]
+    server.on("GET /files", (200, {"results": files, "next": None}), (200, {"results": [], "next": None}))
+    server.on("DELETE /files/f2", (204, b""))
+    for _ in range(2):
+        ADAPTER.delete(account(server), PREDICTION)
+    assert server.calls == [GET, "GET /files", "DELETE /files/f2", GET, "GET /files"]
+
+
 # --- Upload -------------------------------------------------------------------------------------------
 
 

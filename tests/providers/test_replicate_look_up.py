@@ -65,20 +65,20 @@ def test_a_prediction_that_does_not_show_its_input_leaves_a_doubt(server, item):
     assert find(server).prediction_id == "p1"
 
 
-def stored(file_id, metadata):
-    return {"id": file_id, "metadata": metadata, "created_at": SINCE.isoformat()}
+def stored(address, metadata):
+    return {"id": "x", "urls": {"get": address}, "metadata": metadata, "created_at": SINCE.isoformat()}
 
 
 def test_an_uploaded_photo_is_known_by_the_metadata_of_its_file(server):
-    with_files = [listed(n, {"image": f"{server.url}/files/file{n}"}) for n in (1, 2)]
-    pages(server, LIST, with_files)
-    pages(server, FILES, [stored("file1", {"reference": "another"})], [stored("file2", {"reference": "our-token"})])
+    file1, file2, file9 = (f"{server.url}/files/file{number}" for number in (1, 2, 9))
+    pages(server, LIST, [listed(1, {"image": file1}), listed(2, {"image": file2})])
+    pages(server, FILES, [stored(file1, {"reference": "another"})], [stored(file2, {"reference": "our-token"})])
     assert find(server).prediction_id == "p2"
-    pages(server, FILES, [stored("file1", {"reference": "another"}), stored("file9", {"reference": "our-token"})])
+    pages(server, FILES, [stored(file1, {"reference": "another"}), stored(file9, {"reference": "our-token"})])
     assert find(server) is None, "uploaded, and never ordered with"
-    pages(server, FILES, [stored("file1", {"reference": "another"})])
+    pages(server, FILES, [stored(file1, {"reference": "another"})])
     assert find(server) is None, "never uploaded; the other file is deleted"
-    pages(server, FILES, [stored("file1", None), stored("file9", None)])
+    pages(server, FILES, [stored(file1, None), stored(file9, None)])
     with pytest.raises(Unavailable):
         find(server)
 
