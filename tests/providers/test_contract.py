@@ -9,9 +9,12 @@ from email.utils import format_datetime
 from urllib.parse import unquote
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from providers import registry
+from providers import http, registry
 from providers.errors import (
+    FAILURE_CODES,
     AccountProblem,
     Busy,
     PredictionGone,
@@ -20,8 +23,8 @@ from providers.errors import (
     Unavailable,
     Unconfirmed,
 )
-from providers.types import PhotoTransport
-from tests.support.contract import HARMLESS, KEY, NAMES, account, calls, order
+from providers.types import PhotoTransport, PredictionStatus, ProviderEvent
+from tests.support.contract import HARMLESS, KEY, NAMES, account, calls, json_values, order
 from tests.support.processes import free_port
 from tests.support.raw_server import answer, answering, drip_body, listening, reset, wait
 from tests.support.vendors import VENDORS
@@ -252,6 +255,36 @@ def test_an_answer_that_cannot_be_read_is_one_of_our_errors(adapter, body):
             with pytest.raises(ProviderError) as caught:
                 calls(adapter)[name](account(url))
             assert not isinstance(caught.value, PredictionGone), "garbage is no proof that there is nothing"
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(
+    answers=st.lists(
+        st.tuples(
+            st.sampled_from([200, 200, 200, 201, 204, 302, 400, 401, 403, 404, 422, 429, 499, 500, 503]),
+            json_values.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=40),
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_whatever_a_vendor_answers_nothing_but_our_errors_comes_out(name, answers):
+    adapter = registry.adapter_for(name)
+    for call_name, make in calls(adapter).items():
+        waiting = [http.Answer(status, {}, body) for status, body in answers]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(http, "call", lambda *_, waiting=waiting, **__: waiting.pop() if waiting[1:] else waiting[0])
+            try:
+                found = make(account("https://vendor.example"))
+            except ProviderError as error:
+                assert error.code in FAILURE_CODES | {"billing", "key", "settings"}
+                assert not isinstance(error, Unconfirmed) or call_name not in HARMLESS
+                continue
+        if isinstance(found, ProviderEvent):
+            assert 0 < len(found.prediction_id) <= 200
+            assert bool(found.error_code) == (found.status == PredictionStatus.FAILED)
+            assert len(found.video_url) <= 2000
 
 
 @pytest.mark.parametrize("status", [404, 410])

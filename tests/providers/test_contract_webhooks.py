@@ -9,28 +9,10 @@ from hypothesis import strategies as st
 from providers import registry
 from providers.errors import FAILURE_CODES, BadSignature, StaleSignature
 from providers.types import PredictionStatus, ProviderEvent
-from tests.support.contract import NAMES, NOW, account
+from tests.support.contract import NAMES, NOW, account, json_values
 from tests.support.raw_server import answer, listening
 from tests.support.scripted import PAYLOADS
 from tests.support.vendors import recorded
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(
-            st.sampled_from(
-                [
-                    *("id", "status", "prediction", "data", "error", "progress", "output", "outputs", "urls", "logs"),
-                    *("request_id", "payload", "queue_position", "video", "poster", "type", "timestamp", "metrics"),
-                ]
-            ),
-            inner,
-            max_size=6,
-        )
-    ),
-    max_leaves=12,
-)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from hypothesis import strategies as st
+
 from providers import registry
 from providers.adapters.base import Adapter
 from providers.types import Account, PhotoTransport, SubmitRequest
@@ -15,6 +17,35 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 NAMES = registry.adapter_names()
 # What is repeated without a thought, so that a lost answer to it is no more than bad luck.
 HARMLESS = ("upload", "learn_secrets")
+
+# JSON as a vendor might send it on its worst day: names that adapters look for, with anything behind them.
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(
+        ["p_1", "completed", "succeeded", "COMPLETED", "failed", "ERROR", "OK", "https://x.example/film.mp4"]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    *("id", "status", "prediction", "data", "error", "progress", "output", "outputs", "urls", "logs"),
+                    *("request_id", "payload", "queue_position", "video", "poster", "type", "timestamp", "metrics"),
+                    *("code", "message", "detail", "loc", "msg", "error_type", "title", "invalid_fields", "input"),
+                    *("results", "next", "get", "url", "upload", "headers", "download_url", "token", "token_type"),
+                    *("access_url", "keys", "key", "secret", "created_at", "metadata", "items", "retry_after"),
+                ]
+            ),
+            inner,
+            max_size=6,
+        )
+    ),
+    max_leaves=16,
+)
 
 
 def account(url: str, *, secrets: tuple[str, ...] = ("whsec_bm9ib2R5IGtub3dzIHRoaXMgb25l",), **others: Any) -> Account:
