@@ -12,7 +12,7 @@ import hashlib
 import logging
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from .. import http, parameters, reading
@@ -38,6 +38,8 @@ class Model:
     takes_negative_prompt: bool = False
     takes_seed: bool = False
     longest_prompt: int | None = None
+    # The inputs of the smallest film there is, for a call that only keeps the model awake.
+    smallest: Mapping[str, Any] = field(default_factory=dict)
 
 
 class CloudAdapter(Adapter):
@@ -71,6 +73,11 @@ class CloudAdapter(Adapter):
         return sentences
 
     # --- What a film is ordered with ----------------------------------------------------------------
+
+    def keep_warm_request(self, account: Account, request: SubmitRequest) -> tuple[Account, SubmitRequest]:
+        """Return what to submit when nothing but keeping the model awake is wanted: the smallest film there is."""
+        smallest = {**account.parameters, **self.model_of(account.model).smallest}
+        return replace(account, parameters=smallest), request
 
     def inputs(self, account: Account, request: SubmitRequest) -> dict[str, Any]:
         """Return the model's inputs: defaults, what staff chose, and what is this film's own."""

@@ -88,6 +88,7 @@ class ReplicateAdapter(CloudAdapter):
             {"mode": parameters.one_of("standard", "pro"), "duration": parameters.one_of(5, 10)},
             {"mode": "standard", "duration": 5},
             takes_negative_prompt=True,
+            smallest={"mode": "standard", "duration": 5},
         ),
         "wan-video/wan-2.2-i2v-a14b": Model(
             "image",
@@ -99,6 +100,7 @@ class ReplicateAdapter(CloudAdapter):
             },
             {"num_frames": 81, "frames_per_second": 16, "resolution": "720p"},
             takes_seed=True,
+            smallest={"num_frames": 81, "resolution": "480p", "sample_steps": 1},
         ),
         "wavespeedai/wan-2.1-i2v-720p": Model(
             "image",
@@ -111,6 +113,7 @@ class ReplicateAdapter(CloudAdapter):
             },
             {"num_frames": 81, "frames_per_second": 16},
             takes_seed=True,
+            smallest={"num_frames": 5, "sample_steps": 1},
         ),
     }
     any_other_model = Model("image")
