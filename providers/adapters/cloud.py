@@ -12,7 +12,7 @@ import hashlib
 import logging
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from .. import http, parameters, reading
@@ -38,6 +38,8 @@ class Model:
     takes_negative_prompt: bool = False
     takes_seed: bool = False
     longest_prompt: int | None = None
+    # The inputs of the smallest film there is, for a call that only keeps the model awake.
+    smallest: Mapping[str, Any] = field(default_factory=dict)
 
 
 class CloudAdapter(Adapter):
@@ -72,6 +74,11 @@ class CloudAdapter(Adapter):
 
     # --- What a film is ordered with ----------------------------------------------------------------
 
+    def keep_warm_request(self, account: Account, request: SubmitRequest) -> tuple[Account, SubmitRequest]:
+        """Return what to submit when nothing but keeping the model awake is wanted: the smallest film there is."""
+        smallest = {**account.parameters, **self.model_of(account.model).smallest}
+        return replace(account, parameters=smallest), request
+
     def inputs(self, account: Account, request: SubmitRequest) -> dict[str, Any]:
         """Return the model's inputs: defaults, what staff chose, and what is this film's own."""
         model = self.model_of(account.model)
@@ -100,7 +107,7 @@ class CloudAdapter(Adapter):
         if request.photo_url:
             if is_secure(account.base_url) and not is_secure(request.photo_url):
                 raise AccountProblem(
-                    f"{self.title} fetches photos from public https addresses only: give the product one, "
+                    f"{self.title} fetches photos from public https addresses only: set CALLBACK_URL to one, "
                     "or let photos travel by upload",
                     code="settings",
                 )

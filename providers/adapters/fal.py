@@ -128,12 +128,14 @@ class FalAdapter(CloudAdapter):
             },
             {"num_frames": 81, "frames_per_second": 16, "resolution": "720p", "aspect_ratio": "9:16"},
             takes_seed=True,
+            smallest={"num_frames": 17, "resolution": "480p"},
         ),
         "fal-ai/wan/v2.2-a14b/image-to-video/turbo": Model(
             "image_url",
             {"resolution": _SIZES, "aspect_ratio": _RATIOS},
             {"resolution": "720p", "aspect_ratio": "9:16"},
             takes_seed=True,
+            smallest={"resolution": "480p"},
         ),
         "fal-ai/kling-video/v2.5-turbo/pro/image-to-video": Model(
             "image_url",
@@ -141,9 +143,10 @@ class FalAdapter(CloudAdapter):
             {"duration": "5"},
             takes_negative_prompt=True,
             longest_prompt=2500,
+            smallest={"duration": "5"},
         ),
         "fal-ai/kling-video/v2.1/standard/image-to-video": Model(
-            "image_url", {"duration": _SECONDS}, {"duration": "5"}, longest_prompt=2500
+            "image_url", {"duration": _SECONDS}, {"duration": "5"}, longest_prompt=2500, smallest={"duration": "5"}
         ),
     }
     any_other_model = Model("image_url")

@@ -54,7 +54,7 @@ _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _OFFICIAL = re.compile(rf"({_NAME})/({_NAME})")
 _DEPLOYMENT = re.compile(rf"deployments/({_NAME})/({_NAME})")
 _VERSION = re.compile(rf"(?:{_NAME}/{_NAME}:)?[0-9a-f]{{64}}")
-_FILE_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_FILE_ID = re.compile(r"/files/([A-Za-z0-9_-]{1,100})(?:/|$)")
 
 MAX_PAGES = 40
 LISTING_BYTES = 32 * 2**20
@@ -88,6 +88,7 @@ class ReplicateAdapter(CloudAdapter):
             {"mode": parameters.one_of("standard", "pro"), "duration": parameters.one_of(5, 10)},
             {"mode": "standard", "duration": 5},
             takes_negative_prompt=True,
+            smallest={"mode": "standard", "duration": 5},
         ),
         "wan-video/wan-2.2-i2v-a14b": Model(
             "image",
@@ -99,6 +100,7 @@ class ReplicateAdapter(CloudAdapter):
             },
             {"num_frames": 81, "frames_per_second": 16, "resolution": "720p"},
             takes_seed=True,
+            smallest={"num_frames": 81, "resolution": "480p", "sample_steps": 1},
         ),
         "wavespeedai/wan-2.1-i2v-720p": Model(
             "image",
@@ -111,6 +113,7 @@ class ReplicateAdapter(CloudAdapter):
             },
             {"num_frames": 81, "frames_per_second": 16},
             takes_seed=True,
+            smallest={"num_frames": 5, "sample_steps": 1},
         ),
     }
     any_other_model = Model("image")
@@ -162,13 +165,24 @@ class ReplicateAdapter(CloudAdapter):
     def delete(self, account: Account, prediction_id: str) -> None:
         """Delete the photo if it was uploaded. The prediction itself goes after an hour; nobody can hasten that."""
         try:
-            given = self._prediction(account, prediction_id).get("input")
+            prediction = self._prediction(account, prediction_id)
         except PredictionGone:
             return
         except ValueError as error:
             raise Unavailable(f"the prediction cannot be read: {error}") from error
-        for file_id in _file_ids(account, given):
-            self.tell(account, "DELETE", f"/files/{file_id}")
+        made_at = reading.moment(prediction.get("created_at"))
+        for address in _own_addresses(account, prediction.get("input")):
+            if file_id := self._file_id(account, address, since=made_at):
+                self.tell(account, "DELETE", f"/files/{http.path_part(file_id)}")
+
+    def _file_id(self, account: Account, address: str, *, since: datetime | None) -> str:
+        """Return the id of an uploaded file, '' when there is none: in its address, or else in the listing."""
+        if found := _FILE_ID.search(urlsplit(address).path):
+            return found[1]
+        for stored in self._listed(account, "/files", since=since):
+            if reading.mapping(stored.get("urls")).get("get") == address:
+                return reading.text(stored.get("id"))
+        return ""
 
     def _prediction(self, account: Account, prediction_id: str) -> dict[str, Any]:
         path = f"/predictions/{http.path_part(prediction_id)}"
@@ -188,7 +202,7 @@ class ReplicateAdapter(CloudAdapter):
     def photo(self, account: Account, request: SubmitRequest) -> str:
         """Return the photo's address with our reference in it, so that the listing shows whose input it is."""
         address = super().photo(account, request)
-        if request.reference in address or _file_ids(account, address):
+        if request.reference in address or _own_addresses(account, address):
             return address
         # A fragment is never sent to the host: signed addresses stay good.
         return f"{address}#{quote(request.reference)}"
@@ -206,8 +220,8 @@ class ReplicateAdapter(CloudAdapter):
             address = reading.address(reading.mapping(self.check(answer).json().get("urls")).get("get"))
         except ValueError as error:
             raise Unavailable(f"the upload cannot be read: {error}") from error
-        if not _file_ids(account, address):
-            raise Unavailable("the upload has no address")
+        if not _own_addresses(account, address):
+            raise Unavailable("the upload has no address of Replicate's")
         return replace(request, photo_url=address)
 
     # --- Look-up ------------------------------------------------------------------------------------
@@ -219,11 +233,12 @@ class ReplicateAdapter(CloudAdapter):
             given = item.get("input")
             if any(reference in text for text in reading.texts_in(given)):
                 return self._found(item)
-            with_files |= dict.fromkeys(_file_ids(account, given), item)
+            with_files |= dict.fromkeys(_own_addresses(account, given), item)
             doubtful |= not isinstance(given, dict) or item.get("data_removed") is True
         # Ours, if there is one, is still there: files are deleted by their predictions' ids, and this one has none.
         for stored in self._listed(account, "/files", since=since) if with_files else ():
-            item, told = with_files.get(str(stored.get("id"))), stored.get("metadata")
+            address = reading.text(reading.mapping(stored.get("urls")).get("get"))
+            item, told = with_files.get(address), stored.get("metadata")
             if item is not None and isinstance(told, dict) and told.get("reference") == reference:
                 return self._found(item)
             doubtful |= item is not None and not isinstance(told, dict)
@@ -344,11 +359,10 @@ def _progress(logs: Any) -> float | None:
     return reading.share(done / total) if total else None
 
 
-def _file_ids(account: Account, value: Any) -> list[str]:
-    """Return the ids of Replicate's own files that a value names anywhere."""
-    start = f"{account.base_url}/files/"
-    ids = (text[len(start) :] for text in reading.texts_in(value) if text.startswith(start))
-    return [file_id for file_id in ids if _FILE_ID.fullmatch(file_id)]
+def _own_addresses(account: Account, value: Any) -> list[str]:
+    """Return the addresses on Replicate's own host that a value names anywhere: uploaded files."""
+    origin = "/".join(account.base_url.split("/")[:3]) + "/"
+    return [text for text in reading.texts_in(value) if text.startswith(origin)]
 
 
 def _cursor(after: Any) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import re
 import socket
 import ssl
 import threading
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers import http
+from providers import http, refusals
 from providers.errors import (
     AccountProblem,
     Busy,
@@ -58,6 +59,47 @@ def test_a_whole_answer_comes_back(serve):
     assert b"POST /?q=a+b HTTP/1.1" in requests_seen[0]
     assert "Bearer ключ".encode() in requests_seen[0]
     assert b'{"a": 1}' in requests_seen[0]
+
+
+def taking_all_of(received):
+    """Return a behaviour that reads a request with its body and answers 200."""
+
+    def behave(connection, request):
+        head, _, body = request.partition(b"\r\n\r\n")
+        length = int(re.search(rb"(?i)content-length: (\d+)", head)[1])
+        while len(body) < length:
+            body += connection.recv(65536)
+        received.append((head.lower(), body))
+        answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")(connection, request)
+
+    return behave
+
+
+def test_bytes_are_sent_as_they_are_with_the_given_headers_alone(serve):
+    received = []
+    call(serve(taking_all_of(received)), "PUT", json_body=None, content=b"\xff\x00 photo", headers={"X-Ticket": "7"})
+    ((head, body),) = received
+    assert body == b"\xff\x00 photo"
+    assert b"x-ticket: 7" in head
+    assert b"content-type" not in head
+    assert b"authorization" not in head
+
+
+def test_a_file_travels_in_a_form(serve):
+    received = []
+    files = {"content": ("photo.jpg", b"\xff\xd8", "image/jpeg")}
+    call(serve(taking_all_of(received)), json_body=None, files=files, form={"metadata": '{"a": 1}'})
+    ((head, body),) = received
+    assert b"content-type: multipart/form-data; boundary=" in head
+    assert b'name="metadata"\r\n\r\n{"a": 1}\r\n' in body
+    assert b'name="content"; filename="photo.jpg"\r\nContent-Type: image/jpeg\r\n\r\n\xff\xd8\r\n' in body
+
+
+def test_an_answer_may_be_as_long_as_the_caller_says(serve):
+    behave = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n12345")
+    assert call(serve(behave), max_bytes=5).body == b"12345"
+    with pytest.raises(Unconfirmed, match="too long"):
+        call(serve(behave), max_bytes=4)
 
 
 def test_nothing_of_the_environment_is_used(serve, monkeypatch):
@@ -164,6 +206,13 @@ def test_an_answer_that_was_lost_is_unconfirmed(serve, name):
         call(serve(LOST[name]))
 
 
+@pytest.mark.parametrize("name", LOST)
+def test_a_lost_answer_to_what_may_be_repeated_is_unavailable(serve, name):
+    with pytest.raises(Unavailable) as caught:
+        call(serve(LOST[name]), repeatable=True)
+    assert caught.value.detail
+
+
 def test_an_answer_closed_within_its_head_has_no_body_to_be_read(serve):
     answer = call(serve(answering(b"HTTP/1.1 202 Accepted\r\nX: 1\r\nContent-Ty")))
     with pytest.raises(ValueError, match="not JSON"):
@@ -240,6 +289,9 @@ def test_a_body_that_is_no_json_object_says_so(body):
         (402, True, AccountProblem),
         (403, False, AccountProblem),
         (404, True, Rejected),
+        (408, True, Unconfirmed),
+        (408, False, Unavailable),
+        (499, True, Unconfirmed),
         (404, False, PredictionGone),
         (410, False, PredictionGone),
         (413, True, Rejected),
@@ -263,6 +315,37 @@ def test_a_status_says_what_to_do_next(status, submitting, error):
         assert caught.value.retry_after == timedelta(seconds=7)
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "error", "code"),
+    [
+        (403, b"User is locked. Reason: Exhausted balance. Top up your balance.", AccountProblem, "billing"),
+        (403, b"Forbidden", AccountProblem, "key"),
+        (402, b"", AccountProblem, "billing"),
+        (401, b"insufficient balance", AccountProblem, "key"),
+        (429, b"insufficient_quota", AccountProblem, "billing"),
+        (429, b'{"message": "Your balance is exhausted"}', AccountProblem, "billing"),
+        (429, b"You are out of credits", AccountProblem, "billing"),
+        (429, b"less than $5.0 in credit; see https://replicate.com/account/billing", Busy, "provider_failed"),
+        (429, b"slow, as there is no credit card on file", Busy, "provider_failed"),
+        (503, b"upstream connect error or disconnect/reset before headers", Unconfirmed, "provider_failed"),
+    ],
+)
+def test_an_empty_account_is_not_a_busy_vendor(status, body, error, code):
+    with pytest.raises(ProviderError) as caught:
+        http.raise_for_status(http.Answer(status, {}, body), submitting=True)
+    assert (type(caught.value), caught.value.code) == (error, code)
+
+
+def test_a_vendors_own_words_are_kept_without_the_key():
+    answer = http.Answer(422, {}, b'{"why": "sk_1 may not"}', hidden="sk_1")
+    explain = lambda given: refusals.Refusal(given.json()["why"], "photo_refused")  # noqa: E731
+    with pytest.raises(Rejected) as caught:
+        http.raise_for_status(answer, submitting=True, explain=explain)
+    assert (caught.value.code, caught.value.detail) == ("photo_refused", "HTTP 422: … may not")
+    with pytest.raises(Rejected, match=r"HTTP 422: .*… may not"):
+        http.raise_for_status(answer, submitting=True)
+
+
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
 def test_a_success_raises_nothing(status):
     http.raise_for_status(http.Answer(status, {}, b""), submitting=True)
@@ -280,6 +363,9 @@ def test_a_success_raises_nothing(status):
         (format_datetime(NOW - timedelta(hours=1), usegmt=True), 1),
         (format_datetime(NOW + timedelta(days=400), usegmt=True), 600),
         ("Tue, 24 Nov 2026 13:00:30 +0100", 30),
+        ("2026-11-24T12:00:45Z", 45),
+        ("2026-11-24T12:00:45.123456789+00:00", 45.123456),
+        ("2026-11-24T12:00:45", 45),
         ("", None),
         ("soon", None),
         ("1.5", None),
@@ -291,6 +377,42 @@ def test_a_success_raises_nothing(status):
 def test_retry_after_in_all_its_forms(value, seconds):
     wanted = None if seconds is None else timedelta(seconds=seconds)
     assert http.retry_after({"retry-after": value}, now=NOW) == wanted
+
+
+@pytest.mark.parametrize(
+    ("body", "seconds"),
+    [
+        (b'{"detail": "Request was throttled. Your rate limit resets in ~30s."}', 30),
+        (b"try again in 2 minutes", 120),
+        (b"Please retry after 1500 ms.", 1.5),
+        (b"wait 8 seconds", 8),
+        (b'{"retry_after": 8}', 8),
+        (b'{"error": {"retry_after": "8"}}', 8),
+        (b'{"data": {"retryAfter": 0.5}}', 1),
+        (b'{"retry_after_ms": 8000}', 8),
+        (b'{"retry_after": 1e9}', None),
+        (b'{"retry_after": -1}', None),
+        (b'{"retry_after": true}', None),
+        (b'{"retry_after": null, "detail": "resets in ~9s"}', 9),
+        (b"try again in 99999 minutes", 600),
+        (b"you tried again 3 times", None),
+        (b"resets in a while", None),
+        (b"[" * 50_000, None),
+        (b"\xff\xfe", None),
+        (b"", None),
+    ],
+)
+def test_a_body_may_say_how_long_to_wait(body, seconds):
+    wanted = None if seconds is None else timedelta(seconds=seconds)
+    assert http.retry_after({}, now=NOW, body=body) == wanted
+    assert http.retry_after({"retry-after": "soon"}, now=NOW, body=body) == wanted
+    assert http.retry_after({"retry-after": "5"}, now=NOW, body=body) == timedelta(seconds=5)
+
+
+@given(st.binary(max_size=200) | st.text(max_size=100).map(lambda text: f"retry in {text}".encode("utf-8", "replace")))
+def test_no_body_breaks_anything(body):
+    wait = http.retry_after({}, now=NOW, body=body)
+    assert wait is None or http.RETRY_AFTER_LIMITS[0] <= wait <= http.RETRY_AFTER_LIMITS[1]
 
 
 @given(st.text(max_size=60))

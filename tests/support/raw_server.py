@@ -94,3 +94,9 @@ def drip_chunks(connection, request):
     while True:
         connection.sendall(b"1\r\nx\r\n")
         time.sleep(0.05)
+
+
+def answer(status, body=b"", *headers):
+    """Return a behaviour that sends one whole answer."""
+    lines = [f"HTTP/1.1 {status} Word", f"Content-Length: {len(body)}", "Connection: close", *headers]
+    return answering("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
