@@ -28,6 +28,7 @@ Open times are full-jitter (random below a cap that doubles), so that many insta
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -36,7 +37,7 @@ from enum import StrEnum
 from django.db import transaction
 from django.db.models import Q
 
-from providers.models import BreakerReason, BreakerState, ProviderConfig
+from providers.models import NOTHING_AGAINST_IT, BreakerReason, BreakerState, ProviderConfig
 
 from .clock import database_now
 
@@ -50,12 +51,11 @@ PARK_FIRST, PARK_CAP = timedelta(seconds=2), timedelta(minutes=1)
 # After a probe's lease: by then its worker is dead or has written what it found.
 PROBE_MARGIN = timedelta(seconds=5)
 
+_ADDRESS = re.compile(r"https?://[^\s\"'<>]+", re.I)
+
 BUSY, ASKED = "busy", "asked to wait"
 
-_COLUMNS = (
-    *("parked_until", "parked_reason", "parks_in_row", "breaker_until", "breaker_reason", "breaker_openings"),
-    *("consecutive_failures", "spoiled_films", "shut_at", "probe_until", "last_error", "last_error_at"),
-)
+_COLUMNS = (*NOTHING_AGAINST_IT, "last_error", "last_error_at")
 _AS_NEW = Q(parked_until=None, breaker_until=None, probe_until=None, consecutive_failures=0, spoiled_films=0)
 
 
@@ -114,14 +114,6 @@ def write(findings: Iterable[Finding], *, chance: random.Random | None = None) -
         _write_one(provider_id, by_provider[provider_id], chance or random.SystemRandom())
 
 
-def close(provider: ProviderConfig) -> None:
-    """Forget failures, waits and probes of a row at hand; the caller writes `columns()`."""
-    provider.parked_until, provider.parked_reason, provider.parks_in_row = None, "", 0
-    provider.breaker_until, provider.breaker_reason, provider.breaker_openings = None, "", 0
-    provider.consecutive_failures, provider.spoiled_films = 0, 0
-    provider.shut_at = provider.probe_until = None
-
-
 def _write_one(provider_id: int, findings: list[Finding], chance: random.Random) -> None:
     with transaction.atomic():
         provider = ProviderConfig.objects.select_for_update().filter(id=provider_id).first()
@@ -139,7 +131,8 @@ def judge(provider: ProviderConfig, finding: Finding, *, now: datetime, chance: 
     """Change a row at hand by one finding."""
     counts = provider.shut_at is None or finding.claimed_at > provider.shut_at
     if finding.error:
-        provider.last_error, provider.last_error_at = finding.error[:300], now
+        # Vendors quote the address of a photo when they could not fetch it; this text outlives the photo.
+        provider.last_error, provider.last_error_at = _ADDRESS.sub("(address)", finding.error)[:300], now
     match finding.verdict:
         case Verdict.BUSY:
             _park(provider, finding, counts, now=now, chance=chance)

@@ -89,12 +89,18 @@ def percentile(seconds: Sequence[float], share: float) -> float | None:
 
 def known_of(providers: Collection[ProviderConfig]) -> dict[int, Known]:
     """Return what is known of each provider's present model."""
-    models = {provider.id: provider.model for provider in providers}
-    found = {provider_id: Known({}) for provider_id in models}
-    for row in StartTimes.objects.filter(provider__in=list(models)):
-        if row.model == models[row.provider_id]:
-            found[row.provider_id] = Known(row.samples, row.worked_at, row.cold_count, row.warm_count)
-    return found
+    rows: dict[int, list[StartTimes]] = {provider.id: [] for provider in providers}
+    for row in StartTimes.objects.filter(provider__in=list(rows)):
+        rows[row.provider_id].append(row)
+    return {provider.id: known_from(rows[provider.id], provider.model) for provider in providers}
+
+
+def known_from(rows: Iterable[StartTimes], model: str) -> Known:
+    """Return what a provider's rows say of one of its models."""
+    for row in rows:
+        if row.model == model:
+            return Known(row.samples, row.worked_at, row.cold_count, row.warm_count)
+    return Known({})
 
 
 _noted: dict[int, float] = {}

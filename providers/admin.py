@@ -1,13 +1,15 @@
-"""Providers in the admin: all settings in a form, secrets write-only, the breaker to be opened again.
+"""Providers in the admin: all settings in a form, secrets write-only, breakers to be closed by hand.
 
 `jobs.admin.providers` registers this with what only jobs know: how much is in flight, and who did what.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Field, QuerySet, URLField
@@ -18,11 +20,12 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
+from django.utils.text import Truncator
 from django.views.decorators.debug import sensitive_post_parameters
 
 from . import registry, signatures
 from .forms import ProviderForm, describe_secrets, with_new_secret
-from .models import ProviderConfig
+from .models import NOTHING_AGAINST_IT, BreakerReason, BreakerState, ProviderConfig
 
 _SECRET_STATES = ("api_key_state", "webhook_secrets_state")
 _SECRET_INPUTS = ("new_api_key", "remove_api_key", "new_webhook_secret", "drop_older", "remove_webhook_secrets")
@@ -45,11 +48,11 @@ class ProviderAdmin(admin.ModelAdmin):
     """Settings of providers. A save writes what staff changed and nothing else: claims and breakers work meanwhile."""
 
     form = ProviderForm
-    list_display = ("title", "slug", "adapter_title", "order", "state")
+    list_display = ("title", "slug", "adapter_title", "place", "state")
     list_filter = ("enabled", "adapter")
     search_fields = ("slug", "title")
-    actions = ("enable", "disable", "open_again")
-    readonly_fields = ("state", "consecutive_failures", *_SECRET_STATES, "created_at", "updated_at")
+    actions = ("enable", "disable", "close_breaker")
+    readonly_fields = ("state", "failures", "newest_error", *_SECRET_STATES, "created_at", "updated_at")
     change_form_template = "admin/providers/providerconfig/change_form.html"
 
     # --- What is shown ----------------------------------------------------------------------------
@@ -64,7 +67,7 @@ class ProviderAdmin(admin.ModelAdmin):
         now = [("Right now", {"fields": self.now_fields})] if obj else []
         return [
             *now,
-            ("What it is", {"fields": ["title", "slug", "adapter", "enabled", "order"]}),
+            ("What it is", {"fields": ["title", "slug", "adapter", "enabled", "order", "weight"]}),
             ("Where it is", {"fields": ["base_url", "model", "parameters", "photo_transport", "result_hosts"]}),
             ("API key", {"fields": key, "description": "Encrypted at rest, never shown."}),
             ("Webhook secrets", {"fields": secrets, "description": "Up to two are accepted during a rotation."}),
@@ -79,11 +82,12 @@ class ProviderAdmin(admin.ModelAdmin):
                     "description": "In seconds, or as hours:minutes:seconds.",
                 },
             ),
-            ("Money", {"fields": ["price", "daily_budget", "accepts_double_payment_risk", "keep_warm_interval"]}),
+            ("Money", {"fields": ["price", "daily_budget", "accepts_double_payment_risk"]}),
+            ("Keeping it awake", {"fields": ["warm_for", "keep_warm_interval"]}),
             *([("Dates", {"fields": ["created_at", "updated_at"], "classes": ["collapse"]})] if obj else []),
         ]
 
-    now_fields: tuple[str, ...] = ("state", "consecutive_failures")
+    now_fields: tuple[str, ...] = ("state", "failures", "newest_error")
 
     def get_readonly_fields(self, request: HttpRequest, obj: ProviderConfig | None = None) -> list[str]:
         # The slug is part of webhook addresses that vendors hold.
@@ -107,15 +111,43 @@ class ProviderAdmin(admin.ModelAdmin):
     def adapter_title(self, provider: ProviderConfig) -> str:
         return dict(registry.adapter_choices()).get(provider.adapter, f"{provider.adapter} (gone)")
 
+    @admin.display(description="order × weight", ordering="order")
+    def place(self, provider: ProviderConfig) -> str:
+        return f"{provider.order}" if provider.weight == 1 else f"{provider.order} × {provider.weight}"
+
     @admin.display(description="state")
     def state(self, provider: ProviderConfig) -> str:
+        """Say whether it gets jobs, and if not for how long and why; of two reasons the one that ends later."""
+        now = timezone.now()
+        shut_until = provider.shut_until(now=now)
         if not provider.enabled:
             return pill("disabled", css="canceled")
-        if provider.parked_until is not None and provider.is_parked(now=timezone.now()):
-            seconds = int((provider.parked_until - timezone.now()).total_seconds())
-            text = f"parked for {seconds} s" + (f": {provider.parked_reason}" if provider.parked_reason else "")
-            return pill(text, css="failed")
-        return pill("open", css="succeeded")
+        if shut_until is not None:
+            seconds = f"{math.ceil((shut_until - now).total_seconds())} s"
+            if shut_until == provider.breaker_until:
+                return pill(f"breaker open for {seconds}: {provider.get_breaker_reason_display()}", css="failed")
+            return pill(f"parked for {seconds}: {provider.parked_reason}", css="queued")
+        if provider.needs_probe(now=now):
+            half_open = provider.breaker_state(now=now) == BreakerState.HALF_OPEN
+            return pill("breaker half open: one probe" if half_open else "one probe after a wait", css="queued")
+        if provider.is_out_of_budget(now=now):
+            return pill("today's budget is used up", css="queued")
+        return pill("ready", css="succeeded")
+
+    @admin.display(description="in a row")
+    def failures(self, provider: ProviderConfig) -> str:
+        return f"{provider.consecutive_failures} calls failed, {provider.spoiled_films} films spoiled"
+
+    @admin.display(description="last error")
+    def newest_error(self, provider: ProviderConfig) -> str:
+        if not provider.last_error or provider.last_error_at is None:
+            return "–"
+        return format_html(
+            '<span title="{}">{}, {}</span>',
+            provider.last_error,
+            Truncator(provider.last_error).chars(60),
+            naturaltime(provider.last_error_at),
+        )
 
     @admin.display(description="API key")
     def api_key_state(self, provider: ProviderConfig) -> str:
@@ -136,6 +168,7 @@ class ProviderAdmin(admin.ModelAdmin):
             columns = {field.name for field in ProviderConfig._meta.concrete_fields}
             changed = columns.intersection(form.changed_data) | form.filled_in
             changed |= {name for name, _what in form.secret_changes}
+            changed |= self._follow(provider, changed)
             provider.save(update_fields=[*changed, "updated_at"])
         else:
             super().save_model(request, provider, form, change)
@@ -145,6 +178,19 @@ class ProviderAdmin(admin.ModelAdmin):
             self.record(request, "provider_added", provider, {})
         elif "enabled" in form.changed_data:
             self.record(request, "provider_enabled" if provider.enabled else "provider_disabled", provider, {})
+
+    def _follow(self, provider: ProviderConfig, changed: set[str]) -> set[str]:
+        """Change what follows from a change: trouble with an old key is over, a new budget is counted afresh."""
+        follow: dict[str, Any] = {}
+        if changed & {"api_key", "base_url"}:
+            follow |= {"secrets_asked_at": None}
+            if provider.breaker_reason == BreakerReason.ACCOUNT:
+                follow |= NOTHING_AGAINST_IT
+        if "daily_budget" in changed:
+            follow |= {"budget_day": None}
+        for name, value in follow.items():
+            setattr(provider, name, value)
+        return set(follow)
 
     def delete_model(self, request: HttpRequest, provider: ProviderConfig) -> None:
         self.record(request, "provider_removed", provider, {})
@@ -164,11 +210,9 @@ class ProviderAdmin(admin.ModelAdmin):
     def disable(self, request: HttpRequest, providers: QuerySet[ProviderConfig]) -> None:
         self._switch(request, providers.filter(enabled=True), "provider_disabled", enabled=False)
 
-    @admin.action(description="Open again: forget failures and waiting times", permissions=["change"])
-    def open_again(self, request: HttpRequest, providers: QuerySet[ProviderConfig]) -> None:
-        shut = providers.exclude(parked_until=None, consecutive_failures=0)
-        values = {"parked_until": None, "parked_reason": "", "consecutive_failures": 0}
-        self._switch(request, shut, "provider_opened_again", **values)
+    @admin.action(description="Close the breaker: forget failures and waits", permissions=["change"])
+    def close_breaker(self, request: HttpRequest, providers: QuerySet[ProviderConfig]) -> None:
+        self._switch(request, providers.exclude(**NOTHING_AGAINST_IT), "provider_breaker_closed", **NOTHING_AGAINST_IT)
 
     def _switch(self, request: HttpRequest, providers: QuerySet[ProviderConfig], action: str, **values: Any) -> None:
         with transaction.atomic():

@@ -137,7 +137,14 @@ class ProviderForm(forms.ModelForm):
         given = super().clean() or self.cleaned_data
         self.filled_in = set()
         self._fill_in(given)
-        for name in ("connect_timeout", "submit_timeout", "attempt_deadline", "silence", "keep_warm_interval"):
+        for name in (
+            "connect_timeout",
+            "submit_timeout",
+            "attempt_deadline",
+            "silence",
+            "keep_warm_interval",
+            "warm_for",
+        ):
             duration = given.get(name)
             if duration is not None and duration <= timedelta(0):
                 self.add_error(name, "This has to be longer than nothing.")

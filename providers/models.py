@@ -32,6 +32,21 @@ class BreakerState(StrEnum):
     HALF_OPEN = "half open"
 
 
+# What a provider's row says when nothing is known against it.
+NOTHING_AGAINST_IT: dict[str, Any] = {
+    "parked_until": None,
+    "parked_reason": "",
+    "parks_in_row": 0,
+    "breaker_until": None,
+    "breaker_reason": "",
+    "breaker_openings": 0,
+    "consecutive_failures": 0,
+    "spoiled_films": 0,
+    "shut_at": None,
+    "probe_until": None,
+}
+
+
 class ProviderQuerySet(models.QuerySet["ProviderConfig"]):
     def in_order(self) -> ProviderQuerySet:
         """The enabled providers, in staff's order."""

@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from .. import services
+from .. import line, services
 from ..models import Job
 from . import parts
 
@@ -42,6 +42,20 @@ def _retry(job_id: UUID, *, now: datetime, actor: Any) -> Job | None:
 def _erase(job_id: UUID, *, now: datetime, actor: Any) -> Job | None:
     services.erase_job(job_id, now=now, by="staff")
     services.audit(actor, "job_erased", str(job_id), {}, now=now)
+    return None
+
+
+def _put_first(job_id: UUID, *, now: datetime, actor: Any) -> Job | None:
+    return _set_priority(job_id, 10, now=now, actor=actor)
+
+
+def _put_back(job_id: UUID, *, now: datetime, actor: Any) -> Job | None:
+    return _set_priority(job_id, 0, now=now, actor=actor)
+
+
+def _set_priority(job_id: UUID, priority: int, *, now: datetime, actor: Any) -> Job | None:
+    services.set_priority(job_id, priority=priority, now=now)
+    services.audit(actor, "job_priority", str(job_id), {"priority": priority}, now=now)
     return None
 
 
@@ -91,6 +105,27 @@ ERASE = StaffAction(
     possible=Q(erased_at=None),
     otherwise="erased already",
     act=_erase,
+)
+
+PUT_FIRST = StaffAction(
+    name="put_jobs_first",
+    button="Put first",
+    question="put before all others in the line",
+    warning="Everybody who waits without such a priority waits a little longer.",
+    done="put first",
+    possible=Q(stage__in=line.IN_LINE, status__in=Job.OPEN) & ~Q(priority=10),
+    otherwise="not waiting, or first already",
+    act=_put_first,
+)
+PUT_BACK = StaffAction(
+    name="put_jobs_back",
+    button="Put back in line",
+    question="put back to their own place in the line",
+    warning="They wait like everybody who came when they came.",
+    done="put back in line",
+    possible=Q(stage__in=line.IN_LINE, status__in=Job.OPEN) & ~Q(priority=0),
+    otherwise="not waiting, or without a priority",
+    act=_put_back,
 )
 
 

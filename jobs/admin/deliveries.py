@@ -64,6 +64,8 @@ class WebhookDeliveryAdmin(parts.ReadOnlyAdmin):
     def job_link(self, delivery: WebhookDelivery) -> str:
         if delivery.attempt is None:
             return "–"
+        if delivery.attempt.job_id is None:
+            return "keep warm"
         address = reverse("admin:jobs_job_change", args=[delivery.attempt.job_id])
         return format_html(
             '<a href="{}">{} #{}</a>', address, str(delivery.attempt.job_id)[:8], delivery.attempt.number

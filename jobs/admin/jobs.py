@@ -57,12 +57,14 @@ class JobAdmin(parts.ReadOnlyAdmin):
     )
     date_hierarchy = "created_at"
     ordering = ("-created_at",)
-    actions = (actions.CANCEL.name, actions.RETRY.name, actions.ERASE.name)
+    actions = tuple(
+        action.name for action in (actions.PUT_FIRST, actions.PUT_BACK, actions.CANCEL, actions.RETRY, actions.ERASE)
+    )
     change_form_template = "admin/jobs/job/change_form.html"
     fieldsets = (
         (None, {"fields": ("pictures", "state", "failure", "look", "hero_name", "whose", "email", "locale")}),
         ("Times", {"fields": ("times", "deadline_at", "erase_at", "erased_at")}),
-        ("In the line", {"fields": ("lane", "due_at", "lane_tries", "reason", "progress")}),
+        ("In the line", {"fields": ("lane", "priority", "turn_at", "due_at", "lane_tries", "reason", "progress")}),
         ("Files and consent", {"fields": ("photo", "film", "share", "consent", "idempotency_key")}),
     )
     readonly_fields = (
@@ -204,6 +206,8 @@ class JobAdmin(parts.ReadOnlyAdmin):
         deliveries = WebhookDelivery.objects.filter(attempt__job=job).select_related("attempt")
         events = list(job.events.order_by("seq")[:_EVENTS_SHOWN])
         may = {
+            actions.PUT_FIRST: self.has_act_permission(request),
+            actions.PUT_BACK: self.has_act_permission(request),
             actions.CANCEL: self.has_act_permission(request),
             actions.RETRY: self.has_act_permission(request),
             actions.ERASE: self.has_erase_permission(request),
@@ -222,6 +226,14 @@ class JobAdmin(parts.ReadOnlyAdmin):
     def has_erase_permission(self, request: HttpRequest) -> bool:
         """Whether this person may take things away for ever."""
         return request.user.has_perm("jobs.delete_job")
+
+    @admin.action(description="Put first…", permissions=["act"])
+    def put_jobs_first(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
+        return actions.run(actions.PUT_FIRST, self, request, jobs)
+
+    @admin.action(description="Put back in line…", permissions=["act"])
+    def put_jobs_back(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
+        return actions.run(actions.PUT_BACK, self, request, jobs)
 
     @admin.action(description="Cancel…", permissions=["act"])
     def cancel_jobs(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
@@ -282,7 +294,8 @@ def _moment(moment: datetime) -> str:
 def _attempt_facts(attempt: Attempt, job: Job, *, now: datetime) -> dict[str, Any]:
     """Return one attempt as (name, value) pairs, empty ones left out."""
     steps = [("claimed", attempt.claimed_at), ("answered", attempt.answered_at), ("submitted", attempt.submitted_at)]
-    steps += [("first picture", attempt.first_frame_at), ("ended", attempt.finished_at)]
+    steps += [("first sign", attempt.first_sign_at), ("first picture", attempt.first_frame_at)]
+    steps += [("ended", attempt.finished_at)]
     path_of_times = ", ".join(f"{name} +{parts.span(at - job.created_at)}" for name, at in steps if at)
     end = attempt.finished_at or now
     errand = (
@@ -291,7 +304,8 @@ def _attempt_facts(attempt: Attempt, job: Job, *, now: datetime) -> dict[str, An
         else attempt.errand
     )
     facts = [
-        ("Started", _moment(attempt.claimed_at)),
+        ("Started", _moment(attempt.claimed_at) + (", model asleep" if attempt.was_cold else "")),
+        ("Kind", "" if attempt.kind == Attempt.Kind.FIRST else attempt.kind),
         ("Steps", path_of_times),
         ("Took", parts.span(end - attempt.claimed_at) + ("" if attempt.finished_at else " so far")),
         ("Prediction", attempt.prediction_id or "not known"),

@@ -1,21 +1,22 @@
-"""Providers as `providers.admin` shows them, with what only jobs know: the load, and the audit trail."""
+"""Providers as `providers.admin` shows them, with what only jobs know: the load, the money, the audit trail."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models import Count, DecimalField, IntegerField, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
 
-from providers.admin import ProviderAdmin
+from providers.admin import ProviderAdmin, pill
 from providers.models import ProviderConfig
 
-from .. import services
-from ..limits import WINDOW
+from .. import figures, limits, services, warmth
 from ..models import Attempt
+from . import parts
 
 
 def _count(attempts: QuerySet[Attempt]) -> Coalesce:
@@ -23,15 +24,31 @@ def _count(attempts: QuerySet[Attempt]) -> Coalesce:
     return Coalesce(Subquery(grouped.values("number"), output_field=IntegerField()), 0)
 
 
+def _cost(attempts: QuerySet[Attempt]) -> Coalesce:
+    grouped = attempts.filter(provider=OuterRef("pk")).order_by().values("provider").annotate(total=Sum("cost"))
+    money = DecimalField(max_digits=12, decimal_places=4)
+    return Coalesce(Subquery(grouped.values("total"), output_field=money), Decimal(0), output_field=money)
+
+
 @admin.register(ProviderConfig)
 class ProviderWithLoadAdmin(ProviderAdmin):
-    list_display = (*ProviderAdmin.list_display, "in_flight", "calls_last_minute", "consecutive_failures")
-    readonly_fields = (*ProviderAdmin.readonly_fields, "in_flight", "calls_last_minute")
-    now_fields = ("state", "in_flight", "calls_last_minute", "consecutive_failures")
+    list_display = (
+        *ProviderAdmin.list_display,
+        *("in_flight", "calls_last_minute", "spent_today", "model_is", "newest_error"),
+    )
+    readonly_fields = (
+        *ProviderAdmin.readonly_fields,
+        *("in_flight", "calls_last_minute", "spent_today", "model_is", "starts", "first_pictures"),
+    )
+    now_fields = (
+        *("state", "failures", "newest_error", "in_flight", "calls_last_minute", "spent_today"),
+        *("model_is", "starts", "first_pictures"),
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProviderConfig]:
         # The same questions as `jobs.claims` asks, so that staff see the numbers that decide.
-        answered = Attempt.objects.filter(answered_at__gt=timezone.now() - WINDOW)
+        now = timezone.now()
+        answered = Attempt.objects.filter(answered_at__gt=now - limits.WINDOW)
         return (
             super()
             .get_queryset(request)
@@ -39,7 +56,9 @@ class ProviderWithLoadAdmin(ProviderAdmin):
                 slots_held=_count(Attempt.objects.holding_a_slot()),
                 calls_answered=_count(answered),
                 calls_unanswered=_count(Attempt.objects.filter(answered_at=None)),
+                cost_today=_cost(Attempt.objects.filter(claimed_at__gte=limits.day_start(now))),
             )
+            .prefetch_related("start_times")
         )
 
     @admin.display(description="in flight")
@@ -50,5 +69,45 @@ class ProviderWithLoadAdmin(ProviderAdmin):
     def calls_last_minute(self, provider: ProviderConfig) -> str:
         return f"{provider.calls_answered + provider.calls_unanswered} / {provider.max_per_minute}"
 
+    @admin.display(description="USD today")
+    def spent_today(self, provider: ProviderConfig) -> str:
+        budget = "" if provider.daily_budget is None else f" / {provider.daily_budget:.2f}"
+        return f"{provider.cost_today:.2f}{budget}"
+
+    @admin.display(description="model")
+    def model_is(self, provider: ProviderConfig) -> str:
+        now, known = timezone.now(), _known(provider)
+        if known.is_awake(provider, now=now):
+            return pill("warm", css="succeeded")
+        return pill("cold", css="queued") if known.falls_asleep(provider) else "idle"
+
+    @admin.display(description="starts after")
+    def starts(self, provider: ProviderConfig) -> str:
+        """Say how long starts and films take, asleep and awake."""
+        known, lines = _known(provider), []
+        for name, sign, film, count in (
+            ("cold", warmth.COLD_SIGN, warmth.COLD_FILM, known.cold_count),
+            ("warm", warmth.WARM_SIGN, warmth.WARM_FILM, known.warm_count),
+        ):
+            if known.samples.get(film):
+                lines.append(
+                    f"{name}: sign of work {_range(known, sign)}, film {_range(known, film)} "
+                    f"({parts.counted(count, 'film')})"
+                )
+        return "; ".join(lines) or "nothing learned yet"
+
+    @admin.display(description="first picture after")
+    def first_pictures(self, provider: ProviderConfig) -> str:
+        found = figures.first_frames(provider=provider)
+        return f"{found.median:.1f} s, 90 % within {found.slow:.1f} s (newest {found.count})" if found else "–"
+
     def record(self, request: HttpRequest, action: str, provider: ProviderConfig, data: dict[str, Any]) -> None:
         services.audit(request.user, action, provider.slug, data, now=timezone.now())
+
+
+def _known(provider: ProviderConfig) -> warmth.Known:
+    return warmth.known_from(provider.start_times.all(), provider.model)
+
+
+def _range(known: warmth.Known, kind: str) -> str:
+    return f"{known.percentile(kind, 0.5) or 0:.1f} to {known.percentile(kind, 0.9) or 0:.1f} s"

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Greatest
 
@@ -45,6 +45,7 @@ def submitted(attempt: Attempt, *, prediction_id: str, lease_token: str, poll_at
     return bool(submitted_all([Answer(attempt, prediction_id, poll_at)], now=now))
 
 
+@transaction.atomic(savepoint=False)
 def submitted_all(answers: Sequence[Answer], *, now: datetime) -> set[int]:
     """Store many answers to submits at once; return the ids of the attempts that moved on by them."""
     moved = [answer.attempt for answer in answers if _take_answer(answer, now=now)]
@@ -132,6 +133,7 @@ def attempt_news(
     )
 
 
+@transaction.atomic(savepoint=False)
 def attempt_succeeded(
     attempt: Attempt, *, prediction_id: str, video_url: str, now: datetime, cost: Decimal | None = None
 ) -> bool:

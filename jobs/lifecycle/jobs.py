@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
 
@@ -73,6 +74,7 @@ def fail_photo(job_id: UUID, *, lease_token: str, code: str, now: datetime) -> b
     )
 
 
+@transaction.atomic(savepoint=False)
 def take_for_attempts(attempts: Sequence[Attempt], *, reasons: Mapping[UUID, Reason], now: datetime) -> None:
     """Take jobs out of the line, each for the attempt made for it, in the transaction that has locked them.
 
@@ -197,6 +199,7 @@ def succeed(
     )
 
 
+@transaction.atomic(savepoint=False)
 def fail(job_id: UUID, *, code: str, now: datetime, guard: Q | None = None) -> bool:
     """End a job that cannot become a film, with the reason its owner will read."""
     hold_attempts(job_id)
@@ -219,6 +222,7 @@ def fail(job_id: UUID, *, code: str, now: datetime, guard: Q | None = None) -> b
     return changed
 
 
+@transaction.atomic(savepoint=False)
 def cancel(job_id: UUID, *, now: datetime, by: str) -> bool:
     """End a job because somebody no longer wants it; its predictions are told to stop."""
     hold_attempts(job_id)

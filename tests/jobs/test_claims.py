@@ -1,40 +1,17 @@
-import threading
 import time
 from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from jobs import claims, fallback, lifecycle
 from jobs.models import Attempt, Job, Lane
 from providers.models import ProviderConfig
 from tests import factories
+from tests.jobs.threads import in_threads
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
-
-
-def in_threads(number, work):
-    """Run `work(index)` on so many threads at once and return what each returned."""
-    results, errors = [None] * number, []
-    barrier = threading.Barrier(number)
-
-    def run(index):
-        try:
-            barrier.wait(10)
-            results[index] = work(index)
-        except Exception as error:
-            errors.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(index,)) for index in range(number)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert not errors, errors
-    return results
 
 
 def test_a_claim_takes_the_oldest_first(db):

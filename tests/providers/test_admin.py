@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
@@ -288,16 +288,84 @@ def act(client: Client, action: str, *rows: ProviderConfig) -> str:
     return " ".join(str(message) for message in response.context["messages"])
 
 
-def test_open_again_forgets_failures_and_waiting(admin_client: Client, row: ProviderConfig) -> None:
+STATES = {
+    "disabled": {"enabled": False},
+    "parked for": {"parked_until": timedelta(hours=1), "parked_reason": "busy"},
+    "one probe after a wait": {"parked_until": -timedelta(seconds=1), "parked_reason": "busy"},
+    "its calls fail": {"breaker_until": timedelta(hours=1), "breaker_reason": "calls"},
+    "our key or balance": {"breaker_until": timedelta(hours=1), "breaker_reason": "account"},
+    "breaker half open": {"breaker_until": -timedelta(seconds=1), "breaker_reason": "films"},
+    "budget is used up": {"price": 1, "daily_budget": 5, "budget_used": 5, "budget_day": timedelta()},
+    "ready": {},
+}
+
+
+@pytest.mark.parametrize("word", STATES)
+def test_the_list_says_in_what_state_a_provider_is(word: str, admin_client: Client, row: ProviderConfig) -> None:
+    now = timezone.now()
+    values = {
+        name: now + value if isinstance(value, timedelta) and name != "budget_day" else value
+        for name, value in STATES[word].items()
+    }
+    if "budget_day" in values:
+        values["budget_day"] = now.astimezone(UTC).date()
+    ProviderConfig.objects.update(**values)
+    shown = pill_of(admin_client.get(LIST).content.decode())
+    assert word in shown
+    assert word in pill_of(admin_client.get(page_of(row)).content.decode())
+
+
+def pill_of(text: str) -> str:
+    found = re.search(r'<span class="pill [^>]*>([^<]*)', text)
+    assert found
+    return found[1]
+
+
+def test_of_two_reasons_the_one_that_ends_later_is_shown(admin_client: Client, row: ProviderConfig) -> None:
+    soon, later = timezone.now() + timedelta(minutes=1), timezone.now() + timedelta(minutes=9)
+    ProviderConfig.objects.update(parked_until=soon, parked_reason="busy", breaker_until=later, breaker_reason="calls")
+    assert "breaker open" in pill_of(admin_client.get(LIST).content.decode())
+    ProviderConfig.objects.update(parked_until=later + timedelta(minutes=1))
+    assert "parked" in pill_of(admin_client.get(LIST).content.decode())
+
+
+def test_staff_close_a_breaker_and_end_a_wait(admin_client: Client, row: ProviderConfig) -> None:
+    until = timezone.now() + timedelta(hours=1)
     ProviderConfig.objects.update(
-        parked_until=timezone.now() + timedelta(hours=1), parked_reason="account", consecutive_failures=4
+        parked_until=until,
+        parked_reason="busy",
+        consecutive_failures=4,
+        breaker_until=until,
+        breaker_reason="account",
+        shut_at=timezone.now(),
     )
-    assert "parked for" in admin_client.get(LIST).content.decode()
-    assert "1 changed" in act(admin_client, "open_again", row)
-    opened = ProviderConfig.objects.get()
-    assert (opened.parked_until, opened.parked_reason, opened.consecutive_failures) == (None, "", 0)
-    assert AuditEntry.objects.get().action == "provider_opened_again"
-    assert "Nothing to change" in act(admin_client, "open_again", row)
+    assert "1 changed" in act(admin_client, "close_breaker", row)
+    closed = ProviderConfig.objects.get()
+    assert (closed.shut_until(now=timezone.now()), closed.needs_probe(now=timezone.now())) == (None, False)
+    assert (closed.breaker_reason, closed.parked_reason, closed.consecutive_failures) == ("", "", 0)
+    assert AuditEntry.objects.get().action == "provider_breaker_closed"
+    assert "Nothing to change" in act(admin_client, "close_breaker", row)
+
+
+def test_a_new_key_ends_the_trouble_with_the_old_one(admin_client: Client, row: ProviderConfig) -> None:
+    trouble = {"breaker_until": timezone.now() + timedelta(hours=1), "breaker_reason": "account"}
+    ProviderConfig.objects.update(secrets_asked_at=timezone.now(), **trouble)
+    assert save(admin_client, row, title="Another").breaker_reason == "account"
+    saved = save(admin_client, row, new_api_key="a-fresh-key")
+    assert (saved.breaker_until, saved.breaker_reason, saved.secrets_asked_at) == (None, "", None)
+
+
+def test_a_new_budget_is_counted_afresh(admin_client: Client, row: ProviderConfig) -> None:
+    ProviderConfig.objects.update(budget_day=timezone.now().date(), budget_used=3)
+    assert save(admin_client, row, title="Another").budget_day is not None
+    assert save(admin_client, row, daily_budget="20").budget_day is None
+
+
+def test_the_newest_error_is_shown_as_text(admin_client: Client, row: ProviderConfig) -> None:
+    ProviderConfig.objects.update(last_error="HTTP 503: <script>x</script>", last_error_at=timezone.now())
+    text = admin_client.get(LIST).content.decode()
+    assert "HTTP 503: &lt;script&gt;" in text
+    assert "<script>x" not in text
 
 
 def test_enable_and_disable(admin_client: Client, row: ProviderConfig) -> None:
