@@ -1,0 +1,382 @@
+"""fal, below `/fal`: its queue at the root, direct runs at `/run`, its REST host at `/rest`, its CDN at `/cdn`.
+
+A request that failed is COMPLETED; its failure shows in `error` and when its result is asked for. Every answer of
+fal's own has `x-fal-request-id`: the official client tells by it a failure of fal from one of a gateway.
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from . import signing
+from .calls import Answer, BadBody, Call, Route, dump, iso, json_answer
+from .predictions import Prediction, State
+from .uploads import Upload
+from .vendor import Order, Vendor, whole_seconds
+
+if TYPE_CHECKING:
+    from .simulator import Simulator
+
+NAMESPACES = ("workflows", "comfy")
+OWN_PATHS = ("rest", "cdn", "run")
+SYNC_SECONDS = 3600.0
+# What a failed request answers: HTTP status, kind of error, text.
+FAILURES = {
+    "fail": (500, "internal_error", "Internal server error"),
+    "abort": (504, "startup_timeout", "Runner startup timed out"),
+    "late_start": (504, "request_timeout", "Request timed out before processing started"),
+    "canceled": (499, "client_cancelled", "Request was cancelled"),
+}
+MODEL_FAILURES = {
+    "refuse": (["body", "prompt"], "content_policy_violation", "The content was flagged by a content checker."),
+    "bad_photo": (["body", "image_url"], "file_download_error", "Failed to download the file."),
+}
+TITLES = {404: "Not Found", 429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable"}
+
+
+class Fal(Vendor):
+    name = "fal"
+    redirects_are_final = True
+    photo_inputs = ("image_url", "start_image_url")
+    film_mount = ("cdn", "files", "b")
+    upload_mount = ("cdn", "files", "u")
+
+    def __init__(self, simulator: Simulator, secret: str) -> None:
+        super().__init__(simulator, secret)
+        self.old_secret = signing.new_secret(self.name)  # so that there are always two keys to be tried
+
+    def route(self, call: Call) -> Route | None:
+        match call.method, call.parts:
+            case "GET", ["rest", ".well-known", "jwks.json"]:
+                return Route("secret", self.show_keys, needs_key=False)
+            case "POST", ["rest", "storage", "auth", "token"]:
+                return Route("upload", self.make_token)
+            case "POST", ["rest", "storage", "upload", "initiate"]:
+                return Route("upload", self.announce_upload)
+            case "PUT", ["cdn", "put", _]:
+                return Route("upload", self.upload_announced, needs_key=False)
+            case "POST", ["cdn", "files", "upload"]:
+                return Route("upload", self.upload, needs_key=False)
+            case "POST", ["cdn", "files", "upload", "multipart"]:
+                return Route("upload", self.begin_parts, needs_key=False)
+            case "PUT", ["cdn", "files", "u", _, _, "multipart", _, _]:
+                return Route("upload", self.upload_part, needs_key=False)
+            case "POST", ["cdn", "files", "u", _, _, "multipart", _, "complete"]:
+                return Route("upload", self.join_parts, needs_key=False)
+            case "POST", ["run", *model] if model_parts(model):
+                return Route("submit")
+        if call.parts[:1] and call.parts[0] in OWN_PATHS:
+            return None
+        if "requests" in call.parts:
+            return self._request_route(call)
+        if call.method == "POST" and model_parts(call.parts):
+            return Route("submit")
+        return None
+
+    def _request_route(self, call: Call) -> Route | None:
+        below = call.parts[call.parts.index("requests") + 1 :]
+        match call.method, below:
+            case "GET", [_] | [_, "response"]:
+                return Route("fetch", self.show_result)
+            case "GET", [_, "status"]:
+                return Route("fetch", self.show_status)
+            case "PUT", [_, "cancel"]:
+                return Route("cancel", self.cancel)
+        return None
+
+    def key(self, call: Call) -> str | None:
+        return call.key("Key")
+
+    def account_refusal(self, call: Call, stage: str) -> Answer | None:
+        refusal = super().account_refusal(call, stage)
+        if refusal is not None and refusal.status == 403 and stage in ("fetch", "cancel"):
+            return None  # a locked account may still look at what it has
+        return refusal
+
+    def read_order(self, call: Call) -> Order:
+        is_direct = call.parts[0] == "run"
+        parts = call.parts[1:] if is_direct else call.parts
+        order = Order(model="/".join(parts), webhook=call.query.get("fal_webhook", ""))
+        order.vendor_facts["app"] = "/".join(app_parts(parts))
+        if is_direct:
+            order.hold_seconds = SYNC_SECONDS
+            limit = self.behaviour.concurrent
+            if limit is not None and self.fleet.open >= limit:
+                order.refusal = self.busy(1.0, in_body=False)
+        try:
+            order.input = call.json()
+        except BadBody:
+            order.refusal = model_error(["body"], "json_invalid", "JSON decode error")
+            return order
+        if "image-to-video" in order.model and not order.input.get("image_url"):
+            order.refusal = model_error(["body", "image_url"], "missing", "Field required")
+        if order.refusal is not None:
+            return order
+        longest = call.query.get("fal_max_queue_length", "")
+        if longest.isdigit() and len(self.fleet.waiting) > int(longest):
+            order.refusal = self.busy(1.0, in_body=False)
+        try:
+            order.vendor_facts["start_within"] = float(call.headers.get("x-fal-request-timeout", 0) or 0)
+        except ValueError:
+            order.refusal = self.error(400, "Invalid X-Fal-Request-Timeout")
+        return order
+
+    def new_id(self) -> str:
+        return str(uuid.uuid4())
+
+    def urls(self, prediction: Prediction) -> dict[str, str]:
+        own = f"{prediction.base}/{prediction.vendor_facts['app']}/requests/{prediction.id}"
+        return {"response_url": own, "status_url": f"{own}/status", "cancel_url": f"{own}/cancel"}
+
+    def created_answer(self, prediction: Prediction) -> Answer:
+        seconds = prediction.vendor_facts["start_within"]
+        if seconds:
+            self.simulator.later(seconds, lambda: self._give_up(prediction))
+        return self.own(
+            prediction,
+            {
+                "status": "IN_QUEUE",
+                "request_id": prediction.id,
+                "gateway_request_id": prediction.id,
+                **self.urls(prediction),
+                "logs": None,
+                "metrics": {},
+                "queue_position": self.position(prediction),
+            },
+        )
+
+    def position(self, prediction: Prediction) -> int:
+        """Return the place in the queue; what has not begun yet will be the last."""
+        return self.fleet.position(prediction) if prediction.has_begun else len(self.fleet.waiting)
+
+    def _give_up(self, prediction: Prediction) -> None:
+        if prediction.started_at is None and not prediction.is_final:
+            prediction.vendor_facts["failure"] = "late_start"
+            self.fleet.end(prediction, State.ABORTED)
+
+    def held_answer(self, prediction: Prediction) -> Answer:
+        return self.result(prediction)
+
+    def own(self, prediction: Prediction, value: Any, status: int = 200) -> Answer:
+        return json_answer(value, status, {"x-fal-request-id": prediction.id})
+
+    def asked_for(self, call: Call) -> Prediction | None:
+        """Return the request that a path names, if it is one of that app's."""
+        place = call.parts.index("requests")
+        prediction = self.find(call.parts[place + 1])
+        if prediction is None or "/".join(app_parts(call.parts[:place])) != prediction.vendor_facts["app"]:
+            return None
+        return prediction
+
+    def show_status(self, call: Call) -> Answer:
+        prediction = self.asked_for(call)
+        if prediction is None:
+            return not_found()
+        wants_logs = call.query.get("logs", "").lower() in ("1", "true")
+        status: dict[str, Any] = {"request_id": prediction.id, **self.urls(prediction)}
+        if prediction.is_final:
+            status |= {"status": "COMPLETED", "logs": log_lines(prediction) if wants_logs else None}
+            status["metrics"] = {"inference_time": round(prediction.predict_seconds, 6)}
+            failure = self.failure(prediction)
+            if failure is not None:
+                status |= {"error": failure.text, "error_type": failure.kind}
+            return self.own(prediction, status)
+        is_running = prediction.state == State.RUNNING
+        status |= {
+            "status": "IN_PROGRESS" if is_running else "IN_QUEUE",
+            "logs": log_lines(prediction) if wants_logs and is_running else None,
+            "queue_position": 0 if is_running else self.position(prediction),
+        }
+        return self.own(prediction, status, 202)
+
+    def show_result(self, call: Call) -> Answer:
+        prediction = self.asked_for(call)
+        return self.result(prediction) if prediction is not None else not_found()
+
+    def result(self, prediction: Prediction) -> Answer:
+        if not prediction.is_final:
+            return self.own(prediction, {"detail": "Request is still in progress"}, 400)
+        failure = self.failure(prediction)
+        if failure is None:
+            return self.own(prediction, self.output(prediction))
+        answer = self.own(prediction, failure.body, failure.status)
+        answer.headers |= failure.headers
+        return answer
+
+    def output(self, prediction: Prediction) -> dict[str, Any]:
+        url = self.film_url(prediction)
+        if url is None:
+            return {"video": None, "seed": prediction.number}
+        video = {"url": url, "content_type": "video/mp4", "file_name": "output.mp4"}
+        size = len(self.simulator.film_of(self, prediction))
+        return {"video": video | {"file_size": size}, "seed": prediction.number}
+
+    def failure(self, prediction: Prediction) -> Failure | None:
+        """Return how a finished request failed, or None when it did not."""
+        if prediction.state == State.SUCCEEDED:
+            return None
+        name = "canceled" if prediction.state == State.CANCELED else prediction.fate.name
+        name = prediction.vendor_facts.get("failure", name)
+        if name in MODEL_FAILURES:
+            return Failure(422, *MODEL_FAILURES[name])
+        status, kind, text = FAILURES.get(name, FAILURES["fail"])
+        if name == "fail" and prediction.fate["message"]:
+            text = prediction.fate["message"]
+        return Failure(status, None, kind, text)
+
+    def cancel(self, call: Call) -> Answer:
+        prediction = self.asked_for(call)
+        if prediction is None:
+            return not_found()
+        if prediction.is_final:
+            return self.own(prediction, {"status": "ALREADY_COMPLETED"}, 400)
+        self.fleet.cancel(prediction)
+        return self.own(prediction, {"status": "CANCELLATION_REQUESTED"}, 202)
+
+    # --- webhooks ---
+
+    def tell_end(self, prediction: Prediction) -> None:
+        if prediction.state != State.CANCELED:
+            super().tell_end(prediction)
+
+    def webhook_body(self, prediction: Prediction, event: str) -> dict[str, Any]:
+        body: dict[str, Any] = {"request_id": prediction.id, "gateway_request_id": prediction.id}
+        failure = self.failure(prediction)
+        if failure is None:
+            return body | {"status": "OK", "payload": self.output(prediction)}
+        error = f"Invalid status code: {failure.status}"
+        return body | {"status": "ERROR", "error": error, "payload": failure.body}
+
+    def event_id(self, prediction: Prediction, event: str) -> str:
+        return prediction.id
+
+    def show_keys(self, call: Call) -> Answer:
+        """Answer the public keys: one that is out of use, and the one that signs."""
+        return json_answer({"keys": [signing.fal_jwk(self.old_secret), signing.fal_jwk(self.secret)]})
+
+    # --- photos ---
+
+    def make_token(self, call: Call) -> Answer:
+        token = secrets.token_urlsafe(24)
+        self.tickets[token] = "cdn"
+        expires_at = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+        base = f"{call.base}/cdn"
+        return json_answer({"token": token, "token_type": "Bearer", "base_url": base, "expires_at": expires_at})
+
+    def has_token(self, call: Call) -> bool:
+        return self.tickets.get(call.key("Bearer") or "") == "cdn"
+
+    def upload(self, call: Call) -> Answer:
+        if not self.has_token(call):
+            return self.account_error("unauthorized")
+        token, name = uuid.uuid4().hex, call.headers.get("x-fal-file-name", "upload.bin")
+        self.keep_upload(token, Upload(call.body, call.headers.get("content-type", ""), name))
+        return json_answer({"access_url": self.upload_url(call.base, token, name)})
+
+    def announce_upload(self, call: Call) -> Answer:
+        try:
+            wanted = call.json()
+        except BadBody:
+            wanted = {}
+        name, content_type = wanted.get("file_name"), wanted.get("content_type")
+        if not isinstance(name, str) or not isinstance(content_type, str):
+            return model_error(["body", "file_name"], "missing", "Field required")
+        token = uuid.uuid4().hex
+        self.tickets[token] = (name, content_type)
+        url = self.upload_url(call.base, token, name)
+        return json_answer({"upload_url": f"{call.base}/cdn/put/{token}", "file_url": url})
+
+    def upload_announced(self, call: Call) -> Answer:
+        ticket = self.tickets.get(call.parts[2])
+        if not isinstance(ticket, tuple) or call.headers.get("content-type") != ticket[1]:
+            return Answer(403, b"SignatureDoesNotMatch", "text/plain")
+        self.keep_upload(call.parts[2], Upload(call.body, ticket[1], ticket[0]))
+        return Answer(200)
+
+    def begin_parts(self, call: Call) -> Answer:
+        """Begin an upload in parts; its address is given away before it is there."""
+        if not self.has_token(call):
+            return self.account_error("unauthorized")
+        token, name = uuid.uuid4().hex, call.headers.get("x-fal-file-name", "upload.bin")
+        self.tickets[token] = {"type": call.headers.get("content-type", ""), "name": name, "parts": {}}
+        return json_answer({"access_url": self.upload_url(call.base, token, name), "uploadId": token})
+
+    def upload_part(self, call: Call) -> Answer:
+        ticket, number = self.tickets.get(call.parts[3]), call.parts[7]
+        if not self.has_token(call) or not isinstance(ticket, dict) or not number.isdigit():
+            return self.account_error("unauthorized")
+        ticket["parts"][int(number)] = call.body
+        return Answer(200, headers={"ETag": f'"{secrets.token_hex(16)}"'})
+
+    def join_parts(self, call: Call) -> Answer:
+        ticket = self.tickets.get(call.parts[3])
+        if not self.has_token(call) or not isinstance(ticket, dict):
+            return self.account_error("unauthorized")
+        content = b"".join(ticket["parts"][number] for number in sorted(ticket["parts"]))
+        self.keep_upload(call.parts[3], Upload(content, ticket["type"], ticket["name"]))
+        return json_answer({"access_url": self.upload_url(call.base, call.parts[3], ticket["name"])})
+
+    # --- refusals ---
+
+    def error(self, status: int, message: str = "") -> Answer:
+        kind = {500: "internal_error", 503: "runner_scheduling_failure", 504: "startup_timeout"}.get(status)
+        headers = {"x-fal-request-id": str(uuid.uuid4())} | ({"X-Fal-Error-Type": kind} if kind else {})
+        body = {"detail": message or TITLES.get(status, "Error")} | ({"error_type": kind} if kind else {})
+        return json_answer(body, status, headers)
+
+    def busy(self, seconds: float, *, in_body: bool) -> Answer:
+        later = f" Try again in {whole_seconds(seconds)} seconds." if in_body else ""
+        body = {"detail": f"Too many requests.{later}", "error_type": "concurrent_requests_limit"}
+        return json_answer(body, 429, {"x-fal-request-id": str(uuid.uuid4())})
+
+    def account_error(self, trouble: str) -> Answer:
+        if trouble == "unauthorized":
+            return self.error(401, "No user found for Key ID and Secret")
+        reason = "Exhausted balance" if trouble == "no_credit" else "Admin lock"
+        later = " Top up your balance at fal.ai/dashboard/billing." if trouble == "no_credit" else ""
+        return self.error(403, f"User is locked. Reason: {reason}.{later}")
+
+
+class Failure:
+    """How a request failed, in fal's two shapes: of the model (`detail` is a list) or of the platform."""
+
+    def __init__(self, status: int, place: list[str] | None, kind: str, text: str) -> None:
+        self.status, self.kind, self.text = status, kind, text
+        self.body: dict[str, Any]
+        if place is None:
+            self.body = {"detail": text, "error_type": kind}
+            self.headers = {"X-Fal-Error-Type": kind, "X-Fal-Retryable": "true" if status >= 500 else "false"}
+            if kind == "request_timeout":
+                self.headers["X-Fal-Request-Timeout-Type"] = "user"
+        else:
+            self.body = {"detail": [{"loc": place, "msg": text, "type": kind}]}
+            self.headers = {"X-Fal-Retryable": "false"}
+
+
+def model_error(place: list[str], kind: str, text: str) -> Answer:
+    failure = Failure(422, place, kind, text)
+    return Answer(422, dump(failure.body), headers={**failure.headers, "x-fal-request-id": str(uuid.uuid4())})
+
+
+def not_found() -> Answer:
+    return json_answer({"status": "NOT_FOUND"}, 404, {"x-fal-request-id": str(uuid.uuid4())})
+
+
+def app_parts(parts: list[str]) -> list[str]:
+    """Return what the addresses of a request keep of a model's path: owner and app, after a namespace."""
+    return parts[: 3 if parts and parts[0] in NAMESPACES else 2]
+
+
+def model_parts(parts: list[str]) -> bool:
+    """Tell whether a path can name a model."""
+    return len(parts) >= (3 if parts and parts[0] in NAMESPACES else 2)
+
+
+def log_lines(prediction: Prediction) -> list[dict[str, Any]]:
+    if prediction.started_at is None:
+        return []
+    text = f"{round(prediction.share * 100)}% done"
+    return [{"timestamp": iso(prediction.started_at), "level": "INFO", "source": "USER", "message": text}]

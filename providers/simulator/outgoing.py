@@ -1,0 +1,185 @@
+"""HTTP calls that the simulator makes: webhooks, and photos that it loads. Connections are used again for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from .wire import BadRequest, dechunked
+
+MOST_AT_ONCE = 512
+IDLE_SECONDS = 4.0  # less than what servers usually keep a silent connection for
+HEAD_END = b"\r\n\r\n"
+MAX_HEAD_BYTES = 64 * 1024
+Place = tuple[str, str, int]  # scheme, host, port
+
+
+class NoAnswer(Exception):
+    """There was no complete answer; the message is a word for why."""
+
+
+@dataclass(slots=True, frozen=True)
+class Reply:
+    """What was answered. The body may be cut at the length that was asked for."""
+
+    status: int
+    body: bytes = field(repr=False)
+
+
+class Line(asyncio.Protocol):
+    """One connection to one place, for one call at a time."""
+
+    def __init__(self) -> None:
+        self.buffer = bytearray()
+        self.waiter: asyncio.Future[Reply] | None = None
+        self.max_bytes = 0
+        self.is_closed = False
+        self.can_stay = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport: asyncio.Transport = transport  # type: ignore[assignment]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_closed = True
+        if self.waiter is None or self.waiter.done():
+            return
+        reply = self.parse(is_end=True)
+        if reply is not None:
+            self.waiter.set_result(reply)
+        else:
+            self.waiter.set_exception(NoAnswer(type(exc).__name__ if exc else "closed"))
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        if self.waiter is None or self.waiter.done():
+            self.transport.abort()  # nobody has asked for anything
+            return
+        try:
+            reply = self.parse(is_end=False)
+        except (ValueError, BadRequest):
+            self.waiter.set_exception(NoAnswer("not_http"))
+            self.transport.abort()
+            return
+        if reply is not None:
+            self.waiter.set_result(reply)
+
+    async def ask(self, message: bytes, max_bytes: int) -> Reply:
+        self.waiter = asyncio.get_running_loop().create_future()
+        self.max_bytes, self.can_stay = max_bytes, False
+        self.buffer.clear()
+        self.transport.write(message)
+        return await self.waiter
+
+    def parse(self, *, is_end: bool) -> Reply | None:
+        """Return the answer once it is complete, or longer than anybody wants to know."""
+        end = self.buffer.find(HEAD_END)
+        if end < 0:
+            if len(self.buffer) > MAX_HEAD_BYTES:
+                raise ValueError("endless head")
+            return None
+        line, *lines = bytes(self.buffer[:end]).decode("latin-1").split("\r\n")
+        status = int(line.split(" ")[1])
+        headers = {name.lower(): value.strip() for name, _, value in (one.partition(":") for one in lines)}
+        body = self.buffer[end + len(HEAD_END) :]
+        length = headers.get("content-length")
+        whole: bytes | None = None
+        if status in (204, 304):
+            whole = b""
+        elif headers.get("transfer-encoding", "").lower() == "chunked":
+            taken = dechunked(body)
+            whole = taken[0] if taken else None
+        elif length is not None:
+            whole = bytes(body[: int(length)]) if len(body) >= int(length) else None
+        elif is_end:
+            return Reply(status, bytes(body[: self.max_bytes]))
+        if whole is not None:
+            self.can_stay = headers.get("connection", "").lower() != "close"
+            return Reply(status, whole[: self.max_bytes])
+        return Reply(status, bytes(body[: self.max_bytes])) if len(body) > self.max_bytes else None
+
+
+class Outgoing:
+    """Makes calls. Nothing is followed, repeated or decoded."""
+
+    def __init__(self) -> None:
+        self.idle: dict[Place, list[tuple[float, Line]]] = {}
+        self.places = asyncio.Semaphore(MOST_AT_ONCE)
+        self.tls: ssl.SSLContext | None = None
+
+    async def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        seconds: float | None,
+        max_bytes: int = 64 * 1024,
+    ) -> Reply:
+        """Make a call and return its answer. Raise NoAnswer."""
+        try:
+            place, target, host = read_url(url)
+        except ValueError as error:
+            raise NoAnswer("bad_address") from error
+        lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", *(f"{k}: {v}" for k, v in (headers or {}).items())]
+        if method != "GET":
+            lines.append(f"Content-Length: {len(body)}")
+        message = ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "replace") + body
+        line: Line | None = None
+        async with self.places:
+            try:
+                async with asyncio.timeout(seconds):
+                    line = self._take_idle(place) or await self._connect(place)
+                    return await line.ask(message, max_bytes)
+            except TimeoutError:
+                raise NoAnswer("timeout") from None
+            except OSError as error:
+                raise NoAnswer(type(error).__name__) from error
+            finally:
+                if line is not None:
+                    self._put_back(place, line)
+
+    def _take_idle(self, place: Place) -> Line | None:
+        idle = self.idle.get(place)
+        now = asyncio.get_running_loop().time()
+        while idle:
+            since, line = idle.pop()
+            if not line.is_closed and now - since < IDLE_SECONDS:
+                return line
+            line.transport.close()
+        return None
+
+    async def _connect(self, place: Place) -> Line:
+        scheme, host, port = place
+        if scheme == "https" and self.tls is None:
+            self.tls = ssl.create_default_context()
+        tls = self.tls if scheme == "https" else None
+        _transport, line = await asyncio.get_running_loop().create_connection(Line, host, port, ssl=tls)
+        return line
+
+    def _put_back(self, place: Place, line: Line) -> None:
+        if line.can_stay and not line.is_closed:
+            self.idle.setdefault(place, []).append((asyncio.get_running_loop().time(), line))
+        else:
+            line.transport.abort()
+
+    def close(self) -> None:
+        for lines in self.idle.values():
+            for _since, line in lines:
+                line.transport.abort()
+        self.idle.clear()
+
+
+def read_url(url: str) -> tuple[Place, str, str]:
+    """Return the place, the target and the host of an address. Raise ValueError when it is none of http."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or any(letter <= " " for letter in url):
+        raise ValueError("no http address")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    target = parts.path or "/"
+    if parts.query:
+        target += f"?{parts.query}"
+    return (parts.scheme, parts.hostname, port), target, parts.netloc.rpartition("@")[2]

@@ -1,0 +1,294 @@
+"""WaveSpeed, API v3, below `/wavespeed`.
+
+What its documentation leaves open is decided here as its official client accepts it: an error is `{"code",
+"message"}`, a deleted task is still answered, as `deleted`. The list has no inputs, as documented, so a task cannot
+be found by what was asked for.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from .calls import Answer, BadBody, Call, Route, iso, json_answer
+from .predictions import Prediction, State
+from .uploads import Upload, read_form
+from .vendor import Order, Vendor, whole_seconds
+
+STATUSES = {
+    State.WAITING: "created",
+    State.STARTING: "created",
+    State.RUNNING: "processing",
+    State.SUCCEEDED: "completed",
+    State.FAILED: "failed",
+    State.CANCELED: "cancelled",
+    State.ABORTED: "timeout",
+}
+FAILURES = {
+    "fail": (1403, "execution failed: the model ran into an error"),
+    "refuse": (1200, "content moderation: the input was flagged as potentially sensitive"),
+    "bad_photo": (1402, "the media could not be fetched, please check the url"),
+    "abort": (5004, "the task timed out"),
+}
+MESSAGES = {
+    400: "Bad Request",
+    404: "Not Found",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+}
+SYNC_SECONDS = 120.0
+PAGE = 100
+
+
+class WaveSpeed(Vendor):
+    name = "wavespeed"
+
+    def route(self, call: Call) -> Route | None:
+        match call.method, call.parts:
+            case "POST", ["api", "v3", "predictions"]:
+                return Route("list", self.show_page)
+            case "POST", ["api", "v3", "predictions", "delete"]:
+                return Route("delete", self.delete_many)
+            case "GET", ["api", "v3", "predictions", _] | ["api", "v3", "predictions", _, "result"]:
+                return Route("fetch", self.show)
+            case "DELETE", ["api", "v3", "predictions", _]:
+                return Route("delete", self.delete)
+            case "GET", ["api", "v3", "balance"]:
+                return Route("list", lambda call: envelope({"balance": 100.0}))
+            case "GET", ["api", "v3", "models"]:
+                return Route("list", self.models)
+            case "POST", ["api", "v3", "model", "price"]:
+                return Route("list", self.quote)
+            case "GET", ["api", "v3", "webhook", "secret"]:
+                return Route("secret", lambda call: json_answer({"code": 200, "data": {"secret": self.secret}}))
+            case "POST", ["api", "v3", "media", "uploads"]:
+                return Route("upload", self.announce_upload)
+            case "POST", ["api", "v3", "media", "upload", "binary"]:
+                return Route("upload", self.upload_form)
+            case "POST", ["api", "v3", owner, _, *_] if owner not in ("predictions", "media", "model", "webhook"):
+                return Route("submit")
+            case "PUT", ["uploads", _]:
+                return Route("upload", self.upload, needs_key=False)
+        return None
+
+    def key(self, call: Call) -> str | None:
+        return call.key("Bearer")
+
+    def read_order(self, call: Call) -> Order:
+        order = Order(model="/".join(call.parts[2:]), webhook=call.query.get("webhook", ""))
+        try:
+            order.input = call.json()
+        except BadBody:
+            order.refusal = self.error(400, "invalid request body")
+            return order
+        if any(word in order.model for word in ("i2v", "image-to-video")) and not order.input.get("image"):
+            order.refusal = self.error(400, "property image is missing")
+        if order.input.get("enable_sync_mode"):
+            order.hold_seconds = SYNC_SECONDS
+        order.input = {name: value for name, value in order.input.items() if name != "enable_sync_mode"}
+        return order
+
+    def new_id(self) -> str:
+        return uuid.uuid4().hex
+
+    def created_answer(self, prediction: Prediction) -> Answer:
+        return envelope(self.task(prediction))
+
+    def held_answer(self, prediction: Prediction) -> Answer:
+        task = self.task(prediction)
+        if not prediction.is_final:
+            task |= {"status": "processing", "code": 5004, "error": "Sync mode timed out, query the result later"}
+        return envelope(task)
+
+    def task(self, prediction: Prediction) -> dict[str, Any]:
+        """Return a task as submit, poll and list show it."""
+        url = None if prediction.is_deleted else self.film_url(prediction)
+        milliseconds = round(prediction.predict_seconds * 1000)
+        task: dict[str, Any] = {
+            "id": prediction.id,
+            "model": prediction.model,
+            "outputs": [url] if url else [],
+            "urls": {"get": f"{prediction.base}/api/v3/predictions/{prediction.id}/result"},
+            "has_nsfw_contents": [False] if url else [],
+            "status": "deleted" if prediction.is_deleted else STATUSES[prediction.state],
+            "created_at": iso(prediction.created_at),
+            "error": "",
+            "timings": {"inference": milliseconds},
+        }
+        if prediction.is_final:
+            task["executionTime"] = milliseconds
+        if prediction.state in (State.FAILED, State.ABORTED) and prediction.fate.name in FAILURES:
+            task["code"], task["error"] = FAILURES[prediction.fate.name]
+            if prediction.fate.name == "fail" and prediction.fate["message"]:
+                task["error"] = prediction.fate["message"]
+        return task
+
+    def show(self, call: Call) -> Answer:
+        prediction = self.find(call.parts[3])
+        return envelope(self.task(prediction)) if prediction else self.error(404, "prediction not found")
+
+    def show_page(self, call: Call) -> Answer:
+        """Answer a page of tasks, the newest first."""
+        try:
+            wanted = call.json()
+            page, size = int(wanted.get("page", 1)), min(PAGE, int(wanted.get("page_size", PAGE)))
+            after, before = (moment(wanted.get(name)) for name in ("created_after", "created_before"))
+        except (BadBody, ValueError, TypeError):
+            return self.error(400, "invalid request body")
+        if page < 1 or size < 1:
+            return self.error(400, "invalid request body")
+        found = [
+            one
+            for one in reversed(list(self.fleet.predictions.values()))
+            if not one.is_deleted
+            and (after is None or one.created_at >= after)
+            and (before is None or one.created_at <= before)
+            and (not wanted.get("model") or one.model == wanted["model"])
+            and (not wanted.get("status") or STATUSES[one.state] == wanted["status"])
+        ]
+        shown = found[(page - 1) * size : page * size]
+        return envelope({"page": page, "total": len(found), "items": [self.task(one) for one in shown]})
+
+    def delete(self, call: Call) -> Answer:
+        prediction = self.find(call.parts[3])
+        if prediction is None or prediction.is_deleted:
+            return self.error(404, "prediction not found")
+        self._delete(prediction)
+        return envelope(self.task(prediction))
+
+    def delete_many(self, call: Call) -> Answer:
+        try:
+            ids = call.json().get("ids")
+        except BadBody:
+            ids = None
+        if not isinstance(ids, list):
+            return self.error(400, "invalid request body")
+        found = [one for one in map(self.find, map(str, ids)) if one is not None and not one.is_deleted]
+        for prediction in found:
+            self._delete(prediction)
+        return envelope({"deleted_count": len(found)})
+
+    def _delete(self, prediction: Prediction) -> None:
+        prediction.is_deleted = True
+        self.fleet.cancel(prediction)
+
+    def tell_end(self, prediction: Prediction) -> None:
+        # Only these two are told; a canceled task ends in silence.
+        if prediction.state in (State.SUCCEEDED, State.FAILED, State.ABORTED):
+            super().tell_end(prediction)
+
+    def webhook_body(self, prediction: Prediction, event: str) -> dict[str, Any]:
+        task = self.task(prediction)
+        task["status"] = "completed" if prediction.state == State.SUCCEEDED else "failed"
+        url = self.film_url(prediction)
+        task["outputs"], task["has_nsfw_contents"] = ([url], [False]) if url else ([], [])
+        order = ("id", "model", "input", "outputs", "urls", "has_nsfw_contents", "status", "created_at", "error")
+        task["input"] = prediction.input
+        return {name: task[name] for name in (*order, "executionTime", "timings")}
+
+    def event_id(self, prediction: Prediction, event: str) -> str:
+        return prediction.id
+
+    # --- photos ---
+
+    def announce_upload(self, call: Call) -> Answer:
+        """Answer where a file may be put; the caller then puts it there without our key."""
+        try:
+            wanted = call.json()
+        except BadBody:
+            wanted = {}
+        name, size, content_type = (wanted.get(field) for field in ("filename", "size", "content_type"))
+        if not isinstance(name, str) or not isinstance(size, int):
+            return self.error(400, "invalid request body")
+        content_type = content_type if isinstance(content_type, str) else "application/octet-stream"
+        token = uuid.uuid4().hex
+        self.tickets[token] = (name, content_type)
+        return envelope(
+            {
+                "type": content_type.partition("/")[0],
+                "filename": name,
+                "size": size,
+                "download_url": self.upload_url(call.base, token, name),
+                "upload": {
+                    "method": "PUT",
+                    "url": f"{call.base}/uploads/{token}",
+                    "headers": {"Content-Type": content_type},
+                    "expires_at": (datetime.now(UTC) + timedelta(hours=1)).isoformat().replace("+00:00", "Z"),
+                },
+            }
+        )
+
+    def upload(self, call: Call) -> Answer:
+        """Take a file as the storage behind the vendor does: exactly as announced, with no second signature."""
+        ticket = self.tickets.get(call.parts[1])
+        if ticket is None:
+            return storage_error(403, "AccessDenied")
+        name, content_type = ticket
+        if "authorization" in call.headers:
+            return storage_error(400, "InvalidArgument")
+        if call.headers.get("content-type") != content_type:
+            return storage_error(403, "SignatureDoesNotMatch")
+        self.keep_upload(call.parts[1], Upload(call.body, content_type, name))
+        return Answer(200)
+
+    def upload_form(self, call: Call) -> Answer:
+        file = read_form(call).get("file")
+        if file is None:
+            return self.error(400, "invalid request body")
+        token = uuid.uuid4().hex
+        self.keep_upload(token, file)
+        return envelope(
+            {
+                "type": file.content_type.partition("/")[0],
+                "download_url": self.upload_url(call.base, token, file.name),
+                "filename": file.name,
+                "size": len(file.content),
+            }
+        )
+
+    # --- the rest ---
+
+    def models(self, call: Call) -> Answer:
+        schema = {"type": "object", "required": ["image", "prompt"], "properties": {"image": {"type": "string"}}}
+        names = sorted({"wavespeed-ai/wan-2.2/i2v-720p", "wavespeed-ai/wan-2.2/image-to-video"})
+        return envelope([{"model_id": name, "api_schema": schema} for name in names])
+
+    def quote(self, call: Call) -> Answer:
+        price = float(self.behaviour.price)
+        return envelope({"price": price, "discounted_price": price})
+
+    def error(self, status: int, message: str = "") -> Answer:
+        return json_answer({"code": status, "message": message or MESSAGES.get(status, "Error")}, status)
+
+    def busy(self, seconds: float, *, in_body: bool) -> Answer:
+        later = f", please retry after {whole_seconds(seconds)} seconds" if in_body else ""
+        return self.error(429, f"Too Many Requests{later}")
+
+    def account_error(self, trouble: str) -> Answer:
+        match trouble:
+            case "no_credit":
+                return self.error(402, "insufficient credits, please top up your account")
+            case "forbidden":
+                return self.error(403, "you do not have permission to use this model")
+        return self.error(401, "invalid authentication")
+
+
+def envelope(data: Any) -> Answer:
+    return json_answer({"code": 200, "message": "success", "data": data})
+
+
+def storage_error(status: int, code: str) -> Answer:
+    body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code></Error>'
+    return Answer(status, body.encode(), "application/xml")
+
+
+def moment(value: Any) -> float | None:
+    """Return a filter's moment as a timestamp, None for none. Raise ValueError when it is no moment."""
+    if value in (None, ""):
+        return None
+    when = datetime.fromisoformat(str(value))
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
