@@ -32,7 +32,6 @@ from django.urls import reverse
 from django.utils import timezone
 
 from providers import registry
-from providers.adapters.base import Adapter
 from providers.errors import ProviderError, Unavailable, Unconfirmed
 from providers.types import Account, PhotoTransport, ProviderEvent, SubmitRequest
 
@@ -112,14 +111,14 @@ def submit(submission: Submission) -> Outcome:
         return Outcome(attempt, error=error)
 
 
-def _look_up(adapter: Adapter, account: Account, lost: Outcome, *, timed_out: bool) -> Outcome:
+def _look_up(adapter: registry.Adapter, account: Account, lost: Outcome, *, timed_out: bool) -> Outcome:
     if not adapter.can_look_up:
         risks = timed_out and lost.attempt.provider.accepts_double_payment_risk
         return dataclasses.replace(lost, fate=Fate.GIVEN_UP) if risks else lost
     time.sleep(LISTING_DELAY)
     quick = dataclasses.replace(account, read_seconds=min(account.read_seconds, LOOK_UP_SECONDS))
     try:
-        found = adapter.find(quick, lost.attempt.token)
+        found = adapter.find(quick, lost.attempt.token, since=lost.attempt.claimed_at)
     except ProviderError:
         return lost
     if found is not None:
@@ -132,7 +131,7 @@ def _check_time(submission: Submission, what: str) -> None:
         raise NotSent(f"{what} came too late for its lease")
 
 
-def _upload(adapter: Adapter, account: Account, request: SubmitRequest) -> SubmitRequest:
+def _upload(adapter: registry.Adapter, account: Account, request: SubmitRequest) -> SubmitRequest:
     """Bring the photo to the vendor. Nothing is made there by that, so nothing can be unconfirmed."""
     seconds = min(account.read_seconds, claims.UPLOAD_ALLOWANCE.total_seconds())
     try:

@@ -1,0 +1,1 @@
+"""Benchmarks: they print figures and ratios and judge nothing. `make bench` runs them, one after the other."""
