@@ -21,8 +21,8 @@ from functools import lru_cache
 from http.client import HTTPException
 from urllib.parse import urljoin
 
-import certifi
 import urllib3
+from requests.certs import where
 
 from . import deadlines
 from .errors import PredictionGone, Rejected, Unavailable
@@ -73,7 +73,7 @@ def download(
 @lru_cache(maxsize=1)
 def tls_context() -> ssl.SSLContext:
     """Return what certificates are checked with; made once, because reading all authorities takes milliseconds."""
-    return ssl.create_default_context(cafile=certifi.where())
+    return ssl.create_default_context(cafile=where())
 
 
 def _get(permit: Permit, headers: Mapping[str, str] | None, connect_seconds: float) -> urllib3.BaseHTTPResponse:
