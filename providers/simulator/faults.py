@@ -132,8 +132,7 @@ class StandingFault:
 def read_fault(stage: str, value: Any, where: str = "fault") -> Fault:
     """Return the fault that `{"fault": name, option: …}` means at this stage; a bare name will do."""
     given = {"fault": value} if isinstance(value, str) else value
-    if stage not in FAULTS:
-        raise BadFault(f"There is no stage “{stage}”; there are {', '.join(FAULTS)}.")
+    check_stage(stage)
     if not isinstance(given, Mapping):
         raise BadFault(f"{where} is a fault's name, or an object with “fault” in it.")
     name = given.get("fault")
@@ -157,6 +156,11 @@ def read_fault(stage: str, value: Any, where: str = "fault") -> Fault:
     if not takes_effect and name in _NEED_EFFECT:
         raise BadFault(f"{where}: {name} shows the answer to a call that took effect.")
     return Fault(name, options, takes_effect)
+
+
+def check_stage(stage: str) -> None:
+    if stage not in FAULTS:
+        raise BadFault(f"There is no stage “{stage}”; there are {', '.join(FAULTS)}.")
 
 
 def _read_option(option: str, choice: Any, default: Any, where: str) -> Any:
@@ -183,6 +187,7 @@ def read_standing(value: Mapping[str, Any]) -> dict[str, tuple[StandingFault, ..
 
 
 def _read_stage(stage: str, faults: Any) -> tuple[StandingFault, ...]:
+    check_stage(stage)
     where = f"faults.{stage}"
     if not isinstance(faults, list):
         raise BadFault(f"{where} is a list.")
