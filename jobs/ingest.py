@@ -145,7 +145,6 @@ def apply_deliveries(*, limit: int = APPLY_LIMIT) -> int:
         if connection.features.has_select_for_update_skip_locked:
             due = due.select_for_update(skip_locked=True)
         rows = list(due[:limit])
-        # All attempts at once and in one order, so that no other batch with some of them waits for us and we for it.
         attempts = _held({row.attempt_token for row in rows})
         for delivery in rows:
             try:
@@ -161,8 +160,10 @@ def apply_deliveries(*, limit: int = APPLY_LIMIT) -> int:
 
 
 def _held(tokens: Collection[str]) -> dict[str, Attempt]:
-    rows = Attempt.objects.filter(token__in=tokens).order_by("id")
-    rows = rows.select_related("provider", "job").select_for_update(of=("self",))
+    """Return the attempts by their tokens, locked together with whatever else their jobs have open."""
+    known = list(Attempt.objects.filter(token__in=tokens).values_list("id", "job_id"))
+    lifecycle.hold_attempts((job_id for _, job_id in known), ids=(attempt_id for attempt_id, _ in known))
+    rows = Attempt.objects.filter(id__in=[attempt_id for attempt_id, _ in known]).select_related("provider", "job")
     return {attempt.token: attempt for attempt in rows}
 
 

@@ -98,7 +98,7 @@ def record(outcomes: Sequence[Outcome]) -> None:
     _findings_of(outcomes).write()
     now, findings = database_now(), Findings()
     with transaction.atomic():
-        _hold(outcomes)
+        lifecycle.hold_attempts([], ids=[outcome.attempt.id for outcome in outcomes])
         answered = [(outcome.attempt, outcome.event) for outcome in outcomes if outcome.event is not None]
         moved = lifecycle.submitted_all(
             [
@@ -121,12 +121,6 @@ def record(outcomes: Sequence[Outcome]) -> None:
 
 
 _NO_NEWS = (PredictionStatus.QUEUED, PredictionStatus.UNKNOWN)
-
-
-def _hold(outcomes: Sequence[Outcome]) -> None:
-    """Lock the attempts in one order, as those who apply deliveries do."""
-    rows = Attempt.objects.select_for_update().filter(id__in=[outcome.attempt.id for outcome in outcomes])
-    list(rows.order_by("id").values_list("id", flat=True))
 
 
 def _findings_of(outcomes: Sequence[Outcome]) -> Findings:

@@ -143,8 +143,9 @@ def attempt_succeeded(
     as long as the job is open. Either way it costs what the provider says, or its price.
     """
     late = [Attempt.Status.TIMED_OUT, Attempt.Status.FAILED, Attempt.Status.CANCELED]
+    hold_attempts([attempt.job_id], ids=[attempt.id])
     mine = Attempt.objects.filter(id=attempt.id, status__in=[*Attempt.OPEN, *late]).exclude(error_code=RESULT_LOST)
-    if not mine.select_for_update().values_list("id", flat=True).first():
+    if not mine.exists():
         return False
     wins = not Attempt.objects.filter(job_id=attempt.job_id, status=Attempt.Status.SUCCEEDED).exists()
     wins = wins and change(
@@ -278,7 +279,12 @@ def errand_done(attempt_ids: Iterable[int], *, errand: str, heard: bool = True) 
     return rows.update(errand="", errand_at=None, slot_held=False)
 
 
-def hold_attempts(job_id: UUID) -> None:
-    """Lock the open attempts of a job before the job itself, which is the order news come in."""
-    rows = Attempt.objects.select_for_update().filter(job_id=job_id, status__in=Attempt.OPEN).order_by("id")
+def hold_attempts(job_ids: Iterable[UUID | None], *, ids: Iterable[int] = ()) -> None:
+    """Lock the open attempts of jobs, and these ones, before any of the jobs.
+
+    Everybody locks in this one order, attempts by their ids and then jobs by theirs, so that no two wait for
+    each other; on SQLite the transaction is the lock.
+    """
+    of_jobs = Q(job_id__in=[job_id for job_id in job_ids if job_id is not None], status__in=Attempt.OPEN)
+    rows = Attempt.objects.select_for_update().filter(of_jobs | Q(id__in=list(ids))).order_by("id")
     list(rows.values_list("id", flat=True))

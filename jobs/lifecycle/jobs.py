@@ -202,7 +202,7 @@ def succeed(
 @transaction.atomic(savepoint=False)
 def fail(job_id: UUID, *, code: str, now: datetime, guard: Q | None = None) -> bool:
     """End a job that cannot become a film, with the reason its owner will read."""
-    hold_attempts(job_id)
+    hold_attempts([job_id])
     changed = change(
         job_id,
         Q(status__in=Job.OPEN) & (guard or Q()),
@@ -225,7 +225,7 @@ def fail(job_id: UUID, *, code: str, now: datetime, guard: Q | None = None) -> b
 @transaction.atomic(savepoint=False)
 def cancel(job_id: UUID, *, now: datetime, by: str) -> bool:
     """End a job because somebody no longer wants it; its predictions are told to stop."""
-    hold_attempts(job_id)
+    hold_attempts([job_id])
     changed = change(
         job_id,
         Q(status__in=Job.OPEN),
