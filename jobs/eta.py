@@ -18,7 +18,6 @@ from django.db.models import Sum
 from providers.models import ProviderConfig
 
 from . import line
-from .line import IN_LINE
 from .models import Attempt, Job
 
 _SAMPLE = 60
@@ -62,10 +61,11 @@ def measured_pace() -> Pace:
 
 def positions(jobs: Iterable[Job]) -> dict[UUID, int]:
     """Return how many jobs stand in line before each of these; 0 for a job that no longer waits."""
-    return {
-        job.id: line.standing().filter(line.before(job)).count() if job.stage in IN_LINE and not job.is_final else 0
-        for job in jobs
-    }
+    found: dict[UUID, int] = {}
+    for job in jobs:
+        waits = job.stage in Job.IN_LINE and not job.is_final
+        found[job.id] = Job.objects.in_line().filter(line.before(job)).count() if waits else 0
+    return found
 
 
 def remaining(job: Job, *, position: int, now: datetime) -> dict[str, int]:
@@ -73,7 +73,7 @@ def remaining(job: Job, *, position: int, now: datetime) -> dict[str, int]:
     if job.is_final:
         return {"p50": 0, "p90": 0}
     pace = measured_pace()
-    if job.stage in IN_LINE:
+    if job.stage in Job.IN_LINE:
         rounds = math.ceil((position + 1) / pace.slots) - 1
         median = pace.median * (rounds + 1) + _WORK_AROUND_SECONDS
         slow = pace.slow * (rounds + 1) + _WORK_AROUND_SECONDS

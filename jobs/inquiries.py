@@ -45,7 +45,7 @@ Answer = TypeVar("Answer")
 
 def poll_silent(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     """Ask after predictions that have been silent for too long; return how many were asked after."""
-    rows = Attempt.objects.filter(status__in=[Attempt.Status.SUBMITTED, Attempt.Status.RUNNING], poll_at__lte=now)
+    rows = Attempt.objects.under_way().filter(poll_at__lte=now)
     attempts = _claimed(rows.exclude(prediction_id=None), "poll_at", until=now + ASK_AGAIN)
     findings = Findings()
 
@@ -72,8 +72,10 @@ def poll_silent(threads: ThreadPoolExecutor, *, now: datetime) -> int:
 
 def lapse_leases(*, now: datetime) -> int:
     """Attempts whose worker died in the POST become unconfirmed; return how many."""
-    return Attempt.objects.filter(status=Attempt.Status.SUBMITTING, lease_until__lt=now).update(
-        status=Attempt.Status.UNCONFIRMED, answered_at=F("lease_until")
+    return (
+        Attempt.objects.on_lease()
+        .filter(status=Attempt.Status.SUBMITTING, lease_until__lt=now)
+        .update(status=Attempt.Status.UNCONFIRMED, answered_at=F("lease_until"))
     )
 
 
@@ -85,7 +87,7 @@ def look_up_unconfirmed(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     staff accept the risk of paying twice. (Where the dispatch worker itself saw the submit time out,
     it has asked already: `jobs.lanes.submitting`.)
     """
-    rows = Attempt.objects.filter(status=Attempt.Status.UNCONFIRMED, lease_until__lt=now - LISTING_DELAY)
+    rows = Attempt.objects.on_lease().filter(status=Attempt.Status.UNCONFIRMED, lease_until__lt=now - LISTING_DELAY)
     attempts = _claimed(rows, "lease_until", until=now + ASK_AGAIN - LISTING_DELAY)
     findings = Findings()
 
@@ -190,7 +192,7 @@ def run_errands(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     is asked what it made of it.
     """
     there_or_not = Q(prediction_id__isnull=False) | Q(lease_until__lt=now - LISTING_DELAY)
-    rows = Attempt.objects.filter(~Q(errand=""), there_or_not, errand_at__lte=now)
+    rows = Attempt.objects.with_errand().filter(there_or_not, errand_at__lte=now)
     attempts = _claimed(rows, "errand_at", until=now + ASK_AGAIN)
 
     def tell(attempt: Attempt) -> None:

@@ -43,8 +43,6 @@ RETRY_FLOOR = 5
 # A retry beyond the budget looks again after a random time up to this.
 RETRY_WAIT = timedelta(seconds=5)
 
-IN_LINE = (Job.Stage.ACCEPTED, Job.Stage.PREPARING, Job.Stage.WAITING_FOR_SLOT)
-
 PHOTO_REFUSED = "photo_refused"
 
 
@@ -59,14 +57,9 @@ class Turn:
 
 def next_turn(owner: str, *, now: datetime) -> datetime:
     """Return the place in the line that the owner's next job gets."""
-    turns = Job.objects.filter(owner=owner, status__in=Job.OPEN).order_by("-turn_at")
+    turns = Job.objects.is_open().filter(owner=owner).order_by("-turn_at")
     last = turns.values_list("turn_at", flat=True).first()
     return max(now, last + TURN_SPACING) if last else now
-
-
-def standing() -> QuerySet[Job]:
-    """Return the jobs that wait for a provider or for what comes before one."""
-    return Job.objects.filter(stage__in=IN_LINE, status__in=Job.OPEN)
 
 
 def before(job: Job) -> Q:
@@ -81,7 +74,7 @@ def waiting(*, now: datetime, limit: int) -> int:
 
 def next_due_at(*, now: datetime) -> datetime | None:
     """Return when the next job that waits out a delay is due for a provider."""
-    rows = Job.objects.filter(lane=Lane.DISPATCH, due_at__gt=now).order_by("due_at")
+    rows = Job.objects.in_lane(Lane.DISPATCH).filter(due_at__gt=now).order_by("due_at")
     return rows.values_list("due_at", flat=True).first()
 
 

@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.expressions import RawSQL
+from django.db.models.lookups import LessThanOrEqual
 
 from providers.models import ProviderConfig
+
+
+def literally(sql: str) -> RawSQL:
+    """Return a condition with its values written out.
+
+    SQLite uses a partial index only for a query that repeats the index's condition word for word, not with
+    parameters; to PostgreSQL it makes no difference.
+    """
+    return RawSQL(sql, (), output_field=models.BooleanField())  # noqa: S611 - only texts of this file
+
+
+class NotByIndex(models.Func):
+    """The value itself, in which SQLite does not look for rows: it would sort a whole line by it otherwise."""
+
+    template, arity = "%(expressions)s", 1
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, Sequence[Any]]:
+        return self.as_sql(compiler, connection, template="+%(expressions)s", **context)
 
 
 class Lane(models.TextChoices):
@@ -45,12 +67,21 @@ class JobQuerySet(models.QuerySet["Job"]):
         """The owner's jobs; nobody's when the owner is not known."""
         return self.filter(owner=owner) if owner else self.none()
 
+    def in_lane(self, lane: str) -> JobQuerySet:
+        return self.filter(literally('NOT ("jobs_job"."lane" = \'\')'), lane=lane)
+
     def claimable(self, lane: str, *, now: datetime) -> JobQuerySet:
         """Rows of a lane that are due, in the order of the line (`jobs.line`)."""
-        return self.filter(lane=lane, due_at__lte=now).order_by("-priority", "turn_at")
+        due = LessThanOrEqual(NotByIndex(F("due_at")), now)
+        return self.in_lane(lane).filter(due).order_by("-priority", "turn_at")
+
+    def in_line(self) -> JobQuerySet:
+        """Jobs that wait for a provider, or for what comes before one."""
+        stages = "\"jobs_job\".\"stage\" IN ('accepted', 'preparing', 'waiting_for_slot')"
+        return self.filter(literally(stages)).is_open()
 
     def is_open(self) -> JobQuerySet:
-        return self.filter(status__in=Job.OPEN)
+        return self.filter(literally("\"jobs_job\".\"status\" IN ('queued', 'processing')"))
 
 
 class Job(models.Model):
@@ -74,6 +105,7 @@ class Job(models.Model):
         READY = "ready"
 
     OPEN = (Status.QUEUED, Status.PROCESSING)
+    IN_LINE = (Stage.ACCEPTED, Stage.PREPARING, Stage.WAITING_FOR_SLOT)
     FINAL = (Status.SUCCEEDED, Status.FAILED, Status.CANCELED)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -176,7 +208,19 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
         return self.filter(slot_held=True)
 
     def is_open(self) -> AttemptQuerySet:
-        return self.filter(status__in=Attempt.OPEN)
+        """Attempts that may still bring a film; each holds its slot."""
+        return self.filter(slot_held=True, status__in=Attempt.OPEN)
+
+    def under_way(self) -> AttemptQuerySet:
+        """Attempts that their provider has taken."""
+        return self.filter(literally("\"jobs_attempt\".\"status\" IN ('submitted', 'running')"))
+
+    def on_lease(self) -> AttemptQuerySet:
+        """Attempts whose submit is under way or came to nobody knows what."""
+        return self.filter(literally("\"jobs_attempt\".\"status\" IN ('submitting', 'unconfirmed')"))
+
+    def with_errand(self) -> AttemptQuerySet:
+        return self.filter(literally('NOT ("jobs_attempt"."errand" = \'\')'))
 
 
 class Attempt(models.Model):

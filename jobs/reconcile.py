@@ -115,7 +115,7 @@ class Reconciler:
     def _renew_nudges(self) -> None:
         overdue_since = database_now() - OVERDUE
         for lane in Lane.values:
-            if Job.objects.filter(lane=lane, due_at__lt=overdue_since).exists() and not queues.renew_nudge(lane):
+            if Job.objects.in_lane(lane).filter(due_at__lt=overdue_since).exists() and not queues.renew_nudge(lane):
                 self._work_here(lane)
 
     def _work_here(self, lane: str) -> None:

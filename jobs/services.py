@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core import signing
 from django.db import IntegrityError, transaction
 
-from . import lifecycle, line, queues, signals, storage
+from . import lifecycle, queues, signals, storage
 from .models import Attempt, AuditEntry, Job, JobEvent, Lane, Look, WebhookDelivery, next_seq
 
 logger = logging.getLogger(__name__)
@@ -201,7 +201,7 @@ def retry_job(job_id: UUID, *, now: datetime, actor: Any) -> Job:
 def set_priority(job_id: UUID, *, priority: int, now: datetime) -> None:
     """Let a waiting job go before or after those that came earlier. NotPossible for one that waits no more."""
     with transaction.atomic():
-        job = line.standing().select_for_update().filter(id=job_id).first()
+        job = Job.objects.in_line().select_for_update().filter(id=job_id).first()
         if job is None:
             raise NotPossible("Only a job that waits in the line has a place in it.")
         if job.priority != priority:

@@ -14,7 +14,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from jobs import eta, inquiries, queues, reconcile
+from jobs import eta, inquiries, queues, reconcile, warmth
 from jobs.api import throttles
 from jobs.films.sandbox import shared_sandbox
 from jobs.lanes.collect import CollectLane
@@ -32,6 +32,7 @@ from tests.stub_provider import Delivery, StubProvider
 def nothing_left_behind() -> Iterator[None]:
     """Each test starts without files and without what the product remembers for a few seconds."""
     eta._cached = None
+    warmth._noted.clear()
     queues._paused_until = 0.0
     throttles._FailOpenThrottle._paused_until = 0.0
     yield
