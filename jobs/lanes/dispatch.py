@@ -33,7 +33,7 @@ from .submitting import Fate, NotSent, Outcome, Submission, submit
 
 logger = logging.getLogger(__name__)
 
-THREADS_PER_PROVIDER = 64
+THREADS_PER_PROVIDER = 96
 
 
 class DispatchLane(LaneWork):

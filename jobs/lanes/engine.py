@@ -3,7 +3,7 @@
     claim ──► threads (HTTP, files) ──► outcomes ──► one transaction ──► claim …
 
 The pump's main thread alone touches the database; threads do everything slow. It claims and
-writes at most once per PACE, at once when it was idle, and goes on until nothing is claimable
+writes at most once per PACE (BUSY_PACE under load), at once when it was idle, and goes on until nothing is claimable
 and it has lingered, or its time budget is used up (spine/README.md, 2: without pacing every row
 is its own batch and a hero costs twice as much).
 """
@@ -28,6 +28,8 @@ from ..models import Heartbeat
 logger = logging.getLogger(__name__)
 
 PACE_SECONDS = 0.05
+# When a tick brought this much, the next one waits longer: larger batches cost less each, and nobody waits for a slot.
+BUSY_PACE_SECONDS, BUSY_FROM = 0.1, 8
 LINGER_SECONDS = 2.0
 BUDGET_SECONDS = 20.0
 HEARTBEAT_SECONDS = 10.0
@@ -106,6 +108,7 @@ class Pump:
         # Counted over runs: what flew when a run ended in an error lands in the next one.
         self._flying = 0
         self._paced_at = 0.0
+        self._pace_seconds = PACE_SECONDS
         self._beat_at = 0.0
 
     def run(self, *, linger: float = LINGER_SECONDS, budget: float = BUDGET_SECONDS) -> bool:
@@ -116,12 +119,13 @@ class Pump:
             queues.looking(self.work.lane)
             self.wake.listening.set()
         try:
-            look = True
+            look, paced = True, False
             while True:
                 self._beat()
                 now = time.monotonic()
                 if look and now < end and not stopping.is_set():
-                    self._pace()
+                    if not paced:  # what was just written and what is claimed now are one tick
+                        self._pace()
                     self.work.before_claim()
                     room = self.work.threads - self._flying
                     items = self.work.claim(room) if room > 0 else []
@@ -137,6 +141,8 @@ class Pump:
                 if not self._flying and (stopping.is_set() or now >= min(end, idle_until)):
                     return now >= end
                 landed, look = self._wait(self._patience(now, None if self._flying else min(end, idle_until)))
+                paced = bool(landed)
+                self._pace_seconds = BUSY_PACE_SECONDS if len(landed) >= BUSY_FROM else PACE_SECONDS
                 if landed:
                     self._flying -= len(landed)
                     self._record(landed)
@@ -212,8 +218,8 @@ class Pump:
                 logger.warning("deadlock lane=%s", self.work.lane)
 
     def _pace(self) -> None:
-        """Sleep until PACE has passed since the last time; at once when it was longer ago."""
-        rest = self._paced_at + PACE_SECONDS - time.monotonic()
+        """Sleep until the pace has passed since the last time; at once when it was longer ago."""
+        rest = self._paced_at + self._pace_seconds - time.monotonic()
         if rest > 0:
             time.sleep(rest)
         self._paced_at = time.monotonic()

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Greatest
 
@@ -48,7 +48,11 @@ def submitted(attempt: Attempt, *, prediction_id: str, lease_token: str, poll_at
 @transaction.atomic(savepoint=False)
 def submitted_all(answers: Sequence[Answer], *, now: datetime) -> set[int]:
     """Store many answers to submits at once; return the ids of the attempts that moved on by them."""
-    moved = [answer.attempt for answer in answers if _take_answer(answer, now=now)]
+    ids = _take_answers(answers, now=now)
+    moved = [answer.attempt for answer in answers if answer.attempt.id in ids]
+    for answer in answers:
+        if answer.attempt.id not in ids:
+            _take_late_answer(answer, now=now)
     change_all(
         {
             attempt.job_id: {"attempt": attempt.number, "provider": attempt.provider.slug}
@@ -60,30 +64,45 @@ def submitted_all(answers: Sequence[Answer], *, now: datetime) -> set[int]:
         now,
         stage=Stage.SUBMITTED,
     )
-    return {attempt.id for attempt in moved}
+    return ids
 
 
-def _take_answer(answer: Answer, *, now: datetime) -> bool:
+# One prepared statement for a batch: the ORM's update, built anew for each row, was a fifth of a submission's CPU.
+_TAKE_ANSWER = """
+UPDATE "jobs_attempt"
+   SET "status" = 'submitted', "prediction_id" = COALESCE("prediction_id", %s),
+       "answered_at" = COALESCE("answered_at", %s), "submitted_at" = %s, "heard_at" = %s, "poll_at" = %s,
+       "error_code" = ''
+ WHERE "id" = %s AND "lease_token" = %s AND "status" IN ('submitting', 'unconfirmed')
+"""
+
+
+def _take_answers(answers: Sequence[Answer], *, now: datetime) -> set[int]:
+    """Move on the attempts that still wait for their answer; return their ids."""
+    adapt = connection.ops.adapt_datetimefield_value
+    at = adapt(now)
+    rows = [
+        (answer.prediction_id, at, at, at, adapt(answer.poll_at), answer.attempt.id, answer.attempt.lease_token)
+        for answer in answers
+    ]
+    if not rows:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.executemany(_TAKE_ANSWER, rows)
+    mine = Attempt.objects.filter(id__in=[answer.attempt.id for answer in answers])
+    return set(mine.filter(status=Attempt.Status.SUBMITTED, submitted_at=now).values_list("id", flat=True))
+
+
+def _take_late_answer(answer: Answer, *, now: datetime) -> None:
+    """Fill in what a faster webhook could not say; what was given up meanwhile has to be stopped, or forgotten."""
     attempt = answer.attempt
     mine = Attempt.objects.filter(id=attempt.id, lease_token=attempt.lease_token)
-    if mine.filter(status__in=[Attempt.Status.SUBMITTING, Attempt.Status.UNCONFIRMED]).update(
-        status=Attempt.Status.SUBMITTED,
-        prediction_id=Coalesce(F("prediction_id"), Value(answer.prediction_id, output_field=models.CharField())),
-        answered_at=Coalesce(F("answered_at"), Value(now)),
-        submitted_at=now,
-        heard_at=now,
-        poll_at=answer.poll_at,
-        error_code="",
-    ):
-        return True
     mine.filter(prediction_id=None).update(prediction_id=answer.prediction_id)
     mine.filter(answered_at=None).update(answered_at=now)
-    # Given up while the submit was under way: what it made has to be stopped, or forgotten with its job.
     is_erased = Job.objects.filter(id=attempt.job_id, erased_at__isnull=False).exists()
     mine.filter(_WRITTEN_OFF).exclude(errand=Attempt.Errand.DELETE).update(
         errand=Attempt.Errand.DELETE if is_erased else Attempt.Errand.CANCEL, errand_at=now, errand_tries=0
     )
-    return False
 
 
 def unconfirmed(attempt_id: int, *, lease_token: str, raw_error: str = "") -> bool:

@@ -23,7 +23,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.support.settings")
 django.setup()
 
-from jobs.lanes.dispatch import DispatchLane  # noqa: E402 after Django is set up
+from jobs.lanes.dispatch import THREADS_PER_PROVIDER  # noqa: E402 after Django is set up
 from jobs.models import WebhookDelivery  # noqa: E402
 from tests.support.postgres import running_postgres  # noqa: E402
 from tests.support.processes import wait_for  # noqa: E402
@@ -54,7 +54,7 @@ def main() -> None:
     name = "PostgreSQL" if options.postgres else "SQLite"
     floor_rate, floor_cpu = floor(options.jobs)
     rate, cpu, burst = submissions(options)
-    print(f"── dispatch, {name}, provider answers in {ANSWER_SECONDS * 1000:.0f} ms, {DispatchLane.threads} threads")
+    print(f"── dispatch, {name}, provider answers in {ANSWER_SECONDS * 1000:.0f} ms, {THREADS_PER_PROVIDER} threads")
     print(f"floor       {floor_rate:6.0f} POSTs a second        {floor_cpu * 1000:5.2f} ms CPU each")
     print(
         f"dispatch    {rate:6.0f} submissions a second  {cpu * 1000:5.2f} ms CPU each, most within one second {burst}"
@@ -74,7 +74,7 @@ def floor(count: int) -> tuple[float, float]:
         simulator.set("wavespeed", times={"answer": ANSWER_SECONDS, "duration": None})
         url = f"{simulator.base_url('wavespeed')}/wavespeed-ai/wan-2.2/i2v-720p"
         said = subprocess.run(
-            [sys.executable, "-c", FLOOR, url, str(count), str(DispatchLane.threads)],
+            [sys.executable, "-c", FLOOR, url, str(count), str(THREADS_PER_PROVIDER)],
             capture_output=True,
             text=True,
             check=True,
