@@ -21,9 +21,10 @@ fault goes before those of `any`):
 `takes_effect` overrides the last column, unless the fault shows the answer:
 `{"fault": "status", "status": 500, "takes_effect": true}`.
 
-What becomes of a prediction (`outcome`): `fail` (message), `refuse` (moderation; of: `photo`, `prompt`), `bad_photo` (it could not be
-loaded), `abort` (the vendor gave up: WaveSpeed `timeout`, Replicate `aborted`, fal `startup_timeout`), `stick` (runs
-for ever), `no_output` (succeeds with nothing), `output_url` (url: succeeds with this address as film), `fine`.
+What becomes of a prediction (`outcome`): `fail` (message), `refuse` (moderation; of: `photo`, `prompt`), `bad_photo`
+(it could not be loaded), `abort` (the vendor gave up: WaveSpeed `timeout`, Replicate `aborted`, fal
+`startup_timeout`), `stick` (runs for ever), `no_output` (succeeds with nothing), `output_url` (url: succeeds with this
+address as film), `fine`.
 
 Its webhooks (`webhook`): `lost`, `late` (seconds), `duplicated` (copies, all at once), `reordered` (Replicate: the
 last event first; the others: after the next prediction's, or after so many seconds), `forged` (how: `wrong_secret`,
