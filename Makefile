@@ -18,7 +18,7 @@ _ := $(shell test ! -e $(VENV)/made || $(PYTHON) -c '' 2>/dev/null || rm -rf $(V
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-up: install ## install if needed, then run everything and print the address
+up: install ## install if needed, run everything, print the address (SIMULATOR=1: with simulated clouds)
 	@exec $(PYTHON) manage.py up
 
 install: $(VENV)/installed ## make .venv and install what the product runs on

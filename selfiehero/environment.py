@@ -51,6 +51,8 @@ class Environment:
     given_redis_url: str | None = field(repr=False)  # None: the embedded Valkey
     given_studio_url: str | None  # None: the studio that `manage.py up` starts
     runs_studio: bool
+    runs_simulator: bool
+    simulator_scenario: str
     given_secret_key: str | None = field(repr=False)
     given_field_keys: tuple[str, ...] = field(repr=False)
 
@@ -89,6 +91,16 @@ class Environment:
     def studio_url(self) -> str | None:
         """STUDIO_URL, or where `manage.py up` last started the studio, or None."""
         return self.given_studio_url or read_endpoints(self.endpoints_path).get("studio_url")
+
+    @property
+    def simulator_url(self) -> str | None:
+        """Where `manage.py up` runs the simulator, or None when it runs none."""
+        return read_endpoints(self.endpoints_path).get("simulator_url")
+
+    @property
+    def simulator_secrets_path(self) -> Path:
+        """Where that simulator keeps what it signs webhooks with."""
+        return self.var_dir / "simulator" / "secrets.json"
 
     @property
     def local_url(self) -> str:
@@ -139,6 +151,8 @@ def load(env: Mapping[str, str]) -> Environment:
         given_redis_url=parse_redis_url(env.get("REDIS_URL")),
         given_studio_url=parse_http_url("STUDIO_URL", env.get("STUDIO_URL")),
         runs_studio=parse_bool("STUDIO", env.get("STUDIO"), default=True) and not env.get("STUDIO_URL"),
+        runs_simulator=parse_bool("SIMULATOR", env.get("SIMULATOR"), default=False),
+        simulator_scenario=env.get("SIMULATOR_SCENARIO") or "everyday",
         given_secret_key=env.get("SECRET_KEY") or None,
         given_field_keys=tuple(parse_field_keys(env.get("FIELD_KEYS") or "")),
     )

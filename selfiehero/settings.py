@@ -270,6 +270,8 @@ RECONCILE_PUMP_SECONDS = 15.0
 # Where providers reach us: webhooks and signed photo addresses. A provider on this machine needs no public name.
 CALLBACK_URL = (_values.get("CALLBACK_URL") or PUBLIC_URL).rstrip("/")
 STUDIO_URL = ENV.studio_url
+SIMULATOR_URL = ENV.simulator_url
+SIMULATOR_SECRETS_PATH = ENV.simulator_secrets_path
 
 LOG_LEVEL = _values.get("LOG_LEVEL") or "INFO"
 LOGGING = {

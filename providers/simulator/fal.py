@@ -31,8 +31,8 @@ FAILURES = {
     "canceled": (499, "client_cancelled", "Request was cancelled"),
 }
 MODEL_FAILURES = {
-    "refuse": (["body", "prompt"], "content_policy_violation", "The content was flagged by a content checker."),
-    "bad_photo": (["body", "image_url"], "file_download_error", "Failed to download the file."),
+    "refuse": ("content_policy_violation", "The content was flagged by a content checker."),
+    "bad_photo": ("file_download_error", "Failed to download the file."),
 }
 TITLES = {404: "Not Found", 429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable"}
 
@@ -221,7 +221,8 @@ class Fal(Vendor):
         name = "canceled" if prediction.state == State.CANCELED else prediction.fate.name
         name = prediction.vendor_facts.get("failure", name)
         if name in MODEL_FAILURES:
-            return Failure(422, *MODEL_FAILURES[name])
+            is_prompt = name == "refuse" and prediction.fate["of"] == "prompt"
+            return Failure(422, ["body", "prompt" if is_prompt else "image_url"], *MODEL_FAILURES[name])
         status, kind, text = FAILURES.get(name, FAILURES["fail"])
         if name == "fail" and prediction.fate["message"]:
             text = prediction.fate["message"]

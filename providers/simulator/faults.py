@@ -21,9 +21,10 @@ fault goes before those of `any`):
 `takes_effect` overrides the last column, unless the fault shows the answer:
 `{"fault": "status", "status": 500, "takes_effect": true}`.
 
-What becomes of a prediction (`outcome`): `fail` (message), `refuse` (moderation), `bad_photo` (it could not be
-loaded), `abort` (the vendor gave up: WaveSpeed `timeout`, Replicate `aborted`, fal `startup_timeout`), `stick` (runs
-for ever), `no_output` (succeeds with nothing), `output_url` (url: succeeds with this address as film), `fine`.
+What becomes of a prediction (`outcome`): `fail` (message), `refuse` (moderation; of: `photo`, `prompt`), `bad_photo`
+(it could not be loaded), `abort` (the vendor gave up: WaveSpeed `timeout`, Replicate `aborted`, fal
+`startup_timeout`), `stick` (runs for ever), `no_output` (succeeds with nothing), `output_url` (url: succeeds with this
+address as film), `fine`.
 
 Its webhooks (`webhook`): `lost`, `late` (seconds), `duplicated` (copies, all at once), `reordered` (Replicate: the
 last event first; the others: after the next prediction's, or after so many seconds), `forged` (how: `wrong_secret`,
@@ -67,7 +68,7 @@ FAULTS: dict[str, dict[str, dict[str, Any]]] = {
     "outcome": {
         "fine": {},
         "fail": {"message": ""},
-        "refuse": {},
+        "refuse": {"of": "photo"},
         "bad_photo": {},
         "abort": {},
         "stick": {},
@@ -97,7 +98,7 @@ FAULTS: dict[str, dict[str, dict[str, Any]]] = {
         "hang": {"seconds": 3600.0},
     },
 }
-_WORDS = {"retry_after": RETRY_AFTER_FORMS, "trouble": TROUBLES, "how": FORGERIES}
+_WORDS = {"retry_after": RETRY_AFTER_FORMS, "trouble": TROUBLES, "how": FORGERIES, "of": ("photo", "prompt")}
 _NEEDED = {"url"}
 _WITHOUT_EFFECT = frozenset({"busy", "status", "account", "html", "hang", "lose_request"})
 _NEED_EFFECT = frozenset({"fine", "garbage", "drip", "slow", "webhook_first"})  # they show the answer

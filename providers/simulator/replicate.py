@@ -57,7 +57,6 @@ class Replicate(Vendor):
     redirects_are_final = True
     photo_inputs = ("start_image", "image", "first_frame_image", "input_image")
     film_mount = ("delivery",)
-    upload_mount = ("v1", "files-content")
 
     def route(self, call: Call) -> Route | None:
         match call.method, call.parts:
@@ -81,6 +80,8 @@ class Replicate(Vendor):
                 return Route("upload", self.upload)
             case "GET", ["v1", "files"]:
                 return Route("list", self.show_files)
+            case "GET", ["v1", "files", _, "download"]:
+                return Route("upload", self.download_file, needs_key=False)
             case "GET", ["v1", "files", _]:
                 return Route("fetch", self.show_file)
             case "DELETE", ["v1", "files", _]:
@@ -305,7 +306,7 @@ class Replicate(Vendor):
             "metadata": metadata,
             "created_at": iso(created_at),
             "expires_at": iso(created_at + FILE_SECONDS),
-            "urls": {"get": self.upload_url(base, token, file.name)},
+            "urls": {"get": f"{base}/v1/files/{token}"},
         }
 
     def show_files(self, call: Call) -> Answer:
@@ -315,6 +316,11 @@ class Replicate(Vendor):
     def show_file(self, call: Call) -> Answer:
         token = call.parts[2]
         return json_answer(self.file_view(call.base, token)) if token in self.uploads else self.error(404)
+
+    def download_file(self, call: Call) -> Answer:
+        """Hand a file out. The vendor signs this address; here nobody is asked for anything."""
+        file = self.uploads.get(call.parts[2])
+        return Answer(200, file.content, file.content_type) if file else self.error(404)
 
     def delete_file(self, call: Call) -> Answer:
         if self.uploads.pop(call.parts[2], None) is None:

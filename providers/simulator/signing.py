@@ -108,6 +108,11 @@ def fal_jwk(secret: str) -> dict[str, str]:
     return {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": hashlib.sha256(raw).hexdigest()[:16], "use": "sig"}
 
 
+def verifying_secret(provider: str, secret: str) -> str:
+    """Return what a product has to know to believe the provider: for fal the public key, else the secret itself."""
+    return f"ed25519:{fal_jwk(secret)['x']}" if provider == "fal" else secret
+
+
 _FAL_KEYS: dict[str, Ed25519PrivateKey] = {}
 
 

@@ -102,7 +102,9 @@ class Simulator:
 
     async def _load_photo(self, vendor: Vendor, prediction: Prediction, url: str) -> None:
         content, facts = b"", {"status": 0}
-        if url.startswith("data:"):
+        if (stored := vendor.stored(url)) is not None:
+            content, facts["status"] = stored.content, 200
+        elif url.startswith("data:"):
             with contextlib.suppress(ValueError, binascii.Error):
                 content = base64.b64decode(url.partition(",")[2], validate=True)
                 facts["status"] = 200

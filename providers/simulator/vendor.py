@@ -145,6 +145,10 @@ class Vendor(ABC):
         upload = self.uploads.get(call.parts[-2])
         return Answer(200, upload.content, upload.content_type) if upload else self.error(404)
 
+    def stored(self, url: str) -> Upload | None:
+        """Return what somebody uploaded here, by its address; None for every other address."""
+        return next((self.uploads[part] for part in url.split("/") if part in self.uploads), None)
+
     def upload_url(self, base: str, token: str, name: str) -> str:
         return f"{base}/{'/'.join(self.upload_mount)}/{token}/{safe_name(name)}"
 

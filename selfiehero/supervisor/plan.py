@@ -30,6 +30,10 @@ def make_plan(environment: Environment) -> Plan:
         port = choose_port(kept.get("studio_url"))
         endpoints["studio_url"] = f"http://127.0.0.1:{port}"
         children.append(manage("studio", "studio", "--port", str(port), env={"STUDIO_PORT": str(port)}, patience=10.0))
+    if environment.runs_simulator:
+        port = choose_port(kept.get("simulator_url"))
+        endpoints["simulator_url"] = f"http://127.0.0.1:{port}"
+        children.append(simulator_spec(environment, port))
     children += [manage(f"worker-{lane}", "worker", lane, stops=Stops.FIRST) for lane in LANES]
     children.append(manage("reconcile", "reconcile", patience=10.0))
     children.append(
@@ -55,6 +59,15 @@ def make_plan(environment: Environment) -> Plan:
 def manage(name: str, *arguments: str, env: dict[str, str] | None = None, **choices) -> ChildSpec:
     argv = (sys.executable, str(PROJECT_DIR / "manage.py"), *arguments)
     return ChildSpec(name=name, argv=argv, env={**PYTHON_ENV, **(env or {})}, **choices)
+
+
+def simulator_spec(environment: Environment, port: int) -> ChildSpec:
+    return manage(
+        "simulator",
+        *("simulator", "--port", str(port), "--scenario", environment.simulator_scenario),
+        *("--secrets", str(environment.simulator_secrets_path)),
+        patience=5.0,
+    )
 
 
 def embedded_valkey(environment: Environment) -> EmbeddedValkey:

@@ -23,6 +23,7 @@ def test_nothing_set_is_safe():
     assert chosen.database_url is None
     assert chosen.uses_embedded_valkey
     assert chosen.runs_studio
+    assert not chosen.runs_simulator
     assert chosen.allowed_hosts == ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -36,6 +37,8 @@ def test_an_empty_variable_counts_as_not_set():
         "DATABASE_URL",
         "REDIS_URL",
         "STUDIO_URL",
+        "SIMULATOR",
+        "SIMULATOR_SCENARIO",
         "ALLOWED_HOSTS",
     ]
     assert load(dict.fromkeys(names, "")) == load({})
@@ -63,6 +66,7 @@ def test_debug_reads_the_usual_words(word, meaning):
         ("PORT", "-1", "from 1 to 65535"),
         ("DEBUG", "perhaps", "true or false"),
         ("STUDIO", "2", "true or false"),
+        ("SIMULATOR", "stormy", "true or false"),
         ("PUBLIC_URL", "hero.example", "https://"),
         ("PUBLIC_URL", "ftp://hero.example", "https://"),
         ("STUDIO_URL", "http://[", "cannot be read"),

@@ -16,7 +16,17 @@ from tests.support.processes import free_port, start_process, stop_process, wait
 START_PATIENCE = 120.0
 # What the test run chose for itself and a product must choose anew.
 NOT_INHERITED = (
-    *("REDIS_URL", "SECRET_KEY", "FIELD_KEYS", "STUDIO", "STUDIO_URL", "PUBLIC_URL", "CALLBACK_URL", "ALLOWED_HOSTS"),
+    *(
+        "REDIS_URL",
+        "SECRET_KEY",
+        "FIELD_KEYS",
+        "STUDIO",
+        "STUDIO_URL",
+        "SIMULATOR",
+        "PUBLIC_URL",
+        "CALLBACK_URL",
+        "ALLOWED_HOSTS",
+    ),
 )
 
 

@@ -11,7 +11,10 @@ import tempfile
 from tests.support.valkey import running_valkey
 
 # What a developer's shell may hold and tests must not use. DATABASE_URL stays: it chooses the second pass.
-FOREIGN = ("REDIS_URL", "PUBLIC_URL", "ALLOWED_HOSTS", "HOST", "PORT", "STUDIO", "STUDIO_URL", "DEBUG", "FIELD_KEYS")
+FOREIGN = (
+    *("REDIS_URL", "PUBLIC_URL", "ALLOWED_HOSTS", "HOST", "PORT", "STUDIO", "STUDIO_URL", "DEBUG", "FIELD_KEYS"),
+    *("SIMULATOR", "SIMULATOR_SCENARIO"),
+)
 _entered = contextlib.ExitStack()
 
 

@@ -149,6 +149,11 @@ class Received:
         return json.loads(self.body)
 
 
+class HookServer(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
 class Listener:
     """Takes webhooks. `answers` are the statuses of the first ones; after them 204."""
 
@@ -179,8 +184,7 @@ class Listener:
             def log_message(self, *arguments: Any) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
-        self.server.daemon_threads = True
+        self.server = HookServer(("127.0.0.1", 0), Door)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05})
         self.thread.start()

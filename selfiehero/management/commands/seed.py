@@ -1,5 +1,6 @@
 """`manage.py seed`: the looks, the studio as provider, an admin account. Running it again changes nothing but
-the studio's address and credentials, which follow the studio's process."""
+the studio's address and credentials, which follow the studio's process, and the simulated clouds, which are enabled
+while `manage.py up` runs a simulator and disabled while it runs none."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from jobs.models import Look
 from providers.models import ProviderConfig
 from providers.studio import credentials
 from providers.studio.settings import default_renderers
+from selfiehero import simulated
 
 
 class Command(BaseCommand):
@@ -31,6 +33,7 @@ class Command(BaseCommand):
                 Look.objects.get_or_create(slug=look["slug"], defaults=look)
             if settings.STUDIO_URL:
                 self._seed_studio()
+            self._seed_simulator()
             if not no_admin:
                 self._seed_admin()
 
@@ -55,6 +58,13 @@ class Command(BaseCommand):
             "attempt_deadline": timedelta(minutes=5),
         }
         ProviderConfig.objects.update_or_create(slug="studio", defaults=current, create_defaults=current | first_time)
+
+    def _seed_simulator(self) -> None:
+        if settings.SIMULATOR_URL:
+            titles = simulated.enable(settings.SIMULATOR_URL, secrets_path=settings.SIMULATOR_SECRETS_PATH)
+            self.stdout.write(f"A simulator plays {', '.join(titles) or 'nobody: none of its clouds has an adapter'}.")
+        elif titles := simulated.disable():
+            self.stdout.write(f"No simulator runs, so these providers are disabled: {', '.join(titles)}.")
 
     def _seed_admin(self) -> None:
         users = get_user_model().objects

@@ -194,7 +194,7 @@ def test_replicate_keeps_files(kling, tmp_path):
     assert made.metadata == {"for": "hero"}
     assert kling.files.get(made.id) == made
     assert [one.id for one in kling.files.list()] == [made.id]
-    assert requests.get(made.urls["get"], timeout=10).content == photo.read_bytes()
+    assert requests.get(f"{made.urls['get']}/download", timeout=10).content == photo.read_bytes()
     assert kling.files.delete(made.id)
     assert kling.files.list() == []
 

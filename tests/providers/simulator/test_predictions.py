@@ -158,6 +158,15 @@ def test_a_failure_can_have_words_of_its_own(simulator, caller, by_hand):
     assert (shown.get("data") or shown)["error"] == "CUDA out of memory"
 
 
+@pytest.mark.parametrize(("of", "field"), [("photo", "image_url"), ("prompt", "prompt")])
+def test_fal_says_what_it_objects_to(simulator, caller_of, of, field):
+    caller = caller_of("fal")
+    simulator.next("fal", "outcome", "refuse", of=of)
+    result = caller.call("GET", f"/fal-ai/wan/requests/{caller.made()}")
+    assert result.json()["detail"][0]["loc"] == ["body", field]
+    assert result.json()["detail"][0]["type"] == "content_policy_violation"
+
+
 def test_one_that_sticks_never_ends(simulator, caller):
     simulator.next(caller.provider, "outcome", "stick")
     stuck, other = caller.made(), caller.made()
@@ -300,6 +309,24 @@ def test_the_photo_is_loaded_as_the_vendor_would(simulator, caller, listener):
         "bytes": 5,
         "sha256": hashlib.sha256(b"photo").hexdigest(),
     }
+
+
+def test_a_photo_that_was_uploaded_before_is_loaded_from_there(simulator, caller):
+    match caller.provider:
+        case "wavespeed":
+            form = caller.call("POST", "/api/v3/media/upload/binary", files={"file": ("me.png", b"photo", "image/png")})
+            address = form.json()["data"]["download_url"]
+        case "replicate":
+            address = caller.call("POST", "/v1/files", files={"content": ("me.png", b"photo")}).json()["urls"]["get"]
+        case _:
+            wish = {"file_name": "me.png", "content_type": "image/png"}
+            ticket = caller.call("POST", "/rest/storage/upload/initiate?storage_type=gcs", json=wish).json()
+            requests.put(ticket["upload_url"], b"photo", headers={"Content-Type": "image/png"}, timeout=5)
+            address = ticket["file_url"]
+    simulator.behave(caller.provider, fetch_photo=True)
+    caller.made(photo=address)
+    assert simulator.wait_until_ended(caller.provider)["ended"] == {"succeeded": 1}
+    assert simulator.entries(caller.provider, fields="photo")[0]["photo"]["bytes"] == 5
 
 
 def test_a_photo_that_cannot_be_loaded_fails_the_prediction(simulator, caller):

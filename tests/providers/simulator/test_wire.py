@@ -155,4 +155,4 @@ def test_a_large_photo_arrives_whole(simulator):
     base = f"{simulator.url}/replicate/v1/files"
     made = requests.post(base, headers={"Authorization": "Bearer k"}, files={"content": ("a.bin", photo)}, timeout=20)
     assert made.status_code == 201
-    assert requests.get(made.json()["urls"]["get"], timeout=20).content == photo
+    assert requests.get(f"{made.json()['urls']['get']}/download", timeout=20).content == photo

@@ -1,0 +1,87 @@
+"""The rows of the simulated clouds: made and kept up to date while a simulator runs, disabled while none does.
+
+They have slugs of their own, so that a real WaveSpeed, Replicate or fal that staff set up is never touched.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from providers import registry
+from providers.models import ProviderConfig
+from providers.simulator import signing
+
+PREFIX = "simulator-"
+# What each adapter wants below the simulator's address, and the limits of the scenario `everyday`.
+ROWS: dict[str, dict[str, Any]] = {
+    "wavespeed": {
+        "path": "/wavespeed/api/v3",
+        "title": "WaveSpeed (simulated)",
+        "order": 10,
+        "model": "wavespeed-ai/wan-2.2/i2v-720p",
+        "photo_transport": "upload",
+        "max_concurrent": 3,
+        "max_per_minute": 5,
+        "price": Decimal("0.30"),
+    },
+    "replicate": {
+        "path": "/replicate/v1",
+        "title": "Replicate (simulated)",
+        "order": 20,
+        "model": "kwaivgi/kling-v2.1",
+        "photo_transport": "url",
+        "max_concurrent": 20,
+        "max_per_minute": 600,
+        "price": Decimal("0.30"),
+    },
+    "fal": {
+        "path": "/fal",
+        "title": "fal (simulated)",
+        "order": 30,
+        "model": "fal-ai/wan/v2.2-a14b/image-to-video",
+        "photo_transport": "upload",
+        "max_concurrent": 2,
+        "max_per_minute": 60,
+        "price": Decimal("0.40"),
+    },
+}
+
+
+def enable(url: str, *, secrets_path: Path) -> list[str]:
+    """Make or update the row of every simulated cloud that has an adapter; return their titles."""
+    secrets = signing.load_or_create(secrets_path)
+    known = set(registry.adapter_names())
+    titles = []
+    for adapter, row in ROWS.items():
+        if adapter not in known:
+            continue
+        current = {
+            "enabled": True,
+            "base_url": url + row["path"],
+            "api_key": "simulator",
+            "webhook_secrets": [signing.verifying_secret(adapter, secrets[adapter])],
+            "result_hosts": ["127.0.0.1"],
+        }
+        first_time = {name: value for name, value in row.items() if name != "path"} | {
+            "adapter": adapter,
+            "connect_timeout": timedelta(seconds=2),
+            "submit_timeout": timedelta(seconds=10),
+            "silence": timedelta(seconds=15),
+            "attempt_deadline": timedelta(minutes=5),
+        }
+        ProviderConfig.objects.update_or_create(
+            slug=PREFIX + adapter, defaults=current, create_defaults=current | first_time
+        )
+        titles.append(row["title"])
+    return titles
+
+
+def disable() -> list[str]:
+    """Disable the rows of simulated clouds; return the titles of those that were enabled."""
+    rows = ProviderConfig.objects.filter(slug__in=[PREFIX + adapter for adapter in ROWS], enabled=True)
+    titles = list(rows.values_list("title", flat=True))
+    rows.update(enabled=False)
+    return titles
