@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -173,17 +173,20 @@ def test_giving_up_an_attempt_keeps_its_slot_until_the_provider_was_told(provide
     assert (attempt.slot_held, attempt.errand) == (False, "")
 
 
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
     "values",
     [
-        {"finished_at": timezone.now()},
+        {"finished_at": LONG_AGO},
         {"status": "succeeded"},
-        {"status": "failed", "finished_at": timezone.now(), "lane": ""},
-        {"status": "canceled", "finished_at": timezone.now()},
+        {"status": "failed", "finished_at": LONG_AGO, "lane": ""},
+        {"status": "canceled", "finished_at": LONG_AGO},
         {"failure_code": "deadline"},
         {"progress": 1.1},
         {"progress": -0.1},
-        {"status": "succeeded", "finished_at": timezone.now(), "lane": ""},
+        {"status": "succeeded", "finished_at": LONG_AGO, "lane": ""},
     ],
     ids=str,
 )
