@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from .wire import BadRequest, dechunked
+from .wire import dechunked
 
 MOST_AT_ONCE = 512
 IDLE_SECONDS = 4.0  # less than what servers usually keep a silent connection for
@@ -34,6 +35,7 @@ class Line(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.buffer = bytearray()
+        self.head: tuple[int, dict[str, str]] | None = None
         self.waiter: asyncio.Future[Reply] | None = None
         self.max_bytes = 0
         self.is_closed = False
@@ -46,7 +48,9 @@ class Line(asyncio.Protocol):
         self.is_closed = True
         if self.waiter is None or self.waiter.done():
             return
-        reply = self.parse(is_end=True)
+        reply = None
+        with contextlib.suppress(ValueError):
+            reply = self.parse(is_end=True)
         if reply is not None:
             self.waiter.set_result(reply)
         else:
@@ -59,7 +63,7 @@ class Line(asyncio.Protocol):
             return
         try:
             reply = self.parse(is_end=False)
-        except (ValueError, BadRequest):
+        except ValueError:
             self.waiter.set_exception(NoAnswer("not_http"))
             self.transport.abort()
             return
@@ -70,35 +74,46 @@ class Line(asyncio.Protocol):
         self.waiter = asyncio.get_running_loop().create_future()
         self.max_bytes, self.can_stay = max_bytes, False
         self.buffer.clear()
+        self.head = None
         self.transport.write(message)
         return await self.waiter
 
     def parse(self, *, is_end: bool) -> Reply | None:
         """Return the answer once it is complete, or longer than anybody wants to know."""
-        end = self.buffer.find(HEAD_END)
-        if end < 0:
-            if len(self.buffer) > MAX_HEAD_BYTES:
-                raise ValueError("endless head")
-            return None
-        line, *lines = bytes(self.buffer[:end]).decode("latin-1").split("\r\n")
-        status = int(line.split(" ")[1])
-        headers = {name.lower(): value.strip() for name, _, value in (one.partition(":") for one in lines)}
-        body = self.buffer[end + len(HEAD_END) :]
+        if self.head is None:
+            end = self.buffer.find(HEAD_END)
+            if end < 0:
+                if len(self.buffer) > MAX_HEAD_BYTES:
+                    raise ValueError("endless head")
+                return None
+            self.head = read_head(bytes(self.buffer[:end]))
+            del self.buffer[: end + len(HEAD_END)]
+        status, headers = self.head
         length = headers.get("content-length")
-        whole: bytes | None = None
+        is_whole = is_end
         if status in (204, 304):
-            whole = b""
+            is_whole, body = True, b""
         elif headers.get("transfer-encoding", "").lower() == "chunked":
-            taken = dechunked(body)
-            whole = taken[0] if taken else None
+            taken = dechunked(self.buffer)
+            is_whole, body = taken is not None, taken[0] if taken else b""
         elif length is not None:
-            whole = bytes(body[: int(length)]) if len(body) >= int(length) else None
-        elif is_end:
-            return Reply(status, bytes(body[: self.max_bytes]))
-        if whole is not None:
-            self.can_stay = headers.get("connection", "").lower() != "close"
-            return Reply(status, whole[: self.max_bytes])
-        return Reply(status, bytes(body[: self.max_bytes])) if len(body) > self.max_bytes else None
+            is_whole = len(self.buffer) >= int(length)
+            body = bytes(self.buffer[: int(length)]) if is_whole else b""
+        else:
+            body = bytes(self.buffer) if is_end else b""
+        if is_whole:
+            self.can_stay = not is_end and headers.get("connection", "").lower() != "close"
+            return Reply(status, body[: self.max_bytes])
+        return Reply(status, bytes(self.buffer[: self.max_bytes])) if len(self.buffer) > self.max_bytes else None
+
+
+def read_head(head: bytes) -> tuple[int, dict[str, str]]:
+    """Return status and headers. Raise ValueError when it is no HTTP."""
+    line, *lines = head.decode("latin-1").split("\r\n")
+    version, _, rest = line.partition(" ")
+    if not version.startswith("HTTP/"):
+        raise ValueError("not HTTP")
+    return int(rest[:3]), {name.lower(): value.strip() for name, _, value in (one.partition(":") for one in lines)}
 
 
 class Outgoing:

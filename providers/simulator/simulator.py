@@ -7,7 +7,7 @@ import binascii
 import contextlib
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,9 @@ MAX_PHOTO_BYTES = 50 * 2**20
 class Simulator:
     """Everything that a reset forgets, and the little that it keeps."""
 
-    def __init__(
-        self, scenario: Mapping[str, Any] | None = None, *, seed: int | None = None, secrets: Path | None = None
-    ):
+    def __init__(self, scenario: Any = None, *, seed: int | None = None, secrets: Path | None = None):
         self.film = make_film()
-        self.scenario: Mapping[str, Any] = scenario or {}
+        self.scenario: Any = {} if scenario is None else scenario
         self.seed = seed or 0
         self.given_seed = seed
         self.reset_at = time.monotonic()

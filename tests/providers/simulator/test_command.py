@@ -143,3 +143,23 @@ def test_the_unpatched_fal_client_works_over_tls(tmp_path):
         assert requests.get(video["url"], verify=str(certificate), timeout=10).content[4:8] == b"ftyp"
         (came,) = listener.wait("ours")
         assert came.json["payload"]["video"] == video
+
+
+def test_the_bench_measures_and_says_what_a_prediction_costs():
+    """Few of them, so the figure itself says little; that every film was downloaded is checked by the bench."""
+    argv = [
+        sys.executable,
+        "-m",
+        "providers.simulator.bench",
+        "--predictions",
+        "20",
+        "--answer",
+        "0",
+        "--duration",
+        "0",
+    ]
+    said = subprocess.run(argv, cwd=PROJECT_DIR, capture_output=True, text=True, timeout=90)
+    assert said.returncode == 0, said.stderr
+    lines = said.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["wavespeed", "replicate", "fal", "mean"]
+    assert all(line.endswith("ms a prediction") for line in lines)
