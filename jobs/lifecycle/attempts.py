@@ -176,11 +176,13 @@ def attempt_timed_out(attempt: Attempt, *, now: datetime) -> bool:
 
 def result_lost(attempt: Attempt, *, raw_error: str, now: datetime) -> bool:
     """A reported film cannot be had: the win is taken back so that another attempt may have it."""
-    return bool(
-        Attempt.objects.filter(id=attempt.id, status=Attempt.Status.SUCCEEDED).update(
-            status=Attempt.Status.FAILED, error_code=RESULT_LOST, raw_error=raw_error[:4000]
-        )
+    lost = Attempt.objects.filter(id=attempt.id, status=Attempt.Status.SUCCEEDED).update(
+        status=Attempt.Status.FAILED, error_code=RESULT_LOST, raw_error=raw_error[:4000]
     )
+    if lost:
+        # Also when there is no other attempt: a job that failed has no winner.
+        Job.objects.filter(id=attempt.job_id, winner=attempt.id).update(winner=None)
+    return bool(lost)
 
 
 def abandon_attempts(job_id: UUID, *, to: str, now: datetime, but: int | None = None) -> int:

@@ -154,6 +154,14 @@ def test_a_film_that_could_not_be_had_is_not_won_again(provider):
     factories.is_consistent(job.id)
 
 
+def test_a_job_that_fails_for_want_of_its_film_has_no_winner(provider):
+    job = factories.make_rendered_job(provider)
+    now = timezone.now()
+    assert lifecycle.result_lost(job.winner, raw_error="gone", now=now)
+    assert lifecycle.fail(job.id, code="film_unusable", now=now)
+    assert factories.reload(job).winner_id is None
+
+
 def test_giving_up_an_attempt_keeps_its_slot_until_the_provider_was_told(provider):
     attempt = factories.make_submitted_attempt(provider)
     lifecycle.cancel(attempt.job_id, now=timezone.now(), by="owner")
