@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods, require_safe
 
-from . import eta, services, snapshots, storage
+from . import eta, sentences, services, snapshots, storage
 from .api import identity, orders, throttles
 from .api.problems import problem_of
 from .models import Job, Look
@@ -86,6 +86,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
         context["photo_url"] = storage.signed_url(row.clean_key, filename="photo.jpg", now=now) or None
         return render(request, "pages/reveal.html", context)
     if row.is_final:
+        context["is_about_photo"] = sentences.is_about_photo(row.failure_code)
         return render(request, "pages/ended.html", context)
     return render(request, "pages/wait.html", context)
 

@@ -15,7 +15,7 @@ class Failure(NamedTuple):
     next_step: str
 
 
-_ANOTHER_PHOTO = noop("Choose another photo: one face, looking at you, in good light.")
+_ANOTHER_PHOTO = noop("Choose another photo: one face, looking at the camera, in good light.")
 _AGAIN = noop("Try again. Your photo and your look are still good.")
 
 # Why a job failed, and what its owner can do about it. What can be wrong with a photo is said in `photos.outcomes`.
@@ -38,6 +38,11 @@ REASONS = {
     "last_resort": noop("All film studios in the cloud are busy or down, so our own studio makes your film."),
     "collecting_again": noop("The film is finished and we are fetching it once more."),
 }
+
+
+def is_about_photo(code: str) -> bool:
+    """Tell whether another photo is what a job failed with this code needs."""
+    return code in OUTCOMES or code == "photo_refused"
 
 
 def failure(code: str) -> dict[str, str] | None:

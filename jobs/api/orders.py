@@ -77,9 +77,8 @@ def _check_key(key: str) -> None:
 def _look(slug: str) -> Look:
     look = Look.objects.filter(slug=slug, active=True).first() if slug and "\x00" not in slug else None
     if look is None:
-        raise Problem(
-            422, "look_unknown", "There is no such look.", field="look", next_step="Choose one of /api/v1/looks/."
-        )
+        slugs = ", ".join(Look.objects.filter(active=True).values_list("slug", flat=True))
+        raise Problem(422, "look_unknown", "There is no such look.", field="look", next_step=f"Choose one of: {slugs}.")
     return look
 
 

@@ -24,7 +24,6 @@ export const WORDS = {
   ahead: count => `${count.toLocaleString("en")} ahead of you`,
   youAreNext: "You are next",
   yourTurn: "It is your turn",
-  sent: "sent",
   filmReady: "Your film is ready",
   quietLine: "The live line is quiet. This page keeps asking by itself.",
   canceling: "Canceling…",

@@ -410,6 +410,7 @@ def holds_for_an_attempt(now: Attempt, before: Attempt | None) -> None:
         assert before.error_code != lifecycle.RESULT_LOST, "a film that could not be had is not won again"
 
 
+@pytest.mark.timeout(420)  # finding the shortest story that breaks a promise may take Hypothesis five minutes
 def test_whatever_happens_in_whatever_order(db: None) -> None:
     run_state_machine_as_test(
         Life,

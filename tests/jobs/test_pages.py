@@ -7,11 +7,12 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from jobs import lifecycle, services, storage
+from jobs import lifecycle, sentences, services, storage
 from jobs.api import throttles
 from jobs.models import Job, Look
+from jobs.photos.outcomes import OUTCOMES
 from tests import factories
-from tests.jobs.test_api_orders import order
+from tests.jobs.test_api_orders import animated_gif, order
 
 pytestmark = pytest.mark.django_db
 
@@ -93,6 +94,30 @@ def test_a_jobs_page_shows_every_state_and_is_not_cached(state, api, provider):
     if state == "failed":
         assert "could not find a face" in answer.content.decode()
     assert Client().get(f"/jobs/{job.id}/").status_code == 404
+
+
+@pytest.mark.parametrize(("code", "words"), [("photo_animated", "Try another photo"), ("no_provider", "Try again")])
+def test_the_end_says_what_to_do_next(code, words, api):
+    job = job_of(api)
+    lifecycle.fail(job.id, code=code, now=timezone.now())
+    page = api.get(f"/jobs/{job.id}/").content.decode()
+    said = sentences.failure(code)
+    assert said["message"] in page
+    assert said["next_step"] in page
+    assert words in page
+
+
+def test_a_form_without_scripts_says_what_is_wrong_and_what_to_do(api):
+    page = api.post("/", order(animated_gif())).content.decode()
+    assert f"{OUTCOMES['photo_animated'].message} {OUTCOMES['photo_animated'].next_step}" in page
+
+
+def test_a_form_that_is_too_old_is_asked_for_once_more(api):
+    strict = Client(enforce_csrf_checks=True)
+    answer = strict.post("/", order())
+    assert answer.status_code == 403
+    assert "send it once more" in answer.content.decode()
+    assert not Job.objects.exists()
 
 
 def test_a_name_is_never_markup(api, provider):

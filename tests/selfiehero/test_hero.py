@@ -480,7 +480,7 @@ def test_the_product_makes_a_film(piped, product, provider, stub, work, deliver,
 def test_the_product_refuses_in_words(piped, product, photo, output, tmp_path) -> None:
     process = piped(photo, "-o", output, "--server", product.url, "--look", "steampunk")
     _said, trouble = process.communicate(timeout=30)
-    assert (process.returncode, trouble) == (3, "There is no such look. Choose one of /api/v1/looks/.\n")
+    assert (process.returncode, trouble) == (3, "There is no such look. Choose one of: neon-noir.\n")
 
     large = tmp_path / "large.jpg"
     large.write_bytes(photo.read_bytes() + b"\0" * 15_000_000)
