@@ -28,10 +28,13 @@ class Controls:
     """Speaks to the control API of a running simulator."""
 
     url: str
+    session: requests.Session
 
-    def control(self, method: str, path: str = "", body: Any = None, *, status: int = 200) -> Any:
+    def control(
+        self, method: str, path: str = "", body: Any = None, *, status: int = 200, query: dict[str, Any] | None = None
+    ) -> Any:
         """Make a control call and return its JSON; fail when it is not answered with this status."""
-        answer = requests.request(method, f"{self.url}/control/{path}", json=body, timeout=10)
+        answer = self.session.request(method, f"{self.url}/control/{path}", json=body, params=query, timeout=10)
         assert answer.status_code == status, answer.text
         return answer.json()
 
@@ -47,16 +50,13 @@ class Controls:
         self.control("POST", f"{provider}/next", {"stage": stage, "fault": fault, "times": times, **options})
 
     def state(self, provider: str, **query: Any) -> dict[str, Any]:
-        answer = requests.get(f"{self.url}/control/state", params=query, timeout=10)
-        return answer.json()["providers"][provider]
+        return self.control("GET", "state", query=query)["providers"][provider]
 
     def entries(self, provider: str, **query: Any) -> list[dict[str, Any]]:
-        answer = requests.get(f"{self.url}/control/ledger", params={"provider": provider, **query}, timeout=10)
-        assert answer.status_code == 200, answer.text
-        return answer.json()["entries"]
+        return self.control("GET", "ledger", query={"provider": provider, **query})["entries"]
 
     def webhooks(self, **query: Any) -> list[dict[str, Any]]:
-        return requests.get(f"{self.url}/control/webhooks", params=query, timeout=10).json()["webhooks"]
+        return self.control("GET", "webhooks", query=query)["webhooks"]
 
     def finish(self, provider: str, prediction: str, **choices: Any) -> bool:
         return self.control("POST", f"{provider}/finish", {"prediction": prediction, **choices})["ok"]
@@ -75,6 +75,7 @@ class RunningSimulator(Controls):
     """A simulator in a thread of this process."""
 
     def __init__(self, scenario: Any = None, *, only: str | None = None, tls: Any = None) -> None:
+        self.session = requests.Session()
         self.ready = threading.Event()
         self.choices = scenario, only, tls
         self.thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="simulator")
@@ -92,6 +93,7 @@ class RunningSimulator(Controls):
         await server.stop()
 
     def close(self) -> None:
+        self.session.close()
         self.loop.call_soon_threadsafe(self.stopping.set)
         self.thread.join(20)
         assert not self.thread.is_alive()
@@ -110,6 +112,7 @@ class SimulatorProcess(Controls):
     """`manage.py simulator` on a free port. `with SimulatorProcess(tmp_path, "--seed", "7") as simulator:`"""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
+        self.session = requests.Session()
         self.log_path = folder / "simulator.log"
         self.argv = [sys.executable, "manage.py", "simulator", "--port", "0", *arguments]
         self.env = {"VAR_DIR": str(folder / "var"), "ENV_FILE": "", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -133,6 +136,7 @@ class SimulatorProcess(Controls):
         return self.log_path.read_text(errors="replace")
 
     def stop(self, number: int = signal.SIGTERM) -> int:
+        self.session.close()
         return stop_process(self.process, number)
 
 
