@@ -53,7 +53,7 @@ def download(
 
     `headers` are sent to the provider's own API address only.
     """
-    deadline = deadlines.start(total_seconds)
+    deadlines.start(total_seconds)
     allowed = ResultHosts(account)
     for _ in range(MOST_REDIRECTS + 1):
         permit = allowed.permit(url)
@@ -61,7 +61,7 @@ def download(
         try:
             if answer.status not in _REDIRECTS:
                 _check_status(answer.status)
-                return _copy(answer, write, max_bytes=max_bytes, deadline=deadline)
+                return _copy(answer, write, max_bytes=max_bytes)
             url = _next(permit.url, answer.headers.get("Location"))
         finally:
             if not answer.closed:
@@ -114,9 +114,7 @@ def _next(url: Url, location: str | None) -> str:
         raise Rejected("the result is redirected to what is no address") from error
 
 
-def _copy(
-    answer: urllib3.BaseHTTPResponse, write: Callable[[bytes], object], *, max_bytes: int, deadline: float
-) -> int:
+def _copy(answer: urllib3.BaseHTTPResponse, write: Callable[[bytes], object], *, max_bytes: int) -> int:
     declared = answer.headers.get("Content-Length", "")
     if declared.isdigit() and int(declared[:20]) > max_bytes:
         raise Rejected("the result is larger than allowed")
@@ -124,9 +122,6 @@ def _copy(
     while True:
         try:
             piece = next(pieces, None)
-            deadlines.seconds_left(deadline)
-        except TimeoutError as error:
-            raise Unavailable("the result came too slowly") from error
         except _BROKEN as error:
             raise Unavailable(f"the result broke off: {type(error).__name__}") from error
         if piece is None:

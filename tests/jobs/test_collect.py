@@ -244,21 +244,37 @@ def test_a_provider_that_cannot_be_asked_keeps_its_film_for_now(finished, stub, 
     assert factories.reload(job).status == "succeeded"
 
 
-@pytest.mark.parametrize("state", ["fail", "warm_up"])
+@pytest.mark.parametrize("state", ["failed", "starting"])
 def test_a_prediction_that_is_no_success_any_more_is_made_anew(state, finished, stub, work):
     job = finished("nowhere.mp4")
-    stub.only.status = {"fail": "failed", "warm_up": "starting"}[state]
+    stub.only.status, stub.only.film_path = state, "film.mp4"
     work(Lane.COLLECT)
     assert factories.reload(job).lane == Lane.DISPATCH
 
 
 def test_a_film_without_an_address_is_asked_for(finished, stub, work):
     job = finished("film.mp4")
-    lane = CollectLane()
-    lane.before_claim()
+    CollectLane().before_claim()
     Attempt.objects.update(video_url="")
+    stub.next_calls(Refuse(503))
+    work(Lane.COLLECT)
+    assert factories.reload(job).lane == Lane.COLLECT
+    lapse(job)
     work(Lane.COLLECT)
     assert factories.reload(job).status == "succeeded"
+
+
+def test_a_provider_is_asked_for_a_film_that_cannot_be_reached_only_in_the_end(finished, stub, work):
+    job = finished("short.mp4")
+    stub.only.film_path = "film.mp4"
+    for _ in range(MAX_FILM_TRIES - 1):
+        work(Lane.COLLECT)
+        lapse(job)
+    assert factories.reload(job).lane == Lane.COLLECT
+    assert stub.count("GET /v1/predictions/*") == 0
+    work(Lane.COLLECT)
+    assert factories.reload(job).status == "succeeded"
+    assert stub.count("GET /v1/predictions/*") == 1
 
 
 # --- Two workers ---------------------------------------------------------------------------------
@@ -366,6 +382,20 @@ def test_storage_that_fails_loses_no_film_however_long_it_takes(trouble, provide
     lapse(job)
     work(Lane.COLLECT)
     assert factories.reload(job).status == "succeeded"
+
+
+def test_a_poster_without_its_film_is_not_kept(provider, stub, work, monkeypatch):
+    job = rendered(provider, stub)
+    save = storage.save
+
+    def no_room_for_films(key, data):
+        if key.startswith("video"):
+            raise OSError(28, "No space left on device")
+        return save(key, data)
+
+    monkeypatch.setattr("jobs.storage.save", no_room_for_films)
+    work(Lane.COLLECT)
+    assert factories.stored_files() == [job.clean_key]
 
 
 def test_one_film_in_a_batch_spoils_no_other(provider, stub, work):

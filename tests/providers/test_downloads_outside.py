@@ -85,6 +85,8 @@ def test_a_film_comes_from_a_public_server_by_its_name(internet, serve_public):
     assert internet.dialed == [(PUBLIC, 443)]
     assert greeted == ["a.files.example"]
     assert requests[0].startswith(b"GET /film.mp4?signature=a%2Fb HTTP/1.1\r\nHost: a.files.example\r\n")
+    assert b"\r\nAccept-Encoding: identity\r\n" in requests[0]
+    assert b"\r\nUser-Agent: selfie-hero/1\r\n" in requests[0]
 
 
 def test_a_certificate_for_another_name_is_not_accepted(serve_public):

@@ -3,7 +3,7 @@
 import io
 import struct
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
@@ -25,11 +25,13 @@ def film(
     container: str = "mp4",
     muxing: dict[str, str] | None = None,
     coding: dict[str, str] | None = None,
+    noisy: bool = False,
 ) -> bytes:
     """Return a real film; `pictures` is the number of streams with pictures in it."""
+    draw = _noise if noisy else _picture
     with tempfile.NamedTemporaryFile() as file:  # the index can be moved to the front of a file only
         with av.open(file.name, "w", format=container, options=muxing or {}) as output:
-            _fill(output, seconds, size, rate, codec, pixels, pictures, sound, coding or {})
+            _fill(output, seconds, size, rate, codec, pixels, pictures, sound, coding or {}, draw)
         return Path(file.name).read_bytes()
 
 
@@ -43,6 +45,7 @@ def _fill(
     pictures: int,
     sound: str,
     coding: dict[str, str],
+    draw: Callable[[int, tuple[int, int]], av.VideoFrame],
 ) -> None:
     streams = [output.add_stream(codec, rate=rate, options=coding) for _ in range(pictures)]
     for stream in streams:
@@ -50,7 +53,7 @@ def _fill(
     track = output.add_stream(sound, rate=48000, layout="mono") if sound else None
     for number in range(round(seconds * rate)):
         for stream in streams:
-            output.mux(stream.encode(_picture(number, size)))
+            output.mux(stream.encode(draw(number, size)))
     if track is not None:
         output.mux(_silence(track, seconds))
         output.mux(track.encode())
@@ -96,6 +99,13 @@ def inside(data: bytes, *path: bytes) -> tuple[int, int]:
     return start, end
 
 
+def first_picture(data: bytes) -> tuple[int, int]:
+    """Return where the bytes of the first picture lie."""
+    with av.open(io.BytesIO(data)) as container:
+        packet = next(container.demux(video=0))
+        return packet.pos, packet.pos + packet.size
+
+
 def patched(data: bytes, path: list[bytes], offset: int, content: bytes) -> bytes:
     """Return a film in which some bytes of a box are others."""
     start, _ = inside(data, *path)
@@ -116,6 +126,12 @@ def _picture(number: int, size: tuple[int, int]) -> av.VideoFrame:
     pixels = numpy.full((height, width, 3), number * 9 % 128, dtype=numpy.uint8)
     pixels[: height // 2, : width // 2] = 255
     return av.VideoFrame.from_ndarray(pixels, format="rgb24")
+
+
+def _noise(number: int, size: tuple[int, int]) -> av.VideoFrame:
+    """Return a picture that takes many bytes."""
+    chance = numpy.random.default_rng(number)
+    return av.VideoFrame.from_ndarray(chance.integers(0, 256, (size[1], size[0], 3), dtype=numpy.uint8), format="rgb24")
 
 
 def _silence(track, seconds: float) -> list[av.Packet]:

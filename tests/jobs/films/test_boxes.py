@@ -61,6 +61,16 @@ def test_a_film_that_is_cut_off_anywhere_is_refused(inspect, make):
             inspect(data[:end])
 
 
+def test_a_film_in_fragments_that_ends_within_one_is_refused(inspect):
+    data = reels.in_fragments(seconds=2.0, coding={"x264-params": "keyint=4"})
+    names = [name for name, _, _ in reels.boxes(data)]
+    assert names.count(b"mdat") > 1
+    last = max(end for name, _, end in reels.boxes(data) if name == b"mdat")
+    inspect(data[:last])
+    with pytest.raises(BadFilm, match="cut off"):
+        inspect(data[: last - 1])
+
+
 def test_a_film_without_pictures_or_index_is_refused(inspect):
     head = reels.box(b"ftyp", b"isom\0\0\0\0isom")
     for rest in (b"", reels.box(b"moov", b""), reels.box(b"mdat", b""), reels.box(b"free", bytes(1000))):

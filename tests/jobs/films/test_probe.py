@@ -101,7 +101,7 @@ def test_the_largest_film_is_one_that_fits_the_childs_memory():
     assert MOST_PIXELS * 1.5 * 17 < 300 * 2**20
 
 
-@pytest.mark.parametrize("share", [0.3, 0.5, 0.7])
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7, 0.97])
 def test_a_film_of_which_a_part_is_missing_is_bad(probed, share):
     """Cut off, and patched up so that no box says so: the index still promises all of it."""
     data = reels.index_first(seconds=8.0)
@@ -134,6 +134,16 @@ def test_a_film_whose_pictures_are_rubbish_is_bad(probed):
     data[start + 8 : end] = b"\xa5" * (end - start - 8)
     with pytest.raises(BadFilm):
         probed(bytes(data))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.8])
+def test_a_film_whose_first_picture_is_damaged_is_bad(probed, share):
+    data = reels.film(size=(320, 240), noisy=True)
+    assert probed(data).width == 320
+    start, end = reels.first_picture(data)
+    damaged = start + round((end - start) * share)
+    with pytest.raises(BadFilm):
+        probed(data[:damaged] + bytes(end - damaged) + data[end:])
 
 
 def test_a_film_that_is_kept_in_another_file_is_bad(probed, tmp_path):
