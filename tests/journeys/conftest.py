@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.browser import running_browser
 from tests.support.product import Product
+from tests.support.rig import Rig
 
 PHOTO = Path(__file__).resolve().parents[1] / "photos" / "astronaut.jpg"
 
@@ -20,4 +21,11 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
     with running_browser() as running:
+        yield running
+
+
+@pytest.fixture
+def rig(tmp_path: Path, django_db_blocker) -> Iterator[Rig]:
+    """The product's processes one by one, against the simulator."""
+    with django_db_blocker.unblock(), Rig(tmp_path) as running:
         yield running

@@ -42,6 +42,7 @@ from tests.support.simulator import SimulatorProcess
 from tests.support.valkey import running_valkey
 
 ALIAS = "rig"
+CLOUDS = ("wavespeed", "replicate", "fal")
 OWNERS = 50
 KEY = "key-of-the-rig"
 PATHS = {"wavespeed": "/wavespeed/api/v3", "replicate": "/replicate/v1", "fal": "/fal"}
@@ -246,6 +247,18 @@ class Rig:
         }
         lines = [f"jobs {dict(self.counts())} open {dict(stages)}", f"attempts {dict(attempts)}"]
         return "\n".join(lines + [f"── {name}\n{text}" for name, text in tails.items() if text.strip()])
+
+    def assert_each_has_one_film(self, count: int) -> None:
+        """All jobs succeeded, each by exactly one attempt."""
+        assert self.counts() == {Job.Status.SUCCEEDED: count}, self.describe()
+        winners = self.attempts().filter(status=Attempt.Status.SUCCEEDED)
+        assert winners.count() == count
+        assert winners.values("job_id").distinct().count() == count
+
+    def assert_no_slot_leaks(self) -> None:
+        """What was given up keeps its slot until its provider was told; then nothing holds one."""
+        held = self.attempts().filter(slot_held=True)
+        wait_for(lambda: not held.exists(), f"slots to be free: {list(held.values())}", seconds=30)
 
     # --- Processes -------------------------------------------------------------------------------
 

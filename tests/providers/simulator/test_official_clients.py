@@ -21,7 +21,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from replicate.webhook import InvalidSignatureError, Webhooks, WebhookSigningSecret
 
-from jobs.films import probe
+from jobs.films.probe import probe
 from tests.support.processes import wait_for
 
 I2V = "wavespeed-ai/wan-2.2/i2v-720p"
@@ -35,7 +35,7 @@ FAL_ORDER = {"image_url": "https://hero.example/me.jpg", "prompt": "a hero"}
 def assert_is_film(url: str, tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     path.write_bytes(requests.get(url, timeout=10).content)
-    assert probe(path).codec == "h264"
+    assert probe(str(path), with_poster=False).codec == "h264"
 
 
 # --- WaveSpeed 2.0.5 ---

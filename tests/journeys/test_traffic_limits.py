@@ -1,0 +1,97 @@
+"""Limits against the simulator, with real processes: exact, used up, and asked about once when they are refused."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+
+from jobs.models import Attempt
+from tests.support.processes import wait_for
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
+
+
+def test_sixteen_workers_that_die_at_random_never_exceed_a_limit_of_three(rig):
+    rig.simulator.set("wavespeed", times={"answer": 0.1, "duration": 0.05}, limits={"concurrent": 3, "strict": True})
+    rig.add_provider("wavespeed", max_concurrent=3, submit_timeout=timedelta(seconds=1), silence=timedelta(seconds=2))
+    rig.queue_jobs(300)
+    rig.start_all(dispatch=16, collect=1, reconcile=2)
+    dice, stop, kills = random.Random(3), threading.Event(), []
+
+    def kill_at_random() -> None:
+        while not stop.wait(dice.uniform(0.6, 1.2)):
+            victim = dice.choice(rig.alive("dispatch"))
+            rig.kill(victim)
+            kills.append(victim.pid)
+            rig.start("dispatch")
+
+    killer = threading.Thread(target=kill_at_random)
+    killer.start()
+    try:
+        rig.wait_until_final(seconds=240)
+    finally:
+        stop.set()
+        killer.join()
+    state = rig.simulator.state("wavespeed")
+    assert len(kills) >= 10
+    assert state["most_open"] <= 3
+    assert state["refused"] == {}
+    rig.assert_each_has_one_film(300)
+    rig.assert_no_slot_leaks()
+
+
+def test_limits_per_minute_are_used_and_never_exceeded(rig):
+    limits = {"wavespeed": 5, "replicate": 60, "fal": 600}
+    for vendor, per_minute in limits.items():
+        rig.simulator.set(vendor, times={"answer": 0.3, "duration": 0.1}, limits={"per_minute": per_minute})
+        rig.add_provider(vendor, max_concurrent=1000, max_per_minute=per_minute, order=10)
+    rig.queue_jobs(5 * 3 + 60 * 3 + 600 * 3)
+    rig.start_all(dispatch=4, collect=2, reconcile=1)
+    # The first minute's calls go out at once; the third batch is under way two windows later.
+    seconds = 2 * 60 + 15
+    wait_for(
+        lambda: all(rig.simulator.state(vendor)["submits"] > 2 * limit for vendor, limit in limits.items()),
+        "a third window at each provider",
+        seconds=seconds,
+        every=1.0,
+    )
+    for vendor, limit in limits.items():
+        arrivals = rig.simulator.arrivals(vendor)
+        summary = rig.simulator.state(vendor)
+        assert summary["most_submits_in_window"] <= limit, vendor
+        assert summary["refused"] == {}, vendor
+        # What was sent in two windows and the moment it took to open the third, against the limit.
+        elapsed = arrivals[2 * limit] - arrivals[0]
+        assert 2 * limit / (limit * elapsed / 60) >= 0.95, (vendor, elapsed)
+
+
+def test_a_provider_that_says_429_to_everything_is_asked_once_per_retry_after(rig):
+    rig.simulator.set(
+        "wavespeed", faults={"submit": [{"fault": "busy", "retry_after": "seconds", "seconds": 5, "between": [0, 600]}]}
+    )
+    for vendor in ("replicate", "fal"):
+        rig.simulator.set(vendor, times={"answer": 0.05, "duration": 0.2})
+    rig.add_provider("wavespeed", max_concurrent=10, order=1)
+    rig.add_provider("replicate", max_concurrent=5, order=2)
+    rig.add_provider("fal", max_concurrent=5, order=3)
+    rig.start_all(dispatch=4, collect=1, reconcile=1)
+    started = time.monotonic()
+    while time.monotonic() - started < 60:
+        rig.queue_jobs(5)
+        time.sleep(1)
+    rig.wait_until_final(seconds=60)
+    arrivals = rig.simulator.arrivals("wavespeed")
+    gaps = [later - earlier for earlier, later in itertools.pairwise(arrivals)]
+    # The first time a worker may have sent up to its limit before the first refusal came back.
+    first = sum(1 for moment in arrivals if moment - arrivals[0] < 1)
+    assert first <= 10
+    assert len(arrivals) - first <= 60 / 5 + 1
+    assert min(gaps[first - 1 :]) >= 5
+    count = rig.jobs().count()
+    rig.assert_each_has_one_film(count)
+    assert not rig.attempts().filter(provider__slug="wavespeed", status=Attempt.Status.SUCCEEDED).exists()
