@@ -1,4 +1,5 @@
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.utils import timezone
@@ -13,6 +14,12 @@ from tests import factories
 from tests.stub_provider import Refuse
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def no_lucky_jitter(monkeypatch):
+    """A random delay may be none at all: what has to wait comes back when the test says so."""
+    monkeypatch.setattr("jobs.fallback.backoff", lambda tries: timedelta(minutes=1))
 
 
 def rendered(provider, stub, path="film.mp4", **values):
@@ -193,20 +200,12 @@ def test_a_provider_that_names_another_address_is_believed_once(path, finished, 
     assert Attempt.objects.get().status == "succeeded"
 
 
-def test_an_address_that_is_gone_may_come_back(finished, stub, work):
+def test_an_address_that_is_gone_may_come_back(finished, stub, work, film, monkeypatch):
     """A vendor may serve the same address again once it was asked for the prediction."""
-    job = finished("late.mp4")
-    answers = iter([None, stub.files["film.mp4"]])
-    stub.files["late.mp4"] = None
-    real = stub.files
-    stub.files = type(
-        "Files", (dict,), {"get": lambda self, name: next(answers) if name == "late.mp4" else real[name]}
-    )()
-    try:
-        work(Lane.COLLECT)
-    finally:
-        stub.files = real
-        del real["late.mp4"]
+    job = finished("film.mp4")
+    answers = iter([None, film])
+    monkeypatch.setattr(stub, "files", SimpleNamespace(get=lambda name: next(answers) if name == "film.mp4" else None))
+    work(Lane.COLLECT)
     assert factories.reload(job).status == "succeeded"
 
 
@@ -218,15 +217,11 @@ def test_a_film_that_is_gone_for_good_is_asked_for_once_and_made_anew(finished, 
     assert "404" in Attempt.objects.get().raw_error
 
 
-def test_a_film_that_is_no_film_is_not_fetched_twice(finished, stub, work):
+def test_a_film_that_is_no_film_is_not_fetched_twice(finished, stub, work, monkeypatch):
     job = finished("garbage.mp4")
     fetched = []
-    real = stub.files
-    stub.files = type("Files", (dict,), {"get": lambda self, name: fetched.append(name) or real[name]})()
-    try:
-        work(Lane.COLLECT)
-    finally:
-        stub.files = real
+    monkeypatch.setattr(stub, "files", SimpleNamespace(get=lambda name: fetched.append(name) or b"GIF"))
+    work(Lane.COLLECT)
     assert factories.reload(job).lane == Lane.DISPATCH
     assert fetched == ["garbage.mp4"]
 
