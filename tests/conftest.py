@@ -28,6 +28,11 @@ from tests import factories
 from tests.stub_provider import Delivery, StubProvider
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Journeys first: they wait most, so that a second process fills their pauses."""
+    items.sort(key=lambda item: "journeys" not in item.path.parts)
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """Each test starts without files and without what the product remembers for a few seconds."""
