@@ -165,7 +165,7 @@ def test_a_sandbox_that_cannot_start_is_not_the_photos_fault(monkeypatch):
     with pytest.raises(SandboxUnavailable, match="no_such_child"):
         Sandbox(module="tests.jobs.photos.no_such_child").clean(PHOTO)
     with pytest.raises(SandboxUnavailable):
-        Sandbox(module=ODD, start_seconds=0.01).clean(PHOTO)
+        Sandbox(module=ODD, start_seconds=0.0).clean(PHOTO)
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(SandboxUnavailable, match="nowhere"):
         Sandbox(module=ODD).clean(PHOTO)
