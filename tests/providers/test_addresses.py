@@ -133,6 +133,7 @@ def names(monkeypatch):
         ]
 
     monkeypatch.setattr(addresses.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(addresses, "_lookups", {})  # those of other tests may still hang
     known["asked"] = asked
     return known
 
