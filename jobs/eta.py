@@ -60,10 +60,13 @@ def measured_pace() -> Pace:
 
 
 def positions(jobs: Iterable[Job]) -> dict[UUID, int]:
-    """Return how many jobs stand in line before each of these; 0 for a job that no longer waits, or is being sent."""
+    """Return how many jobs stand in line before each of these; 0 for a job that no longer waits.
+
+    One in no lane is on its way to a provider already.
+    """
     found: dict[UUID, int] = {}
     for job in jobs:
-        waits = job.stage in Job.IN_LINE and job.lane and not job.is_final
+        waits = job.lane and job.stage in Job.IN_LINE and not job.is_final
         found[job.id] = Job.objects.in_line().filter(line.before(job)).count() if waits else 0
     return found
 

@@ -33,12 +33,12 @@ from .submitting import Fate, NotSent, Outcome, Submission, submit
 
 logger = logging.getLogger(__name__)
 
-THREADS_PER_PROVIDER = 96
+THREADS, THREADS_PER_PROVIDER = 128, 96
 
 
 class DispatchLane(LaneWork):
     lane = Lane.DISPATCH
-    threads = 2 * THREADS_PER_PROVIDER
+    threads = THREADS
 
     def __init__(self) -> None:
         self.rotation = selection.Rotation()
