@@ -121,6 +121,7 @@ def test_a_third_secret_pushes_the_oldest_out(admin_client: Client, row: Provide
         ({"photo_transport": "upload"}, "photo_transport"),
         ({"adapter": "nobody"}, "adapter"),
         ({"result_hosts": "https://cdn.example/"}, "result_hosts"),
+        ({"result_hosts": "cdn.example\r\n*.com"}, "result_hosts"),
         ({"silence": "0"}, "silence"),
         ({"base_url": "ftp://x"}, "base_url"),
     ],
@@ -136,8 +137,8 @@ def test_what_cannot_work_is_said_at_its_field(
 
 
 def test_hosts_are_written_one_a_line(admin_client: Client, row: ProviderConfig) -> None:
-    saved = save(admin_client, row, result_hosts="cdn.example\r\n CDN2.example \r\n\r\n")
-    assert saved.result_hosts == ["cdn.example", "cdn2.example"]
+    saved = save(admin_client, row, result_hosts="cdn.example\r\n *.CDN2.example \r\n\r\n")
+    assert saved.result_hosts == ["cdn.example", "*.cdn2.example"]
 
 
 def test_a_secret_that_no_key_opens_is_said_to_be_unreadable_and_survives_a_save(
