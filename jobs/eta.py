@@ -18,7 +18,7 @@ from django.db.models import Sum
 from providers.models import ProviderConfig
 
 from . import line
-from .models import Attempt, Job
+from .models import IN_LINE, Attempt, Job
 
 _SAMPLE = 60
 _CACHE_SECONDS = 5.0
@@ -60,15 +60,8 @@ def measured_pace() -> Pace:
 
 
 def positions(jobs: Iterable[Job]) -> dict[UUID, int]:
-    """Return how many jobs stand in line before each of these; 0 for a job that no longer waits.
-
-    One in no lane is on its way to a provider already.
-    """
-    found: dict[UUID, int] = {}
-    for job in jobs:
-        waits = job.lane and job.stage in Job.IN_LINE and not job.is_final
-        found[job.id] = Job.objects.in_line().filter(line.before(job)).count() if waits else 0
-    return found
+    """Return how many jobs stand in line before each of these; 0 for a job that no longer waits."""
+    return {job.id: line.place_of(job) if job.lane in IN_LINE else 0 for job in jobs}
 
 
 def remaining(job: Job, *, position: int, now: datetime) -> dict[str, int]:
@@ -76,7 +69,7 @@ def remaining(job: Job, *, position: int, now: datetime) -> dict[str, int]:
     if job.is_final:
         return {"p50": 0, "p90": 0}
     pace = measured_pace()
-    if job.stage in Job.IN_LINE:
+    if job.stage in (Job.Stage.ACCEPTED, Job.Stage.PREPARING, Job.Stage.WAITING_FOR_SLOT):
         rounds = math.ceil((position + 1) / pace.slots) - 1
         median = pace.median * (rounds + 1) + _WORK_AROUND_SECONDS
         slow = pace.slow * (rounds + 1) + _WORK_AROUND_SECONDS

@@ -42,6 +42,10 @@ class Lane(models.TextChoices):
     COLLECT = "collect"
 
 
+# Whoever is in one of these waits for a provider, or for what comes before one.
+IN_LINE = (Lane.PREPARE, Lane.DISPATCH)
+
+
 class Look(models.Model):
     """A hero style, edited by staff."""
 
@@ -77,8 +81,7 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def in_line(self) -> JobQuerySet:
         """Jobs that wait for a provider, or for what comes before one."""
-        stages = "\"jobs_job\".\"stage\" IN ('accepted', 'preparing', 'waiting_for_slot')"
-        return self.filter(literally(stages)).is_open()
+        return self.filter(literally('NOT ("jobs_job"."lane" = \'\')'), lane__in=IN_LINE)
 
     def is_open(self) -> JobQuerySet:
         return self.filter(literally("\"jobs_job\".\"status\" IN ('queued', 'processing')"))
@@ -105,7 +108,6 @@ class Job(models.Model):
         READY = "ready"
 
     OPEN = (Status.QUEUED, Status.PROCESSING)
-    IN_LINE = (Stage.ACCEPTED, Stage.PREPARING, Stage.WAITING_FOR_SLOT)
     FINAL = (Status.SUCCEEDED, Status.FAILED, Status.CANCELED)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -130,6 +132,9 @@ class Job(models.Model):
     )
     priority = models.SmallIntegerField(default=0, help_text="Higher goes first, whenever it came.")
     turn_at = models.DateTimeField(help_text="Place in the line among the same priority, fair among owners.")
+    # Lists with a comma before, between and after, so that one look at the row tells where it may go.
+    failed_at = models.CharField(max_length=200, default=",", help_text="Ids of the providers that failed it.")
+    refused_by = models.CharField(max_length=400, default=",", help_text="Content rules that refused its photo.")
 
     raw_key = models.CharField(max_length=120, blank=True, default="")
     clean_key = models.CharField(max_length=120, blank=True, default="")
@@ -172,11 +177,6 @@ class Job(models.Model):
                 name="job_open_deadline", fields=["deadline_at"], condition=Q(status__in=["queued", "processing"])
             ),
             models.Index(name="job_erase", fields=["erase_at"], condition=Q(erased_at=None)),
-            models.Index(
-                name="job_line",
-                fields=["-priority", "turn_at"],
-                condition=Q(stage__in=["accepted", "preparing", "waiting_for_slot"]),
-            ),
         ]
         constraints = [
             models.UniqueConstraint(name="job_idempotency_key_once", fields=["owner", "idempotency_key"]),
