@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Sum
+from django.utils import timezone
 
 from providers.models import ProviderConfig
 
@@ -40,23 +40,31 @@ _cached: tuple[float, Pace] | None = None
 
 
 def measured_pace() -> Pace:
-    """Return the present pace over all enabled providers, measured at most every few seconds."""
+    """Return the present pace over all providers that are open, measured at most every few seconds."""
     global _cached
     if _cached and time.monotonic() - _cached[0] < _CACHE_SECONDS:
         return _cached[1]
-    slots = ProviderConfig.objects.filter(enabled=True).aggregate(total=Sum("max_concurrent"))["total"] or 1
     rows = Attempt.objects.filter(status=Attempt.Status.SUCCEEDED, submitted_at__isnull=False).order_by("-id")
     seconds = sorted(
         max(0.1, (finished - submitted).total_seconds())
         for submitted, finished in rows.values_list("submitted_at", "finished_at")[:_SAMPLE]
         if finished
     )
+    median, slow = _FIRST_GUESS
     if seconds:
-        pace = Pace(seconds[len(seconds) // 2], seconds[min(len(seconds) - 1, int(len(seconds) * 0.9))], slots)
-    else:
-        pace = Pace(*_FIRST_GUESS, slots)
+        median, slow = seconds[len(seconds) // 2], seconds[min(len(seconds) - 1, int(len(seconds) * 0.9))]
+    pace = Pace(median, slow, _slots(median, now=timezone.now()))
     _cached = (time.monotonic(), pace)
     return pace
+
+
+def _slots(median: float, *, now: datetime) -> int:
+    """Return how many films are made at once where a film takes so long: five calls a minute fill no ten slots."""
+    enabled = list(ProviderConfig.objects.in_order())
+    open_now = [row for row in enabled if row.shut_until(now=now) is None and not row.is_out_of_budget(now=now)]
+    # While all are shut the line moves as fast as it will when the first of them opens.
+    filled = [min(row.max_concurrent, row.max_per_minute * median / 60) for row in open_now or enabled]
+    return max(1, round(sum(filled)))
 
 
 def positions(jobs: Iterable[Job]) -> dict[UUID, int]:

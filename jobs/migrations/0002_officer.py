@@ -91,7 +91,6 @@ class Migration(migrations.Migration):
             field=models.DateTimeField(default=django.utils.timezone.now, help_text='Place in the line among the same priority, fair among owners.'),
             preserve_default=False,
         ),
-        migrations.RunPython(fill_in, migrations.RunPython.noop),
         migrations.AlterField(
             model_name='attempt',
             name='cost',
@@ -127,4 +126,6 @@ class Migration(migrations.Migration):
             model_name='starttimes',
             constraint=models.UniqueConstraint(fields=('provider', 'model'), name='start_times_once'),
         ),
+        # Last: PostgreSQL alters no table whose rows were changed twice in the same transaction.
+        migrations.RunPython(fill_in, migrations.RunPython.noop),
     ]

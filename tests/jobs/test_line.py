@@ -256,7 +256,10 @@ def reads_everything(rows):
     return any("Seq Scan on jobs_job" in step or step.endswith("SCAN jobs_job") for step in plan.splitlines())
 
 
-def test_no_question_about_the_line_reads_all_jobs(long_line):
+def test_no_question_about_the_line_has_to_read_all_jobs(long_line):
+    if connection.vendor == "postgresql":  # where half of so few rows are wanted it would rightly read them all
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
     assert reads_everything(Job.objects.filter(hero_name="x")), "so it would be seen"
     line_itself = Job.objects.in_line().order_by()
     assert not reads_everything(line_itself.filter(priority__gt=3))
