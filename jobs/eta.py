@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Sum
+from django.utils import timezone
 
 from providers.models import ProviderConfig
 
 from . import line
-from .models import Attempt, Job
+from .models import IN_LINE, Attempt, Job
 
 _SAMPLE = 60
 _CACHE_SECONDS = 5.0
@@ -40,35 +40,36 @@ _cached: tuple[float, Pace] | None = None
 
 
 def measured_pace() -> Pace:
-    """Return the present pace over all enabled providers, measured at most every few seconds."""
+    """Return the present pace over all providers that are open, measured at most every few seconds."""
     global _cached
     if _cached and time.monotonic() - _cached[0] < _CACHE_SECONDS:
         return _cached[1]
-    slots = ProviderConfig.objects.filter(enabled=True).aggregate(total=Sum("max_concurrent"))["total"] or 1
     rows = Attempt.objects.filter(status=Attempt.Status.SUCCEEDED, submitted_at__isnull=False).order_by("-id")
     seconds = sorted(
         max(0.1, (finished - submitted).total_seconds())
         for submitted, finished in rows.values_list("submitted_at", "finished_at")[:_SAMPLE]
         if finished
     )
+    median, slow = _FIRST_GUESS
     if seconds:
-        pace = Pace(seconds[len(seconds) // 2], seconds[min(len(seconds) - 1, int(len(seconds) * 0.9))], slots)
-    else:
-        pace = Pace(*_FIRST_GUESS, slots)
+        median, slow = seconds[len(seconds) // 2], seconds[min(len(seconds) - 1, int(len(seconds) * 0.9))]
+    pace = Pace(median, slow, _slots(median, now=timezone.now()))
     _cached = (time.monotonic(), pace)
     return pace
 
 
-def positions(jobs: Iterable[Job]) -> dict[UUID, int]:
-    """Return how many jobs stand in line before each of these; 0 for a job that no longer waits.
+def _slots(median: float, *, now: datetime) -> int:
+    """Return how many films are made at once where a film takes so long: five calls a minute fill no ten slots."""
+    enabled = list(ProviderConfig.objects.in_order())
+    open_now = [row for row in enabled if row.shut_until(now=now) is None and not row.is_out_of_budget(now=now)]
+    # While all are shut the line moves as fast as it will when the first of them opens.
+    filled = [min(row.max_concurrent, row.max_per_minute * median / 60) for row in open_now or enabled]
+    return max(1, round(sum(filled)))
 
-    One in no lane is on its way to a provider already.
-    """
-    found: dict[UUID, int] = {}
-    for job in jobs:
-        waits = job.lane and job.stage in Job.IN_LINE and not job.is_final
-        found[job.id] = Job.objects.in_line().filter(line.before(job)).count() if waits else 0
-    return found
+
+def positions(jobs: Iterable[Job]) -> dict[UUID, int]:
+    """Return how many jobs stand in line before each of these; 0 for a job that no longer waits."""
+    return {job.id: line.place_of(job) if job.lane in IN_LINE else 0 for job in jobs}
 
 
 def remaining(job: Job, *, position: int, now: datetime) -> dict[str, int]:
@@ -76,7 +77,7 @@ def remaining(job: Job, *, position: int, now: datetime) -> dict[str, int]:
     if job.is_final:
         return {"p50": 0, "p90": 0}
     pace = measured_pace()
-    if job.stage in Job.IN_LINE:
+    if job.stage in (Job.Stage.ACCEPTED, Job.Stage.PREPARING, Job.Stage.WAITING_FOR_SLOT):
         rounds = math.ceil((position + 1) / pace.slots) - 1
         median = pace.median * (rounds + 1) + _WORK_AROUND_SECONDS
         slow = pace.slow * (rounds + 1) + _WORK_AROUND_SECONDS

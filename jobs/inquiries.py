@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q
 
 from providers import registry
 from providers.errors import AccountProblem, Busy, PredictionGone, ProviderError
@@ -25,7 +25,7 @@ from providers.types import Account, ProviderEvent
 from . import fallback, ingest, lifecycle, queues, warmth
 from .breaker import Verdict
 from .findings import Findings
-from .models import Attempt, Job, Lane
+from .models import Attempt, AttemptQuerySet, Job, Lane
 
 logger = logging.getLogger(__name__)
 
@@ -150,7 +150,8 @@ def submit_came_to_nothing(attempt: Attempt, *, lost: bool, raw_error: str, now:
 
 def give_up_late_attempts(*, now: datetime) -> int:
     """Attempts past their deadline are timed out and replaced; return how many."""
-    late = list(Attempt.objects.is_open().filter(deadline_at__lte=now).select_related("provider")[:BATCH])
+    rows = Attempt.objects.is_open().filter(deadline_at__lte=now).order_by("deadline_at")
+    late = list(rows.select_related("provider")[:BATCH])
     findings = Findings()
     for attempt in late:
         with _writing(attempt):
@@ -171,15 +172,12 @@ def show_warming_up(*, now: datetime) -> int:
     providers = {provider.id: provider for provider in ProviderConfig.objects.filter(enabled=True)}
     shown = 0
     for provider_id, known in warmth.known_of(list(providers.values())).items():
-        silent = Attempt.objects.filter(
-            provider=provider_id,
-            slot_held=True,
-            status__in=[Attempt.Status.SUBMITTED, Attempt.Status.RUNNING],
-            first_sign_at=None,
-            submitted_at__lt=now - known.patience(),
-            job__stage=Job.Stage.SUBMITTED,
+        silent = (
+            Attempt.objects.under_way()
+            .among([provider_id])
+            .filter(first_sign_at=None, submitted_at__lt=now - known.patience(), job__stage=Job.Stage.SUBMITTED)
         )
-        for attempt in silent[:BATCH]:
+        for attempt in silent.order_by()[:BATCH]:
             with _writing(attempt):
                 shown += lifecycle.seems_to_warm_up(attempt, now=now)
     return shown
@@ -259,7 +257,7 @@ def _writing(attempt: Attempt) -> Iterator[None]:
         logger.exception("inquiry_not_written attempt=%s", attempt.id)
 
 
-def _claimed(rows: QuerySet[Attempt], field: str, *, until: datetime) -> list[Attempt]:
+def _claimed(rows: AttemptQuerySet, field: str, *, until: datetime) -> list[Attempt]:
     """Take a batch by moving its time forward, so that another copy does not take it too.
 
     Of each provider as many, so that one with a thousand silent predictions leaves room for the others.
@@ -267,7 +265,7 @@ def _claimed(rows: QuerySet[Attempt], field: str, *, until: datetime) -> list[At
     taken = []
     providers = list(rows.order_by().values_list("provider", flat=True).distinct())
     for provider_id in providers:
-        candidates = rows.filter(provider=provider_id).select_related("provider", "job").order_by(field)
+        candidates = rows.among([provider_id]).select_related("provider", "job").order_by(field)
         for attempt in candidates[: max(1, BATCH // len(providers))]:
             if Attempt.objects.filter(id=attempt.id, **{field: getattr(attempt, field)}).update(**{field: until}):
                 taken.append(attempt)

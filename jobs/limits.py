@@ -17,7 +17,7 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, QuerySet, Sum
 
 from providers.models import ProviderConfig
 
@@ -28,17 +28,21 @@ WINDOW = timedelta(seconds=60)
 
 def slots_held(provider_ids: Collection[int]) -> dict[int, int]:
     """Return how many predictions each provider may be working on; nothing for one without any."""
-    rows = Attempt.objects.filter(provider__in=provider_ids, slot_held=True)
-    return _by_provider(rows)
+    return dict(_by_provider(Attempt.objects.holding_a_slot().among(provider_ids)))
 
 
 def calls_counted(provider_ids: Collection[int], *, now: datetime) -> dict[int, int]:
     """Return how many calls can have arrived at each provider within the last minute, or may still arrive.
 
-    In one query: between two, an answer could be stored and its call counted in neither.
+    In one statement: between two, an answer could be stored and its call counted in neither. (As a union, because
+    SQLite uses an index for each half and none for both at once.)
     """
-    rows = Attempt.objects.filter(_counted(now), provider__in=provider_ids)
-    return _by_provider(rows)
+    calls = Attempt.objects.filter(provider__in=provider_ids)
+    answered, unanswered = calls.filter(answered_at__gt=now - WINDOW), calls.filter(answered_at=None)
+    counted: dict[int, int] = {}
+    for provider_id, number in _by_provider(answered).union(_by_provider(unanswered), all=True):
+        counted[provider_id] = counted.get(provider_id, 0) + number
+    return counted
 
 
 def room(provider: ProviderConfig, *, now: datetime) -> int:
@@ -63,12 +67,8 @@ def next_call_at(provider: ProviderConfig, *, counted: int, now: datetime) -> da
     return answered[0] + WINDOW if answered else None
 
 
-def _counted(now: datetime) -> Q:
-    return Q(answered_at=None) | Q(answered_at__gt=now - WINDOW)
-
-
-def _by_provider(rows: QuerySet[Attempt]) -> dict[int, int]:
-    return dict(rows.order_by().values_list("provider").annotate(number=Count("id")))
+def _by_provider(rows: QuerySet[Attempt]) -> QuerySet[Attempt, tuple[int, int]]:
+    return rows.order_by().values_list("provider").annotate(number=Count("id"))
 
 
 # --- Money --------------------------------------------------------------------------------------------

@@ -23,12 +23,13 @@ refused as busy, or that never left, is neither.
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, F, Max, Q, QuerySet, Value
+from django.db.models.functions import Concat
 
 from providers import registry
 from providers.models import ProviderConfig
@@ -44,6 +45,7 @@ RETRY_FLOOR = 5
 RETRY_WAIT = timedelta(seconds=5)
 
 PHOTO_REFUSED = "photo_refused"
+NOBODY = ","
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,11 @@ def next_turn(owner: str, *, now: datetime) -> datetime:
     return max(now, last + TURN_SPACING) if last else now
 
 
-def before(job: Job) -> Q:
-    """Return the condition for jobs that go before this one."""
-    return Q(priority__gt=job.priority) | Q(priority=job.priority, turn_at__lt=job.turn_at)
+def place_of(job: Job) -> int:
+    """Return how many jobs in the line go before this one. Counted in the index the line is read from."""
+    line = Job.objects.in_line().order_by()
+    first = line.filter(priority__gt=job.priority).count()
+    return first + line.filter(priority=job.priority, turn_at__lt=job.turn_at).count()
 
 
 def waiting(*, now: datetime, limit: int) -> int:
@@ -83,35 +87,28 @@ def first_for(provider: ProviderConfig, *, others: Collection[ProviderConfig], n
 
     `others` are the providers that are open besides it: what it failed is theirs first.
     """
-    here = ~Exists(_faults().filter(provider=provider))
+    here = ~Q(failed_at__contains=_listed(provider.id))
     if others:
         failed_everywhere = Q()
         for other in others:
-            failed_everywhere &= Q(_closed_to(other))
+            failed_everywhere &= Q(failed_at__contains=_listed(other.id)) | _refused_under_rule_of(other)
         here |= failed_everywhere
     else:
         here = Q()
-    return Job.objects.claimable(Lane.DISPATCH, now=now).filter(here).exclude(_refused_under_rule_of(provider))
+    return Job.objects.claimable(Lane.DISPATCH, now=now).filter(here, ~_refused_under_rule_of(provider))
 
 
 def turns(jobs: Sequence[Job], provider: ProviderConfig) -> list[Turn]:
     """Say for each job what its attempt at this provider will be: its number and its kind."""
-    numbers: dict[UUID, int] = {}
-    failed_at: dict[UUID, set[int]] = {}
-    earlier = Attempt.objects.filter(job_id__in=[job.id for job in jobs])
-    for job_id, provider_id, number, status, code in earlier.values_list(
-        "job_id", "provider_id", "number", "status", "error_code"
-    ):
-        numbers[job_id] = max(number, numbers.get(job_id, 0))
-        if status in _ENDED_BADLY and code not in Attempt.NOT_ITS_FAULT:
-            failed_at.setdefault(job_id, set()).add(provider_id)
-    return [Turn(job, numbers.get(job.id, 0) + 1, _kind(failed_at.get(job.id, set()), provider.id)) for job in jobs]
+    earlier = Attempt.objects.filter(job_id__in=[job.id for job in jobs]).order_by().values_list("job_id")
+    numbers = dict(earlier.annotate(newest=Max("number")))
+    return [Turn(job, numbers.get(job.id, 0) + 1, _kind(job, provider)) for job in jobs]
 
 
-def _kind(failed_at: set[int], provider_id: int) -> str:
-    if not failed_at:
+def _kind(job: Job, provider: ProviderConfig) -> str:
+    if job.failed_at == NOBODY:
         return Attempt.Kind.FIRST
-    return Attempt.Kind.RETRY if provider_id in failed_at else Attempt.Kind.FALLBACK
+    return Attempt.Kind.RETRY if _listed(provider.id) in job.failed_at else Attempt.Kind.FALLBACK
 
 
 def within_retry_budget(found: Sequence[Turn], *, now: datetime, chance: random.Random) -> list[Turn]:
@@ -140,32 +137,32 @@ def retries_left(*, now: datetime, more_firsts: int = 0) -> int:
     return max(0, max(RETRY_FLOOR, int(firsts * RETRY_SHARE)) - counts.get(Attempt.Kind.RETRY, 0))
 
 
-def open_to(job_id: UUID, providers: Iterable[ProviderConfig]) -> tuple[list[ProviderConfig], list[ProviderConfig]]:
+def open_to(job_id: UUID, providers: Sequence[ProviderConfig]) -> tuple[list[ProviderConfig], list[ProviderConfig]]:
     """Return the providers a job may go to at all, and those of them that have not failed it."""
-    faults = list(
-        Attempt.objects.filter(job_id=job_id, status__in=_ENDED_BADLY)
-        .exclude(error_code__in=Attempt.NOT_ITS_FAULT)
-        .values_list("provider_id", "provider__adapter", "error_code")
-    )
-    refused = {registry.content_rule(adapter) for _, adapter, code in faults if code == PHOTO_REFUSED}
-    failed_at = {provider_id for provider_id, _, _ in faults}
-    possible = [provider for provider in providers if registry.content_rule(provider.adapter) not in refused]
-    return possible, [provider for provider in possible if provider.id not in failed_at]
+    failed_at, refused_by = Job.objects.values_list("failed_at", "refused_by").get(id=job_id)
+    possible = [
+        provider for provider in providers if _listed(registry.content_rule(provider.adapter)) not in refused_by
+    ]
+    return possible, [provider for provider in possible if _listed(provider.id) not in failed_at]
 
 
-_ENDED_BADLY = (Attempt.Status.FAILED, Attempt.Status.TIMED_OUT)
+def count_against(attempt: Attempt, *, code: str) -> None:
+    """Note on its job that an attempt came to nothing through the fault of its provider, or by its content rule."""
+    if attempt.job_id is None or code in Attempt.NOT_ITS_FAULT:
+        return
+    _add(attempt.job_id, "failed_at", attempt.provider_id)
+    if code == PHOTO_REFUSED:
+        _add(attempt.job_id, "refused_by", registry.content_rule(attempt.provider.adapter))
 
 
-def _faults() -> QuerySet[Attempt]:
-    """The attempts of a job that came to nothing through the fault of their provider."""
-    rows = Attempt.objects.filter(job=OuterRef("pk"), status__in=_ENDED_BADLY)
-    return rows.exclude(error_code__in=Attempt.NOT_ITS_FAULT)
+def _add(job_id: UUID, column: str, item: int | str) -> None:
+    rows = Job.objects.filter(id=job_id).exclude(**{f"{column}__contains": _listed(item)})
+    rows.update(**{column: Concat(F(column), Value(f"{item},"))})
 
 
-def _refused_under_rule_of(provider: ProviderConfig) -> Exists:
-    adapters = registry.same_content_rule(provider.adapter)
-    return Exists(_faults().filter(error_code=PHOTO_REFUSED, provider__adapter__in=adapters))
+def _refused_under_rule_of(provider: ProviderConfig) -> Q:
+    return Q(refused_by__contains=_listed(registry.content_rule(provider.adapter)))
 
 
-def _closed_to(provider: ProviderConfig) -> Q:
-    return Q(Exists(_faults().filter(provider=provider))) | Q(_refused_under_rule_of(provider))
+def _listed(item: int | str) -> str:
+    return f",{item},"

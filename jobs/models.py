@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.expressions import RawSQL
-from django.db.models.lookups import LessThanOrEqual
+from django.db.models.lookups import In, LessThanOrEqual
 
 from providers.models import ProviderConfig
 
@@ -26,7 +26,7 @@ def literally(sql: str) -> RawSQL:
 
 
 class NotByIndex(models.Func):
-    """The value itself, in which SQLite does not look for rows: it would sort a whole line by it otherwise."""
+    """The value itself, by which SQLite chooses no index: without statistics it takes the first that fits."""
 
     template, arity = "%(expressions)s", 1
 
@@ -40,6 +40,10 @@ class Lane(models.TextChoices):
     PREPARE = "prepare"
     DISPATCH = "dispatch"
     COLLECT = "collect"
+
+
+# Whoever is in one of these waits for a provider, or for what comes before one.
+IN_LINE = (Lane.PREPARE, Lane.DISPATCH)
 
 
 class Look(models.Model):
@@ -77,8 +81,7 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def in_line(self) -> JobQuerySet:
         """Jobs that wait for a provider, or for what comes before one."""
-        stages = "\"jobs_job\".\"stage\" IN ('accepted', 'preparing', 'waiting_for_slot')"
-        return self.filter(literally(stages)).is_open()
+        return self.filter(literally('NOT ("jobs_job"."lane" = \'\')'), lane__in=IN_LINE)
 
     def is_open(self) -> JobQuerySet:
         return self.filter(literally("\"jobs_job\".\"status\" IN ('queued', 'processing')"))
@@ -105,7 +108,6 @@ class Job(models.Model):
         READY = "ready"
 
     OPEN = (Status.QUEUED, Status.PROCESSING)
-    IN_LINE = (Stage.ACCEPTED, Stage.PREPARING, Stage.WAITING_FOR_SLOT)
     FINAL = (Status.SUCCEEDED, Status.FAILED, Status.CANCELED)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -130,6 +132,9 @@ class Job(models.Model):
     )
     priority = models.SmallIntegerField(default=0, help_text="Higher goes first, whenever it came.")
     turn_at = models.DateTimeField(help_text="Place in the line among the same priority, fair among owners.")
+    # Lists with a comma before, between and after, so that one look at the row tells where it may go.
+    failed_at = models.CharField(max_length=200, default=",", help_text="Ids of the providers that failed it.")
+    refused_by = models.CharField(max_length=400, default=",", help_text="Content rules that refused its photo.")
 
     raw_key = models.CharField(max_length=120, blank=True, default="")
     clean_key = models.CharField(max_length=120, blank=True, default="")
@@ -172,11 +177,6 @@ class Job(models.Model):
                 name="job_open_deadline", fields=["deadline_at"], condition=Q(status__in=["queued", "processing"])
             ),
             models.Index(name="job_erase", fields=["erase_at"], condition=Q(erased_at=None)),
-            models.Index(
-                name="job_line",
-                fields=["-priority", "turn_at"],
-                condition=Q(stage__in=["accepted", "preparing", "waiting_for_slot"]),
-            ),
         ]
         constraints = [
             models.UniqueConstraint(name="job_idempotency_key_once", fields=["owner", "idempotency_key"]),
@@ -206,6 +206,10 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
     def holding_a_slot(self) -> AttemptQuerySet:
         """Attempts that count against their provider's concurrency limit."""
         return self.filter(slot_held=True)
+
+    def among(self, provider_ids: Collection[int]) -> AttemptQuerySet:
+        """Attempts at these providers, of a small part of all that has an index of its own."""
+        return self.filter(In(NotByIndex(F("provider_id")), list(provider_ids)))
 
     def is_open(self) -> AttemptQuerySet:
         """Attempts that may still bring a film; each holds its slot."""

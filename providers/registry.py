@@ -38,9 +38,3 @@ def content_rule(name: str) -> str:
     """Return whose rule decides which photos the adapter called `name` takes: its own, unless it says otherwise."""
     adapter = _ADAPTERS.get(name)
     return name if adapter is None or adapter.content_rule == OWN_RULE else adapter.content_rule
-
-
-def same_content_rule(name: str) -> list[str]:
-    """Return the names of all adapters under the same rule, `name` among them."""
-    rule = content_rule(name)
-    return sorted({name, *(other for other in _ADAPTERS if content_rule(other) == rule)})

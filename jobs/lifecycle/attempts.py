@@ -12,6 +12,7 @@ from django.db import connection, models, transaction
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Greatest
 
+from .. import line
 from ..models import Attempt, Job, Lane
 from .changes import RENDERING_SPAN, STAGE_PROGRESS, STAGES_BEFORE, Stage, Status, change, change_all
 
@@ -237,7 +238,9 @@ def attempt_failed(
         cost=cost or 0,
         **({"errand": Attempt.Errand.CANCEL, "errand_at": sweep_at} if sweep_at else {}),
     )
-    if not changed:
+    if changed:
+        line.count_against(attempt, code=code)
+    else:
         # Given up before: now the provider has confirmed that nothing runs any more.
         ended = Attempt.objects.filter(id=attempt.id, status__in=Attempt.GIVEN_UP, slot_held=True)
         ended.update(slot_held=False, cost=cost or 0)
@@ -246,16 +249,17 @@ def attempt_failed(
 
 def attempt_timed_out(attempt: Attempt, *, now: datetime) -> bool:
     """Give an attempt up. It keeps its slot, and its price, until the provider has been told to stop."""
-    return bool(
-        Attempt.objects.filter(id=attempt.id, status__in=Attempt.OPEN).update(
-            status=Attempt.Status.TIMED_OUT,
-            finished_at=now,
-            answered_at=Coalesce(F("answered_at"), F("lease_until")),
-            error_code="provider_timeout",
-            errand=Attempt.Errand.CANCEL,
-            errand_at=now,
-        )
+    changed = Attempt.objects.filter(id=attempt.id, status__in=Attempt.OPEN).update(
+        status=Attempt.Status.TIMED_OUT,
+        finished_at=now,
+        answered_at=Coalesce(F("answered_at"), F("lease_until")),
+        error_code="provider_timeout",
+        errand=Attempt.Errand.CANCEL,
+        errand_at=now,
     )
+    if changed:
+        line.count_against(attempt, code="provider_timeout")
+    return bool(changed)
 
 
 def result_lost(attempt: Attempt, *, raw_error: str, now: datetime) -> bool:
@@ -266,6 +270,7 @@ def result_lost(attempt: Attempt, *, raw_error: str, now: datetime) -> bool:
     if lost:
         # Also when there is no other attempt: a job that failed has no winner.
         Job.objects.filter(id=attempt.job_id, winner=attempt.id).update(winner=None)
+        line.count_against(attempt, code=RESULT_LOST)
     return bool(lost)
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from jobs import eta, snapshots
 from jobs.models import Attempt, Job
+from providers.models import ProviderConfig
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -29,6 +30,24 @@ def test_the_pace_is_what_was_measured(provider, no_cache):
     Attempt.objects.filter(id=attempt.id).update(submitted_at=now - timedelta(seconds=42), finished_at=now)
     pace = eta.measured_pace()
     assert (round(pace.median), round(pace.slow), pace.slots) == (42, 42, provider.max_concurrent)
+
+
+def slots():
+    eta._cached = None
+    return eta.measured_pace().slots
+
+
+def test_only_what_is_open_and_can_be_filled_makes_films(provider, no_cache):
+    """Before anything was measured a film is thought to take eight seconds."""
+    other = factories.make_provider(slug="other", max_concurrent=100, max_per_minute=30)
+    assert slots() == 3 + 4
+    now = timezone.now()
+    ProviderConfig.objects.filter(id=other.id).update(parked_until=now + timedelta(minutes=1))
+    assert slots() == 3
+    ProviderConfig.objects.update(breaker_until=now + timedelta(minutes=1), breaker_reason="calls")
+    assert slots() == 3 + 4, "all are shut: as fast as it will be"
+    ProviderConfig.objects.all().delete()
+    assert slots() == 1
 
 
 @pytest.mark.parametrize("stage", Job.Stage.values)

@@ -118,11 +118,6 @@ def rules(monkeypatch):
         for slug in by_slug:
             ProviderConfig.objects.filter(slug=slug).update(adapter=slug)
         monkeypatch.setattr(registry, "content_rule", lambda name: by_slug.get(name, name))
-        monkeypatch.setattr(
-            registry,
-            "same_content_rule",
-            lambda name: [other for other, rule in by_slug.items() if rule == by_slug.get(name)] or [name],
-        )
 
     return give
 
@@ -169,7 +164,7 @@ def test_a_refused_photo_never_goes_to_the_same_rule_again(provider, rules):
 
 
 def kind_of_next(job, provider):
-    (turn,) = line.turns([job], provider)
+    (turn,) = line.turns([factories.reload(job)], provider)
     return turn.number, turn.kind
 
 
@@ -252,8 +247,8 @@ def test_the_line_is_read_in_the_order_of_an_index(long_line, provider):
     others = [factories.make_provider(slug="other")]
     plan = line.first_for(provider, others=others, now=NOW())[:10].explain()
     assert "job_line_claim" in plan
-    assert "sort" not in plan.lower()
-    assert "temp b-tree" not in plan.lower()
+    for word in ("sort", "temp b-tree", "jobs_attempt"):
+        assert word not in plan.lower()
 
 
 def reads_everything(rows):
@@ -261,9 +256,13 @@ def reads_everything(rows):
     return any("Seq Scan on jobs_job" in step or step.endswith("SCAN jobs_job") for step in plan.splitlines())
 
 
-def test_no_question_about_the_line_reads_all_jobs(long_line):
+def test_no_question_about_the_line_has_to_read_all_jobs(long_line):
+    if connection.vendor == "postgresql":  # where half of so few rows are wanted it would rightly read them all
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
     assert reads_everything(Job.objects.filter(hero_name="x")), "so it would be seen"
-    job = order()[100]
-    assert not reads_everything(Job.objects.in_line().filter(line.before(job)).order_by())
+    line_itself = Job.objects.in_line().order_by()
+    assert not reads_everything(line_itself.filter(priority__gt=3))
+    assert not reads_everything(line_itself.filter(priority=0, turn_at__lt=NOW()))
     assert not reads_everything(Job.objects.is_open().filter(owner="v:7").order_by("-turn_at")[:1])
     assert not reads_everything(Job.objects.in_lane(Lane.DISPATCH).filter(due_at__gt=NOW()).order_by("due_at")[:1])

@@ -66,3 +66,5 @@ def test_what_an_older_installation_held_is_kept(migrate):
     assert all(job.turn_at == job.created_at for job in Job.objects.all())
     assert [attempt.cost for attempt in Attempt.objects.order_by("number")] == [Decimal("0.5"), Decimal(0)]
     assert set(Attempt.objects.values_list("kind", flat=True)) == {"first"}
+    assert Job.objects.get(id=jobs[0].id).failed_at == f",{rows['well'].id},"
+    assert Job.objects.get(id=jobs[1].id).failed_at == ","
