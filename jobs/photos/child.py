@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 from jobs.photos.outcomes import BadPhoto
+from jobs.photos.upright import FindFaces, IsFace
 from jobs.sandbox.child import Work, serve
 from jobs.sandbox.wire import Frame, Kind
 
@@ -12,12 +13,12 @@ def load(options: dict[str, Any]) -> Work:
     """Return the work on one photo; `options` are `long_edge` and `pixels`."""
     from jobs.photos import cleaning
 
-    find_faces = cleaning.studio_detector()
-    warm(find_faces)
+    find_faces, is_face = cleaning.studio_detector(), cleaning.studio_check()
+    warm(find_faces, is_face)
 
     def clean(order: Frame) -> Frame:
         try:
-            photo = cleaning.clean(order.body, find_faces=find_faces, **options)
+            photo = cleaning.clean(order.body, find_faces=find_faces, is_face=is_face, **options)
         except BadPhoto as bad:
             return Frame(Kind.REFUSED, {"code": bad.code, "detail": bad.detail})
         header = {
@@ -32,15 +33,19 @@ def load(options: dict[str, Any]) -> Work:
     return clean
 
 
-def warm(find_faces) -> None:
-    """Load what is loaded on first use: model, kernels, encoder."""
+def warm(find_faces: FindFaces, is_face: IsFace) -> None:
+    """Load what is loaded on first use: models, kernels, encoder."""
     import cv2
     import numpy as np
     from PIL import Image
 
+    from providers.studio.vision import Face
+
     cv2.setNumThreads(1)
     Image.init()
-    find_faces(np.full((256, 192, 3), 128, np.uint8))
+    grey = np.full((256, 192, 3), 128, np.uint8)
+    find_faces(grey)
+    is_face(grey, Face(64, 64, 64, 64, 1.0, keypoints=((80, 80), (112, 80))))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,5 @@
 """The work on one photo: decode it, find the face in it, rebuild it from raw pixels. Runs in the sandbox's child."""
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
-
 import cv2
 import numpy as np
 import pillow_heif
@@ -10,34 +7,29 @@ from PIL import Image
 
 from jobs.photos.decoding import decode, encode
 from jobs.photos.outcomes import BadPhoto, CleanPhoto
+from jobs.photos.upright import Face, FindFaces, IsFace, find_upright
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")  # a JPEG with a second picture, as phones write it, opens as MPO
 LEAST_FACE_WIDTH = 64  # pixels of the clean photo: the film enlarges a face to about 325
+LEAST_PRESENCE = 0.5  # of 1: real faces reach 0.99, other things 0.2
 BLACK = 24  # of 255: a photo whose brightest hundredth stays below shows nothing
 
 # A preview inside the file is not the photo, and more threads would only cost memory under the sandbox's limit.
 pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
 
 
-class Face(Protocol):
-    """A face in pixels of the picture, as the studio's vision reports it."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    score: float
-
-
-FindFaces = Callable[[np.ndarray], Sequence[Face]]
-
-
 def clean(
-    data: bytes, *, long_edge: int = 1536, pixels: int = 40_000_000, find_faces: FindFaces | None = None
+    data: bytes,
+    *,
+    long_edge: int = 1536,
+    pixels: int = 40_000_000,
+    find_faces: FindFaces | None = None,
+    is_face: IsFace | None = None,
 ) -> CleanPhoto:
     """Return the clean photo of a picture with a usable face in it, or raise BadPhoto.
 
-    `find_faces` takes BGR pixels and returns faces, best first; the studio's own detector unless told otherwise.
+    `find_faces` takes BGR pixels and returns faces, best first; `is_face` has a second look at one of them. Both are
+    the studio's own unless told otherwise. A photo whose file does not say which way up it is comes out upright.
     """
     picture = decode(data, long_edge=long_edge, pixels=pixels, formats=FORMATS)
     if min(picture.size) < LEAST_FACE_WIDTH:
@@ -45,7 +37,10 @@ def clean(
         raise BadPhoto("photo_too_small", f"{picture.width}×{picture.height}")
     brightness = _brightness(picture)
     rgb = np.asarray(picture)
-    seen = (find_faces or studio_detector())(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    turn, seen = find_upright(bgr, find_faces or studio_detector(), is_face or studio_check())
+    if turn:
+        picture = Image.fromarray(np.ascontiguousarray(np.rot90(rgb, turn)))
     if not seen:
         raise BadPhoto("no_face")
     large = [face for face in seen if face.width >= LEAST_FACE_WIDTH]
@@ -66,6 +61,13 @@ def studio_detector() -> FindFaces:
     from providers.studio.vision import find_faces
 
     return find_faces
+
+
+def studio_check() -> IsFace:
+    """Return the second look at a found face: whether the studio's face mesh lies on it too."""
+    from providers.studio.vision import find_mesh
+
+    return lambda bgr, face: find_mesh(bgr, face).presence > LEAST_PRESENCE
 
 
 def _brightness(picture: Image.Image) -> float:

@@ -24,16 +24,31 @@ FALLBACKS = (
     "noto-sans-arabic-700",
     "noto-sans-thai-700",
     "noto-sans-devanagari-700",
+    "noto-sans-cjk-700",
+    "noto-sans-georgian-700",
+    "noto-sans-armenian-700",
+    "noto-sans-bengali-700",
+    "noto-sans-gurmukhi-700",
+    "noto-sans-gujarati-700",
+    "noto-sans-tamil-700",
+    "noto-sans-telugu-700",
+    "noto-sans-kannada-700",
+    "noto-sans-malayalam-700",
 )
 # Scripts that are joined, stacked or written from the right: drawn a run at a time, never letter by letter.
-JOINED = {"noto-sans-hebrew-700", "noto-sans-arabic-700", "noto-sans-thai-700", "noto-sans-devanagari-700"}
+JOINED = {
+    *("noto-sans-hebrew-700", "noto-sans-arabic-700", "noto-sans-thai-700", "noto-sans-devanagari-700"),
+    *("noto-sans-bengali-700", "noto-sans-gurmukhi-700", "noto-sans-gujarati-700", "noto-sans-tamil-700"),
+    *("noto-sans-telugu-700", "noto-sans-kannada-700", "noto-sans-malayalam-700"),
+}
 LINE_HEIGHT = 1.3  # of the size
 NOT_A_CHARACTER = "\U0010fffe"  # no font has it, so it shows the font's box for missing glyphs
 
 
 @lru_cache(64)
 def font(name: str, size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(str(FONTS / f"{name}.ttf"), size)
+    (path,) = FONTS.glob(f"{name}.[ot]tf")
+    return ImageFont.truetype(str(path), size)
 
 
 def text_mask(text: str, name: str, size: int, *, spacing: int = 0) -> np.ndarray:

@@ -20,6 +20,7 @@ class Face:
     width: float
     height: float
     score: float = 0.9
+    keypoints: tuple = ()
 
 
 def one_face(bgr):
@@ -28,7 +29,7 @@ def one_face(bgr):
 
 
 def clean(data: bytes, find_faces=one_face, **options):
-    return cleaning.clean(data, find_faces=find_faces, **options)
+    return cleaning.clean(data, find_faces=find_faces, is_face=lambda bgr, face: True, **options)
 
 
 def cleaned(data: bytes, **options) -> Image.Image:

@@ -4,8 +4,24 @@ import pytest
 
 from providers.studio import titles
 from providers.studio.canvas import FRAME_WIDTH
-from providers.studio.lettering import FONTS, HUD, LINE, SIGNS, TITLE, covers, name_mask, showable
+from providers.studio.lettering import (
+    FONTS,
+    HUD,
+    LINE,
+    NOT_A_CHARACTER,
+    SIGNS,
+    TITLE,
+    covers,
+    font,
+    name_mask,
+    showable,
+)
 from providers.studio.looks import LOOKS, NEON_NOIR
+
+MORE_SCRIPTS = (
+    *("李小龙", "鑫淼", "蔡英文", "김민수", "龍之介 薔薇", "齋藤 鷹之丞", "李 Nova", "ქართული", "Հայկ", "রবীন্দ্রনাথ"),
+    *("ਗੁਰਪ੍ਰੀਤ", "ગુજરાતી", "தமிழரசி", "తెలుగు", "ಕನ್ನಡ", "മലയാളം"),
+)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +38,7 @@ from providers.studio.looks import LOOKS, NEON_NOIR
         "नमस्ते",
         "Nguyễn",
         "O'Neil & Co",
+        *MORE_SCRIPTS,
     ],
 )
 def test_names_in_many_scripts_are_shown_in_full(name):
@@ -35,8 +52,9 @@ def test_names_in_many_scripts_are_shown_in_full(name):
         ("NOVA 🙂 7", "NOVA 7"),
         ("A\x00B\u202eC\u200b", "ABC"),
         ("  Neo\t\n Ghost ", "Neo Ghost"),
-        ("김철수 Kim", "Kim"),
-        ("김철수", ""),
+        ("ᐃᓄᒃ Kim", "Kim"),
+        ("ᐃᓄᒃ", ""),
+        ("李🔥小龙", "李小龙"),
         ("🙂🙂", ""),
         ("", ""),
     ],
@@ -45,13 +63,52 @@ def test_what_no_font_has_is_left_out_by_whole_words(name, shown):
     assert showable(name) == shown
 
 
+@pytest.mark.parametrize("name", MORE_SCRIPTS)
+def test_capitals_of_a_name_can_be_drawn_too(name):
+    assert showable(name.upper()) == name.upper()
+    strip = titles.make_title(NEON_NOIR, name)
+    assert (strip != titles.make_title(NEON_NOIR, titles.DEFAULT_NAME)).any()
+
+
+@pytest.mark.parametrize("letters", ["李小龙鑫", "김민수", "薔薇齋鷹"])
+def test_letters_of_the_large_font_differ_from_each_other_and_from_the_box(letters):
+    face = font("noto-sans-cjk-700", 32)
+    drawn = {bytes(face.getmask(letter)) for letter in [*letters, NOT_A_CHARACTER]}
+    assert len(drawn) == len(letters) + 1
+
+
+@pytest.mark.parametrize(
+    ("codec", "rows"), [("gb2312", range(0xB0, 0xF8)), ("euc_jp", range(0xB0, 0xF5)), ("euc_kr", range(0xB0, 0xC9))]
+)
+def test_the_large_font_has_every_common_character(codec, rows):
+    table = [bytes([row, cell]).decode(codec, "ignore") for row in rows for cell in range(0xA1, 0xFF)]
+    letters = [letter for letter in table if len(letter) == 1][::7]  # a sample: each costs a drawing
+    assert len(letters) > 330
+    assert [letter for letter in letters if not covers("noto-sans-cjk-700", letter)] == []
+
+
 def test_a_missing_glyph_is_recognised():
     assert covers(TITLE, "A")
     assert not covers(TITLE, "あ")
     assert covers(SIGNS, "あ")
 
 
-@pytest.mark.parametrize("name", ["I", "W" * 24, "Ж" * 24, "ẞ" * 24, "あ" * 24, "محمد " * 4, "a b c d e f g h i j k l"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "I",
+        "W" * 24,
+        "Ж" * 24,
+        "ẞ" * 24,
+        "あ" * 24,
+        "龙" * 24,
+        "김" * 24,
+        "ქ" * 24,
+        "க்ஷ" * 8,
+        "محمد " * 4,
+        "a b c d e f g h i j k l",
+    ],
+)
 def test_every_title_fits_the_frame(name):
     strip = titles.make_title(NEON_NOIR, name)
     assert strip.shape == (titles.STRIP_HEIGHT, FRAME_WIDTH, 4)
@@ -64,7 +121,7 @@ def test_every_title_fits_the_frame(name):
 def test_without_a_name_the_hero_is_the_hero():
     expected = titles.make_title(NEON_NOIR, titles.DEFAULT_NAME)
     assert (titles.make_title(NEON_NOIR, "") == expected).all()
-    assert (titles.make_title(NEON_NOIR, "김") == expected).all()
+    assert (titles.make_title(NEON_NOIR, "🔥🔥🔥") == expected).all()
     assert (titles.make_title(NEON_NOIR, "Nova") != expected).any()
 
 
@@ -80,5 +137,5 @@ def test_the_fixed_texts_can_be_written():
 
 
 def test_every_font_has_its_licence_beside_it():
-    for path in FONTS.glob("*.ttf"):
+    for path in FONTS.glob("*.[ot]tf"):
         assert any(path.name.startswith(licence.stem.removeprefix("LICENSE-")) for licence in FONTS.glob("LICENSE-*"))
