@@ -274,8 +274,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(levelname)s %(name)s %(message)s"}},
+    "filters": {"one_line": {"()": "selfiehero.web_log.OneLine"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {name: {"level": LOG_LEVEL} for name in ("selfiehero", "notifications", "jobs", "providers")}
-    | {"rq": {"level": "WARNING"}, "django.server": {"level": "WARNING"}},
+    | {"rq": {"level": "WARNING"}, "django.server": {"level": "WARNING"}}
+    | {"django.security.DisallowedHost": {"filters": ["one_line"]}},
 }
