@@ -49,11 +49,13 @@ def create_job(order: Order, *, owner: str, now: datetime) -> tuple[Job, bool]:
 
     The photo is stored before the row, the row before the nudge: whoever has the answer has a
     job that will end. The same owner, key and content give the same job, also when fifty come
-    at once; the same key with other content raises IdempotencyConflict. OSError when storage is full.
+    at once; the same key with other content raises IdempotencyConflict. OSError when storage is
+    full, or so nearly that the rest is for films under way.
     """
     digest = hashlib.sha256(order.photo).hexdigest()
     if order.idempotency_key and (earlier := _earlier(order, owner)):
         return _same_or_conflict(earlier, order, digest), False
+    storage.keep_room()
     key = storage.save(storage.new_key("raw", order.extension), order.photo)
     job = Job(
         id=uuid.uuid4(),

@@ -6,11 +6,15 @@ Keys: `raw/ab/<random>.bin`, `clean/…jpg`, `preview/…jpg`, `poster/…jpg`, 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import hmac
 import logging
 import os
 import secrets
+import shutil
+import threading
+import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -27,12 +31,54 @@ logger = logging.getLogger(__name__)
 
 KINDS = ("raw", "clean", "preview", "poster", "video")
 _BATCH = 500
+# Below both, what is left is for the films under way: no new photos.
+LEAST_FREE_BYTES, LEAST_FREE_SHARE = 200 * 2**20, 0.05
+_LOOK_AGAIN_SECONDS = 1.0
+_looked = (float("-inf"), False)
+_lock = threading.Lock()
+
+
+class NearlyFull(OSError):
+    """There is room left, and it is kept for what was accepted before."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ENOSPC, "nearly full")
 
 
 def new_key(kind: str, extension: str) -> str:
     """Return a fresh storage key (128 random bits)."""
     name = secrets.token_hex(16)
     return f"{kind}/{name[:2]}/{name}.{extension}"
+
+
+def keep_room() -> None:
+    """Raise NearlyFull when no new photo should be taken. Asks the disk once a second at most."""
+    global _looked
+    with _lock:
+        if time.monotonic() - _looked[0] > _LOOK_AGAIN_SECONDS:
+            _looked = (time.monotonic(), _is_nearly_full())
+        if _looked[1]:
+            raise NearlyFull
+
+
+def _is_nearly_full() -> bool:
+    try:
+        return free_bytes_when_full() is not None
+    except OSError:
+        return False  # what is wrong with it, storing the photo will say
+
+
+def free_bytes_when_full() -> int | None:
+    """Return what is free when that is too little for new photos, None when there is room."""
+    usage = shutil.disk_usage(_existing(Path(settings.MEDIA_ROOT)))
+    if usage.free > LEAST_FREE_BYTES or usage.free > usage.total * LEAST_FREE_SHARE:
+        return None
+    return usage.free
+
+
+def _existing(path: Path) -> Path:
+    """Return the folder, or the nearest one above it that is there: media is made with the first photo."""
+    return next(folder for folder in (path, *path.parents) if folder.exists())
 
 
 def save(key: str, data: bytes | IO[bytes]) -> str:

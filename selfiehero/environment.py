@@ -20,8 +20,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote, urlsplit
+
+from providers.studio import numbers as studio
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 LONGEST_SOCKET_PATH = 99  # bytes; the kernel's limit is 107, and clients may add a suffix
@@ -29,6 +32,12 @@ WILDCARD_HOSTS = {"0.0.0.0", "::"}  # noqa: S104 compared with, never bound to h
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 TRUE_WORDS = {"1", "true", "yes", "on"}
 FALSE_WORDS = {"0", "false", "no", "off"}
+# Enough for a key somebody made with openssl or uuidgen, too much for one they thought of.
+SHORTEST_SECRET_KEY, FEWEST_DIFFERENT = 32, 5
+LONGEST_DEADLINE_MINUTES, LONGEST_RETENTION_HOURS, MOST_PROXIES = 24 * 60, 365 * 24, 10
+# The units that REST framework knows; of any other it reads the first letter, and fails with the first request.
+RATE = re.compile(r"[1-9][0-9]{0,8}/(s|sec|second|m|min|minute|h|hour|d|day)", re.ASCII)
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 HOST_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 DOTENV_LINE = re.compile(r"^(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)$")
 
@@ -55,6 +64,12 @@ class Environment:
     simulator_scenario: str
     given_secret_key: str | None = field(repr=False)
     given_field_keys: tuple[str, ...] = field(repr=False)
+    callback_url: str
+    trusted_proxies: int
+    job_deadline: timedelta
+    retention: timedelta
+    throttle_rates: Mapping[str, str]
+    log_level: str
 
     @property
     def run_dir(self) -> Path:
@@ -140,6 +155,7 @@ def load(env: Mapping[str, str]) -> Environment:
     host = parse_host("HOST", env.get("HOST") or "127.0.0.1")
     port = parse_port("PORT", env.get("PORT") or "8000")
     public_url = parse_http_url("PUBLIC_URL", env.get("PUBLIC_URL")) or f"http://{url_host(host)}:{port}"
+    check_studio(env)
     return Environment(
         var_dir=resolve_var_dir(env.get("VAR_DIR") or "var"),
         host=host,
@@ -153,8 +169,18 @@ def load(env: Mapping[str, str]) -> Environment:
         runs_studio=parse_bool("STUDIO", env.get("STUDIO"), default=True) and not env.get("STUDIO_URL"),
         runs_simulator=parse_bool("SIMULATOR", env.get("SIMULATOR"), default=False),
         simulator_scenario=env.get("SIMULATOR_SCENARIO") or "everyday",
-        given_secret_key=env.get("SECRET_KEY") or None,
+        given_secret_key=parse_secret_key(env.get("SECRET_KEY")),
         given_field_keys=tuple(parse_field_keys(env.get("FIELD_KEYS") or "")),
+        callback_url=parse_http_url("CALLBACK_URL", env.get("CALLBACK_URL")) or public_url,
+        trusted_proxies=parse_number(env, "TRUSTED_PROXIES", 0, least=0, most=MOST_PROXIES),
+        job_deadline=timedelta(minutes=parse_number(env, "JOB_DEADLINE_MINUTES", 30, most=LONGEST_DEADLINE_MINUTES)),
+        retention=timedelta(hours=parse_number(env, "RETENTION_HOURS", 24, most=LONGEST_RETENTION_HOURS)),
+        throttle_rates={
+            "uploads": parse_rate(env, "THROTTLE_UPLOADS", "60/min"),
+            "uploads_address": parse_rate(env, "THROTTLE_UPLOADS_ADDRESS", "600/min"),
+            "reads": parse_rate(env, "THROTTLE_READS", "1800/min"),
+        },
+        log_level=parse_log_level(env.get("LOG_LEVEL")),
     )
 
 
@@ -216,6 +242,49 @@ def parse_port(name: str, value: str) -> int:
     if value.isascii() and value.isdigit() and 1 <= int(value) <= 65535:
         return int(value)
     raise BadEnvironment(f"{name} must be a number from 1 to 65535, not “{value}”.")
+
+
+def parse_number(env: Mapping[str, str], name: str, default: int, *, least: int = 1, most: int) -> int:
+    text = (env.get(name) or "").strip()
+    if not text:
+        return default
+    if text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most:
+        return int(text)
+    raise BadEnvironment(f"{name} must be a whole number from {least} to {most}, not “{one_line(text)}”.")
+
+
+def parse_rate(env: Mapping[str, str], name: str, default: str) -> str:
+    text = (env.get(name) or "").strip()
+    if not text or RATE.fullmatch(text):
+        return text or default
+    raise BadEnvironment(f"{name} must be a rate such as {default} (per s, min, hour or day), not “{one_line(text)}”.")
+
+
+def parse_log_level(value: str | None) -> str:
+    level = (value or "INFO").strip().upper()
+    if level in LOG_LEVELS:
+        return level
+    raise BadEnvironment(f"LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}, not “{one_line(level)}”.")
+
+
+def parse_secret_key(value: str | None) -> str | None:
+    if value and (len(value) < SHORTEST_SECRET_KEY or len(set(value)) < FEWEST_DIFFERENT):
+        raise BadEnvironment(
+            f"SECRET_KEY must be at least {SHORTEST_SECRET_KEY} random characters; leave it out to have one made."
+        )
+    return value or None
+
+
+def check_studio(env: Mapping[str, str]) -> None:
+    """Raise BadEnvironment for what the studio would refuse: it would start, and end, for ever."""
+    try:
+        studio.numbers(env)
+    except studio.BadSetting as error:
+        raise BadEnvironment(str(error)) from None
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())[:60]
 
 
 def parse_http_url(name: str, value: str | None) -> str | None:

@@ -7,12 +7,10 @@ for people to read: a late worker delays films, it does not lose photos.
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import redis
@@ -25,6 +23,7 @@ from django.views.decorators.http import require_safe
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from jobs import storage
 from jobs.models import Heartbeat
 
 from .web_drain import draining
@@ -33,7 +32,6 @@ LANES = ("prepare", "dispatch", "collect")
 LOOK_SECONDS = 1.0
 # Many who ask at once get one look.
 FRESH_SECONDS = 0.5
-LEAST_FREE_BYTES, LEAST_FREE_SHARE = 200 * 2**20, 0.05
 RETRY_AFTER = "5"
 
 # A thread of its own with a connection of its own: a database that hangs holds no request for longer than a look.
@@ -124,17 +122,10 @@ def age(seen_at: datetime | None) -> float | None:
 def disk() -> str:
     """Say "ok" when there is room for uploads and films."""
     try:
-        usage = shutil.disk_usage(existing(Path(settings.MEDIA_ROOT)))
+        left = storage.free_bytes_when_full()
     except OSError as error:
         return f"failed: {type(error).__name__}"
-    if usage.free > LEAST_FREE_BYTES or usage.free > usage.total * LEAST_FREE_SHARE:
-        return "ok"
-    return f"full: {usage.free // 2**20} MB free"
-
-
-def existing(path: Path) -> Path:
-    """Return the folder, or the nearest one above it that is there: media is made with the first photo."""
-    return next(folder for folder in (path, *path.parents) if folder.exists())
+    return "ok" if left is None else f"full: {left // 2**20} MB free"
 
 
 def ask_redis() -> str:

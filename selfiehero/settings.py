@@ -187,7 +187,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SECURE_SSL_REDIRECT = False
 # Behind a proxy that overwrites these headers, and only there.
-TRUSTED_PROXIES = int(_values.get("TRUSTED_PROXIES") or "0")
+TRUSTED_PROXIES = ENV.trusted_proxies
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
@@ -226,11 +226,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.MultiPartParser", "rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "jobs.api.problems.handle",
-    "DEFAULT_THROTTLE_RATES": {
-        "uploads": _values.get("THROTTLE_UPLOADS") or "60/min",
-        "uploads_address": _values.get("THROTTLE_UPLOADS_ADDRESS") or "600/min",
-        "reads": _values.get("THROTTLE_READS") or "1800/min",
-    },
+    "DEFAULT_THROTTLE_RATES": dict(ENV.throttle_rates),
     "NUM_PROXIES": TRUSTED_PROXIES,
     "UNAUTHENTICATED_USER": None,
 }
@@ -262,24 +258,26 @@ PHOTO_MAX_PIXELS = 40_000_000
 PHOTO_LONG_EDGE = 1536
 HERO_NAME_MAX = 24
 CONSENT_VERSION = "2026-11"
-JOB_DEADLINE = timedelta(minutes=int(_values.get("JOB_DEADLINE_MINUTES") or "30"))
-RETENTION = timedelta(hours=int(_values.get("RETENTION_HOURS") or "24"))
+JOB_DEADLINE = ENV.job_deadline
+RETENTION = ENV.retention
 VIDEO_MAX_BYTES = 200 * 2**20
 MAX_ATTEMPTS = 5
 RECONCILE_PUMP_SECONDS = 15.0
 # Where providers reach us: webhooks and signed photo addresses. A provider on this machine needs no public name.
-CALLBACK_URL = (_values.get("CALLBACK_URL") or PUBLIC_URL).rstrip("/")
+CALLBACK_URL = ENV.callback_url
 STUDIO_URL = ENV.studio_url
 SIMULATOR_URL = ENV.simulator_url
 SIMULATOR_SECRETS_PATH = ENV.simulator_secrets_path
 
-LOG_LEVEL = _values.get("LOG_LEVEL") or "INFO"
+LOG_LEVEL = ENV.log_level
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(levelname)s %(name)s %(message)s"}},
+    "filters": {"one_line": {"()": "selfiehero.web_log.OneLine"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {name: {"level": LOG_LEVEL} for name in ("selfiehero", "notifications", "jobs", "providers")}
-    | {"rq": {"level": "WARNING"}, "django.server": {"level": "WARNING"}},
+    | {"rq": {"level": "WARNING"}, "django.server": {"level": "WARNING"}}
+    | {"django.security.DisallowedHost": {"filters": ["one_line"]}},
 }

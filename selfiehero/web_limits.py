@@ -43,4 +43,4 @@ def too_large(path: str) -> tuple[int, bytes]:
 
 def no_room() -> tuple[int, bytes]:
     """Return status and body for a request that the disk has no room for."""
-    return 507, problem(507, "storage_full", "No room", "There is no room for uploads now. Try again in a few minutes.")
+    return 507, problem(507, "storage_full", "No room", "There is no room for uploads right now. Try again later.")

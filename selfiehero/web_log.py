@@ -28,6 +28,18 @@ class HideSecrets(logging.Filter):
         return True
 
 
+class OneLine(logging.Filter):
+    """Makes of Django's traceback about a wrong Host header one short line: scanners send thousands of them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        request = getattr(record, "request", None)
+        host = request.META.get("HTTP_HOST", "") if request is not None else ""
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.exc_info = record.exc_text = None
+        record.msg, record.args = "host_not_allowed host=%s", (repr(host[:60]),)
+        return True
+
+
 def is_path(part: Any) -> bool:
     return isinstance(part, str) and part.startswith("/")
 

@@ -12,6 +12,8 @@ from django.http.request import UnreadablePostError
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
+from .. import storage
+
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
@@ -122,12 +124,14 @@ def problem_of(error: Exception) -> Problem | None:
     if isinstance(error, exceptions.NotAcceptable):
         return Problem(406, "not_acceptable", "This address answers JSON.")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        logger.error("storage_full")
+        is_kept = isinstance(error, storage.NearlyFull)
+        logger.error("storage_nearly_full" if is_kept else "storage_full")
         return Problem(
             status.HTTP_507_INSUFFICIENT_STORAGE,
             "storage_full",
-            "There is no room for new photos right now. Films under way are not affected.",
-            next_step="Try again in a few minutes.",
+            "There is no room for new photos right now."
+            + (" What room is left is kept for the films under way." if is_kept else ""),
+            next_step="Try again later.",
             retry_after=60,
         )
     return None

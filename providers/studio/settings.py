@@ -20,14 +20,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from .credentials import Credentials, load_or_create
+from .numbers import BadSetting, default_renderers, numbers
+
+__all__ = ["BadSetting", "StudioSettings", "default_renderers", "from_environment", "studio_folder"]
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 LOOKS = ("neon-noir", "chrome-samurai", "netrunner")
 DEFAULT_RENDERER = "providers.studio.render:Renderer"
-
-
-class BadSetting(ValueError):
-    """A variable cannot be used; the message is one sentence that names it."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +58,6 @@ class StudioSettings:
         return self.renderers + self.waiting_places
 
 
-def default_renderers() -> int:
-    """Return how many renderers this machine gets when nobody says: one core stays for everything else."""
-    ours = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    return max(1, len(ours) - 1)
-
-
 def studio_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """Return where the studio keeps everything: STUDIO_DIR, or `studio` in VAR_DIR. Relative to the project."""
     chosen = environ.get("STUDIO_DIR") or str(Path(environ.get("VAR_DIR") or "var").expanduser() / "studio")
@@ -79,23 +72,15 @@ def from_environment(
     Raise BadSetting or `credentials.BadCredentials` with a sentence for a person.
     """
     folder = studio_folder(environ)
+    listen, renderers, waiting_places, keep_seconds = numbers(environ)
     return StudioSettings(
         folder=folder,
         credentials=load_or_create(folder, environ),
         host=host,
-        port=_number(environ, "STUDIO_PORT", 9000, highest=65535) if port is None else port,
+        port=listen if port is None else port,
         public_url=environ.get("STUDIO_PUBLIC_URL", "").rstrip("/"),
-        renderers=_number(environ, "STUDIO_RENDERERS", default_renderers(), highest=256),
-        waiting_places=_number(environ, "STUDIO_QUEUE", 10, highest=100_000),
-        keep=timedelta(seconds=_number(environ, "STUDIO_KEEP_SECONDS", 3600, highest=30 * 86400)),
+        renderers=renderers,
+        waiting_places=waiting_places,
+        keep=timedelta(seconds=keep_seconds),
         renderer=environ.get("STUDIO_RENDERER") or DEFAULT_RENDERER,
     )
-
-
-def _number(environ: Mapping[str, str], name: str, default: int, *, highest: int) -> int:
-    text = (environ.get(name) or "").strip()
-    if not text:
-        return default
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= highest:
-        return int(text)
-    raise BadSetting(f"{name} must be a whole number from 1 to {highest}, not “{text}”.")

@@ -58,6 +58,20 @@ class Lock:
             self.descriptor = None
 
 
+def running_url(path: Path) -> str | None:
+    """Return the address of the supervisor that holds this lock now, None when none does."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        owner, url = Lock(path).read_owner()
+        # The lock, because a process id may have a new owner; the owner, because its guard keeps the lock a while.
+        return url if not try_lock(descriptor) and is_alive(owner) else None
+    finally:
+        os.close(descriptor)
+
+
 def try_lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

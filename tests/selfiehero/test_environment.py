@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,21 @@ def test_debug_reads_the_usual_words(word, meaning):
         ("STUDIO_URL", "http://[", "cannot be read"),
         ("REDIS_URL", "http://127.0.0.1", "redis://"),
         ("REDIS_URL", "redis://127.0.0.1:port", "cannot be read"),
+        ("JOB_DEADLINE_MINUTES", "x", "from 1 to 1440"),
+        ("JOB_DEADLINE_MINUTES", "0", "from 1 to 1440"),
+        ("RETENTION_HOURS", "-1", "from 1 to 8760"),
+        ("RETENTION_HOURS", "9" * 5000, "from 1 to 8760"),
+        ("TRUSTED_PROXIES", "one", "from 0 to 10"),
+        ("THROTTLE_UPLOADS", "60/fortnight", "60/min"),
+        ("THROTTLE_UPLOADS_ADDRESS", "0/min", "600/min"),
+        ("THROTTLE_READS", "1800", "1800/min"),
+        ("STUDIO_RENDERERS", "0", "from 1 to 256"),
+        ("STUDIO_QUEUE", "9" * 5000, "from 1 to 100000"),
+        ("STUDIO_KEEP_SECONDS", "an\nhour", "from 1 to"),
+        ("SECRET_KEY", "x", "at least 32 random"),
+        ("SECRET_KEY", "x" * 60, "at least 32 random"),
+        ("CALLBACK_URL", "hero.example", "https://"),
+        ("LOG_LEVEL", "loud", "DEBUG, INFO"),
         ("FIELD_KEYS", "short", "Fernet"),
         ("FIELD_KEYS", "ключ", "Fernet"),
     ],
@@ -83,6 +99,24 @@ def test_a_bad_value_is_one_sentence_that_names_the_variable(name, value, part):
     assert sentence.startswith(name)
     assert part in sentence
     assert "\n" not in sentence
+
+
+def test_what_is_written_well_is_taken():
+    chosen = load(
+        {
+            "JOB_DEADLINE_MINUTES": "5",
+            "RETENTION_HOURS": "48",
+            "THROTTLE_UPLOADS": "7/hour",
+            "LOG_LEVEL": "debug",
+            "TRUSTED_PROXIES": "2",
+            "CALLBACK_URL": "https://hero.example/",
+            "SECRET_KEY": "given" * 7,
+        }
+    )
+    assert (chosen.job_deadline, chosen.retention) == (timedelta(minutes=5), timedelta(days=2))
+    assert chosen.throttle_rates == {"uploads": "7/hour", "uploads_address": "600/min", "reads": "1800/min"}
+    assert (chosen.trusted_proxies, chosen.callback_url, chosen.log_level) == (2, "https://hero.example", "DEBUG")
+    assert chosen.secret_key == "given" * 7
 
 
 @given(st.dictionaries(st.sampled_from(["HOST", "PORT", "PUBLIC_URL", "REDIS_URL", "STUDIO_URL", "DEBUG"]), st.text()))
@@ -101,7 +135,9 @@ def test_a_secret_in_a_bad_redis_url_is_not_repeated():
 
 def test_secrets_do_not_show_in_the_representation():
     shown = repr(
-        load({"SECRET_KEY": "hunter2", "REDIS_URL": "redis://:hunter2@h", "DATABASE_URL": "postgres://u:hunter2@h/d"})
+        load(
+            {"SECRET_KEY": "hunter2" * 5, "REDIS_URL": "redis://:hunter2@h", "DATABASE_URL": "postgres://u:hunter2@h/d"}
+        )
     )
     assert "hunter2" not in shown
 
@@ -188,8 +224,8 @@ def test_secrets_are_made_once_and_are_their_owners_alone(tmp_path):
 
 def test_given_secrets_win_and_write_nothing(tmp_path):
     keys = [environment.new_field_key(), environment.new_field_key()]
-    chosen = load({"VAR_DIR": str(tmp_path), "SECRET_KEY": "given", "FIELD_KEYS": ", ".join(keys)})
-    assert chosen.secret_key == "given"
+    chosen = load({"VAR_DIR": str(tmp_path), "SECRET_KEY": "given" * 7, "FIELD_KEYS": ", ".join(keys)})
+    assert chosen.secret_key == "given" * 7
     assert chosen.field_keys == tuple(keys)
     assert list(tmp_path.iterdir()) == []
 

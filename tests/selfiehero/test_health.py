@@ -13,6 +13,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from jobs import storage
 from jobs.models import Heartbeat
 from selfiehero import health
 from selfiehero.web_drain import draining
@@ -65,7 +66,7 @@ def test_without_redis_it_is_degraded_and_ready(client: Client, monkeypatch: pyt
     ],
 )
 def test_a_full_disk_is_not_ready(client: Client, monkeypatch: pytest.MonkeyPatch, usage: Usage, status: int) -> None:
-    monkeypatch.setattr(health.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(storage.shutil, "disk_usage", lambda path: usage)
     answer = client.get("/readyz")
     assert answer.status_code == status
     assert (answer.json()["disk"] == "ok") == (status == 200)

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from selfiehero import hero_client
+from selfiehero.supervisor.rundir import Lock, running_url
 from tests.support import hero_server
 from tests.support.hero_server import CANCELED, FAILED, IN_LINE, RENDERING, SUCCEEDED, Answer, Cut, Do, HeroServer
 from tests.support.processes import free_port
@@ -233,6 +235,17 @@ def test_an_address_needs_no_scheme(hero, server) -> None:
 
 
 # --- Local files --------------------------------------------------------------------------------------
+
+
+def test_the_product_that_runs_here_is_found_whatever_its_port(hero, server, output, photo) -> None:
+    lock = Lock(settings.ENV.run_dir / "up.lock")
+    lock.acquire(url=server.url)
+    try:
+        assert hero(server=None).code == 0
+    finally:
+        lock.release()
+    # A lock that nobody holds is of a product that has ended, whoever has its process id now.
+    assert running_url(lock.path) is None
 
 
 def test_a_photo_that_cannot_be_read_costs_no_call(hero, server, tmp_path) -> None:

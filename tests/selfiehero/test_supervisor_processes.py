@@ -275,3 +275,21 @@ def test_up_on_a_busy_port_is_one_sentence_and_exit_code_2(tmp_path):
 def test_up_with_a_bad_variable_is_one_sentence_and_exit_code_2(tmp_path):
     code, said = up(tmp_path, PORT="many")
     assert (code, said) == (2, "PORT must be a number from 1 to 65535, not “many”.\n")
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        ("JOB_DEADLINE_MINUTES", "x"),
+        ("STUDIO_RENDERERS", "0"),
+        ("RETENTION_HOURS", "-1"),
+        ("THROTTLE_UPLOADS", "60/fortnight"),
+        ("SECRET_KEY", "x"),
+    ],
+    ids=lambda variable: variable[0],
+)
+def test_up_starts_nothing_with_a_variable_that_some_child_could_not_use(tmp_path, variable):
+    name, value = variable
+    code, said = up(tmp_path, **{name: value})
+    assert (code, said.count("\n")) == (2, 1)
+    assert said.startswith(f"{name} must be ")

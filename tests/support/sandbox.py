@@ -32,7 +32,7 @@ def enter() -> str:
     os.environ |= {
         "ENV_FILE": "",
         "VAR_DIR": var_dir,
-        "SECRET_KEY": "tests",
+        "SECRET_KEY": "tests-sign-with-this-and-nobody-else",
         "REDIS_URL": redis_url,
         "SELFIEHERO_SANDBOX": str(os.getpid()),
     }

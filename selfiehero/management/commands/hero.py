@@ -17,6 +17,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from tqdm import tqdm
 
 from selfiehero.hero_client import HeroClient, Refused, Unreachable, read_server
+from selfiehero.supervisor.rundir import running_url
 
 FAILED, LOCAL, SERVER, INTERRUPTED = 1, 2, 3, 130
 _LAYOUT = "{desc:<24} {bar} {n:3.0f} %{postfix}"
@@ -31,13 +32,17 @@ class Command(BaseCommand):
         parser.add_argument("-o", "--output", type=Path, required=True, help="where the MP4 goes")
         parser.add_argument("--look", default="neon-noir", help="neon-noir, chrome-samurai or netrunner")
         parser.add_argument("--name", default="", help="the hero's name, at most 24 characters")
-        parser.add_argument("--server", type=_server, default=settings.PUBLIC_URL, help="default: %(default)s")
+        parser.add_argument("--server", type=_server, help="default: the product that runs here, else PUBLIC_URL")
 
-    def handle(self, *args: Any, photo: Path, output: Path, look: str, name: str, server: str, **options: Any) -> None:
+    def handle(
+        self, *args: Any, photo: Path, output: Path, look: str, name: str, server: str | None, **options: Any
+    ) -> None:
         data = self._read(photo)
         self._check(output)
         self._job: dict[str, Any] | None = None
         with tqdm(total=100, bar_format=_LAYOUT, disable=not sys.stderr.isatty(), leave=False) as bar:
+            # The other terminal's PORT is not in this one's environment; the lock of what runs knows it.
+            server = server or running_url(settings.ENV.run_dir / "up.lock") or settings.PUBLIC_URL
             client = HeroClient(server, tell_trouble=lambda trouble: bar.set_description_str(f"the server {trouble}"))
             try:
                 told = self._make(client, bar, data, photo.name, output, look, name)

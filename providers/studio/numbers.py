@@ -1,0 +1,35 @@
+"""The numbers a studio is given, checked. Light, so that whoever starts a studio can ask before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+
+class BadSetting(ValueError):
+    """A variable cannot be used; the message is one sentence that names it."""
+
+
+def default_renderers() -> int:
+    """Return how many renderers this machine gets when nobody says: one core stays for everything else."""
+    ours = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    return max(1, len(ours) - 1)
+
+
+def numbers(environ: Mapping[str, str]) -> tuple[int, int, int, int]:
+    """Return port, renderers, waiting places and seconds to keep; raise BadSetting for the first bad one."""
+    return (
+        _number(environ, "STUDIO_PORT", 9000, highest=65535),
+        _number(environ, "STUDIO_RENDERERS", default_renderers(), highest=256),
+        _number(environ, "STUDIO_QUEUE", 10, highest=100_000),
+        _number(environ, "STUDIO_KEEP_SECONDS", 3600, highest=30 * 86400),
+    )
+
+
+def _number(environ: Mapping[str, str], name: str, default: int, *, highest: int) -> int:
+    text = (environ.get(name) or "").strip()
+    if not text:
+        return default
+    if text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= highest:
+        return int(text)
+    raise BadSetting(f"{name} must be a whole number from 1 to {highest}, not “{' '.join(text.split())[:60]}”.")
