@@ -14,7 +14,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from jobs import eta, inquiries, queues, reconcile, warmth
+from jobs import deliveries, eta, inquiries, queues, reconcile, warmth
 from jobs.api import throttles
 from jobs.films.sandbox import shared_sandbox
 from jobs.lanes.collect import CollectLane
@@ -39,6 +39,7 @@ def nothing_left_behind() -> Iterator[None]:
     eta._cached = None
     warmth._noted.clear()
     queues._paused_until = 0.0
+    deliveries._allowance = deliveries._Allowance(deliveries._REJECTED_KEPT_PER_MINUTE)
     throttles._FailOpenThrottle._paused_until = 0.0
     yield
     root = Path(settings.MEDIA_ROOT)
