@@ -1,7 +1,7 @@
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from . import media, pages, webhooks
+from .api import docs
 
 urlpatterns = [
     path("", pages.start, name="start"),
@@ -14,7 +14,7 @@ urlpatterns = [
     path("privacy/", pages.privacy, name="privacy"),
     path("media/<int:expires>/<str:signature>/<path:key>/<str:filename>", media.media, name="media"),
     path("webhooks/<str:provider>/<str:attempt_token>/", webhooks.webhook, name="webhook"),
-    path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/v1/schema/", docs.SchemaView.as_view(), name="schema"),
     path("api/v1/", include("jobs.api.urls")),
-    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/docs/", docs.DocsView.as_view(), name="docs"),
 ]
