@@ -1,33 +1,90 @@
-"""Photos, posters and films by signed address, with byte ranges (Safari plays nothing without).
+"""Photos, posters and films, with byte ranges (Safari plays nothing without).
 
-Only for files on this machine's disk; with S3 the signed addresses lead there.
+/media/…               whoever has the signed address, until it is over; with S3 such addresses lead there
+/v/<slug>/film.mp4     everybody, as long as the owner shares the film; asked at every request
 """
 
 from __future__ import annotations
 
-import mimetypes
 import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import IO
 
+from django.conf import settings
 from django.core.files.storage import default_storage
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotModified, StreamingHttpResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotModified,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.utils.http import parse_etags
 from django.views.decorators.http import require_safe
 
-from . import storage
+from . import snapshots, storage
+from .models import Job
 
 CHUNK = 256 * 1024
+# What a file is follows from how it was stored, never from what the address calls it.
+_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".mp4": "video/mp4"}
+# Long enough for a player to begin; after "stop sharing" the bucket forgets the address this soon.
+_SHARED_S3_SECONDS = 60
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE | re.ASCII)
 
 
 @require_safe
 def media(request: HttpRequest, expires: int, signature: str, key: str, filename: str) -> HttpResponseBase:
     """Answer with a stored file; 403 when the address is not ours or over, 404 when the file is gone."""
-    if not storage.signature_fits(key, expires, signature, now=timezone.now()):
+    if not storage.signature_fits(key, filename, expires, signature, now=timezone.now()):
         return HttpResponse(status=403)
+    response = _serve(request, key, filename)
+    patch_cache_control(response, private=True, max_age=3600)
+    return response
+
+
+@require_safe
+def shared_film(request: HttpRequest, share_slug: str) -> HttpResponseBase:
+    """Answer with a film its owner shares; 404 as soon as the owner does no longer."""
+    job = _shared_job(share_slug)
+    return _serve_shared(request, job.video_key, snapshots.film_name(job))
+
+
+@require_safe
+def shared_poster(request: HttpRequest, share_slug: str) -> HttpResponseBase:
+    """Answer with the poster of a film its owner shares; 404 as soon as the owner does no longer."""
+    return _serve_shared(request, _shared_job(share_slug).poster_key, "poster.jpg")
+
+
+def _shared_job(share_slug: str) -> Job:
+    job = Job.objects.shared_as(share_slug).select_related("look").first()
+    if job is None:
+        raise Http404
+    return job
+
+
+def _serve_shared(request: HttpRequest, key: str, filename: str) -> HttpResponseBase:
+    """Answer with a shared file. Nobody may keep it without asking again, for the owner may have stopped sharing."""
+    if not key:
+        raise Http404
+    if settings.S3_BUCKET:
+        # A presigned address is good for one verb.
+        address = default_storage.url(key, expire=_SHARED_S3_SECONDS, http_method=request.method)
+        response: HttpResponseBase = HttpResponseRedirect(address)
+        patch_cache_control(response, no_store=True)
+        return response
+    response = _serve(request, key, filename)
+    patch_cache_control(response, private=True, no_cache=True)
+    return response
+
+
+def _serve(request: HttpRequest, key: str, filename: str) -> HttpResponseBase:
+    """Answer with a stored file or the part of it that was asked for."""
     try:
         stored = default_storage.open(key, "rb")
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):
@@ -50,19 +107,21 @@ def media(request: HttpRequest, expires: int, signature: str, key: str, filename
         response["Content-Range"] = f"bytes */{size}"
         return response
     first, last, partial = span
-    response = StreamingHttpResponse(_Part(stored, first, last - first + 1), status=206 if partial else 200)
+    status, length = 206 if partial else 200, last - first + 1
+    if request.method == "HEAD":
+        stored.close()
+        response = HttpResponse(status=status)
+    else:
+        response = StreamingHttpResponse(_Part(stored, first, length), status=status)
     if partial:
         response["Content-Range"] = f"bytes {first}-{last}/{size}"
-    response["Content-Length"] = str(last - first + 1)
-    response["Content-Type"] = mimetypes.guess_type(filename)[0] or "application/octet-stream"
+    response["Content-Length"] = str(length)
+    response["Content-Type"] = _TYPES.get(PurePosixPath(key).suffix, "application/octet-stream")
     response["Accept-Ranges"] = "bytes"
     response["ETag"] = etag
     disposition = "attachment" if request.GET.get("download") else "inline"
     safe_name = re.sub(r"[^A-Za-z0-9._-]", "-", filename)
     response["Content-Disposition"] = f'{disposition}; filename="{safe_name}"'
-    patch_cache_control(response, private=True, max_age=3600)
-    if request.method == "HEAD":
-        response.close()
     return response
 
 

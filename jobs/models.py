@@ -71,6 +71,10 @@ class JobQuerySet(models.QuerySet["Job"]):
         """The owner's jobs; nobody's when the owner is not known."""
         return self.filter(owner=owner) if owner else self.none()
 
+    def shared_as(self, share_slug: str) -> JobQuerySet:
+        """The film with this public address, as long as its owner shares it."""
+        return self.filter(share_slug=share_slug, status="succeeded", erased_at=None)
+
     def in_lane(self, lane: str) -> JobQuerySet:
         return self.filter(literally('NOT ("jobs_job"."lane" = \'\')'), lane=lane)
 

@@ -19,7 +19,6 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import IO
-from urllib.parse import quote
 
 from django.conf import settings
 from django.core.files.base import ContentFile, File
@@ -131,17 +130,17 @@ def signed_url(key: str, *, filename: str, now: datetime, base: str = "") -> str
         return default_storage.url(key)
     period = settings.MEDIA_URL_SECONDS
     expires = (int(now.timestamp()) // period + 2) * period
-    path = reverse("media", args=[expires, _signature(key, expires), key, filename])
-    return base + quote(path)
+    path = reverse("media", args=[expires, _signature(key, filename, expires), key, filename])
+    return base + path
 
 
-def signature_fits(key: str, expires: int, signature: str, *, now: datetime) -> bool:
-    """Tell whether a signed address is ours and still good."""
-    return hmac.compare_digest(_signature(key, expires).encode(), signature.encode("utf-8", "replace")) and (
-        expires > now.timestamp()
-    )
+def signature_fits(key: str, filename: str, expires: int, signature: str, *, now: datetime) -> bool:
+    """Tell whether a signed address is ours, name for a download included, and still good."""
+    ours = _signature(key, filename, expires).encode()
+    return hmac.compare_digest(ours, signature.encode("utf-8", "replace")) and expires > now.timestamp()
 
 
-def _signature(key: str, expires: int) -> str:
-    message = f"media:{expires}:{key}".encode()
+def _signature(key: str, filename: str, expires: int) -> str:
+    # A name has no slash, so nothing can move from one to the other.
+    message = f"media:{expires}:{key}/{filename}".encode("utf-8", "replace")
     return hmac.new(settings.SECRET_KEY.encode(), message, hashlib.sha256).hexdigest()[:40]

@@ -1,7 +1,7 @@
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from . import media, pages, webhooks
+from .api import docs
 
 urlpatterns = [
     path("", pages.start, name="start"),
@@ -9,10 +9,12 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/", pages.job, name="job"),
     path("me/", pages.heroes, name="heroes"),
     path("v/<slug:share_slug>/", pages.share, name="share"),
+    path("v/<slug:share_slug>/film.mp4", media.shared_film, name="shared_film"),
+    path("v/<slug:share_slug>/poster.jpg", media.shared_poster, name="shared_poster"),
     path("privacy/", pages.privacy, name="privacy"),
     path("media/<int:expires>/<str:signature>/<path:key>/<str:filename>", media.media, name="media"),
     path("webhooks/<str:provider>/<str:attempt_token>/", webhooks.webhook, name="webhook"),
-    path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/v1/schema/", docs.SchemaView.as_view(), name="schema"),
     path("api/v1/", include("jobs.api.urls")),
-    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/docs/", docs.DocsView.as_view(), name="docs"),
 ]

@@ -1,16 +1,15 @@
-"""Which socket addresses exist, and who may knock: pages of ours only."""
+"""Which socket addresses exist, and who may knock: pages of ours, and programs."""
 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from channels.routing import URLRouter
-from channels.security.websocket import OriginValidator
-from django.conf import settings
 from django.urls import path, re_path
 
-from .consumers import JobConsumer
+from jobs.api import identity
+
+from .consumers import JobConsumer, headers_of
 
 
 async def refuse(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -19,23 +18,18 @@ async def refuse(scope: dict[str, Any], receive: Any, send: Any) -> None:
     await send({"type": "websocket.close"})
 
 
-class OurPagesOnly(OriginValidator):
-    """Lets in pages of ALLOWED_HOSTS. Channels' own denier needs the layer, so it cannot refuse without Redis."""
+class OurPagesOnly:
+    """Lets in our own pages, port and all, and programs, which send no Origin; the same rule as for HTTP.
+
+    Channels' own validator takes every page of ALLOWED_HOSTS on any port, and cannot refuse without Redis.
+    """
+
+    def __init__(self, application: Any) -> None:
+        self.application = application
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        origin = next((value for name, value in scope["headers"] if name == b"origin"), None)
-        is_ours = self.valid_origin(read_origin(origin))
+        is_ours = identity.is_same_origin_handshake(headers_of(scope))
         await (self.application if is_ours else refuse)(scope, receive, send)
 
 
-def read_origin(value: bytes | None) -> Any:
-    try:
-        return urlsplit(value.decode("latin-1")) if value is not None else None
-    except ValueError:
-        return None
-
-
-sockets = OurPagesOnly(
-    URLRouter([path("ws/jobs/<uuid:job_id>/", JobConsumer.as_asgi()), re_path("", refuse)]),
-    settings.ALLOWED_HOSTS or (["localhost", "127.0.0.1", "[::1]"] if settings.DEBUG else []),
-)
+sockets = OurPagesOnly(URLRouter([path("ws/jobs/<uuid:job_id>/", JobConsumer.as_asgi()), re_path("", refuse)]))

@@ -225,6 +225,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.MultiPartParser", "rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "jobs.api.negotiation.Negotiation",
     "EXCEPTION_HANDLER": "jobs.api.problems.handle",
     "DEFAULT_THROTTLE_RATES": dict(ENV.throttle_rates),
     "NUM_PROXIES": TRUSTED_PROXIES,
@@ -235,6 +236,8 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Send a selfie, get a short film of yourself as a cyberpunk hero.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    # No validator: it would tell a third party where this document lies.
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": "none"},
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,

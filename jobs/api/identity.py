@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
@@ -64,6 +65,19 @@ def is_same_origin(request: HttpRequest) -> bool:
     except ValueError:
         return False
     return netloc == request.get_host() or origin in settings.CSRF_TRUSTED_ORIGINS
+
+
+def is_same_origin_handshake(headers: Mapping[str, str]) -> bool:
+    """Tell the same of a socket's handshake headers (lower-case names): its Host must be ours, as with any request."""
+    request = HttpRequest()
+    request.META = {"HTTP_HOST": ""} | {
+        f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items() if "_" not in name
+    }
+    try:
+        request.get_host()
+        return is_same_origin(request)
+    except DisallowedHost:
+        return False
 
 
 def owner_of(request: HttpRequest) -> str | None:

@@ -7,10 +7,9 @@ import logging
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.http import Http404
+from django.http import Http404, HttpResponse, JsonResponse
 from django.http.request import UnreadablePostError
 from rest_framework import exceptions, status
-from rest_framework.response import Response
 
 from .. import storage
 
@@ -44,7 +43,7 @@ class Problem(Exception):
         """Return the JSON body."""
         body: dict[str, Any] = {
             "type": "about:blank",
-            "title": _TITLES.get(self.status_code, "Error"),
+            "title": TITLES.get(self.status_code, "Error"),
             "status": self.status_code,
             "code": self.code,
             "detail": self.detail,
@@ -55,15 +54,15 @@ class Problem(Exception):
             body["next_step"] = self.next_step
         return body
 
-    def response(self) -> Response:
-        """Return the DRF response."""
-        response = Response(self.body(), status=self.status_code, content_type=CONTENT_TYPE)
+    def response(self) -> HttpResponse:
+        """Return the response: JSON, whatever its address answers otherwise (YAML, a page)."""
+        response = JsonResponse(self.body(), status=self.status_code, content_type=CONTENT_TYPE)
         if self.retry_after is not None:
             response["Retry-After"] = str(self.retry_after)
         return response
 
 
-_TITLES = {
+TITLES = {
     400: "Bad request",
     401: "Not signed in",
     403: "Not allowed",
@@ -87,7 +86,7 @@ def not_found() -> Problem:
     return Problem(404, "not_found", NOT_FOUND)
 
 
-def handle(error: Exception, context: dict[str, Any]) -> Response | None:
+def handle(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
     """DRF's exception handler: everything expected becomes a problem, the rest stays an error."""
     problem = problem_of(error)
     if problem is None:
@@ -122,7 +121,7 @@ def problem_of(error: Exception) -> Problem | None:
     if isinstance(error, exceptions.MethodNotAllowed):
         return Problem(405, "method_not_allowed", "This address does not do that.")
     if isinstance(error, exceptions.NotAcceptable):
-        return Problem(406, "not_acceptable", "This address answers JSON.")
+        return Problem(406, "not_acceptable", "This address does not answer in this form.")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         is_kept = isinstance(error, storage.NearlyFull)
         logger.error("storage_nearly_full" if is_kept else "storage_full")

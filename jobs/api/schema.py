@@ -12,6 +12,10 @@ class OwnerScheme(OpenApiAuthenticationExtension):
     target_class = "jobs.api.identity.OwnerAuthentication"
     name = ["visitorCookie", "apiToken"]
 
+    def get_security_requirement(self, auto_schema: object) -> list[dict[str, list[str]]]:
+        # A list means "or"; names in one dict would all be required.
+        return [{name: []} for name in self.name]
+
     def get_security_definition(self, auto_schema: object) -> list[dict[str, str]]:
         return [
             {"type": "apiKey", "in": "cookie", "name": settings.VISITOR_COOKIE_NAME},

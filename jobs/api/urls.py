@@ -10,6 +10,6 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/cancel/", views.CancelView.as_view(), name="cancel"),
     path("jobs/<uuid:job_id>/share/", views.ShareView.as_view(), name="share"),
     path("looks/", views.LooksView.as_view(), name="looks"),
-    # Last: what is no address of the API is answered as JSON too. Without its slash Django may still redirect it.
-    re_path(r"^(?:.*/)?$", views.nothing_here),
+    # Last: what is no address of the API is answered as JSON too.
+    re_path(r"^(?P<path>.*)$", views.nothing_here),
 ]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect, JsonResponse
 from django.templatetags.static import static
+from django.urls import resolve
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework.pagination import CursorPagination
+from rest_framework.exceptions import NotFound
+from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,15 +24,42 @@ from .. import eta, services, snapshots
 from ..models import Job, JobEvent, Look
 from . import identity, orders, schema, throttles  # noqa: F401 - schema registers itself
 from . import serializers as shapes
-from .problems import CONTENT_TYPE, Problem, not_found
+from .problems import CONTENT_TYPE, TITLES, Problem, not_found
 
-PROBLEM = OpenApiResponse(shapes.ProblemSerializer, description="application/problem+json")
 MAX_EVENTS = 500
 
 
+def problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:
+    """Say in the OpenAPI document that an address may answer with these problems."""
+    return {
+        (status, CONTENT_TYPE): OpenApiResponse(shapes.ProblemSerializer, description=TITLES[status])
+        for status in statuses
+    }
+
+
 class JobPages(CursorPagination):
+    """Twenty films a page. A cursor that is none of ours is a problem; DRF would pass its time on to the database."""
+
     page_size = 20
     ordering = ("-created_at", "id")
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        try:
+            cursor = super().decode_cursor(request)
+            if cursor is not None and cursor.position is not None:
+                moment = datetime.fromisoformat(cursor.position)
+                if moment.tzinfo is None:
+                    raise ValueError("no time zone")
+                moment.astimezone(UTC)
+            return cursor
+        except (NotFound, ValueError, OverflowError):
+            raise Problem(
+                400,
+                "cursor_invalid",
+                "“cursor” comes from “next” or “previous” of a page of this list.",
+                field="cursor",
+                next_step="Begin again without a cursor.",
+            ) from None
 
 
 class JobsView(APIView):
@@ -52,7 +82,7 @@ class JobsView(APIView):
         ],
         responses={
             202: shapes.JobSerializer,
-            **dict.fromkeys((400, 403, 409, 413, 415, 422, 429, 503, 507), PROBLEM),
+            **problems(400, 403, 409, 413, 415, 422, 429, 503, 507),
         },
     )
     def post(self, request: Request) -> Response:
@@ -82,7 +112,11 @@ class JobsView(APIView):
             identity.set_visitor_cookie(response, cookie)
         return response
 
-    @extend_schema(operation_id="list_jobs", responses={200: shapes.JobPageSerializer})
+    @extend_schema(
+        operation_id="list_jobs",
+        parameters=[OpenApiParameter("cursor", str, description="As in “next” and “previous”.")],
+        responses={200: shapes.JobPageSerializer, **problems(400)},
+    )
     def get(self, request: Request) -> Response:
         pages = JobPages()
         jobs = pages.paginate_queryset(Job.objects.visible_to(request.auth or "").select_related("look"), request)
@@ -106,13 +140,13 @@ class _OneJobView(APIView):
 class JobView(_OneJobView):
     """One film: read it, erase it."""
 
-    @extend_schema(operation_id="read_job", responses={200: shapes.JobSerializer, 404: PROBLEM})
+    @extend_schema(operation_id="read_job", responses={200: shapes.JobSerializer, **problems(404)})
     def get(self, request: Request, job_id: UUID) -> Response:
         job = self.job_of(request, job_id)
         headers = {} if job.is_final else {"Retry-After": "2"}
         return Response(snapshots.of(job, now=timezone.now()), headers=headers | {"Cache-Control": "no-store"})
 
-    @extend_schema(operation_id="erase_job", responses={202: shapes.ErasureSerializer, 404: PROBLEM})
+    @extend_schema(operation_id="erase_job", responses={202: shapes.ErasureSerializer, **problems(404)})
     def delete(self, request: Request, job_id: UUID) -> Response:
         job = self.job_of(request, job_id)
         return Response(services.erase_job(job.id, now=timezone.now()), status=202)
@@ -124,7 +158,7 @@ class JobEventsView(_OneJobView):
     @extend_schema(
         operation_id="list_job_events",
         parameters=[OpenApiParameter("after", int, description="Only events with a higher seq.")],
-        responses={200: shapes.JobEventsSerializer, 404: PROBLEM},
+        responses={200: shapes.JobEventsSerializer, **problems(400, 404)},
     )
     def get(self, request: Request, job_id: UUID) -> Response:
         job = self.job_of(request, job_id)
@@ -142,7 +176,7 @@ class JobEventsView(_OneJobView):
 class CancelView(_OneJobView):
     """Stop a film that is not finished."""
 
-    @extend_schema(operation_id="cancel_job", request=None, responses={202: shapes.JobSerializer, 404: PROBLEM})
+    @extend_schema(operation_id="cancel_job", request=None, responses={202: shapes.JobSerializer, **problems(404)})
     def post(self, request: Request, job_id: UUID) -> Response:
         job = self.job_of(request, job_id)
         now = timezone.now()
@@ -153,9 +187,7 @@ class CancelView(_OneJobView):
 class ShareView(_OneJobView):
     """Give a finished film a public page, or take it away."""
 
-    @extend_schema(
-        operation_id="share_job", request=None, responses={200: shapes.JobSerializer, 404: PROBLEM, 409: PROBLEM}
-    )
+    @extend_schema(operation_id="share_job", request=None, responses={200: shapes.JobSerializer, **problems(404, 409)})
     def post(self, request: Request, job_id: UUID) -> Response:
         now = timezone.now()
         try:
@@ -164,7 +196,7 @@ class ShareView(_OneJobView):
             raise Problem(409, "not_finished", str(error)) from None
         return Response(snapshots.of(job, now=now))
 
-    @extend_schema(operation_id="unshare_job", responses={200: shapes.JobSerializer, 404: PROBLEM})
+    @extend_schema(operation_id="unshare_job", responses={200: shapes.JobSerializer, **problems(404)})
     def delete(self, request: Request, job_id: UUID) -> Response:
         now = timezone.now()
         return Response(snapshots.of(services.unshare_job(self.job_of(request, job_id).id, now=now), now=now))
@@ -194,7 +226,14 @@ class LooksView(APIView):
 
 
 @csrf_exempt
-def nothing_here(request: HttpRequest) -> HttpResponse:
-    """The answer for an address the API does not have."""
+def nothing_here(request: HttpRequest, path: str) -> HttpResponse:
+    """The answer for an address the API does not have. One that lacks but its slash is told so by a 308.
+
+    308 keeps the verb and the body. Django's own redirect makes an order a look at the list.
+    """
+    if path and not path.endswith("/") and resolve(f"{request.path_info}/").func is not nothing_here:
+        response = HttpResponsePermanentRedirect(request.get_full_path(force_append_slash=True))
+        response.status_code = 308
+        return response
     problem = Problem(404, "not_found", "There is nothing at this address.", next_step="See /api/docs/.")
     return JsonResponse(problem.body(), status=404, content_type=CONTENT_TYPE)

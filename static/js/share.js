@@ -2,7 +2,7 @@
 import { $, frugal, setIcon } from "./app.js";
 import { WORDS } from "./words.js";
 
-const OLD = 60000;                                               // a link that fails later than this has probably expired
+const OLD = 60000;                                               // a film that fails later than this is probably shared no longer
 const film = $("[data-shared]"), button = $("[data-sound]"), opened = Date.now();
 film.controls = frugal;
 if (!frugal) film.play().catch(() => { film.controls = true; });

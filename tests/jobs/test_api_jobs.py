@@ -1,14 +1,17 @@
 """The rest of the HTTP contract: reading, listing, canceling, erasing, and who may."""
 
+import base64
 import json
 import uuid
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.core import signing
 from django.core.management import call_command
 from django.test import Client
+from django.test.client import encode_multipart
 from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
@@ -242,9 +245,41 @@ def test_nobody_has_an_empty_list(api):
     assert Client().get("/api/v1/jobs/").json()["results"] == []
 
 
-@pytest.mark.parametrize("cursor", ["x", "%00", "bz0xMDAwMDAwMDAwMDAwMDA="])
-def test_an_odd_cursor_is_no_error(cursor, api):
-    assert api.get(f"/api/v1/jobs/?cursor={cursor}").status_code in (200, 404)
+def cursor_of(content):
+    return urlencode({"cursor": base64.b64encode(content.encode())})
+
+
+ODD_CURSORS = ["cursor=x", "cursor=abc", "cursor=é", "cursor=cD0yMDI2", "cursor=cD0lMDA%3D"] + [
+    cursor_of(content)
+    for content in (
+        "p=",
+        "p=x",
+        "p=2026-01-01",
+        "p=2026-01-01 00:00:00",
+        "p=2026-13-01T00:00:00Z",
+        "p=0001-01-01T00:00:00%2B14:00",
+        "o=-1",
+        "r=x",
+        "p=é",
+    )
+]
+
+
+@pytest.mark.parametrize("cursor", ODD_CURSORS)
+def test_an_odd_cursor_is_said_so(cursor, api, ordered):
+    assert is_problem(api.get(f"/api/v1/jobs/?{cursor}"), 400, "cursor_invalid")["field"] == "cursor"
+
+
+@pytest.mark.parametrize(
+    "cursor", ["cursor=", cursor_of("o=99999999"), cursor_of("p=2026-01-01 00:00:00.5%2B00:00&r=1")]
+)
+def test_a_cursor_that_leads_anywhere_is_fine(cursor, api, ordered):
+    assert api.get(f"/api/v1/jobs/?{cursor}").status_code == 200
+
+
+@pytest.mark.parametrize("address", ["/api/v1/jobs/", "/api/v1/looks/", "/api/v1/schema/", "/api/docs/"])
+def test_a_form_nobody_answers_in_is_said_so(address, api):
+    is_problem(api.get(address, {"format": "xml"}), 406, "not_acceptable")
 
 
 def test_the_history_of_a_job(api, ordered):
@@ -337,7 +372,9 @@ def test_the_looks_and_the_cookie_come_together(db):
     assert "visitor" not in client.get("/api/v1/looks/").cookies
 
 
-@pytest.mark.parametrize("address", ["/api/v1/nothing/", "/api/v1/jobs/not-a-uuid/", "/api/v1/"])
+@pytest.mark.parametrize(
+    "address", ["/api/v1/nothing/", "/api/v1/jobs/not-a-uuid/", "/api/v1/jobs/x", "/api/v1/", "/api/v1/x"]
+)
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_no_such_address_is_a_problem_too(address, method, api):
     is_problem(getattr(api, method)(address), 404, "not_found")
@@ -357,8 +394,17 @@ def test_a_wrong_verb_is_a_problem(method, address, api, ordered):
     is_problem(getattr(api, method)(address.format(**ordered["links"])), 405, "method_not_allowed")
 
 
-def test_an_address_without_its_slash_is_redirected(api):
-    assert api.get("/api/v1/jobs").status_code == 301
+@pytest.mark.parametrize("method", ["get", "post", "delete"])
+def test_an_address_without_its_slash_is_told_so_and_keeps_its_verb(method, api):
+    answer = getattr(api, method)("/api/v1/jobs?x=1", headers={"Accept": "text/html"})
+    assert (answer.status_code, answer["Location"]) == (308, "/api/v1/jobs/?x=1")
+
+
+def test_an_order_without_the_slash_is_an_order(api):
+    form = encode_multipart("part", order())
+    answer = api.post("/api/v1/jobs", form, content_type="multipart/form-data; boundary=part", follow=True)
+    assert answer.status_code == 202
+    assert Job.objects.count() == 1
 
 
 def test_a_database_that_is_away_is_said_so(api, monkeypatch):
@@ -390,6 +436,20 @@ def test_the_openapi_document_covers_the_contract_and_has_no_warning(db, tmp_pat
     assert {"202", "409", "413", "415", "422", "429"} <= set(paths["/api/v1/jobs/"]["post"]["responses"])
 
 
-def test_the_document_and_its_page_are_served(api):
-    assert api.get("/api/v1/schema/").status_code == 200
-    assert api.get("/api/docs/").status_code == 200
+def test_the_openapi_document_says_who_may_and_what_problems_look_like(api):
+    document = api.get("/api/v1/schema/?format=json").json()
+    operations = [verb for verbs in document["paths"].values() for verb in verbs.values() if "responses" in verb]
+    assert all(each["security"] == [{"visitorCookie": []}, {"apiToken": []}] for each in operations), "or, not and"
+    answers = [(code, answer) for each in operations for code, answer in each["responses"].items()]
+    assert {tuple(answer["content"]) for code, answer in answers if code >= "400"} == {("application/problem+json",)}
+    assert {tuple(answer["content"]) for code, answer in answers if code < "400"} == {("application/json",)}
+    assert "400" in document["paths"]["/api/v1/jobs/"]["get"]["responses"]
+
+
+@pytest.mark.parametrize("address", ["/api/v1/schema/", "/api/docs/", "/api/docs/?script="])
+def test_the_document_and_its_page_are_read_only(address, api):
+    assert api.get(address).status_code == api.head(address).status_code == 200
+    for method in ("options", "post", "delete"):
+        answer = getattr(api, method)(address)
+        is_problem(answer, 405, "method_not_allowed")
+        assert answer["Allow"] == "GET, HEAD"

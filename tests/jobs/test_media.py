@@ -6,7 +6,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from jobs import storage
+from jobs import services, storage
+from jobs.models import Job
+from tests import factories
 
 CONTENT = bytes(range(256)) * 40  # 10,240 bytes
 SIZE = len(CONTENT)
@@ -135,28 +137,34 @@ def parts(url):
     return int(expires), signature, "/".join(key), filename
 
 
-@pytest.mark.parametrize("change", ["expires", "signature", "key", "empty signature", "long signature"])
+@pytest.mark.parametrize("change", ["expires", "signature", "key", "filename", "empty signature", "long signature"])
 def test_an_address_that_was_changed_is_refused(change, url):
     expires, signature, key, filename = parts(url)
     other = storage.save(storage.new_key("video", "mp4"), b"another's")
-    expires, signature, key = {
-        "expires": (expires + 1, signature, key),
-        "signature": (expires, "0" * 40, key),
-        "key": (expires, signature, other),
-        "empty signature": (expires, "-", key),
-        "long signature": (expires, signature + "é" * 50, key),
+    expires, signature, key, filename = {
+        "expires": (expires + 1, signature, key, filename),
+        "signature": (expires, "0" * 40, key, filename),
+        "key": (expires, signature, other, filename),
+        "filename": (expires, signature, key, "x" + filename),
+        "empty signature": (expires, "-", key, filename),
+        "long signature": (expires, signature + "é" * 50, key, filename),
     }[change]
     assert Client().get(f"/media/{expires}/{signature}/{key}/{filename}").status_code == 403
 
 
-def test_the_name_for_a_download_is_free_to_choose_and_harmless(url):
+@pytest.mark.parametrize("name", ["evil.html", "invoice.exe", "other.mp4", "a%22%0d%0ab.mp4", "é.mp4"])
+def test_the_name_for_a_download_is_signed_too(name, url):
     expires, signature, key, _ = parts(url)
-    answer = Client().get(f"/media/{expires}/{signature}/{key}/a%22%0d%0ab.mp4")
-    assert answer.status_code in (200, 404)
-    if answer.status_code == 200:
-        assert "\r" not in answer["Content-Disposition"]
-        assert answer["Content-Disposition"].count('"') == 2
-        answer.close()
+    assert Client().get(f"/media/{expires}/{signature}/{key}/{name}").status_code in (403, 404)
+
+
+@pytest.mark.parametrize(("extension", "kind"), [("mp4", "video/mp4"), ("bin", "application/octet-stream")])
+def test_what_a_file_is_follows_from_how_it_was_stored(extension, kind):
+    key = storage.save(storage.new_key("raw", extension), b"<script>alert(1)</script>")
+    answer = Client().get(storage.signed_url(key, filename='a"b.html', now=timezone.now()))
+    assert (answer.status_code, answer["Content-Type"]) == (200, kind)
+    assert answer["Content-Disposition"] == 'inline; filename="a-b.html"'
+    answer.close()
 
 
 def test_an_address_expires(settings):
@@ -176,7 +184,7 @@ def test_a_file_that_is_gone(url):
 @pytest.mark.parametrize("key", ["../settings.py", "video/../../db.sqlite3", "/etc/passwd", "video", "", "\x00"])
 def test_nothing_outside_is_served_even_with_a_signature(key):
     expires = int(timezone.now().timestamp()) + 1000
-    signature = storage._signature(key, expires)
+    signature = storage._signature(key, "x.mp4", expires)
     answer = Client().get(f"/media/{expires}/{signature}/{key}/x.mp4")
     assert answer.status_code in (400, 403, 404)
 
@@ -189,3 +197,68 @@ def test_an_odd_time(expires):
 @pytest.mark.parametrize("method", ["post", "put", "delete"])
 def test_only_reading(method, url):
     assert getattr(Client(), method)(url).status_code == 405
+
+
+# --- Shared films -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shared(provider):
+    """A film its owner shares."""
+    job = factories.make_finished_job(provider, film=CONTENT, hero_name="Nova")
+    return services.share_job(job.id, now=timezone.now())
+
+
+def test_a_shared_film_has_addresses_of_its_own(shared):
+    page = Client().get(f"/v/{shared.share_slug}/").content.decode()
+    film, poster = f"/v/{shared.share_slug}/film.mp4", f"/v/{shared.share_slug}/poster.jpg"
+    assert "/media/" not in page, "signed addresses outlive the sharing"
+    assert f'src="{film}" poster="{poster}"' in page
+    for name, path in (("og:video", film), ("og:image", poster)):
+        assert f'<meta property="{name}" content="http://' in page
+        assert f'{path}">' in page.partition(f'"{name}"')[2].partition("\n")[0]
+    whole, part = Client().get(film), Client().get(film, headers={"Range": "bytes=5-9"})
+    assert (whole.status_code, body(whole), whole["Content-Type"]) == (200, CONTENT, "video/mp4")
+    assert (part.status_code, body(part)) == (206, CONTENT[5:10])
+    picture = Client().get(poster)
+    assert (picture.status_code, picture["Content-Type"]) == (200, "image/jpeg")
+    picture.close()
+
+
+@pytest.mark.parametrize("stop", ["unshare", "erase"])
+def test_stop_sharing_stops_it_at_once(stop, shared):
+    addresses = [f"/v/{shared.share_slug}/{name}" for name in ("film.mp4", "poster.jpg", "")]
+    etag = Client().head(addresses[0])["ETag"]
+    for address in addresses[:2]:
+        assert "no-cache" in Client().head(address)["Cache-Control"], "a browser asks again, always"
+    {"unshare": services.unshare_job, "erase": services.erase_job}[stop](shared.id, now=timezone.now())
+    for address in addresses:
+        assert Client().get(address, headers={"If-None-Match": etag}).status_code == 404, address
+    if stop == "unshare":
+        again = services.share_job(shared.id, now=timezone.now()).share_slug
+        assert Client().get(addresses[0]).status_code == 404
+        assert Client().head(f"/v/{again}/film.mp4").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "poster.jpg"])
+def test_nothing_is_shared_under_no_name(name, shared):
+    Job.objects.filter(id=shared.id).update(share_slug=None)
+    for slug in (shared.share_slug, "None", "nothing"):
+        assert Client().get(f"/v/{slug}/{name}").status_code == 404
+
+
+@pytest.mark.parametrize("verb", ["get", "head"])
+def test_with_s3_a_shared_film_leads_there_for_a_minute(verb, shared, settings, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    options = {"bucket_name": "films", "signature_version": "s3v4", "querystring_expire": 3600}
+    bucket = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+    settings.S3_BUCKET, settings.STORAGES = "films", settings.STORAGES | {"default": bucket}
+    answer = getattr(Client(), verb)(f"/v/{shared.share_slug}/film.mp4")
+    assert (answer.status_code, answer["Cache-Control"]) == (302, "no-store")
+    address = urlsplit(answer["Location"])
+    assert address.path.endswith(shared.video_key)
+    assert "X-Amz-Expires=60&" in address.query
+    services.unshare_job(shared.id, now=timezone.now())
+    assert Client().get(f"/v/{shared.share_slug}/film.mp4").status_code == 404

@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from jobs import snapshots
+from jobs.api import identity
 from jobs.models import Job
 from notifications import consumers, publish
 from tests import factories
@@ -97,7 +98,13 @@ def test_nobody_else_is_told_anything(web: Served, job: Job, page: Open) -> None
     assert close_code(page(web, job.id, Cookie=None)) == 4404
     assert close_code(page(web, job.id, Cookie="visitor=" + "x" * 43)) == 4404
     assert close_code(page(web, job.id, Cookie=None, Authorization="Token nobody")) == 4404
-    for origin in ("http://evil.example", "null", None, "http://[", web.url + ".evil.example"):
+    others = (
+        "http://127.0.0.1:1",
+        "http://127.0.0.1",
+        f"http://localhost:{web.port}",
+        f"http://x@127.0.0.1:{web.port}",
+    )
+    for origin in ("http://evil.example", "null", "http://[", web.url + ".evil.example", *others):
         with pytest.raises(InvalidStatus) as refused:
             page(web, job.id, Origin=origin)
         assert refused.value.response.status_code in (400, 403)
@@ -105,6 +112,34 @@ def test_nobody_else_is_told_anything(web: Served, job: Job, page: Open) -> None
         page(web, f"{job.id}/../..")
     assert refused.value.response.status_code == 403
     assert "Traceback" not in web.said()
+
+
+def test_who_sends_no_origin_is_no_page_and_needs_a_cookie_all_the_same(web: Served, job: Job, page: Open) -> None:
+    assert told(page(web, job.id, Origin=None))["id"] == str(job.id)
+    assert close_code(page(web, job.id, Origin=None, Cookie=None)) == 4404
+    with pytest.raises(InvalidStatus) as refused:
+        page(web, job.id, **{"Origin": None, "Sec-Fetch-Site": "cross-site"})
+    assert refused.value.response.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("headers", "ours"),
+    [
+        ({"host": "hero.example", "origin": "https://hero.example"}, True),
+        ({"host": "hero.example:8000", "origin": "http://hero.example:8000"}, True),
+        ({"host": "inside.example", "origin": "https://public.example"}, True),
+        ({"host": "hero.example:8000", "origin": "http://hero.example"}, False),
+        ({"host": "hero.example", "origin": "https://inside.example"}, False),
+        ({"host": "evil.example", "origin": "http://evil.example"}, False),
+        ({"host": "evil.example"}, False),
+        ({"origin": ""}, False),
+        ({"host": "hero.example", "origin": "https://hero.example,https://hero.example"}, False),
+    ],
+)
+def test_a_page_is_ours_when_host_and_port_are(headers: dict[str, str], ours: bool, settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["hero.example", "inside.example"]
+    settings.CSRF_TRUSTED_ORIGINS = ["https://public.example"]
+    assert identity.is_same_origin_handshake(headers) is ours
 
 
 def test_users_and_programs_see_their_own_jobs(web: Served, job: Job, page: Open) -> None:
@@ -115,6 +150,7 @@ def test_users_and_programs_see_their_own_jobs(web: Served, job: Job, page: Open
     session["_auth_user_id"] = str(user.pk)
     session.save()
     assert told(page(web, job.id, Cookie=None, Authorization=f"Token {token.key}"))["id"] == str(job.id)
+    assert told(page(web, job.id, Cookie=None, Authorization=f"Token {token.key}", Origin=None))["seq"] == 1
     assert told(page(web, job.id, Cookie=f"session={session.session_key}"))["id"] == str(job.id)
 
 
