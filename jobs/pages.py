@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from . import eta, sentences, services, snapshots, storage
 from .api import identity, orders, throttles
@@ -51,7 +51,8 @@ def start(request: HttpRequest) -> HttpResponse:
         },
         "retention_hours": _retention_hours(),
         "consent_version": settings.CONSENT_VERSION,
-        "chosen": request.GET.get("look", "") or request.POST.get("look", ""),
+        "chosen": request.POST.get("look", "") or request.GET.get("look", ""),
+        "typed_name": request.POST.get("hero_name", "")[: settings.HERO_NAME_MAX],
         "upload_url": reverse("api:jobs"),
         "wait_url": reverse("wait"),
         "problem": problem,
@@ -79,16 +80,35 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
         "look": row.look,
         "start_url": reverse("start"),
         "retention_hours": _retention_hours(),
+        "erase_at": row.erase_at,
     }
     if row.erased_at:
         return render(request, "pages/erased.html", context)
     if row.status == Job.Status.SUCCEEDED:
         context["photo_url"] = storage.signed_url(row.clean_key, filename="photo.jpg", now=now) or None
+        context["film_name"] = snapshots.film_name(row)
         return render(request, "pages/reveal.html", context)
     if row.is_final:
         context["is_about_photo"] = sentences.is_about_photo(row.failure_code)
+        context["has_photo"] = bool(row.raw_key or row.clean_key or row.preview_key)
         return render(request, "pages/ended.html", context)
     return render(request, "pages/wait.html", context)
+
+
+@csrf_protect
+@require_POST
+def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Stop a job for a page without JavaScript; the job's page says what became of it."""
+    services.cancel_job(_own_job(request, job_id), now=timezone.now())
+    return redirect("job", job_id=job_id)
+
+
+@csrf_protect
+@require_POST
+def erase(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Erase a job for a page without JavaScript; the job's page says that it is gone."""
+    services.erase_job(_own_job(request, job_id), now=timezone.now())
+    return redirect("job", job_id=job_id)
 
 
 @never_cache
@@ -99,7 +119,12 @@ def heroes(request: HttpRequest) -> HttpResponse:
     jobs = list(rows[:_HEROES_SHOWN])
     places, now = eta.positions(jobs), timezone.now()
     shown = [
-        {**snapshots.snapshot(row, position=places[row.id], now=now), "look_title": row.look.title} for row in jobs
+        {
+            **snapshots.snapshot(row, position=places[row.id], now=now),
+            "look_title": row.look.title,
+            "erase_moment": row.erase_at,
+        }
+        for row in jobs
     ]
     return render(request, "pages/heroes.html", {"jobs": shown, "start_url": reverse("start")})
 
@@ -144,6 +169,13 @@ def _owner(request: HttpRequest) -> tuple[str, str]:
         return owner, ""
     value, owner = identity.new_visitor()
     return owner, value
+
+
+def _own_job(request: HttpRequest, job_id: UUID) -> UUID:
+    """Return the id of this person's own job; Http404 for any other."""
+    if not Job.objects.visible_to(identity.owner_of(request) or "").filter(id=job_id).exists():
+        raise Http404
+    return job_id
 
 
 def _with_cookie(response: HttpResponse, value: str) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,9 @@ from django.utils import timezone
 
 from . import eta, sentences, storage
 from .models import Job
+
+# Letters that Unicode does not take apart; casefold has made ß into ss.
+_WITHOUT_MARKS = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ı": "i"})
 
 
 def snapshot(job: Job, *, position: int, now: datetime) -> dict[str, Any]:
@@ -71,8 +75,10 @@ def _links(job: Job, *, now: datetime) -> dict[str, str | None]:
 
 
 def film_name(job: Job) -> str:
-    """Return the file name a downloaded film gets: letters, digits and dashes only."""
-    name = "".join(char if char.isascii() and char.isalnum() else "-" for char in job.hero_name.lower())
+    """Return the file name a downloaded film gets: ASCII letters, digits and dashes only; Zoë's is zoe."""
+    parts = unicodedata.normalize("NFKD", job.hero_name.casefold().translate(_WITHOUT_MARKS))
+    letters = (char for char in parts if not unicodedata.combining(char))
+    name = "".join(char if char.isascii() and char.isalnum() else "-" for char in letters)
     name = "-".join(part for part in name.split("-") if part)
     return f"selfie-hero-{name or job.look.slug}.mp4"
 

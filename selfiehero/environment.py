@@ -16,6 +16,7 @@ import json
 import os
 import re
 import secrets
+import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,7 @@ PROJECT_DIR = Path(__file__).resolve().parent.parent
 LONGEST_SOCKET_PATH = 99  # bytes; the kernel's limit is 107, and clients may add a suffix
 WILDCARD_HOSTS = {"0.0.0.0", "::"}  # noqa: S104 compared with, never bound to here
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+SHARED_FOLDERS = frozenset(map(Path, ("/", "/etc", "/home", "/media", "/mnt", "/opt", "/srv", "/usr", "/var")))
 TRUE_WORDS = {"1", "true", "yes", "on"}
 FALSE_WORDS = {"0", "false", "no", "off"}
 # Enough for a key somebody made with openssl or uuidgen, too much for one they thought of.
@@ -137,12 +139,14 @@ def read() -> Environment:
     """Return what the process environment says; a bad variable ends the program with its sentence and exit code 2.
 
     Brings `.env` (or the file that ENV_FILE names; an empty one is none) into os.environ first, where what is set
-    stays, and makes the secrets that are missing.
+    stays, and makes the secrets that are missing. From here on this process writes files for its own user alone.
     """
+    os.umask(0o077)
     for name, value in read_dotenv(PROJECT_DIR / os.environ.get("ENV_FILE", ".env")).items():
         os.environ.setdefault(name, value)
     try:
         environment = load(os.environ)
+        make_private(environment.var_dir)
         _ = environment.secret_key, environment.field_keys
     except BadEnvironment as error:
         sys.stderr.write(f"{error}\n")
@@ -212,6 +216,23 @@ def strip_value(value: str) -> str:
 
 def resolve_var_dir(value: str) -> Path:
     return Path(os.path.abspath(PROJECT_DIR / Path(value).expanduser()))
+
+
+def make_private(folder: Path) -> None:
+    """Make this folder, or close the one there is to everybody but its owner: photos of people lie in it.
+
+    Only a folder of this user is closed, and never one that a whole machine shares.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state = folder.stat()
+        is_shared = folder in SHARED_FOLDERS or bool(state.st_mode & stat.S_ISVTX)
+        if state.st_uid == os.geteuid() and not is_shared and stat.S_IMODE(state.st_mode) & 0o077:
+            folder.chmod(0o700)
+    except OSError as error:
+        raise BadEnvironment(
+            f"{folder} cannot be made or closed to others ({error.strerror}). Give it back, or choose another VAR_DIR."
+        ) from error
 
 
 def parse_bool(name: str, value: str | None, *, default: bool) -> bool:

@@ -52,7 +52,8 @@ def make_plan(environment: Environment) -> Plan:
         # Not kept in a log: it says the admin's first password.
         set_up=manage("set-up", "up", "--prepare", stops=Stops.FIRST, is_logged=False),
         ready_url=f"{environment.local_url}/readyz",
-        banner=lambda said: banner(environment, said),
+        banner=lambda kept: banner(environment, kept),
+        is_for_banner=says_password,
     )
 
 
@@ -92,13 +93,18 @@ def valkey_spec(valkey: EmbeddedValkey) -> ChildSpec:
     )
 
 
-def banner(environment: Environment, said: Iterable[str]) -> Iterable[str]:
+def says_password(line: str) -> bool:
+    """Whether set-up says the admin's first password here, which is shown once, in the banner."""
+    return "password" in line.lower()
+
+
+def banner(environment: Environment, kept: Iterable[str]) -> Iterable[str]:
     """Return the lines that greet people: the addresses, and what set-up said about the admin's password."""
     rule = "━" * 62
     yield rule
     yield f"Selfie Hero is ready: {environment.public_url}/"
     yield f"For staff:            {environment.public_url}/admin/"
-    yield from (line.strip() for line in said if "password" in line.lower())
+    yield from (line.strip() for line in kept)
     if environment.host in WILDCARD_HOSTS and environment.public_url == environment.local_url:
         yield "From other machines it answers only to the names in ALLOWED_HOSTS."
     yield f"Ctrl-C stops it. What it keeps is in {relative(environment.var_dir)}/"

@@ -29,7 +29,8 @@ class Plan:
     log_dir: Path
     set_up: ChildSpec | None = None  # runs once to its end, after Starts.FIRST and before the others
     ready_url: str | None = None
-    banner: Callable[[list[str]], Iterable[str]] = lambda said: ()  # gets what set-up said
+    banner: Callable[[list[str]], Iterable[str]] = lambda kept: ()  # gets the lines of set-up kept for it
+    is_for_banner: Callable[[str], bool] = lambda line: False  # which lines of set-up are kept, and not shown before
 
 
 @dataclass
@@ -54,7 +55,7 @@ class Supervisor:
         self.logs: dict[str, LogFile] = {}
         self.children: dict[str, Child] = {}
         self.tasks: list[asyncio.Task] = []
-        self.set_up_lines: list[str] = []
+        self.kept_lines: list[str] = []
         self.exit_code = 0
 
     async def run(self) -> int:
@@ -123,7 +124,8 @@ class Supervisor:
         if self.plan.ready_url is not None:
             await self.wait_until_ready(self.plan.ready_url)
         self.say(f"ready after {time.monotonic() - began:.1f} s")
-        for line in self.plan.banner(self.set_up_lines):
+        kept, self.kept_lines = self.kept_lines, []
+        for line in self.plan.banner(kept):
             self.say(line, bold=True)
 
     def add_child(self, spec: ChildSpec) -> Child:
@@ -180,13 +182,16 @@ class Supervisor:
             if isinstance(result, Exception):
                 self.say(f"{type(result).__name__}: {result}")
                 self.exit_code = 1
+        for line in self.kept_lines:  # there was no banner, and what it would have said is said only once
+            self.say(line.strip(), bold=True)
         self.say("stopped")
 
     def on_line(self, name: str, line: bytes) -> None:
         spec = self.children[name].spec
-        if spec is self.plan.set_up:
-            self.set_up_lines.append(line.decode(errors="replace"))
-        if spec.is_shown:
+        text = line.decode(errors="replace")
+        if spec is self.plan.set_up and self.plan.is_for_banner(text):
+            self.kept_lines.append(text)
+        elif spec.is_shown:
             self.terminal.line(name, line)
         if spec.is_logged:
             self.log_of(name).write(line)

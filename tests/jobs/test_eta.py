@@ -91,6 +91,23 @@ def test_a_download_has_a_plain_name(name):
     assert " " not in found
 
 
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("Zoë", "zoe"),
+        ("Straße 7", "strasse-7"),
+        ("ŁÓDŹ", "lodz"),
+        ("Zoe\u0308", "zoe"),
+        ("夜", "neon-noir"),
+        ("ﬁnn", "finn"),
+    ],
+)
+def test_a_download_keeps_the_letters_of_its_name(name, plain):
+    job = Job(hero_name=name)
+    job.look = factories.Look(slug="neon-noir")
+    assert snapshots.film_name(job) == f"selfie-hero-{plain}.mp4"
+
+
 def test_snapshots_of_jobs_that_are_gone_are_left_out(provider):
     import uuid
 

@@ -1,6 +1,7 @@
 """The pages, as far as a server can say; what moves in them is in the journeys."""
 
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.core.cache import cache
@@ -172,3 +173,89 @@ def test_what_is_not_there(address, api):
 @pytest.mark.parametrize("address", ["/me/", "/privacy/", "/wait/"])
 def test_pages_are_only_read(address, api):
     assert api.post(address).status_code == 405
+
+
+def film_of(client, provider):
+    owner = job_of(client).owner
+    job = factories.make_finished_job(provider)
+    Job.objects.filter(id=job.id).update(owner=owner)
+    return job
+
+
+@pytest.mark.parametrize("end", ["canceled", "no_face", "no_provider"])
+def test_the_end_says_what_became_of_the_photo(end, api):
+    job = job_of(api)
+    if end == "canceled":
+        services.cancel_job(job.id, now=timezone.now())
+    elif end == "no_face":
+        Job.objects.filter(id=job.id).update(raw_key="")  # as the prepare lane leaves it
+        lifecycle.fail(job.id, code=end, now=timezone.now())
+    else:
+        lifecycle.fail(job.id, code=end, now=timezone.now())
+    page = api.get(f"/jobs/{job.id}/").content.decode()
+    is_here = end == "no_provider"  # staff can try such a job again
+    assert ("Your photo is deleted already." in page) is not is_here
+    assert ("Your photo and everything else of this take are erased in" in page) is is_here
+
+
+def test_a_film_can_be_canceled_without_a_script(api):
+    job = job_of(api)
+    page = api.get(f"/jobs/{job.id}/").content.decode()
+    assert f'<form method="post" action="/jobs/{job.id}/cancel/"' in page
+    answer = api.post(f"/jobs/{job.id}/cancel/")
+    assert (answer.status_code, answer["Location"]) == (302, f"/jobs/{job.id}/")
+    job.refresh_from_db()
+    assert job.status == Job.Status.CANCELED
+    assert factories.stored_files() == []
+    assert "Cut." in api.get(f"/jobs/{job.id}/").content.decode()
+
+
+@pytest.mark.parametrize("state", ["succeeded", "canceled", "failed"])
+def test_everything_can_be_erased_without_a_script(state, api, provider):
+    job = film_of(api, provider) if state == "succeeded" else job_of(api)
+    if state == "canceled":
+        services.cancel_job(job.id, now=timezone.now())
+    elif state == "failed":
+        lifecycle.fail(job.id, code="no_provider", now=timezone.now())
+    assert f'<form method="post" action="/jobs/{job.id}/erase/"' in api.get(f"/jobs/{job.id}/").content.decode()
+    assert api.post(f"/jobs/{job.id}/erase/")["Location"] == f"/jobs/{job.id}/"
+    job.refresh_from_db()
+    assert job.erased_at
+    assert "Erased." in api.get(f"/jobs/{job.id}/").content.decode()
+
+
+@pytest.mark.parametrize("what", ["cancel", "erase"])
+def test_forms_of_a_job_are_for_its_owner_with_a_token(what, api):
+    job = job_of(api)
+    assert Client().post(f"/jobs/{job.id}/{what}/").status_code == 404
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = api.cookies
+    assert strict.post(f"/jobs/{job.id}/{what}/").status_code == 403
+    assert api.get(f"/jobs/{job.id}/{what}/").status_code == 405
+    job.refresh_from_db()
+    assert job.status == Job.Status.QUEUED
+    assert job.erased_at is None
+
+
+def test_a_refused_form_keeps_name_and_look(api):
+    factories.make_look("chrome-samurai", title="Chrome samurai")
+    page = api.post(
+        "/?look=neon-noir", order(animated_gif(), hero_name='NOVA "7"', look="chrome-samurai")
+    ).content.decode()
+    assert 'value="NOVA &quot;7&quot;"' in page
+    assert 'data-look="chrome-samurai"' in page
+
+
+def test_the_time_that_is_left_is_said_without_a_script(api, provider):
+    job = film_of(api, provider)
+    Job.objects.filter(id=job.id).update(erase_at=timezone.now() + timedelta(hours=5, seconds=30))
+    for address in (f"/jobs/{job.id}/", "/me/"):
+        page = api.get(address).content.decode()
+        assert "5\xa0hours</time>" in page, address
+        assert "a while" not in page
+
+
+def test_the_film_is_saved_under_a_plain_name(api, provider):
+    job = film_of(api, provider)
+    Job.objects.filter(id=job.id).update(hero_name="Zoë")
+    assert 'download="selfie-hero-zoe.mp4"' in api.get(f"/jobs/{job.id}/").content.decode()

@@ -1,4 +1,5 @@
 import base64
+import os
 import re
 import stat
 import subprocess
@@ -220,6 +221,44 @@ def test_secrets_are_made_once_and_are_their_owners_alone(tmp_path):
     assert len(base64.urlsafe_b64decode(first.field_keys[0])) == 32
     for name in ("secret_key", "field_key"):
         assert stat.S_IMODE((tmp_path / "var" / name).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("mode", [None, 0o755, 0o700])
+def test_nobody_else_on_the_machine_reads_what_is_in_var(tmp_path, mode):
+    """Photos lie there. As a process of the product does it: settings, the database, a stored file."""
+    var = tmp_path / "var"
+    if mode:
+        var.mkdir()
+        var.chmod(mode)
+    code = (
+        "import django\ndjango.setup()\n"
+        "from django.db import connection\nfrom jobs import storage\n"
+        "connection.ensure_connection()\nstorage.save(storage.new_key('clean', 'jpg'), b'a face')\n"
+    )
+    env = os.environ | {"VAR_DIR": str(var), "DJANGO_SETTINGS_MODULE": "selfiehero.settings", "ENV_FILE": ""}
+    env.pop("DATABASE_URL", None)
+    subprocess.run([sys.executable, "-c", code], cwd=PROJECT_DIR, env=env, check=True, umask=0o022)
+    found = [var, *var.rglob("*")]
+    assert any(path.suffix == ".jpg" for path in found)
+    assert any(path.name == "db.sqlite3" for path in found)
+    assert {path.name: oct(path.stat().st_mode) for path in found if path.stat().st_mode & 0o077} == {}
+
+
+def test_a_folder_the_whole_machine_shares_is_left_open(tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    environment.make_private(shared)
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o1777
+
+
+def test_the_supervisor_and_what_it_starts_write_for_their_user_alone(tmp_path):
+    code = "from selfiehero import environment\nenvironment.read()\nimport os\nprint(os.umask(0))"
+    env = os.environ | {"VAR_DIR": str(tmp_path / "var"), "ENV_FILE": ""}
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT_DIR, env=env, check=True, umask=0o022, capture_output=True, text=True
+    )
+    assert int(said.stdout) == 0o077
 
 
 def test_given_secrets_win_and_write_nothing(tmp_path):

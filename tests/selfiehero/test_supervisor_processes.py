@@ -73,17 +73,24 @@ def at(run: Run, name: str, word: str) -> float:
 
 
 def test_children_speak_with_their_name_on_the_terminal_and_in_their_log(run, tmp_path):
-    product = run(children=[{"name": "web", "code": SLEEP}], set_up="print('password abc')")
+    product = run(children=[{"name": "web", "code": SLEEP}], set_up="print('set up'); print('password abc')")
     product.wait_for("BANNER")
     product.wait_for("began")
     lines = product.said().splitlines()
     assert "web              │ began" in lines
-    assert "set-up           │ password abc" in lines
+    assert "set-up           │ set up" in lines
     assert "up               │ password abc" in lines
+    assert product.said().count("password abc") == 1
     assert (tmp_path / "log" / "web.log").read_text() == "began\n"
     assert not (tmp_path / "log" / "set-up.log").exists()
     assert product.stop() == 0
     assert product.pids().keys() == {"up"}
+
+
+def test_a_password_is_said_even_when_there_is_never_a_banner(run):
+    product = run(set_up="import sys; print('password abc'); sys.exit(1)", children=[])
+    product.wait_for("stopped")
+    assert product.said().count("password abc") == 1
 
 
 def test_children_start_in_order_and_set_up_runs_between(run):

@@ -43,6 +43,7 @@ def test_everything_runs_and_the_address_and_the_password_are_said_once(product)
     banner = wait_for(lambda: re.search(r"Selfie Hero is ready: (\S+)", product.said()), "the banner")
     assert banner[1] == f"{product.url}/"
     password = re.search(r"up +│ .*password: (\S+)", product.said())[1]
+    assert product.said().count(password) == 1
     logs = "".join(path.read_text() for path in (product.var_dir / "log").iterdir())
     assert password not in logs
 

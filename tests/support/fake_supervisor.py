@@ -10,6 +10,7 @@ from pathlib import Path
 
 from selfiehero.supervisor.children import ChildSpec, Starts, Stops
 from selfiehero.supervisor.logs import Terminal
+from selfiehero.supervisor.plan import says_password
 from selfiehero.supervisor.rundir import Lock
 from selfiehero.supervisor.runner import Plan, Supervisor
 
@@ -25,7 +26,8 @@ def main(path: str) -> int:
         log_dir=folder / "log",
         set_up=spec("set-up", described["set_up"], is_logged=False) if "set_up" in described else None,
         ready_url=described.get("ready_url"),
-        banner=lambda said: [*said, "BANNER"],
+        banner=lambda kept: [*kept, "BANNER"],
+        is_for_banner=says_password,
     )
     return asyncio.run(Supervisor(plan, terminal=Terminal(), lock_descriptor=descriptor).run())
 
