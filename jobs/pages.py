@@ -91,6 +91,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     if row.is_final:
         context["is_about_photo"] = sentences.is_about_photo(row.failure_code)
         context["has_photo"] = bool(row.raw_key or row.clean_key or row.preview_key)
+        context["went_out"] = row.attempts.exists()
         return render(request, "pages/ended.html", context)
     return render(request, "pages/wait.html", context)
 

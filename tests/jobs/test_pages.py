@@ -198,6 +198,15 @@ def test_the_end_says_what_became_of_the_photo(end, api):
     assert ("Your photo and everything else of this take are erased in" in page) is is_here
 
 
+def test_the_end_names_the_studio_that_had_the_photo(api, provider):
+    job = factories.make_waiting_job()
+    Job.objects.filter(id=job.id).update(owner=job_of(api).owner)
+    Job.objects.exclude(id=job.id).delete()
+    factories.make_submitted_attempt(provider, job=job)
+    services.cancel_job(job.id, now=timezone.now())
+    assert "also at the film studio, is erased in" in api.get(f"/jobs/{job.id}/").content.decode()
+
+
 def test_a_film_can_be_canceled_without_a_script(api):
     job = job_of(api)
     page = api.get(f"/jobs/{job.id}/").content.decode()

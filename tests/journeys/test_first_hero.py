@@ -103,3 +103,50 @@ def test_a_photo_without_a_face_is_answered_with_what_to_do(product, tmp_path):
     assert (job["status"], job["failure"]["code"]) == ("failed", "no_face")
     assert job["failure"]["message"]
     assert job["failure"]["next_step"]
+
+
+def test_a_full_disk_is_said_with_its_own_sentence_and_tried_again(product, browser):
+    page = browser.new_context(viewport={"width": 360, "height": 740}).new_page()
+    detail, sent = "There is no room for new photos right now.", []
+
+    def refuse_once(route):
+        sent.append(route.request.method)
+        if len(sent) > 1:
+            route.continue_()
+            return
+        body = json.dumps({"status": 507, "code": "storage_full", "detail": detail})
+        headers = {"Retry-After": "60", "Content-Type": "application/problem+json"}
+        route.fulfill(status=507, headers=headers, body=body)
+
+    page.route("**/api/v1/jobs/", refuse_once)
+    page.goto(product.url)
+    page.set_input_files("#photo-file", PHOTO)
+    page.check("#consent")
+    page.click("[data-action]")
+    page.wait_for_selector("[data-busy]")
+    assert page.text_content("[data-busy-title]") == "No room."
+    assert page.text_content("[data-busy-words]") == detail
+    assert int(page.text_content("[data-count]")) > 30
+    page.click("[data-try]")
+    page.wait_for_url("**/jobs/*/")
+    assert sent == ["POST", "POST"]
+
+
+def test_without_scripts_the_films_own_controls_are_free(product, browser):
+    context = browser.new_context(viewport={"width": 360, "height": 740}, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(product.url)
+    page.set_input_files("#photo-file", PHOTO)
+    page.check("#consent")
+    page.click("[data-action]")
+    page.wait_for_selector("video[data-main]", timeout=60_000)  # the page refreshes itself
+    film = page.locator("video[data-main]").bounding_box()
+    for others in ("header", ".reveal__hud", ".curtain", ".line", "[data-still]"):
+        other = page.locator(others).first
+        box = other.bounding_box() if other.count() and other.is_visible() else None
+        is_apart = (
+            box is None or box["y"] >= film["y"] + film["height"] - 1 or box["y"] + box["height"] <= film["y"] + 1
+        )
+        assert is_apart, f"{others} lies on the film: {box}, {film}"
+    page.click("[data-erase-form] button")
+    assert page.text_content("h1") == "Erased."
