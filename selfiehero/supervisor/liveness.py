@@ -43,7 +43,7 @@ class Watch:
         while True:
             await asyncio.sleep(self.signs.every)
             if await self.is_hung():
-                self.child.restart(f"has shown no sign of life {self.signs.patience} times in a row, so it is killed")
+                self.child.restart(f"{self.silence()}, so it is killed")
 
     async def is_hung(self) -> bool:
         if self.child.pid != self.pid:
@@ -64,6 +64,11 @@ class Watch:
             return (await ask(self.signs.url, seconds=self.signs.every)).status != 0
         before, self.mark = self.mark, self.read_mark()
         return self.mark != before
+
+    def silence(self) -> str:
+        if self.signs.url is not None:
+            return f"has not answered {self.signs.patience} times in a row"
+        return f"has shown no sign of life for {self.signs.every * self.signs.patience:g} s"
 
     def read_mark(self) -> int:
         try:
