@@ -87,7 +87,12 @@ def _film_failed(attempt: Attempt, event: ProviderEvent, *, now: datetime, findi
     canceled = event.status == PredictionStatus.CANCELED
     code = event.error_code or ("prediction_canceled" if canceled else "provider_failed")
     if lifecycle.attempt_failed(
-        attempt, code=code, raw_error=event.raw_error, now=now, prediction_id=event.prediction_id, cost=_cost(event)
+        attempt,
+        code=code,
+        raw_error=event.raw_error,
+        now=now,
+        prediction_id=event.prediction_id,
+        cost=_cost_of_failure(attempt, event),
     ):
         findings.judge(attempt, _VERDICTS.get(code, Verdict.FINISHED), error=f"{code}: {event.raw_error}")
         fallback.after_failure(attempt, code=code, now=now)
@@ -127,6 +132,14 @@ def _cost(event: ProviderEvent) -> Decimal | None:
     except InvalidOperation:
         return None
     return cost if cost is not None and cost.is_finite() and 0 <= cost < 10_000 else None
+
+
+def _cost_of_failure(attempt: Attempt, event: ProviderEvent) -> Decimal | None:
+    """Return what a prediction without a film took: what the provider says, else its price where failures are paid."""
+    said = _cost(event)
+    if said is None and registry.adapter_for(attempt.provider.adapter).charges_failures:
+        return attempt.provider.price
+    return said
 
 
 def apply_deliveries(*, limit: int = APPLY_LIMIT) -> int:

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError, transaction
@@ -43,6 +44,14 @@ SWEEP_AFTER = timedelta(minutes=1)
 Answer = TypeVar("Answer")
 
 
+class Told(StrEnum):
+    """What came of an errand."""
+
+    HEARD = "heard"
+    NOTHING_THERE = "nothing there"  # a look-up found nothing
+    NOBODY_KNOWS = "nobody knows"  # no id, and no look-up at this vendor
+
+
 def poll_silent(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     """Ask after predictions that have been silent for too long; return how many were asked after."""
     rows = Attempt.objects.under_way().filter(poll_at__lte=now)
@@ -56,7 +65,10 @@ def poll_silent(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     for attempt, answer in _each(threads, ask, attempts):
         with _writing(attempt):
             if isinstance(answer, PredictionGone):
-                if lifecycle.attempt_failed(attempt, code="prediction_lost", raw_error=answer.detail, now=now):
+                # It was made, and nobody says that it was not paid for: its price stays booked.
+                if lifecycle.attempt_failed(
+                    attempt, code="prediction_lost", raw_error=answer.detail, now=now, cost=attempt.cost
+                ):
                     findings.judge(attempt, Verdict.SPOILED, error=f"prediction_lost: {answer.detail}")
                     fallback.after_failure(attempt, code="prediction_lost", now=now)
                     queues.nudge_after_commit(Lane.DISPATCH)
@@ -187,24 +199,26 @@ def run_errands(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     """Tell providers to stop or to forget predictions nobody waits for; return how many were told.
 
     One whose submit is still under way waits for its answer. When that never came, the provider
-    is asked what it made of it.
+    is asked what it made of it; where it cannot be asked, what it may have made keeps its slot and
+    its price until the attempt's deadline.
     """
     there_or_not = Q(prediction_id__isnull=False) | Q(lease_until__lt=now - LISTING_DELAY)
     rows = Attempt.objects.with_errand().filter(there_or_not, errand_at__lte=now)
     attempts = _claimed(rows, "errand_at", until=now + ASK_AGAIN)
 
-    def tell(attempt: Attempt) -> None:
+    def tell(attempt: Attempt) -> Told:
         adapter, account = registry.adapter_for(attempt.provider.adapter), _account(attempt)
         prediction_id = attempt.prediction_id
         if not prediction_id and adapter.can_look_up:
             found = adapter.find(account, attempt.token, since=attempt.claimed_at)
             prediction_id = found.prediction_id if found else None
         if not prediction_id:
-            return
+            return Told.NOTHING_THERE if adapter.can_look_up else Told.NOBODY_KNOWS
         if attempt.errand == Attempt.Errand.CANCEL or attempt.status in Attempt.GIVEN_UP:
             adapter.cancel(account, prediction_id)
         if attempt.errand == Attempt.Errand.DELETE:
             adapter.delete(account, prediction_id)
+        return Told.HEARD
 
     for attempt, answer in _each(threads, tell, attempts):
         with _writing(attempt):
@@ -219,13 +233,15 @@ def _can_look_up(attempt: Attempt) -> bool:
         return False
 
 
-def _record_errand(attempt: Attempt, answer: ProviderError | None, *, now: datetime) -> None:
+def _record_errand(attempt: Attempt, answer: Told | ProviderError, *, now: datetime) -> None:
+    if answer is Told.NOBODY_KNOWS and attempt.deadline_at > now:
+        Attempt.objects.filter(id=attempt.id, errand=attempt.errand).update(errand_at=attempt.deadline_at)
+        return
     gives_up = isinstance(answer, ProviderError) and attempt.errand_tries + 1 >= MAX_ERRAND_TRIES[attempt.errand]
     if gives_up and not isinstance(answer, PredictionGone):
         logger.error("errand_given_up attempt=%s errand=%s", attempt.id, attempt.errand)
-    if answer is None or isinstance(answer, PredictionGone) or gives_up:
-        heard = answer is None or isinstance(answer, PredictionGone)
-        lifecycle.errand_done([attempt.id], errand=attempt.errand, heard=heard)
+    if isinstance(answer, Told | PredictionGone) or gives_up:
+        lifecycle.errand_done([attempt.id], errand=attempt.errand, was_nothing=answer is Told.NOTHING_THERE)
         queues.nudge_after_commit(Lane.DISPATCH)
         return
     if isinstance(answer, Busy):

@@ -2,7 +2,7 @@
 
 | state | owner | deadline | road out |
 | --- | --- | --- | --- |
-| in a lane, due | a pump | one tick after it is overdue | nudge again; without Redis the lane is worked here |
+| in a lane, due | a pump | one tick after it is overdue | nudged again; worked here without Redis or without a pump |
 | in a lane, claimed | the claim | `due_at` (the lease's end) | due again by itself |
 | attempt submitting | the claim | `lease_until` | unconfirmed |
 | attempt unconfirmed | reconcile | look-up, or the attempt's deadline | adopted, or back to the line |
@@ -34,12 +34,14 @@ from django.db import DatabaseError, close_old_connections, connection, transact
 from . import ingest, inquiries, lifecycle, limits, queues, retention, upkeep
 from .clock import database_now
 from .lanes import engine, pumps
-from .models import Job, Lane
+from .models import Heartbeat, Job, Lane
 
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
 OVERDUE = timedelta(seconds=1)
+# A worker that has not beaten for three beats is dead or hangs: its lane is worked here until it is back.
+UNATTENDED = timedelta(seconds=3 * engine.HEARTBEAT_SECONDS)
 RETENTION_EVERY_SECONDS = 30.0
 LOOSE_FILES_EVERY_SECONDS = 600.0
 SETTLE_EVERY_SECONDS = 5.0
@@ -86,7 +88,6 @@ class Reconciler:
     def tick(self) -> None:
         """Look once at everything that can be stuck."""
         for step in (
-            self._beat,
             self._renew_nudges,
             self._apply_deliveries,
             self._lapse_leases,
@@ -97,6 +98,7 @@ class Reconciler:
             self._sweep,
             self._sweep_loose_files,
         ):
+            _guarded(self._beat)  # between them: one long step is no hung process
             _guarded(step)
 
     def ask_providers(self) -> None:
@@ -113,16 +115,20 @@ class Reconciler:
             engine.beat("reconcile")
 
     def _renew_nudges(self) -> None:
-        overdue_since = database_now() - OVERDUE
+        now = database_now()
         for lane in Lane.values:
-            if Job.objects.in_lane(lane).filter(due_at__lt=overdue_since).exists() and not queues.renew_nudge(lane):
-                self._work_here(lane)
+            if not Job.objects.in_lane(lane).filter(due_at__lt=now - OVERDUE).exists():
+                continue
+            if not queues.renew_nudge(lane):
+                self._work_here(lane, "lane_without_redis")
+            elif not Heartbeat.objects.filter(name=f"worker-{lane}", seen_at__gt=now - UNATTENDED).exists():
+                self._work_here(lane, "lane_without_worker")
 
-    def _work_here(self, lane: str) -> None:
-        """Without Redis nobody hears a nudge: work the lane in a thread of this process."""
+    def _work_here(self, lane: str, reason: str) -> None:
+        """Nobody hears a nudge, or nobody acts on it: work the lane in a thread of this process."""
         running = self._substitutes.get(lane)
         if running is None or not running.is_alive():
-            logger.warning("lane_without_redis lane=%s", lane)
+            logger.warning("%s lane=%s", reason, lane)
             thread = threading.Thread(target=_pump_once, args=(lane,), name=f"substitute-{lane}", daemon=True)
             self._substitutes[lane] = thread
             thread.start()

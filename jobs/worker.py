@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import time
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError, connection
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -11,11 +16,33 @@ from rq.worker import SimpleWorker
 
 from .lanes import engine
 
+logger = logging.getLogger(__name__)
+
 
 class LaneWorker(SimpleWorker):
     """A worker without forks that looks after a lost Redis every few seconds, not minutes."""
 
     max_connection_wait_time = 3
+    _beat_at = float("-inf")
+
+    @property
+    def dequeue_timeout(self) -> int:
+        """Wait for a pump no longer than a beat takes to be due."""
+        return int(engine.HEARTBEAT_SECONDS)
+
+    def heartbeat(self, *args: Any, **options: Any) -> None:
+        """Show that the main thread goes round, also while the lane is idle and while Redis is away.
+
+        A pump shows it itself, from the same thread: whatever hangs there, beats stop.
+        """
+        if time.monotonic() - self._beat_at > engine.HEARTBEAT_SECONDS / 2:
+            self._beat_at = time.monotonic()
+            try:
+                engine.beat(f"worker-{self.queues[0].name}")
+            except (DatabaseError, InterfaceError) as error:
+                logger.warning("beat_not_written lane=%s error=%s", self.queues[0].name, type(error).__name__)
+                connection.close()
+        super().heartbeat(*args, **options)
 
     def request_stop(self, signum: int, frame: object) -> None:
         """Let the pump finish what is under way and end."""
@@ -25,11 +52,11 @@ class LaneWorker(SimpleWorker):
     @classmethod
     def for_lane(cls, lane: str, *, url: str) -> LaneWorker:
         """Return the worker of one lane, on a connection of its own."""
-        connection = Redis.from_url(url, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0))
-        queue = Queue(lane, connection=connection, serializer=JSONSerializer)
+        server = Redis.from_url(url, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0))
+        queue = Queue(lane, connection=server, serializer=JSONSerializer)
         return cls(
             [queue],
-            connection=connection,
+            connection=server,
             serializer=JSONSerializer,
             worker_ttl=60,
             maintenance_interval=60,

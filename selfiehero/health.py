@@ -32,6 +32,8 @@ LANES = ("prepare", "dispatch", "collect")
 LOOK_SECONDS = 1.0
 # Many who ask at once get one look.
 FRESH_SECONDS = 0.5
+# Everybody beats every five seconds, idle or not; who has not for so long hangs or is gone.
+LATE_SECONDS = 30.0
 RETRY_AFTER = "5"
 
 # A thread of its own with a connection of its own: a database that hangs holds no request for longer than a look.
@@ -108,10 +110,12 @@ def check_writable() -> None:
 
 
 def told(database: str, seen: dict[str, datetime]) -> dict[str, Any]:
+    ages = {name: age(seen.get(name)) for name in (*(f"worker-{lane}" for lane in LANES), "reconcile")}
     return {
         "database": database,
-        "workers": {lane: age(seen.get(f"worker-{lane}")) for lane in LANES},
-        "reconcile": age(seen.get("reconcile")),
+        "workers": {lane: ages[f"worker-{lane}"] for lane in LANES},
+        "reconcile": ages["reconcile"],
+        "late": [name for name, seconds in ages.items() if seconds is not None and seconds > LATE_SECONDS],
     }
 
 

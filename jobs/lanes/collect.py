@@ -25,7 +25,8 @@ from .fetching import Fetched, Verdict, fetch_film, fetch_preview
 logger = logging.getLogger(__name__)
 
 # Longer than everything `fetching` may take together.
-LEASE = timedelta(seconds=90)
+# Renewed while the film comes; a worker that dies or hangs gives its films back after this.
+LEASE = timedelta(seconds=10)
 MAX_PREVIEW_TRIES = 2
 MAX_FILM_TRIES = 4
 
@@ -78,6 +79,9 @@ class CollectLane(LaneWork):
                 attempt = attempts.order_by("-number").first()
             parcels.append(_Parcel(job.id, claim.lease_token, attempt, job.lane_tries, job.winner_id is not None))
         return parcels
+
+    def keep(self, items: list[_Parcel]) -> None:
+        claims.renew([(parcel.job_id, parcel.lease_token) for parcel in items], lane=self.lane, lease=LEASE)
 
     def work(self, parcel: _Parcel) -> _Outcome:
         attempt = parcel.attempt

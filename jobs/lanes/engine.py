@@ -19,10 +19,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import redis
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from .. import queues
+from ..heartbeats import beat_path
 from ..models import Heartbeat
 
 logger = logging.getLogger(__name__)
@@ -32,7 +34,11 @@ PACE_SECONDS = 0.05
 BUSY_PACE_SECONDS, BUSY_FROM = 0.1, 8
 LINGER_SECONDS = 2.0
 BUDGET_SECONDS = 20.0
-HEARTBEAT_SECONDS = 10.0
+HEARTBEAT_SECONDS = 5.0
+# A pump whose threads finish nothing for this long, longer than any call may take, shows no sign of life any more.
+STUCK_SECONDS = 240.0
+# A lease is renewed this often while its work is under way, so it can be short: a worker's death costs that little.
+KEEP_SECONDS = 1.5
 # What PostgreSQL calls it when it had to end one of two transactions that waited for each other.
 DEADLOCK, DEADLOCK_TRIES = "40P01", 3
 # While something flies or the pump lingers it looks again this often, nudge or not.
@@ -56,6 +62,9 @@ class LaneWork(ABC):
 
     def before_claim(self) -> None:  # noqa: B027 - most lanes have nothing to do here
         """Do what has to be done in the main thread each time the pump looks."""
+
+    def keep(self, items: list[Any]) -> None:  # noqa: B027 - a lease that covers the whole work needs no renewal
+        """Renew the leases of what is under way; runs in the main thread, every KEEP_SECONDS."""
 
     @abstractmethod
     def claim(self, room: int) -> list[Any]:
@@ -110,6 +119,8 @@ class Pump:
         self._paced_at = 0.0
         self._pace_seconds = PACE_SECONDS
         self._beat_at = 0.0
+        self._held: dict[int, Any] = {}
+        self._kept_at = self._moved_at = time.monotonic()
 
     def run(self, *, linger: float = LINGER_SECONDS, budget: float = BUDGET_SECONDS) -> bool:
         """Work until the lane is empty or the budget is used up; return whether there may be more."""
@@ -122,6 +133,7 @@ class Pump:
             look, paced = True, False
             while True:
                 self._beat()
+                self._keep()
                 now = time.monotonic()
                 if look and now < end and not stopping.is_set():
                     if not paced:  # what was just written and what is claimed now are one tick
@@ -159,6 +171,8 @@ class Pump:
     def _start(self, item: Any) -> None:
         future = self.threads.submit(self.work.work, item)
         self._flying += 1
+        self._held[id(item)] = item
+        self._moved_at = time.monotonic()
         future.add_done_callback(lambda done, item=item: self.inbox.put((item, done)))
 
     def _wait(self, seconds: float) -> tuple[list[tuple[Any, Future[Any]]], bool]:
@@ -177,7 +191,9 @@ class Pump:
 
     def _record(self, landed: list[tuple[Any, Future[Any]]]) -> None:
         outcomes: list[Any] = []
+        self._moved_at = time.monotonic()
         for item, future in landed:
+            self._held.pop(id(item), None)
             error = future.exception()
             if error is None:
                 outcomes.append(future.result())
@@ -225,11 +241,27 @@ class Pump:
         self._paced_at = time.monotonic()
 
     def _beat(self) -> None:
-        if self.wake and time.monotonic() - self._beat_at > HEARTBEAT_SECONDS:
-            self._beat_at = time.monotonic()
+        now = time.monotonic()
+        is_stuck = self._flying and now - self._moved_at > STUCK_SECONDS
+        if self.wake and not is_stuck and now - self._beat_at > HEARTBEAT_SECONDS:
+            self._beat_at = now
             beat(f"worker-{self.work.lane}")
+
+    def _keep(self) -> None:
+        if self._held and time.monotonic() - self._kept_at > KEEP_SECONDS:
+            self._kept_at = time.monotonic()
+            self.work.keep(list(self._held.values()))
 
 
 def beat(name: str) -> None:
-    """Write that this process is at work."""
+    """Write that this process is at work: for its supervisor into VAR_DIR/run, for everybody into the database.
+
+    The file first, so that a database that is away makes no process look dead.
+    """
+    path = beat_path(settings.VAR_DIR, name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        logger.warning("beat_not_shown name=%s error=%s", name, type(error).__name__)
     Heartbeat.objects.update_or_create(name=name, defaults={"seen_at": timezone.now()})

@@ -163,15 +163,17 @@ def attempt_succeeded(
     """Book a finished prediction. The first one wins the job; a later one is superseded.
 
     Return whether this one won. A late success of an attempt that was given up still wins
-    as long as the job is open. Either way it costs what the provider says, or its price.
+    as long as the job is open and its provider was not told to stop: that may have deleted the film.
+    Either way it costs what the provider says, or its price.
     """
     late = [Attempt.Status.TIMED_OUT, Attempt.Status.FAILED, Attempt.Status.CANCELED]
     hold_attempts([attempt.job_id], ids=[attempt.id])
     mine = Attempt.objects.filter(id=attempt.id, status__in=[*Attempt.OPEN, *late]).exclude(error_code=RESULT_LOST)
     if not mine.exists():
         return False
-    wins = not Attempt.objects.filter(job_id=attempt.job_id, status=Attempt.Status.SUCCEEDED).exists()
-    wins = wins and change(
+    was_stopped = mine.filter(status__in=Attempt.GIVEN_UP, slot_held=False).exists()
+    has_winner = Attempt.objects.filter(job_id=attempt.job_id, status=Attempt.Status.SUCCEEDED).exists()
+    wins = not (was_stopped or has_winner) and change(
         attempt.job_id,
         Q(status__in=Job.OPEN, winner=None),
         "rendered",
@@ -220,7 +222,7 @@ def attempt_failed(
 ) -> bool:
     """End an attempt that brought no film and free its slot. The job is not touched.
 
-    It costs nothing unless the provider says so. With `sweep_at` the provider is asked once more then,
+    It costs what is told (`cost`), else nothing. With `sweep_at` the provider is asked once more then,
     and what came into being after all is stopped.
     """
     guard = Q(status__in=Attempt.OPEN)
@@ -297,13 +299,14 @@ def owe_deletion(job_id: UUID, *, now: datetime) -> int:
     return rows.update(errand=Attempt.Errand.DELETE, errand_at=now, errand_tries=0)
 
 
-def errand_done(attempt_ids: Iterable[int], *, errand: str, heard: bool = True) -> int:
-    """Free the slot: the provider has heard us, and takes nothing for what it did not finish.
+def errand_done(attempt_ids: Iterable[int], *, errand: str, was_nothing: bool = False) -> int:
+    """Free the slot: the provider has heard us, or has had all its time.
 
-    When it never answered (`heard` is false) the price stays booked.
+    The price stays booked, for a prediction may have been finished, or paid for, before it was stopped; only when
+    the provider surely made nothing (`was_nothing`) it is given back.
     """
     rows = Attempt.objects.filter(id__in=list(attempt_ids), errand=errand)
-    if heard:
+    if was_nothing:
         rows.filter(status__in=Attempt.GIVEN_UP, slot_held=True).update(cost=0)
     return rows.update(errand="", errand_at=None, slot_held=False)
 

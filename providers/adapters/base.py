@@ -33,6 +33,8 @@ class Adapter(ABC):
     default_model: ClassVar[str] = ""
     # The account levels the vendor publishes, smallest first.
     presets: ClassVar[tuple[Preset, ...]] = ()
+    # Whether a prediction that failed or was canceled has to be paid for: then budgets keep its price.
+    charges_failures: ClassVar[bool] = False
     # Whether the vendor tells us over HTTP what its webhooks are signed with.
     can_learn_secrets: ClassVar[bool] = False
     # Whether a model falls asleep at this vendor, so that a call in quiet times is worth its price.

@@ -69,6 +69,8 @@ class ReplicateAdapter(CloudAdapter):
     title = "Replicate"
     photo_transports = frozenset({PhotoTransport.URL, PhotoTransport.UPLOAD})
     can_look_up = True
+    # What a failed prediction costs is not confirmed (machines are billed by time): better booked than missed.
+    charges_failures = True
     content_rule = "replicate"
     default_base_url = "https://api.replicate.com/v1"
     default_model = "wan-video/wan-2.2-i2v-a14b"

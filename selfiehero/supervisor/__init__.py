@@ -7,6 +7,7 @@
                   └── guard             kills what is left when `up` itself was killed
 
     children   one child: start, watch, start again with backoff, stop
+    liveness   a child that hangs
     guard      sessions of processes, and the process that outlives the supervisor to end them
     logs       prefixed lines on the terminal, rotated files in VAR_DIR/log
     rundir     VAR_DIR/run: the lock, the pids, the addresses that were chosen

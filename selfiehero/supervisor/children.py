@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from pathlib import Path
 
 from selfiehero.supervisor.guard import Guard, kill_session
 from selfiehero.supervisor.logs import LineSplitter
@@ -37,6 +38,16 @@ class Stops(IntEnum):
 
 
 @dataclass(frozen=True)
+class Signs:
+    """How a child shows that it is at work: a file it touches or an address that answers. See `liveness`."""
+
+    beat: Path | None = None
+    url: str | None = None
+    every: float = 5.0  # seconds between looks; an address has as long to answer
+    patience: int = 12  # looks in a row without a sign until it counts as hung
+
+
+@dataclass(frozen=True)
 class ChildSpec:
     """What to run, and when."""
 
@@ -48,6 +59,7 @@ class ChildSpec:
     patience: float = 20.0  # seconds between SIGTERM and SIGKILL
     is_up: Callable[[], Awaitable[bool]] | None = None  # asked before children that start later
     before_start: Callable[[int], None] | None = None  # gets how many times in a row it died early
+    signs: Signs | None = None  # None: only its end is noticed
     is_shown: bool = True  # False: what it says is kept in its log only
     is_logged: bool = True  # False: what it says is shown only
 
@@ -205,6 +217,12 @@ class Child:
         """Send a signal to the child itself; it decides what its own children get."""
         if self.process is not None and self.process.returncode is None:
             self.process.send_signal(number)
+
+    def restart(self, reason: str) -> None:
+        """End the process and all that it started; `keep_running` starts it again, unless it was told to stop."""
+        if self.process is not None and not self.stop_requested.is_set():
+            self.on_news(self.spec.name, reason)
+            kill_session(self.process.pid)
 
     def kill(self) -> None:
         """End the child and all that it started, now."""

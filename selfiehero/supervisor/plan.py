@@ -4,8 +4,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from jobs.heartbeats import beat_path
 from selfiehero.environment import PROJECT_DIR, WILDCARD_HOSTS, Environment, read_endpoints
-from selfiehero.supervisor.children import ChildSpec, Starts, Stops
+from selfiehero.supervisor.children import ChildSpec, Signs, Starts, Stops
 from selfiehero.supervisor.rundir import choose_port, write_json
 from selfiehero.supervisor.runner import Plan
 from selfiehero.supervisor.valkey import EmbeddedValkey
@@ -29,19 +30,32 @@ def make_plan(environment: Environment) -> Plan:
     if environment.runs_studio:
         port = choose_port(kept.get("studio_url"))
         endpoints["studio_url"] = f"http://127.0.0.1:{port}"
-        children.append(manage("studio", "studio", "--port", str(port), env={"STUDIO_PORT": str(port)}, patience=10.0))
+        children.append(
+            manage(
+                "studio",
+                "studio",
+                "--port",
+                str(port),
+                env={"STUDIO_PORT": str(port)},
+                patience=10.0,
+                signs=answers(endpoints["studio_url"]),
+            )
+        )
     if environment.runs_simulator:
         port = choose_port(kept.get("simulator_url"))
         endpoints["simulator_url"] = f"http://127.0.0.1:{port}"
         children.append(simulator_spec(environment, port))
-    children += [manage(f"worker-{lane}", "worker", lane, stops=Stops.FIRST) for lane in LANES]
-    children.append(manage("reconcile", "reconcile", patience=10.0))
+    for lane in LANES:
+        name = f"worker-{lane}"
+        children.append(manage(name, "worker", lane, stops=Stops.FIRST, signs=beats(environment, name)))
+    children.append(manage("reconcile", "reconcile", patience=10.0, signs=beats(environment, "reconcile")))
     children.append(
         manage(
             "web",
             *("serve", "--host", environment.host, "--port", str(environment.port)),
             starts=Starts.LAST,
             stops=Stops.FIRST,
+            signs=answers(environment.local_url),
         )
     )
     write_json(environment.endpoints_path, endpoints)
@@ -55,6 +69,16 @@ def make_plan(environment: Environment) -> Plan:
         banner=lambda kept: banner(environment, kept),
         is_for_banner=says_password,
     )
+
+
+def beats(environment: Environment, name: str) -> Signs:
+    """A minute without a beat, of which there is one every five seconds."""
+    return Signs(beat=beat_path(environment.var_dir, name))
+
+
+def answers(url: str) -> Signs:
+    """Three times in a row no answer at all, each within ten seconds: busy is not hung."""
+    return Signs(url=f"{url}/healthz", every=10.0, patience=3)
 
 
 def manage(name: str, *arguments: str, env: dict[str, str] | None = None, **choices) -> ChildSpec:

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from selfiehero.supervisor.children import Child, ChildSpec, Starts, Stops
 from selfiehero.supervisor.guard import Guard
+from selfiehero.supervisor.liveness import Watch, ask
 from selfiehero.supervisor.logs import LogFile, Terminal
 from selfiehero.supervisor.rundir import write_json
 
@@ -33,18 +33,6 @@ class Plan:
     is_for_banner: Callable[[str], bool] = lambda line: False  # which lines of set-up are kept, and not shown before
 
 
-@dataclass
-class Readiness:
-    """The last answer of the ready address."""
-
-    status: int = 0
-    body: str = "no answer"
-
-    @property
-    def is_ready(self) -> bool:
-        return self.status == 200
-
-
 class Supervisor:
     """Runs a plan until it is told to stop."""
 
@@ -55,6 +43,7 @@ class Supervisor:
         self.logs: dict[str, LogFile] = {}
         self.children: dict[str, Child] = {}
         self.tasks: list[asyncio.Task] = []
+        self.watches: list[asyncio.Task] = []
         self.kept_lines: list[str] = []
         self.exit_code = 0
 
@@ -71,6 +60,9 @@ class Supervisor:
         finally:
             starting.cancel()
             await asyncio.wait([starting])
+            for watch in self.watches:  # who drains may be silent
+                watch.cancel()
+            await asyncio.gather(*self.watches, return_exceptions=True)
             await self.drain()
             ticking.cancel()
             self.guard.dismiss()
@@ -118,6 +110,8 @@ class Supervisor:
             for spec in specs:
                 child = self.add_child(spec)
                 self.tasks.append(asyncio.create_task(child.keep_running()))
+                if spec.signs is not None:
+                    self.watches.append(asyncio.create_task(Watch(child, spec.signs).keep_looking()))
             for spec in specs:
                 if not await self.wait_until_up(spec):
                     return
@@ -209,21 +203,3 @@ class Supervisor:
         running = {name: child.pid for name, child in self.children.items() if child.pid is not None}
         with contextlib.suppress(OSError):  # a full disk is no reason to stop
             write_json(self.plan.run_dir / "children.json", {OWN_NAME: os.getpid(), **running})
-
-
-async def ask(url: str) -> Readiness:
-    """Return what an http address answers now, within two seconds."""
-    parts = urlsplit(url)
-    try:
-        async with asyncio.timeout(2):
-            reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-            try:
-                request = f"GET {parts.path} HTTP/1.0\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
-                writer.write(request.encode("ascii"))
-                answer = await reader.read(4096)
-            finally:
-                writer.close()
-        head, _, body = answer.partition(b"\r\n\r\n")
-        return Readiness(int(head.split()[1]), body.decode(errors="replace")[:200])
-    except (OSError, TimeoutError, IndexError, ValueError) as error:
-        return Readiness(0, str(error) or "no answer")

@@ -271,3 +271,16 @@ def test_nothing_claims_a_job_of_another_lane(provider):
     assert claims.claim_lane(Lane.COLLECT, limit=9, lease=timedelta(minutes=1)).jobs == []
     assert claims.claim_slots(provider.id, want=1) == []
     assert Job.objects.get(id=job.id).lease_token == ""
+
+
+def test_a_renewed_lease_lasts_from_now_and_a_lost_one_stays_lost(db):
+    job = factories.make_job()
+    lease = timedelta(seconds=5)
+    mine = claims.claim_lane(Lane.PREPARE, limit=1, lease=lease)
+    Job.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    claims.renew([(job.id, mine.lease_token)], lane=Lane.PREPARE, lease=lease)
+    assert claims.claim_lane(Lane.PREPARE, limit=1, lease=lease).jobs == []
+    Job.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    theirs = claims.claim_lane(Lane.PREPARE, limit=1, lease=lease)
+    claims.renew([(job.id, mine.lease_token)], lane=Lane.PREPARE, lease=timedelta(hours=1))
+    assert factories.reload(job).due_at == theirs.until

@@ -3,6 +3,7 @@
 import itertools
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from django.db import DataError, OperationalError
@@ -154,3 +155,50 @@ def test_it_claims_at_a_pace():
     assert len(lane.recorded) == 5
     gaps = [later - earlier for earlier, later in itertools.pairwise(looks)]
     assert min(gaps) >= engine.PACE_SECONDS * 0.9
+
+
+def test_what_is_under_way_is_kept_and_what_landed_is_not(monkeypatch):
+    monkeypatch.setattr(engine, "KEEP_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "LOOK_SECONDS", 0.01)
+    kept, gate = [], threading.Event()
+
+    class Keeping(ListLane):
+        def keep(self, items):
+            kept.append(items)
+            if len(kept) == 3:
+                gate.set()
+
+    lane = Keeping(["slow"], work=lambda item: gate.wait(20) and item)
+    pump = pump_of(lane)
+    pump.run(linger=0.0)
+    assert kept[:3] == [["slow"]] * 3
+    assert lane.recorded == ["slow"]
+    kept.clear()
+    pump.run(linger=0.0)
+    assert kept == []
+
+
+def test_a_pump_whose_threads_are_all_stuck_shows_no_life(monkeypatch):
+    beats, gate = [], threading.Event()
+    monkeypatch.setattr(engine, "beat", lambda name: beats.append(name))
+    monkeypatch.setattr(engine, "HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "LOOK_SECONDS", 0.01)
+    lane = ListLane(["stuck"], work=lambda item: gate.wait(20))
+    pump = pump_of(lane)
+    pump.wake = SimpleNamespace(listening=threading.Event())
+    monkeypatch.setattr(engine.queues, "looking", lambda lane: None)
+
+    def keep(items):
+        if len(beats) == 3:  # it has been alive; from now on it is stuck
+            monkeypatch.setattr(engine, "STUCK_SECONDS", -1.0)
+            beats.append("stuck")
+        elif "stuck" in beats:
+            looks.append(len(beats))
+            if len(looks) == 5:
+                gate.set()
+
+    looks: list[int] = []
+    lane.keep = keep
+    monkeypatch.setattr(engine, "KEEP_SECONDS", 0.0)
+    pump.run(linger=0.0)
+    assert looks[:5] == [4] * 5

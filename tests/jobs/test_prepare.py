@@ -1,9 +1,12 @@
+import threading
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from jobs import sentences, services, storage
+from jobs.lanes import engine
+from jobs.lanes.engine import Pump
 from jobs.lanes.prepare import PrepareLane
 from jobs.models import Job, Lane
 from jobs.photos.outcomes import OUTCOMES, BadPhoto
@@ -130,3 +133,29 @@ def test_the_next_lane_is_nudged(db, work, sandbox, monkeypatch, django_capture_
     with django_capture_on_commit_callbacks(execute=True):
         work(Lane.PREPARE)
     assert Lane.DISPATCH in nudged
+
+
+def test_a_photo_that_takes_longer_than_a_lease_stays_its_workers(db, monkeypatch):
+    """The lease is short, so that a worker's death costs little; renewing makes it long enough for any photo."""
+    monkeypatch.setattr(engine, "KEEP_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "LOOK_SECONDS", 0.01)
+    job = factories.make_job()
+    renewed, due = threading.Event(), []
+
+    class Slow(FakeSandbox):
+        def clean(self, raw):
+            assert renewed.wait(20)
+            return super().clean(raw)
+
+    lane = PrepareLane(Slow())
+
+    def keep(items, really=lane.keep):
+        lapse()
+        really(items)
+        due.append(factories.reload(job).due_at)
+        renewed.set()
+
+    lane.keep = keep
+    Pump(lane, listens=False).run(linger=0.0)
+    assert due[0] > timezone.now()
+    assert factories.reload(job).lane == Lane.DISPATCH

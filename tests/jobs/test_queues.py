@@ -7,11 +7,14 @@ import threading
 import time
 
 import pytest
-from django.db import connection, transaction
+import redis
+from django.db import OperationalError, connection, transaction
 from rq import Queue
 from rq.serializers import JSONSerializer
+from rq.worker import SimpleWorker
 
 from jobs import queues, tasks
+from jobs.heartbeats import beat_path
 from jobs.lanes import engine, pumps
 from jobs.lanes.engine import Pump
 from jobs.models import Heartbeat, Job, Lane
@@ -138,6 +141,40 @@ def test_an_rq_worker_works_its_lane(prepare_pump, settings):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_an_idle_worker_beats_for_its_supervisor_and_for_everybody(settings, tmp_path, monkeypatch):
+    settings.VAR_DIR = tmp_path
+    monkeypatch.setattr(engine, "HEARTBEAT_SECONDS", 1.0)
+    seen, really = [], engine.beat
+    monkeypatch.setattr(engine, "beat", lambda name: seen.append(name) or really(name))
+    LaneWorker.for_lane("collect", url=settings.REDIS_URL).work(max_idle_time=4, logging_level="ERROR")
+    assert seen[:3] == ["worker-collect"] * 3, "it waited for a pump in between and had none"
+    assert Heartbeat.objects.filter(name="worker-collect").exists()
+    assert beat_path(tmp_path, "worker-collect").exists()
+
+
+def test_a_worker_without_redis_still_beats(settings, monkeypatch):
+    def away(*_, **__):
+        raise redis.ConnectionError("refused")
+
+    seen = []
+    monkeypatch.setattr(engine, "beat", seen.append)
+    monkeypatch.setattr(SimpleWorker, "heartbeat", away)
+    with pytest.raises(redis.ConnectionError):
+        LaneWorker.for_lane("collect", url=settings.REDIS_URL).heartbeat()
+    assert seen == ["worker-collect"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_away_stops_no_idle_worker(settings, monkeypatch, caplog):
+    def fail(name):
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(engine, "beat", fail)
+    LaneWorker.for_lane("collect", url=settings.REDIS_URL).heartbeat()
+    assert "beat_not_written lane=collect" in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_lingering_pump_is_woken_by_a_nudge(prepare_pump):
     monkey = {"linger": 3.0, "budget": 20.0}
     done = threading.Event()
@@ -183,6 +220,7 @@ def test_flushall_during_the_work_loses_no_job(prepare_pump, settings, reconcile
     queues.nudge(Lane.PREPARE)
     queues.client().flushall()
     Job.objects.update(due_at="2020-01-01T00:00:00Z")
+    engine.beat("worker-prepare")
     reconciler._renew_nudges()
     LaneWorker.for_lane("prepare", url=settings.REDIS_URL).work(burst=True, logging_level="ERROR")
     assert {factories.reload(job).lane for job in jobs} == {Lane.DISPATCH}

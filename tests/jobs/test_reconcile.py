@@ -294,8 +294,24 @@ def test_overdue_lanes_are_nudged_again(reconciler, db, monkeypatch):
     monkeypatch.setattr(queues, "renew_nudge", lambda lane: renewed.append(lane) or True)
     factories.make_job(due_at=timezone.now() - timedelta(seconds=5))
     factories.make_job(due_at=timezone.now() + timedelta(minutes=1))
+    Heartbeat.objects.create(name="worker-prepare", seen_at=timezone.now())
     reconciler._renew_nudges()
     assert renewed == [Lane.PREPARE]
+
+
+@pytest.mark.parametrize(("beat_ago", "is_worked_here"), [(None, True), (60, True), (4, False)])
+def test_a_lane_whose_worker_shows_no_life_is_worked_here(beat_ago, is_worked_here, reconciler, db, monkeypatch):
+    worked = []
+    monkeypatch.setattr(queues, "renew_nudge", lambda lane: True)
+    monkeypatch.setattr(reconcile, "_pump_once", worked.append)
+    Heartbeat.objects.create(name="worker-dispatch", seen_at=timezone.now() - timedelta(hours=1))
+    if beat_ago is not None:
+        Heartbeat.objects.create(name="worker-prepare", seen_at=timezone.now() - timedelta(seconds=beat_ago))
+    factories.make_job(due_at=timezone.now() - timedelta(seconds=5))
+    reconciler._renew_nudges()
+    for thread in reconciler._substitutes.values():
+        thread.join(10)
+    assert worked == ([Lane.PREPARE] if is_worked_here else [])
 
 
 @pytest.mark.django_db(transaction=True)

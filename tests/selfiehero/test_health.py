@@ -40,12 +40,15 @@ def test_alive_asks_nobody(client: Client, monkeypatch: pytest.MonkeyPatch) -> N
 def test_ready_says_how_everybody_is(client: Client) -> None:
     Heartbeat.objects.create(name="worker-prepare", seen_at=timezone.now() - timedelta(seconds=7))
     Heartbeat.objects.create(name="reconcile", seen_at=timezone.now())
+    Heartbeat.objects.create(name="worker-collect", seen_at=timezone.now() - timedelta(minutes=4))
     answer = client.get("/readyz")
     assert answer.status_code == 200
     told = answer.json()
     assert (told["ready"], told["database"], told["disk"], told["redis"]) == (True, "ok", "ok", "ok")
     assert 7 <= told["workers"].pop("prepare") < 9
-    assert told["workers"] == {"dispatch": None, "collect": None}
+    assert told["workers"].pop("collect") > 200
+    assert told["workers"] == {"dispatch": None}
+    assert told["late"] == ["worker-collect"]
     assert 0 <= told["reconcile"] < 2
 
 

@@ -162,6 +162,10 @@ def test_the_plan_of_the_embedded_default_runs_everything_in_order(tmp_path):
         *("web", "worker-prepare", "worker-dispatch", "worker-collect")
     }
     assert by_name["web"].argv[-4:] == ("--host", "127.0.0.1", "--port", "8123")
+    for name in ("worker-prepare", "worker-dispatch", "worker-collect", "reconcile"):
+        assert by_name[name].signs.beat == tmp_path / "var" / "run" / f"{name}.beat"
+    assert by_name["web"].signs.url == "http://127.0.0.1:8123/healthz"
+    assert by_name["studio"].signs.url == f"http://127.0.0.1:{by_name['studio'].env['STUDIO_PORT']}/healthz"
     assert plan.ready_url == "http://127.0.0.1:8123/readyz"
     assert not plan.set_up.is_logged
     endpoints = json.loads((tmp_path / "var" / "run" / "endpoints.json").read_text())

@@ -127,6 +127,71 @@ def test_a_killed_child_starts_again_and_its_new_pid_is_written(run):
     assert product.pids()["web"] not in (old, None)
 
 
+BEAT = (
+    "import pathlib, sys, time\nprint('began', flush=True)\n"
+    "while True:\n    pathlib.Path({path!r}).touch()\n    time.sleep(0.05)"
+)
+
+
+def test_a_stopped_child_is_noticed_by_its_beat_and_starts_again(run, tmp_path):
+    beat = str(tmp_path / "worker.beat")
+    signs = {"beat": beat, "every": 0.5, "patience": 3}
+    product = run(children=[{"name": "worker", "code": BEAT.format(path=beat), "signs": signs}])
+    product.wait_for("began")
+    wait_for(lambda: Path(beat).exists(), "a beat")
+    time.sleep(3)  # longer than it would take to be condemned
+    hung = product.pids()["worker"]
+    assert "no sign of life" not in product.said()
+    os.kill(hung, signal.SIGSTOP)
+    product.wait_for("began", 2)
+    assert "worker has shown no sign of life for 1.5 s, so it is killed" in product.said()
+    assert product.said().count("no sign of life") == 1
+    assert not is_alive(hung)
+
+
+def test_a_server_that_answers_nobody_starts_again(run, tmp_path):
+    port = free_port()
+    code = (
+        "import http.server, sys\n"
+        "class Answer(http.server.BaseHTTPRequestHandler):\n"
+        "    def do_GET(self):\n        self.send_error(503)\n"
+        f"server = http.server.HTTPServer(('127.0.0.1', {port}), Answer)\nprint('began')\nserver.serve_forever()"
+    )
+    signs = {"url": f"http://127.0.0.1:{port}/healthz", "every": 0.5, "patience": 3}
+    product = run(children=[{"name": "web", "code": code, "signs": signs}])
+    product.wait_for("GET /healthz", 4)
+    assert "so it is killed" not in product.said(), "a 503 is an answer"
+    os.kill(product.pids()["web"], signal.SIGSTOP)
+    product.wait_for("began", 2)
+    assert "web has not answered 3 times in a row, so it is killed" in product.said()
+
+
+def test_who_never_showed_life_is_still_starting(run, tmp_path):
+    old = tmp_path / "worker.beat"
+    old.touch()  # by the process before it
+    signs = {"beat": str(old), "every": 0.05, "patience": 2}
+    product = run(children=[{"name": "worker", "code": SLEEP, "signs": signs}])
+    product.wait_for("began")
+    time.sleep(1)
+    assert "no sign of life" not in product.said()
+
+
+def test_who_drains_may_be_silent(run, tmp_path):
+    beat = str(tmp_path / "worker.beat")
+    code = (
+        "import pathlib, signal, sys, time\n"
+        "def stop(*_):\n    time.sleep(2)\n    print('left', flush=True)\n    sys.exit()\n"
+        "signal.signal(signal.SIGTERM, stop)\n" + BEAT.format(path=beat)
+    )
+    signs = {"beat": beat, "every": 0.3, "patience": 2}
+    product = run(children=[{"name": "worker", "code": code, "signs": signs}])
+    product.wait_for("began")
+    time.sleep(1)
+    assert product.stop() == 0
+    assert "left" in product.said()
+    assert "no sign of life" not in product.said()
+
+
 def test_what_a_killed_child_left_behind_is_ended_before_it_starts_again(run):
     code = (
         "import os, subprocess, sys, time\n"

@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from selfiehero.supervisor.children import ChildSpec, Starts, Stops
+from selfiehero.supervisor.children import ChildSpec, Signs, Starts, Stops
 from selfiehero.supervisor.logs import Terminal
 from selfiehero.supervisor.plan import says_password
 from selfiehero.supervisor.rundir import Lock
@@ -32,7 +32,11 @@ def main(path: str) -> int:
     return asyncio.run(Supervisor(plan, terminal=Terminal(), lock_descriptor=descriptor).run())
 
 
-def spec(name: str, code: str, starts: str = "NEXT", stops: str = "NEXT", **choices) -> ChildSpec:
+def spec(
+    name: str, code: str, starts: str = "NEXT", stops: str = "NEXT", signs: dict | None = None, **choices
+) -> ChildSpec:
+    if signs is not None:
+        choices["signs"] = Signs(**signs | {"beat": Path(signs["beat"]) if "beat" in signs else None})
     argv = (sys.executable, "-u", "-c", code)
     return ChildSpec(name=name, argv=argv, starts=Starts[starts], stops=Stops[stops], **choices)
 
