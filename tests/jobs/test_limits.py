@@ -14,6 +14,7 @@ from django.utils import timezone
 from jobs import breaker, claims, ingest, lifecycle, limits, selection
 from jobs.lanes.dispatch import DispatchLane
 from jobs.models import Attempt, Job, Lane
+from providers import registry
 from providers.models import ProviderConfig
 from providers.types import PredictionStatus, ProviderEvent
 from tests import factories
@@ -185,14 +186,31 @@ def test_what_failed_gives_its_money_back(paid):
     assert len(claim(paid)) == 1
 
 
-def test_a_film_given_up_is_paid_for_until_its_provider_has_stopped(paid, stub, ask):
+def test_a_film_given_up_keeps_its_price_for_it_may_be_paid_for_all_the_same(paid, stub, ask):
     attempt = factories.make_submitted_attempt(paid)
     lifecycle.attempt_timed_out(attempt, now=NOW())
     limits.settle_budgets(now=NOW())
     assert used() == Decimal("0.25")
     lifecycle.errand_done([attempt.id], errand="cancel")
+    attempt.refresh_from_db()
+    assert (attempt.slot_held, attempt.errand) == (False, "")
+    limits.settle_budgets(now=NOW())
+    assert used() == Decimal("0.25")
+
+
+def test_what_a_provider_surely_never_made_costs_nothing(paid):
+    attempt = factories.make_submitted_attempt(paid)
+    lifecycle.attempt_timed_out(attempt, now=NOW())
+    lifecycle.errand_done([attempt.id], errand="cancel", was_nothing=True)
     limits.settle_budgets(now=NOW())
     assert used() == 0
+
+
+@pytest.mark.parametrize(("charges", "cost"), [(False, 0), (True, Decimal("0.25"))])
+def test_a_failed_film_costs_what_its_vendor_takes_for_failures(paid, monkeypatch, charges, cost):
+    monkeypatch.setattr(type(registry.adapter_for(paid.adapter)), "charges_failures", charges)
+    attempt = factories.make_submitted_attempt(paid)
+    assert apply(attempt, PredictionStatus.FAILED, error_code="provider_failed").cost == cost
 
 
 def test_a_late_success_after_a_fallback_costs_twice_and_delivers_once(paid):

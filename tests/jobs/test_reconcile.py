@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.db import OperationalError
@@ -10,6 +11,8 @@ from django.utils import timezone
 from jobs import inquiries, lifecycle, queues, reconcile, services
 from jobs.lanes import pumps
 from jobs.models import Attempt, Heartbeat, Job, Lane
+from providers import registry
+from providers.adapters.studio import StudioAdapter
 from providers.models import ProviderConfig
 from tests import factories
 from tests.stub_provider import LOSE_ANSWER, Refuse
@@ -192,7 +195,8 @@ def test_an_attempt_past_its_deadline_is_replaced_and_told_to_stop(job, stub, as
 
 def test_a_film_that_comes_after_the_time_out_still_wins(job, stub, ask, work, deliver):
     first = stub.only
-    ask(later=timedelta(minutes=5, seconds=1))
+    late = timezone.now() + timedelta(minutes=5, seconds=1)
+    inquiries.give_up_late_attempts(now=late)
     Job.objects.update(due_at=timezone.now())
     work(Lane.DISPATCH)
     assert stub.submits() == 2
@@ -208,6 +212,44 @@ def test_a_film_that_comes_after_the_time_out_still_wins(job, stub, ask, work, d
     assert second.deleted == 1
     assert [attempt.status for attempt in job.attempts.all()] == ["succeeded", "superseded"]
     factories.is_consistent(job.id)
+
+
+def test_a_film_whose_provider_was_told_to_stop_is_superseded(job, stub, ask, work, deliver):
+    first = stub.only
+    ask(later=timedelta(minutes=5, seconds=1))
+    assert first.status == "canceled"
+    Job.objects.update(due_at=timezone.now())
+    work(Lane.DISPATCH)
+    second = stub.last
+    deliver(stub.delivery(first.complete()))
+    work(Lane.COLLECT)
+    assert factories.reload(job).status == "processing", "the film may have been deleted by our own call"
+    deliver(stub.delivery(second.complete()))
+    work(Lane.COLLECT)
+    assert factories.reload(job).status == "succeeded"
+    assert [attempt.status for attempt in job.attempts.all()] == ["superseded", "succeeded"]
+    factories.is_consistent(job.id)
+
+
+class WithoutLookUp(StudioAdapter):
+    can_look_up = False
+
+
+def test_a_lost_submit_that_nobody_can_look_up_keeps_slot_and_price_until_its_deadline(
+    provider, stub, work, ask, monkeypatch
+):
+    monkeypatch.setattr(registry, "adapter_for", lambda name: WithoutLookUp())
+    ProviderConfig.objects.update(price=Decimal("0.30"))
+    job = factories.make_waiting_job()
+    stub.next_submits(LOSE_ANSWER)
+    work(Lane.DISPATCH)
+    services.cancel_job(job.id, now=timezone.now())
+    ask(later=timedelta(minutes=1))
+    attempt = job.attempts.get()
+    assert (attempt.slot_held, attempt.cost, attempt.errand) == (True, Decimal("0.30"), "cancel")
+    ask(later=timedelta(minutes=6))
+    attempt.refresh_from_db()
+    assert (attempt.slot_held, attempt.cost, attempt.errand) == (False, Decimal("0.30"), "")
 
 
 @pytest.mark.parametrize("lane", [Lane.PREPARE, Lane.DISPATCH, "under way", Lane.COLLECT])
