@@ -9,17 +9,13 @@
 
 import base64
 import binascii
-import contextlib
-import fcntl
 import ipaddress
 import json
 import os
 import re
 import secrets
-import stat
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -27,11 +23,12 @@ from urllib.parse import quote, urlsplit
 
 from providers.studio import numbers as studio
 
+from .private_files import BadEnvironment, keep_secret, make_private
+
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 LONGEST_SOCKET_PATH = 99  # bytes; the kernel's limit is 107, and clients may add a suffix
 WILDCARD_HOSTS = {"0.0.0.0", "::"}  # noqa: S104 compared with, never bound to here
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
-SHARED_FOLDERS = frozenset(map(Path, ("/", "/etc", "/home", "/media", "/mnt", "/opt", "/srv", "/usr", "/var")))
 TRUE_WORDS = {"1", "true", "yes", "on"}
 FALSE_WORDS = {"0", "false", "no", "off"}
 # Enough for a key somebody made with openssl or uuidgen, too much for one they thought of.
@@ -42,10 +39,6 @@ RATE = re.compile(r"[1-9][0-9]{0,8}/(s|sec|second|m|min|minute|h|hour|d|day)", r
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 HOST_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 DOTENV_LINE = re.compile(r"^(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)$")
-
-
-class BadEnvironment(ValueError):
-    """A variable cannot be used; the message is one sentence that names it and says what to write."""
 
 
 @dataclass(frozen=True)
@@ -218,23 +211,6 @@ def resolve_var_dir(value: str) -> Path:
     return Path(os.path.abspath(PROJECT_DIR / Path(value).expanduser()))
 
 
-def make_private(folder: Path) -> None:
-    """Make this folder, or close the one there is to everybody but its owner: photos of people lie in it.
-
-    Only a folder of this user is closed, and never one that a whole machine shares.
-    """
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        state = folder.stat()
-        is_shared = folder in SHARED_FOLDERS or bool(state.st_mode & stat.S_ISVTX)
-        if state.st_uid == os.geteuid() and not is_shared and stat.S_IMODE(state.st_mode) & 0o077:
-            folder.chmod(0o700)
-    except OSError as error:
-        raise BadEnvironment(
-            f"{folder} cannot be made or closed to others ({error.strerror}). Give it back, or choose another VAR_DIR."
-        ) from error
-
-
 def parse_bool(name: str, value: str | None, *, default: bool) -> bool:
     word = (value or "").strip().lower()
     if not word:
@@ -380,59 +356,3 @@ def parse_field_keys(value: str) -> list[str]:
         if not is_key:
             raise BadEnvironment("FIELD_KEYS must be Fernet keys (32 bytes in URL-safe base64), separated by commas.")
     return keys
-
-
-def keep_secret(path: Path, make: Callable[[], str]) -> str:
-    """Return the secret kept in this file, making it first (readable by the owner only) when there is none.
-
-    Processes that start together all get the same one, and a crash half-way leaves no half a secret.
-    """
-    try:
-        return read_secret(path) or make_secret(path, make)
-    except OSError as error:
-        raise BadEnvironment(
-            f"{path} cannot be read or written ({error.strerror}). Give its folder back, or choose another VAR_DIR."
-        ) from error
-
-
-def make_secret(path: Path, make: Callable[[], str]) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with locked_directory(path.parent):
-        kept = read_secret(path)
-        if not kept:
-            kept = make()
-            write_atomically(path, kept + "\n")
-    return kept
-
-
-def read_secret(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        return ""
-
-
-@contextlib.contextmanager
-def locked_directory(path: Path) -> Iterator[None]:
-    """Let one process at a time work in this directory, without a lock file."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace the file in one step; only its owner can read it."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise

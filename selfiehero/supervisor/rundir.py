@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from selfiehero.environment import write_atomically
+from selfiehero.private_files import write_atomically
 from selfiehero.supervisor.guard import is_alive
 
 GUARD_PATIENCE = 10.0  # seconds that a killed supervisor's guard may need to end the rest

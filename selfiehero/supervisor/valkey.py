@@ -12,7 +12,8 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from selfiehero.environment import unix_url, write_atomically
+from selfiehero.environment import unix_url
+from selfiehero.private_files import write_atomically
 
 HOPELESS_AFTER = 3  # early deaths in a row
 
