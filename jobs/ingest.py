@@ -106,7 +106,7 @@ def _news(attempt: Attempt, event: ProviderEvent, *, now: datetime, findings: Fi
         stage=stage,
         progress=max(attempt.progress, min(1.0, event.progress or 0.0)),
         prediction_id=event.prediction_id,
-        poll_at=now + attempt.provider.silence,
+        poll_at=attempt.provider.poll_at(now=now),
         now=now,
     )
     if attempt.status not in Attempt.OPEN:

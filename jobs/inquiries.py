@@ -120,7 +120,7 @@ def look_up_unconfirmed(threads: ThreadPoolExecutor, *, now: datetime) -> int:
                     attempt,
                     prediction_id=answer.prediction_id,
                     lease_token=attempt.lease_token,
-                    poll_at=now + attempt.provider.silence,
+                    poll_at=attempt.provider.poll_at(now=now),
                     now=now,
                 )
                 ingest.apply_event(attempt, answer, now=now, findings=findings)

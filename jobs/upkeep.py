@@ -94,9 +94,14 @@ def keep_warm(threads: ThreadPoolExecutor, *, now: datetime) -> int:
         return 0
     known, submissions = warmth.known_of(providers), []
     for provider in providers:
-        idle_since = now - (provider.keep_warm_interval or timedelta())
-        cold = not known[provider.id].is_awake(provider, now=now)
-        attempt = claims.claim_keep_warm(provider.id, idle_since=idle_since, cold=cold)
+        try:
+            idle_since = now - (provider.keep_warm_interval or timedelta())
+            cold = not known[provider.id].is_awake(provider, now=now)
+            attempt = claims.claim_keep_warm(provider.id, idle_since=idle_since, cold=cold)
+        except OverflowError:
+            # A row that was written past the form; the others are kept awake all the same.
+            logger.exception("keep_warm_failed provider=%s", provider.slug)
+            continue
         if attempt is not None:
             submissions.append(submitting.Submission.of(attempt, look))
     if submissions:

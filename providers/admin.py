@@ -111,7 +111,7 @@ class ProviderAdmin(admin.ModelAdmin):
     def adapter_title(self, provider: ProviderConfig) -> str:
         return dict(registry.adapter_choices()).get(provider.adapter, f"{provider.adapter} (gone)")
 
-    @admin.display(description="order × weight", ordering="order")
+    @admin.display(description="order", ordering="order")
     def place(self, provider: ProviderConfig) -> str:
         return f"{provider.order}" if provider.weight == 1 else f"{provider.order} × {provider.weight}"
 
@@ -132,7 +132,13 @@ class ProviderAdmin(admin.ModelAdmin):
             return pill("breaker half open: one probe" if half_open else "one probe after a wait", css="queued")
         if provider.is_out_of_budget(now=now):
             return pill("today's budget is used up", css="queued")
+        if used_up := self.used_up(provider):
+            return pill(used_up, css="queued")
         return pill("ready", css="succeeded")
+
+    def used_up(self, provider: ProviderConfig) -> str:
+        """Say which limit leaves no room now; only jobs know."""
+        return ""
 
     @admin.display(description="in a row")
     def failures(self, provider: ProviderConfig) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -10,6 +9,7 @@ from django.db.models import F, TextField
 from django.db.models.expressions import ExpressionWrapper
 
 from . import registry
+from .bounds import check_api_key
 from .hosts import Entry
 from .models import ProviderConfig
 
@@ -137,17 +137,6 @@ class ProviderForm(forms.ModelForm):
         given = super().clean() or self.cleaned_data
         self.filled_in = set()
         self._fill_in(given)
-        for name in (
-            "connect_timeout",
-            "submit_timeout",
-            "attempt_deadline",
-            "silence",
-            "keep_warm_interval",
-            "warm_for",
-        ):
-            duration = given.get(name)
-            if duration is not None and duration <= timedelta(0):
-                self.add_error(name, "This has to be longer than nothing.")
         self.secret_changes = []
         self._take_api_key(given)
         self._take_webhook_secrets(given)
@@ -179,6 +168,8 @@ class ProviderForm(forms.ModelForm):
         new = given.get("new_api_key")
         if new and given.get("remove_api_key"):
             self.add_error("remove_api_key", "Either a new key or none at all.")
+        elif new and (problem := check_api_key(new)):
+            self.add_error("new_api_key", problem)
         elif new:
             self._change("api_key", new, "replaced")
         elif given.get("remove_api_key"):

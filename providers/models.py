@@ -13,7 +13,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 
-from . import registry
+from . import bounds, registry
 from .secrets import EncryptedListField, EncryptedTextField
 from .types import Account, PhotoTransport
 
@@ -152,7 +152,7 @@ class ProviderConfig(models.Model):
 
     def clean(self) -> None:
         """Refuse settings the adapter could not work with, each with a sentence at its field."""
-        problems: dict[str, Any] = {}
+        problems: dict[str, Any] = dict(bounds.problems_of(self))
         try:
             adapter = registry.adapter_for(self.adapter)
         except KeyError:
@@ -196,6 +196,10 @@ class ProviderConfig(models.Model):
         if adapter.default_result_hosts and own == urlsplit(adapter.default_base_url).hostname:
             return adapter.default_result_hosts
         return (*adapter.default_result_hosts, own)
+
+    def poll_at(self, *, now: datetime) -> datetime:
+        """Return when a prediction is asked after if nothing is heard until then; a date whatever the row says."""
+        return now + min(max(self.silence, bounds.SHORTEST_SILENCE), bounds.LONGEST_SILENCE)
 
     def is_parked(self, *, now: datetime) -> bool:
         """Whether the provider has asked us to wait and that time is not over."""

@@ -61,11 +61,17 @@ class ProviderWithLoadAdmin(ProviderAdmin):
             .prefetch_related("start_times")
         )
 
+    def used_up(self, provider: ProviderConfig) -> str:
+        if provider.slots_held >= provider.max_concurrent:
+            return "full"
+        calls = provider.calls_answered + provider.calls_unanswered
+        return "minute used up" if calls >= provider.max_per_minute else ""
+
     @admin.display(description="in flight")
     def in_flight(self, provider: ProviderConfig) -> str:
         return f"{provider.slots_held} / {provider.max_concurrent}"
 
-    @admin.display(description="calls in the last minute")
+    @admin.display(description="calls / minute")
     def calls_last_minute(self, provider: ProviderConfig) -> str:
         return f"{provider.calls_answered + provider.calls_unanswered} / {provider.max_per_minute}"
 

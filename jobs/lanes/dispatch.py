@@ -16,15 +16,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from providers.errors import AccountProblem, Busy, ProviderError, Rejected, Unconfirmed
 from providers.types import PredictionStatus
 
-from .. import claims, fallback, ingest, inquiries, lifecycle, line, queues, selection
-from ..breaker import Verdict
+from .. import breaker, claims, fallback, ingest, inquiries, lifecycle, line, queues, selection
+from ..breaker import Finding, Verdict
 from ..clock import database_now
 from ..findings import Findings
 from ..models import Attempt, Lane
@@ -34,6 +34,8 @@ from .submitting import Fate, NotSent, Outcome, Submission, submit
 logger = logging.getLogger(__name__)
 
 THREADS, THREADS_PER_PROVIDER = 128, 96
+# How long a provider is left alone whose row a claim could not work with.
+UNUSABLE_PAUSE = timedelta(minutes=1)
 
 
 class DispatchLane(LaneWork):
@@ -73,10 +75,19 @@ class DispatchLane(LaneWork):
             return min(place.room, THREADS_PER_PROVIDER - self._flying[place.provider.id])
 
     def _take(self, place: selection.Place, number: int) -> list[Submission]:
-        attempts = claims.claim_slots(place.provider.id, want=number, cold=not place.is_awake)
+        """Claim for one provider. One whose row breaks the claim gets nothing; the others go on."""
+        try:
+            attempts = claims.claim_slots(place.provider.id, want=number, cold=not place.is_awake)
+            taken = [Submission.of(attempt, attempt.job.look) for attempt in attempts if attempt.job is not None]
+        except (InterfaceError, OperationalError):
+            raise  # the database's trouble, which the pump knows how to take
+        except Exception as error:
+            logger.exception("claim_failed provider=%s", place.provider.slug)
+            pause_unusable(place.provider.id, error)
+            return []
         with self._lock:
-            self._flying[place.provider.id] += len(attempts)
-        return [Submission.of(attempt, attempt.job.look) for attempt in attempts if attempt.job is not None]
+            self._flying[place.provider.id] += len(taken)
+        return taken
 
     def work(self, submission: Submission) -> Outcome:
         try:
@@ -93,6 +104,13 @@ class DispatchLane(LaneWork):
         lifecycle.unconfirmed(item.attempt.id, lease_token=item.attempt.lease_token, raw_error=type(error).__name__)
 
 
+def pause_unusable(provider_id: int, error: Exception) -> None:
+    """Leave a provider alone for a while, and show staff why."""
+    text = f"claim failed, check the settings: {type(error).__name__}: {error}"
+    finding = Finding(provider_id, Verdict.BUSY, database_now(), retry_after=UNUSABLE_PAUSE, error=text)
+    breaker.write([finding])
+
+
 def record(outcomes: Sequence[Outcome]) -> None:
     """Write what came of submits: first what it says of the providers, so that nobody claims there in between."""
     _findings_of(outcomes).write()
@@ -102,7 +120,7 @@ def record(outcomes: Sequence[Outcome]) -> None:
         answered = [(outcome.attempt, outcome.event) for outcome in outcomes if outcome.event is not None]
         moved = lifecycle.submitted_all(
             [
-                lifecycle.Answer(attempt, event.prediction_id, now + attempt.provider.silence)
+                lifecycle.Answer(attempt, event.prediction_id, attempt.provider.poll_at(now=now))
                 for attempt, event in answered
             ],
             now=now,

@@ -235,3 +235,9 @@ def test_of_several_copies_one_keeps_it_warm(stub, monkeypatch):
     with ThreadPoolExecutor(8) as pool:
         assert sum(in_threads(4, lambda _: upkeep.keep_warm(pool, now=NOW()))) == 1
     assert stub.submits() == 1
+
+
+def test_a_row_whose_interval_is_no_time_leaves_the_others_awake(sleepy, stub, keep_warm):
+    broken = factories.make_provider(stub.url, slug="broken", order=1, keep_warm_interval=timedelta(days=10**8))
+    assert keep_warm() == 1
+    assert not Attempt.objects.filter(provider=broken).exists()

@@ -1,0 +1,85 @@
+"""What a provider's settings may be at most and at least, each with the sentence that staff read at its field.
+
+A value beyond them is not just unwise: a deadline of a hundred million days is no date any more.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from .models import ProviderConfig
+
+_SECOND, _DAY = timedelta(seconds=1), timedelta(hours=24)
+SHORTEST_SILENCE, LONGEST_SILENCE = _SECOND, timedelta(hours=1)
+# Name of the field, least, most, sentence. The least of limits and weight is kept by the fields' own validators.
+_RANGES: tuple[tuple[str, Any, Any, str], ...] = (
+    ("connect_timeout", _SECOND / 10, 60 * _SECOND, "This is between 0.1 seconds and one minute."),
+    ("submit_timeout", _SECOND, 300 * _SECOND, "This is between one second and five minutes."),
+    ("silence", SHORTEST_SILENCE, LONGEST_SILENCE, "This is between one second and one hour."),
+    ("attempt_deadline", None, _DAY, "This is 24 hours at most."),
+    ("keep_warm_interval", 10 * _SECOND, _DAY, "This is between ten seconds and 24 hours."),
+    ("warm_for", _SECOND, _DAY, "This is between one second and 24 hours."),
+    ("price", Decimal(0), Decimal(1000), "A film costs between 0 and 1,000 dollars."),
+    ("daily_budget", Decimal(0), None, "A budget is not less than 0; empty means none."),
+    ("max_concurrent", None, 100_000, "This is between 1 and 100,000."),
+    ("max_per_minute", None, 100_000, "This is between 1 and 100,000."),
+    ("weight", None, 1000, "A weight is between 1 and 1,000."),
+    ("order", 0, 32767, "An order is between 0 and 32,767."),
+)
+_PLAIN = re.compile(r"[\x20-\x7e]+")
+
+
+def problems_of(provider: ProviderConfig) -> dict[str, str]:
+    """Return a sentence for each field that holds what it may not."""
+    problems: dict[str, str] = {}
+    for name, least, most, sentence in _RANGES:
+        value = getattr(provider, name)
+        if value is not None and ((least is not None and value < least) or (most is not None and value > most)):
+            problems[name] = sentence
+    if "attempt_deadline" not in problems and {"connect_timeout", "submit_timeout"}.isdisjoint(problems):
+        submit = provider.connect_timeout + provider.submit_timeout
+        if provider.attempt_deadline <= submit:
+            problems["attempt_deadline"] = (
+                f"This has to be longer than connecting and submitting may take: {submit.total_seconds():g} seconds."
+            )
+    if problem := check_base_url(provider.base_url):
+        problems["base_url"] = problem
+    return problems
+
+
+def check_base_url(url: str) -> str | None:
+    """Say what is wrong with an address that a key is sent to; an empty one is somebody else's matter."""
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return "This is not an address."
+    if "@" in parts.netloc:
+        return "Leave the user name and password out: a key goes into its own field, where it is encrypted."
+    if parts.scheme != "https" and not _is_near(host):
+        return "Write https: by http the key and the photos would cross the internet for everybody to read."
+    return None
+
+
+def check_api_key(key: str) -> str | None:
+    """Say what is wrong with a key that could not be sent in a header."""
+    return None if _PLAIN.fullmatch(key) else "A key is one line of plain ASCII letters, digits and signs."
+
+
+def _is_near(host: str) -> bool:
+    """Tell whether a host is this machine or an address in a private network."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        ip = ip_address(host)
+    except ValueError:
+        return False
+    return ip.is_loopback or (ip.is_private and not ip.is_link_local and not ip.is_unspecified)
