@@ -39,6 +39,7 @@ REASONS = {
     "moved_lost": noop("{subject} does not answer, your hero moves to {target}."),
     "last_resort": noop("All film studios in the cloud are busy or down, so our own studio makes your film."),
     "only_ours": noop("No other film studio could make this one, so our own studio does."),
+    "nobody_open": noop("No film studio is open right now. Your place in line is kept."),
     "collecting_again": noop("The film is finished and we are fetching it once more."),
 }
 

@@ -44,6 +44,8 @@ def snapshot(job: Job, *, position: int, now: datetime) -> dict[str, Any]:
 def _reason(job: Job) -> str | None:
     if job.is_final:
         return None
+    if eta.waits_for_opening(job):
+        return sentences.reason("nobody_open", "")
     return sentences.reason(job.reason_code, job.reason_subject, job.reason_target)
 
 
