@@ -108,7 +108,7 @@ def claim_slots(provider_id: int, *, want: int, cold: bool = False, chance: rand
         attempts = [_attempt(provider, turn, cold=cold, now=now) for turn in found]
         if not attempts:
             return []
-        moved = fallback.reasons_for(found, provider, rivals)
+        moved = fallback.reasons_for(found, provider, rivals, now=now)
         lifecycle.take_for_attempts(attempts, reasons=moved, now=now)
         _write_claim(provider, attempts, now=now)
         return attempts

@@ -35,7 +35,12 @@ BACKOFF_CAP = timedelta(seconds=60)
 PHOTO_CODES = frozenset({"no_face", "photo_unreadable"})
 
 # What is said of a job that waited because of one provider, once another one takes it.
-_MOVED = {"provider_busy": "moved_busy", "provider_moved": "moved_trouble", "answer_lost": "moved_lost"}
+_MOVED = {
+    "provider_busy": "moved_busy",
+    "provider_moved": "moved_trouble",
+    "provider_refused": "moved_refused",
+    "answer_lost": "moved_lost",
+}
 
 
 def backoff(tries: int) -> timedelta:
@@ -78,23 +83,27 @@ def _is_open(provider: ProviderConfig, *, now: datetime) -> bool:
 def _reason_code(code: str) -> str:
     if code in Attempt.NOT_ITS_FAULT:
         return ""
+    if code == line.PHOTO_REFUSED:
+        return "provider_refused"
     return "answer_lost" if code == lifecycle.ANSWER_LOST else "provider_moved"
 
 
 def reasons_for(
-    turns: Sequence[line.Turn], provider: ProviderConfig, rivals: Sequence[ProviderConfig]
+    turns: Sequence[line.Turn], provider: ProviderConfig, rivals: Sequence[ProviderConfig], *, now: datetime
 ) -> dict[UUID, lifecycle.Reason]:
     """Say why the time range moved for jobs that now go to this provider; only those are named whose reason changes.
 
     `rivals` are the other enabled providers.
     """
-    last_resort = _is_ours(provider) and any(not _is_ours(rival) for rival in rivals)
-    last_resort = last_resort and all(rival.order < provider.order for rival in rivals if not _is_ours(rival))
+    clouds = [rival for rival in rivals if not _is_ours(rival)]
+    last_resort = _is_ours(provider) and bool(clouds) and all(cloud.order < provider.order for cloud in clouds)
+    up = [cloud for cloud in clouds if _is_open(cloud, now=now)]
     reasons = {}
     for job in (turn.job for turn in turns):
         present = lifecycle.Reason(job.reason_code, job.reason_subject, job.reason_target)
         if last_resort:
-            reason = lifecycle.Reason("last_resort", "", provider.title)
+            came_to_nothing = any(line.has_come_to_nothing(job, cloud) for cloud in up)
+            reason = lifecycle.Reason("only_ours" if came_to_nothing else "last_resort", "", provider.title)
         elif job.reason_code in _MOVED and job.reason_subject != provider.title:
             reason = lifecycle.Reason(_MOVED[job.reason_code], job.reason_subject, provider.title)
         else:

@@ -146,6 +146,11 @@ def open_to(job_id: UUID, providers: Sequence[ProviderConfig]) -> tuple[list[Pro
     return possible, [provider for provider in possible if _listed(provider.id) not in failed_at]
 
 
+def has_come_to_nothing(job: Job, provider: ProviderConfig) -> bool:
+    """Tell whether this provider has failed the job, or its content rule has refused the photo."""
+    return _listed(provider.id) in job.failed_at or _listed(registry.content_rule(provider.adapter)) in job.refused_by
+
+
 def count_against(attempt: Attempt, *, code: str) -> None:
     """Note on its job that an attempt came to nothing through the fault of its provider, or by its content rule."""
     if attempt.job_id is None or code in Attempt.NOT_ITS_FAULT:

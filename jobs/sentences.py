@@ -31,11 +31,15 @@ _UNKNOWN = Failure(noop("Your film could not be finished."), _AGAIN)
 REASONS = {
     "provider_busy": noop("{subject} is busy, so your hero waits for the next free place."),
     "provider_moved": noop("{subject} had trouble, so your hero moves on to the next try."),
+    "provider_refused": noop("{subject} does not work with this photo, so your hero waits for another film studio."),
     "answer_lost": noop("We lost touch with {subject} for a moment and are picking up the thread."),
     "moved_busy": noop("{subject} is busy, your hero moves to {target}."),
     "moved_trouble": noop("{subject} had trouble, your hero moves to {target}."),
+    "moved_refused": noop("{subject} does not work with this photo, so your hero tries {target}."),
     "moved_lost": noop("{subject} does not answer, your hero moves to {target}."),
     "last_resort": noop("All film studios in the cloud are busy or down, so our own studio makes your film."),
+    "only_ours": noop("No other film studio could make this one, so our own studio does."),
+    "nobody_open": noop("No film studio is open right now. Your place in line is kept."),
     "collecting_again": noop("The film is finished and we are fetching it once more."),
 }
 

@@ -30,7 +30,7 @@ def snapshot(job: Job, *, position: int, now: datetime) -> dict[str, Any]:
         "queue": {
             "position": position,
             "eta_seconds": eta.remaining(job, position=position, now=now),
-            "reason": sentences.reason(job.reason_code, job.reason_subject, job.reason_target),
+            "reason": _reason(job),
         },
         "failure": sentences.failure(job.failure_code),
         "seq": job.seq,
@@ -39,6 +39,14 @@ def snapshot(job: Job, *, position: int, now: datetime) -> dict[str, Any]:
         "erase_at": _iso(job.erase_at),
         "links": _links(job, now=now),
     }
+
+
+def _reason(job: Job) -> str | None:
+    if job.is_final:
+        return None
+    if eta.waits_for_opening(job):
+        return sentences.reason("nobody_open", "")
+    return sentences.reason(job.reason_code, job.reason_subject, job.reason_target)
 
 
 def snapshots_for(job_ids: Iterable[UUID]) -> list[dict[str, Any]]:

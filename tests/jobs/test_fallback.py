@@ -83,13 +83,38 @@ def test_a_refused_photo_goes_only_where_another_rule_holds(clouds, work, delive
     fails(Attempt.objects.get(), "photo_refused")
     work(Lane.DISPATCH)
     assert went_to(job) == ["strict-1", "loose"], "strict-2 has the same rule"
+    assert reason_of(job) == "Strict-1 does not work with this photo, so your hero tries Loose."
     fails(Attempt.objects.latest("number"), "photo_refused")
     work(Lane.DISPATCH)
     assert went_to(job) == ["strict-1", "loose", "studio"]
+    assert reason_of(job) == "No other film studio could make this one, so our own studio does."
     fails(Attempt.objects.latest("number"), "photo_refused")
     job = factories.reload(job)
     assert (job.status, job.failure_code) == ("failed", "photo_refused")
+    assert job.reason_code, "kept for staff"
+    assert reason_of(job) is None
     factories.is_consistent(job.id)
+
+
+def test_while_nobody_else_is_open_the_refusal_is_what_a_refused_photo_waits_with(clouds, work):
+    job = factories.make_waiting_job()
+    work(Lane.DISPATCH)
+    ProviderConfig.objects.exclude(slug="strict-1").update(parked_until=NOW() + timedelta(minutes=1))
+    fails(Attempt.objects.get(), "photo_refused")
+    assert reason_of(job) == "Strict-1 does not work with this photo, so your hero waits for another film studio."
+    lifecycle.cancel(job.id, now=NOW(), by="owner")
+    assert reason_of(job) is None
+
+
+def test_clouds_that_are_shut_are_down_even_for_a_photo_they_refused(clouds, work):
+    job = factories.make_waiting_job()
+    work(Lane.DISPATCH)
+    ProviderConfig.objects.exclude(slug="studio").update(parked_until=NOW() + timedelta(minutes=1))
+    fails(Attempt.objects.get(), "photo_refused")
+    Job.objects.update(due_at=NOW())
+    work(Lane.DISPATCH)
+    assert went_to(job) == ["strict-1", "studio"]
+    assert reason_of(job) == "All film studios in the cloud are busy or down, so our own studio makes your film."
 
 
 @pytest.mark.parametrize("code", sorted(fallback.PHOTO_CODES))
@@ -114,14 +139,13 @@ def test_an_unavailable_provider_leads_to_the_next_without_waiting(clouds, work)
     assert reason_of(job) == "Strict-1 had trouble, your hero moves to Strict-2."
 
 
-def test_with_every_cloud_down_our_own_studio_makes_the_film_and_the_page_says_so(clouds, work, deliver):
+def test_what_every_cloud_has_failed_our_own_studio_makes_and_the_page_says_so(clouds, work, deliver):
     job = factories.make_waiting_job()
     for name in ("strict-1", "strict-2", "loose"):
         clouds[name][1].next_submits(*[Refuse(503)] * 9)
     work(Lane.DISPATCH)
     assert went_to(job) == ["strict-1", "strict-2", "loose", "studio"]
-    said = "All film studios in the cloud are busy or down, so our own studio makes your film."
-    assert reason_of(job) == said
+    assert reason_of(job) == "No other film studio could make this one, so our own studio does."
     studio = clouds["studio"][1]
     deliver(studio.delivery(studio.only.complete()))
     work(Lane.COLLECT)
