@@ -10,8 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from providers import registry
-from providers.errors import AccountProblem, Busy, PredictionGone, StaleSignature, Unconfirmed
-from providers.errors import BadSignature as Forged
+from providers.errors import AccountProblem, BadSignature, Busy, PredictionGone, StaleSignature, Unconfirmed
 from providers.simulator import signing
 from providers.types import Account, PhotoTransport, PredictionStatus, SubmitRequest
 from selfiehero.simulated import ROWS
@@ -161,7 +160,11 @@ def test_a_forged_webhook_is_not_believed(simulator, caller, adapter, account, o
         simulator.next(caller.provider, "webhook", "fine")
     simulator.next(caller.provider, "webhook", "forged", how=how)
     adapter.submit(account, order)
-    forged, genuine = listener.wait(REFERENCE, before + 2)[before:]
-    with pytest.raises(StaleSignature if how == "stale" else Forged):
-        adapter.verify(account, forged.headers, forged.body, now=datetime.now(UTC))
-    assert adapter.verify(account, genuine.headers, genuine.body, now=datetime.now(UTC))
+    refused, believed = [], 0
+    for received in listener.wait(REFERENCE, before + 2):  # in whatever order they arrived
+        try:
+            believed += bool(adapter.verify(account, received.headers, received.body, now=datetime.now(UTC)))
+        except BadSignature as error:
+            refused.append(type(error))
+    assert believed == before + 1
+    assert refused == [StaleSignature if how == "stale" else BadSignature]
