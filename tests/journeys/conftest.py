@@ -1,5 +1,6 @@
 """The real product, its real studio and a real browser, started once for all journeys of a file."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,6 @@ def browser() -> Iterator:
 
 @pytest.fixture
 def rig(tmp_path: Path, django_db_blocker) -> Iterator[Rig]:
-    """The product's processes one by one, against the simulator."""
-    with django_db_blocker.unblock(), Rig(tmp_path) as running:
+    """The product's processes one by one, against the simulator, on the database that this pass is about."""
+    with django_db_blocker.unblock(), Rig(tmp_path, database_url=os.environ.get("DATABASE_URL", "")) as running:
         yield running

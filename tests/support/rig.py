@@ -124,6 +124,8 @@ class Rig:
         if self.wants_studio:
             self.env["STUDIO_URL"] = f"http://127.0.0.1:{free_port()}"
         self.manage("migrate", "--verbosity", "0")
+        if self.database_url:
+            self.manage("flush", "--no-input")  # a server outlives a rig
         self.manage("seed", "--no-admin")
         self._exits.enter_context(self._second_alias())
 
