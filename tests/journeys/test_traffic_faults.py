@@ -29,9 +29,7 @@ def charges_by_job(rig: Rig) -> dict[object, list[dict]]:
 def test_a_first_provider_that_hangs_costs_its_timeout_and_a_second(rig):
     rig.simulator.set("replicate", faults={"submit": [{"fault": "hang"}]})
     rig.simulator.set("fal", times={"answer": 0.05, "duration": 0.2})
-    rig.add_provider(
-        "replicate", order=1, max_concurrent=1, submit_timeout=timedelta(seconds=3), accepts_double_payment_risk=True
-    )
+    rig.add_provider("replicate", order=1, max_concurrent=1, submit_timeout=timedelta(seconds=3))
     rig.add_provider("fal", order=2)
     rig.start_all(dispatch=2)
     (job_id,) = rig.queue_jobs(1)
