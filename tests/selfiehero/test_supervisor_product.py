@@ -88,6 +88,8 @@ def test_stop_kill_start_again_and_nothing_is_left_or_written_elsewhere(tmp_path
     before = files_outside_var()
     product = Product(tmp_path)
     product.start()
+    # Ready is known over HTTP a moment before it is said in the terminal.
+    wait_for(lambda: "password" in product.said(), "the banner")
     sessions = set(product.children().values()) - {product.process.pid}
     product.process.send_signal(signal.SIGKILL)
     wait_for(lambda: not any(session_members(session) for session in sessions), "all to end", seconds=10)
