@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -33,38 +34,46 @@ DATABASE = "selfiehero"
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=100", "shared_buffers=64MB")
 
 
+class PostgresServer:
+    """A cluster in a folder of its own and the command that serves it; starting that is the caller's business."""
+
+    def __init__(self, root: Path, data: Path | None = None) -> None:
+        """Make the cluster; `data` is where it lies, when not below `root`."""
+        self.root, self.data, self.port = root, data or root / "data", free_port()
+        password = secrets.token_urlsafe(12)
+        self.url = f"postgres://postgres:{password}@127.0.0.1:{self.port}/{DATABASE}"
+        root.chmod(0o755)
+        self.data.mkdir(mode=0o700, exist_ok=True)
+        (root / "password").write_text(password)
+        self.choices: dict[str, Any] = {}  # how it has to be started: as whom, and where
+        if os.geteuid() == 0:
+            account = pwd.getpwnam(OTHER_USER)
+            self.choices = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+            for path in (self.data, root / "password"):
+                os.chown(path, account.pw_uid, account.pw_gid)
+        self._programs = readable_programs(root, self.choices)
+        initialise(self._programs, self.data, root / "password", self.choices)
+        self.choices["cwd"] = self.data
+
+    def argv(self, *settings: str) -> list[str]:
+        return [
+            str(self._programs / "bin" / "postgres"),
+            *("-D", str(self.data), "-h", "127.0.0.1", "-p", str(self.port), "-k", ""),
+            *(part for setting in settings for part in ("-c", setting)),
+        ]
+
+
 @contextlib.contextmanager
 def running_postgres() -> Iterator[str]:
     """Yield the DATABASE_URL of a fresh PostgreSQL with an empty database; it ends with this process."""
     with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
-        root, data, password = Path(folder), Path(folder) / "data", secrets.token_urlsafe(12)
-        root.chmod(0o755)
-        data.mkdir(mode=0o700)
-        (root / "password").write_text(password)
-        user = {}
-        if os.geteuid() == 0:
-            account = pwd.getpwnam(OTHER_USER)
-            user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-            for path in (data, root / "password"):
-                os.chown(path, account.pw_uid, account.pw_gid)
-        programs = readable_programs(root, user)
-        initialise(programs, data, root / "password", user)
-        port = free_port()
-        process = start_process(
-            [
-                str(programs / "bin" / "postgres"),
-                *("-D", str(data), "-h", "127.0.0.1", "-p", str(port), "-k", ""),
-                *(part for setting in FAST for part in ("-c", setting)),
-            ],
-            log_path=root / "log",
-            cwd=data,
-            **user,
-        )
+        server = PostgresServer(Path(folder))
+        log = server.root / "log"
+        process = start_process(server.argv(*FAST), log_path=log, **server.choices)
         try:
-            url = f"postgres://postgres:{password}@127.0.0.1:{port}/{DATABASE}"
-            wait_for(lambda: process.poll() is not None or has_database(url), "PostgreSQL to answer", seconds=60)
-            assert process.poll() is None, (root / "log").read_text()
-            yield url
+            wait_for(lambda: process.poll() is not None or has_database(server.url), "PostgreSQL to answer", seconds=60)
+            assert process.poll() is None, log.read_text()
+            yield server.url
         finally:
             stop_process(process, signal.SIGINT)  # PostgreSQL's "fast" shutdown
 

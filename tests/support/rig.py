@@ -101,14 +101,14 @@ class Rig:
 
     def _set_up(self) -> None:
         for name in ("media/clean", "tmp", "run", "log"):
-            (self.var_dir / name).mkdir(parents=True)
+            (self.var_dir / name).mkdir(parents=True, exist_ok=True)
         (self.folder / "simulator").mkdir()
         self.simulator = self._exits.enter_context(Clouds(self.folder / "simulator"))
         self.env = product_env(
             **{
                 "VAR_DIR": str(self.var_dir),
                 "PORT": str(self.port),
-                "REDIS_URL": self._exits.enter_context(running_valkey()),
+                "REDIS_URL": self._start_valkey(),
                 "SECRET_KEY": settings.SECRET_KEY,
                 "FIELD_KEYS": ",".join(settings.FIELD_KEYS),
                 "STUDIO": "0",
@@ -128,6 +128,9 @@ class Rig:
             self.manage("flush", "--no-input")  # a server outlives a rig
         self.manage("seed", "--no-admin")
         self._exits.enter_context(self._second_alias())
+
+    def _start_valkey(self) -> str:
+        return self._exits.enter_context(running_valkey())
 
     @contextlib.contextmanager
     def _second_alias(self) -> Iterator[None]:
