@@ -13,6 +13,7 @@
 | job ended | retention | `erase_at` | erased |
 | secrets of webhooks, model asleep | reconcile | `secrets_asked_at`, the last call | learned, woken (`jobs.upkeep`) |
 | money committed to attempts that failed | reconcile | every few seconds | given back to the day's budget |
+| anything else that is open | reconcile | every quarter of a minute | put back on one of these roads (`jobs.strays`) |
 
 Several copies run without harm: each step is a claim or a guarded update. Each kind of question to providers
 has a thread of its own, so that a provider that hangs in one holds up no lease, no deadline and no other kind.
@@ -31,7 +32,7 @@ from functools import partial
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection, transaction
 
-from . import ingest, inquiries, lifecycle, limits, queues, retention, upkeep
+from . import ingest, inquiries, lifecycle, limits, queues, retention, strays, upkeep
 from .clock import database_now
 from .lanes import engine, pumps
 from .models import Heartbeat, Job, Lane
@@ -45,6 +46,7 @@ UNATTENDED = timedelta(seconds=3 * engine.HEARTBEAT_SECONDS)
 RETENTION_EVERY_SECONDS = 30.0
 LOOSE_FILES_EVERY_SECONDS = 600.0
 SETTLE_EVERY_SECONDS = 5.0
+STRAYS_EVERY_SECONDS = 15.0
 INQUIRY_THREADS = 48
 GOODBYE_SECONDS = 2.0
 
@@ -60,6 +62,7 @@ class Reconciler:
         self._swept_loose_at = 0.0
         self._beat_at = 0.0
         self._settled_at = 0.0
+        self._strays_at = 0.0
 
     def run(self) -> None:
         """Tick once a second; a failing step is logged and tried again with the next tick."""
@@ -95,6 +98,7 @@ class Reconciler:
             self._end_late_jobs,
             self._show_warming_up,
             self._settle_budgets,
+            self._bring_back_strays,
             self._sweep,
             self._sweep_loose_files,
         ):
@@ -162,6 +166,11 @@ class Reconciler:
         if time.monotonic() - self._settled_at > SETTLE_EVERY_SECONDS:
             self._settled_at = time.monotonic()
             limits.settle_budgets(now=database_now())
+
+    def _bring_back_strays(self) -> None:
+        if time.monotonic() - self._strays_at > STRAYS_EVERY_SECONDS:
+            self._strays_at = time.monotonic()
+            strays.bring_back(now=database_now())
 
     def _end_late_jobs(self) -> None:
         end_late_jobs(now=database_now())

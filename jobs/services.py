@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core import signing
-from django.db import IntegrityError, transaction
+from django.db import Error, IntegrityError, transaction
 
 from . import lifecycle, queues, signals, storage
 from .models import Attempt, AuditEntry, Job, JobEvent, Lane, Look, WebhookDelivery, next_seq
@@ -81,16 +81,29 @@ def create_job(order: Order, *, owner: str, now: datetime) -> tuple[Job, bool]:
             lifecycle.accept(job, now=now)
             queues.nudge_after_commit(Lane.PREPARE)
     except IntegrityError:
-        storage.delete([key])
+        storage.discard([key])
         earlier = _earlier(order, owner) if order.idempotency_key else None
         if earlier is None:
             raise
         return _same_or_conflict(earlier, order, digest), False
     except BaseException:
-        storage.delete([key])
+        if _is_surely_absent(job.id):
+            storage.discard([key])
         raise
     logger.info("job_accepted job=%s look=%s bytes=%d", job.id, order.look.slug, len(order.photo))
     return job, True
+
+
+def _is_surely_absent(job_id: UUID) -> bool:
+    """Tell whether a job whose transaction ended in an error is not there.
+
+    A connection that breaks during COMMIT leaves open whether it happened. While that cannot be told the photo stays:
+    whoever repeats the request gets the job, and a photo without a job is swept.
+    """
+    try:
+        return not Job.objects.filter(id=job_id).exists()
+    except Error:
+        return False
 
 
 def _earlier(order: Order, owner: str) -> Job | None:

@@ -105,7 +105,7 @@ class PrepareLane(LaneWork):
                     ):
                         unwanted.append(photo.raw_key)
             queues.nudge_after_commit(Lane.DISPATCH)
-        storage.delete(unwanted)
+        storage.discard(unwanted)
 
     def record_crash(self, item: _Photo, error: BaseException) -> None:
         self._retry(item)
