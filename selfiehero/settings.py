@@ -115,7 +115,12 @@ RQ_QUEUES = {
         "URL": REDIS_URL,
         "DEFAULT_TIMEOUT": 120,
         "SERIALIZER": "rq.serializers.JSONSerializer",
-        "REDIS_CLIENT_KWARGS": {"socket_connect_timeout": REDIS_TIMEOUT},
+        # For the admin's page about queues; workers and nudges have clients of their own.
+        "REDIS_CLIENT_KWARGS": {
+            "socket_timeout": REDIS_TIMEOUT,
+            "socket_connect_timeout": REDIS_TIMEOUT,
+            "retry": Retry(NoBackoff(), 0),
+        },
     }
     for lane in ("prepare", "dispatch", "collect")
 }

@@ -21,9 +21,8 @@ from tests.support.valkey import answers
 
 @pytest.fixture(autouse=True)
 def fresh_publisher() -> Iterator[None]:
-    """Each test publishes with a client of its own, and no pause left from the one before."""
+    """Each test publishes with a client of its own."""
     publish.client.cache_clear()
-    publish._paused_until = 0.0
     yield
     publish.client.cache_clear()
 
