@@ -30,7 +30,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection, transaction
 
 from . import ingest, inquiries, lifecycle, limits, queues, retention, strays, upkeep
 from .clock import database_now
@@ -48,7 +48,9 @@ LOOSE_FILES_EVERY_SECONDS = 600.0
 SETTLE_EVERY_SECONDS = 5.0
 STRAYS_EVERY_SECONDS = 15.0
 INQUIRY_THREADS = 48
+# For its own threads; substitutes for workers have `pumps.SUBSTITUTE_STOP_SECONDS` to give back what they hold.
 GOODBYE_SECONDS = 2.0
+QUIET_SECONDS = 30.0
 
 
 class Reconciler:
@@ -73,10 +75,19 @@ class Reconciler:
         for thread in asking:
             thread.start()
         self._repeat(self.tick)
+        substitutes = list(self._substitutes.values())
         deadline = time.monotonic() + GOODBYE_SECONDS
         for thread in asking:
             thread.join(max(0.0, deadline - time.monotonic()))
+        deadline = time.monotonic() + pumps.SUBSTITUTE_STOP_SECONDS
+        for thread in substitutes:
+            thread.join(max(0.0, deadline - time.monotonic()))
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def stop(self) -> None:
+        """Have `run` return, and substitutes finish or give back what they hold."""
+        engine.stopping.set()
+        self.stopped.set()
 
     def _repeat(self, step: Callable[[], None]) -> None:
         try:
@@ -199,15 +210,38 @@ def end_late_jobs(*, now: datetime, limit: int = 200) -> int:
 def _pump_once(lane: str) -> None:
     try:
         pumps.substitute(lane).run(linger=0.0, budget=settings.RECONCILE_PUMP_SECONDS)
+    except (OperationalError, InterfaceError) as error:
+        _outage.say(error)
     except DatabaseError:
         logger.exception("substitute_failed lane=%s", lane)
     finally:
         connection.close()
 
 
+class _Outage:
+    """Says that the database is away now and then, not once for each step of each second."""
+
+    def __init__(self) -> None:
+        self._quiet_until = 0.0
+        self._lock = threading.Lock()
+
+    def say(self, error: Exception) -> None:
+        with self._lock:
+            if time.monotonic() < self._quiet_until:
+                return
+            self._quiet_until = time.monotonic() + QUIET_SECONDS
+        logger.warning("database_away error=%s: %s", type(error).__name__, str(error).split("\n", 1)[0][:200])
+
+
+_outage = _Outage()
+
+
 def _guarded(step: Callable[[], object]) -> None:
     try:
         step()
+    except (OperationalError, InterfaceError) as error:
+        _outage.say(error)
+        connection.close()
     except Exception:
         logger.exception("reconcile_step_failed step=%s", getattr(step, "__name__", step))
         connection.close()

@@ -16,6 +16,8 @@ _LANES: dict[str, type[LaneWork]] = {
     Lane.DISPATCH: DispatchLane,
     Lane.COLLECT: CollectLane,
 }
+# Reconcile has less time to end than a worker (`selfiehero.supervisor.plan`).
+SUBSTITUTE_STOP_SECONDS = 5.0
 _lock = threading.Lock()
 
 
@@ -38,4 +40,4 @@ def _worker_pump(lane: str) -> Pump:
 
 @lru_cache(maxsize=8)
 def _substitute_pump(lane: str) -> Pump:
-    return Pump(_LANES[lane](), listens=False)
+    return Pump(_LANES[lane](), listens=False, stop_seconds=SUBSTITUTE_STOP_SECONDS)
