@@ -99,6 +99,11 @@ def delete(keys: Iterable[str]) -> None:
             default_storage.delete(key)
 
 
+def is_on_disk(key: str) -> bool:
+    """Tell whether a file is there, on this machine's disk."""
+    return os.path.isfile(os.path.join(settings.MEDIA_ROOT, key))
+
+
 def keys_older_than(moment: datetime) -> Iterator[tuple[str, list[str]]]:
     """Yield (kind, keys) in batches of what was stored on this machine's disk before then; nothing with S3."""
     if settings.S3_BUCKET:
