@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from . import eta, sentences, services, snapshots, storage
+from . import eta, receipts, sentences, services, snapshots, storage
 from .api import identity, orders, throttles
 from .api.problems import problem_of
 from .models import Job, Look
@@ -83,6 +83,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
         "erase_at": row.erase_at,
     }
     if row.erased_at:
+        context["receipt"] = receipts.for_erased(row)
         return render(request, "pages/erased.html", context)
     if row.status == Job.Status.SUCCEEDED:
         context["photo_url"] = storage.signed_url(row.clean_key, filename="photo.jpg", now=now) or None
@@ -94,6 +95,20 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
         context["went_out"] = row.attempts.exists()
         return render(request, "pages/ended.html", context)
     return render(request, "pages/wait.html", context)
+
+
+@never_cache
+@require_safe
+def receipt(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """A job's receipt as a text file, that of its erasure once it is erased. The whole file may be pasted."""
+    row = Job.objects.visible_to(identity.owner_of(request) or "").filter(id=job_id).first()
+    text = row and (receipts.for_erased(row) or receipts.for_accepted(row))
+    if not text:
+        raise Http404
+    address = urljoin(settings.PUBLIC_URL, reverse("verify_receipt"))
+    response = HttpResponse(f"{text}\n\nCheck it at {address}\n", content_type="text/plain; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="selfie-hero-receipt-{job_id}.txt"'
+    return response
 
 
 @csrf_protect
