@@ -24,8 +24,6 @@ from redis.retry import Retry
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from .models import Lane
-
 logger = logging.getLogger(__name__)
 
 PUMP_TASK = "jobs.tasks.pump"
@@ -129,8 +127,8 @@ def _enqueue_pump(lane: str) -> None:
 
 
 def _flag(lane: str) -> str:
-    return f"nudge:{Lane(lane).value}"
+    return f"nudge:{lane!s}"
 
 
 def _wake(lane: str) -> str:
-    return f"wake:{Lane(lane).value}"
+    return f"wake:{lane!s}"
