@@ -11,6 +11,7 @@
 | canceled or erased prediction | reconcile | `errand_at` | the provider is told to stop or forget |
 | job open | everybody | `deadline_at` | failed with a reason |
 | job ended | retention | `erase_at` | erased |
+| job ended, somebody to tell | notify | `due_at` | sent, or given up |
 | secrets of webhooks, model asleep | reconcile | `secrets_asked_at`, the last call | learned, woken (`jobs.upkeep`) |
 | money committed to attempts that failed | reconcile | every few seconds | given back to the day's budget |
 | anything else that is open | reconcile | every quarter of a minute | put back on one of these roads (`jobs.strays`) |
@@ -103,6 +104,7 @@ class Reconciler:
         """Look once at everything that can be stuck."""
         for step in (
             self._renew_nudges,
+            self._work_other_lanes,
             self._apply_deliveries,
             self._lapse_leases,
             self._give_up_late_attempts,
@@ -136,14 +138,22 @@ class Reconciler:
                 continue
             if not queues.renew_nudge(lane):
                 self._work_here(lane, "lane_without_redis")
-            elif not Heartbeat.objects.filter(name=f"worker-{lane}", seen_at__gt=now - UNATTENDED).exists():
+            elif not _is_attended(lane, now=now):
                 self._work_here(lane, "lane_without_worker")
 
-    def _work_here(self, lane: str, reason: str) -> None:
+    def _work_other_lanes(self) -> None:
+        """Work the lanes that are not a job's (notify). A worker of their own is for those who want one."""
+        now = database_now()
+        for lane, has_due in pumps.others().items():
+            if has_due(now) and not (_is_attended(lane, now=now) and queues.renew_nudge(lane)):
+                self._work_here(lane)
+
+    def _work_here(self, lane: str, reason: str = "") -> None:
         """Nobody hears a nudge, or nobody acts on it: work the lane in a thread of this process."""
         running = self._substitutes.get(lane)
         if running is None or not running.is_alive():
-            logger.warning("%s lane=%s", reason, lane)
+            if reason:
+                logger.warning("%s lane=%s", reason, lane)
             thread = threading.Thread(target=_pump_once, args=(lane,), name=f"substitute-{lane}", daemon=True)
             self._substitutes[lane] = thread
             thread.start()
@@ -205,6 +215,10 @@ def end_late_jobs(*, now: datetime, limit: int = 200) -> int:
         with transaction.atomic():
             ended += lifecycle.fail(job_id, code="deadline", now=now)
     return ended
+
+
+def _is_attended(lane: str, *, now: datetime) -> bool:
+    return Heartbeat.objects.filter(name=f"worker-{lane}", seen_at__gt=now - UNATTENDED).exists()
 
 
 def _pump_once(lane: str) -> None:
