@@ -121,7 +121,7 @@ def valkey_killed(stage: Stage, target: str, seconds: float) -> Iterator[str]:
     before = stage.cast.kill(VALKEY)
     yield "SIGKILL"
     stage.cast.wait_until_up(VALKEY, after=before)
-    wait_for(lambda: answers(stage.valkey.url), "Valkey to answer", seconds=30)
+    wait_for(lambda: answers(stage.redis_url), "Valkey to answer", seconds=30)
 
 
 @contextlib.contextmanager
@@ -150,7 +150,7 @@ def valkey_flapping(stage: Stage, target: str, seconds: float) -> Iterator[str]:
         times += 1
         time.sleep(0.5)
     yield f"killed and started {times} times in {seconds:.0f} s"
-    wait_for(lambda: answers(stage.valkey.url), "Valkey to answer", seconds=30)
+    wait_for(lambda: answers(stage.redis_url), "Valkey to answer", seconds=30)
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ import requests
 from providers.models import ProviderConfig
 from selfiehero.environment import PROJECT_DIR
 from selfiehero.supervisor.valkey import EmbeddedValkey
-from tests.support.postgres import FAST, PostgresServer, has_database
+from tests.support.postgres import FAST, Postgres, has_database
 from tests.support.processes import free_port, wait_for
 from tests.support.rig import ALIAS, CLOUDS, Rig
 from tests.support.valkey import answers
@@ -106,20 +106,18 @@ class Stage(Rig):
         root.mkdir()
         self.own.chmod(0o755)
         self.database_disk = self._exits.enter_context(Disk(root / "data", megabytes=POSTGRES_MEGABYTES))
-        self.postgres = server = PostgresServer(root)
-        choices = dict(server.choices)
-        self.cast.add(Member(POSTGRES, server.argv(*SAFE), choices=choices, stop_signal=signal.SIGINT))
+        self.postgres = server = Postgres(root, *SAFE)
+        self.cast.add(Member(POSTGRES, server.argv, choices=server.choices, stop_signal=signal.SIGINT))
         wait_for(lambda: has_database(server.url), "PostgreSQL to answer", seconds=60)
         return server.url
 
-    def _start_valkey(self) -> str:
+    def _start_valkey(self) -> None:
         server = EmbeddedValkey(
             data_dir=self.own / "valkey", config_path=self.own / "valkey.conf", socket_path=self.own / "valkey.sock"
         )
-        self.valkey = server
+        self.redis_url = server.url
         self.cast.add(Member(VALKEY, list(server.argv), before_start=server.prepare, stop_signal=signal.SIGINT))
         wait_for(lambda: answers(server.url), "Valkey to answer")
-        return server.url
 
     def _raise_curtain(self) -> None:
         """Make the providers and start everybody; return when uploads are taken."""
@@ -161,7 +159,7 @@ class Stage(Rig):
     @contextlib.contextmanager
     def redis(self) -> Iterator[redis.Redis]:
         """A client of this storm's Valkey, patient enough for its bad moments."""
-        with contextlib.closing(redis.Redis.from_url(self.valkey.url, socket_timeout=5)) as client:
+        with contextlib.closing(redis.Redis.from_url(self.redis_url, socket_timeout=5)) as client:
             yield client
 
     def keep_logs(self, into: Path) -> None:

@@ -34,48 +34,63 @@ DATABASE = "selfiehero"
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=100", "shared_buffers=64MB")
 
 
-class PostgresServer:
-    """A cluster in a folder of its own and the command that serves it; starting that is the caller's business."""
+class Postgres:
+    """A server on a port of its own that a test may stop, hang and start again; it keeps its data."""
 
-    def __init__(self, root: Path, data: Path | None = None) -> None:
-        """Make the cluster; `data` is where it lies, when not below `root`."""
-        self.root, self.data, self.port = root, data or root / "data", free_port()
-        password = secrets.token_urlsafe(12)
+    def __init__(self, root: Path, *settings: str) -> None:
+        """Make an empty cluster in `root / "data"`, which may be a disk of its own."""
+        self.root, self.data, self.settings = root, root / "data", settings
+        self.port, password = free_port(), secrets.token_urlsafe(12)
         self.url = f"postgres://postgres:{password}@127.0.0.1:{self.port}/{DATABASE}"
+        self.process: subprocess.Popen | None = None
         root.chmod(0o755)
         self.data.mkdir(mode=0o700, exist_ok=True)
         (root / "password").write_text(password)
-        self.choices: dict[str, Any] = {}  # how it has to be started: as whom, and where
+        user: dict[str, Any] = {}
         if os.geteuid() == 0:
             account = pwd.getpwnam(OTHER_USER)
-            self.choices = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+            user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
             for path in (self.data, root / "password"):
                 os.chown(path, account.pw_uid, account.pw_gid)
-        self._programs = readable_programs(root, self.choices)
-        initialise(self._programs, self.data, root / "password", self.choices)
-        self.choices["cwd"] = self.data
+        self.programs = readable_programs(root, user)
+        initialise(self.programs, self.data, root / "password", user)
+        self.choices = {**user, "cwd": self.data}  # as whom it has to be started, and where
 
-    def argv(self, *settings: str) -> list[str]:
+    @property
+    def argv(self) -> list[str]:
         return [
-            str(self._programs / "bin" / "postgres"),
+            str(self.programs / "bin" / "postgres"),
             *("-D", str(self.data), "-h", "127.0.0.1", "-p", str(self.port), "-k", ""),
-            *(part for setting in settings for part in ("-c", setting)),
+            *(part for setting in self.settings for part in ("-c", setting)),
         ]
+
+    def start(self) -> None:
+        self.process = start_process(self.argv, log_path=self.root / "log", **self.choices)
+        wait_for(lambda: self.process.poll() is not None or has_database(self.url), "PostgreSQL to answer", seconds=60)
+        assert self.process.poll() is None, (self.root / "log").read_text()
+
+    def stop(self) -> None:
+        if self.process is not None:
+            stop_process(self.process, signal.SIGINT)  # PostgreSQL's "fast" shutdown
+
+
+@contextlib.contextmanager
+def mortal_postgres(*settings: str) -> Iterator[Postgres]:
+    """Yield a fresh, started PostgreSQL with an empty database; it ends with this process."""
+    with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
+        server = Postgres(Path(folder), *FAST, *settings)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
 
 
 @contextlib.contextmanager
 def running_postgres() -> Iterator[str]:
     """Yield the DATABASE_URL of a fresh PostgreSQL with an empty database; it ends with this process."""
-    with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
-        server = PostgresServer(Path(folder))
-        log = server.root / "log"
-        process = start_process(server.argv(*FAST), log_path=log, **server.choices)
-        try:
-            wait_for(lambda: process.poll() is not None or has_database(server.url), "PostgreSQL to answer", seconds=60)
-            assert process.poll() is None, log.read_text()
-            yield server.url
-        finally:
-            stop_process(process, signal.SIGINT)  # PostgreSQL's "fast" shutdown
+    with mortal_postgres() as server:
+        yield server.url
 
 
 def readable_programs(root: Path, user: dict) -> Path:
