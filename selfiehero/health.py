@@ -2,7 +2,8 @@
 
 Ready means that an upload can be kept: the database takes writes, the disk has room, the process is not on its way
 out. Redis is not needed for that, so without it the answer is "degraded" and still 200. Workers and reconcile are told
-for people to read: a late worker delays films, it does not lose photos.
+for people to read: a late worker delays films, it does not lose photos. So is the ledger (`selfiehero.health_ledger`):
+a difference in it is told and never makes the answer 503.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from redis.retry import Retry
 from jobs import storage
 from jobs.models import Heartbeat
 
+from .health_ledger import LedgerLook
 from .web_drain import draining
 
 LANES = ("prepare", "dispatch", "collect")
@@ -38,6 +40,7 @@ RETRY_AFTER = "5"
 
 # A thread of its own with a connection of its own: a database that hangs holds no request for longer than a look.
 _looker = ThreadPoolExecutor(1, thread_name_prefix="health")
+_ledger = LedgerLook()
 _lock = threading.Lock()
 _last: tuple[float, dict[str, Any]] | None = None
 
@@ -77,7 +80,7 @@ def look_now() -> dict[str, Any]:
     asked = _looker.submit(ask_database)
     found = {"disk": disk(), "redis": ask_redis()}
     try:
-        return {**asked.result(timeout=LOOK_SECONDS), **found}
+        return {**asked.result(timeout=LOOK_SECONDS), **found, "ledger": _ledger.told()}
     except TimeoutError:
         asked.cancel()
         return {**told("no answer within a second", {}), **found}
