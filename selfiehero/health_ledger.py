@@ -37,11 +37,12 @@ class LedgerLook:
         self._seen_at: float | None = None
         self._seen: dict[str, Any] = {"balance": "not looked at yet", "differences": None}
 
-    def told(self) -> dict[str, Any]:
+    def told(self, *, may_look: bool) -> dict[str, Any]:
         """Return what was seen last and how long ago, and see to it that it is looked at again in time."""
         with self._lock:
-            is_first = self._thread is None
-            if is_first or (not self._is_looking() and time.monotonic() >= self._next_at):
+            is_due = may_look and not self._is_looking() and time.monotonic() >= self._next_at
+            is_first = is_due and self._thread is None
+            if is_due:
                 self._thread = threading.Thread(target=self._look, name="ledger", daemon=True)
                 self._thread.start()
         if is_first:
