@@ -193,6 +193,17 @@ def unshare_job(job_id: UUID, *, now: datetime) -> Job:
     return job
 
 
+def remember_email(job_id: UUID, email: str) -> None:
+    """Write to this address when the job ends. NotPossible when it has ended already."""
+    if not Job.objects.is_open().filter(id=job_id).update(email=email):
+        raise NotPossible("This film has ended already; its page says how.")
+
+
+def forget_email(job_id: UUID) -> None:
+    """Keep the address of a job no longer."""
+    Job.objects.filter(id=job_id).update(email="")
+
+
 def retry_job(job_id: UUID, *, now: datetime, actor: Any) -> Job:
     """Make a new job from a failed one, with the same clean photo; staff only.
 

@@ -111,6 +111,11 @@ def discard(keys: Iterable[str]) -> None:
             logger.error("file_not_removed kind=%s error=%s", key.partition("/")[0], type(error).__name__)
 
 
+def is_on_disk(key: str) -> bool:
+    """Tell whether a file is there, on this machine's disk."""
+    return os.path.isfile(os.path.join(settings.MEDIA_ROOT, key))
+
+
 def keys_older_than(moment: datetime) -> Iterator[tuple[str, list[str]]]:
     """Yield (kind, keys) in batches of what was stored on this machine's disk before then; nothing with S3."""
     if settings.S3_BUCKET:

@@ -17,6 +17,10 @@ class OrderSerializer(serializers.Serializer):
     email = serializers.EmailField(required=False)
 
 
+class EmailSerializer(serializers.Serializer):
+    email = serializers.EmailField(max_length=254, help_text="Written to once, when the film is ready or failed.")
+
+
 class EtaSerializer(serializers.Serializer):
     p50 = serializers.IntegerField(help_text="Seconds; half of the films are done by then.")
     p90 = serializers.IntegerField(help_text="Seconds; nine of ten films are done by then.")
