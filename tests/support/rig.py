@@ -146,6 +146,10 @@ class Rig:
             del connections[ALIAS]
             del connections.settings[ALIAS]
 
+    def close_alias(self) -> None:
+        """Let go of the test's own connection, so that the database may be stopped."""
+        connections[ALIAS].close()
+
     # --- Rows ------------------------------------------------------------------------------------
 
     def add_provider(self, vendor: str, *, slug: str = "", **values: Any) -> ProviderConfig:
