@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import statistics
 import threading
 import time
@@ -14,10 +15,10 @@ import pytest
 import redis
 import requests
 
-from jobs.models import Attempt, Job, Lane
+from jobs.models import Attempt, Heartbeat, Job, Lane
 from tests.support.doors import Doors
 from tests.support.processes import wait_for
-from tests.support.rig import Rig
+from tests.support.rig import ALIAS, Rig
 
 from .conftest import PHOTO
 from .visitor import Visitor
@@ -170,59 +171,95 @@ def test_flushall_under_load_loses_no_job_and_nudges_are_back(tmp_path, django_d
         print(f"nudges back after FLUSHALL: {', '.join(f'{seconds:.2f} s' for seconds in back_after)}")
 
 
-def test_killed_workers_give_up_what_they_held_within_a_lease(tmp_path, django_db_blocker) -> None:
-    """Each is killed with claims in hand, all at once; others go on with the same jobs."""
-    with django_db_blocker.unblock(), Rig(tmp_path, **OFTEN) as rig:
+class HandsFull:
+    """Three workers, each with claims in hand: a film on its way, POSTs under way, a photo in the sandbox."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        self.held: dict[str, list[str]] = {}
         rig.simulator.set("replicate", times={"answer": 2.5, "duration": 0.2})
         rig.simulator.set("fal", times={"answer": 0.05, "duration": 0.2}, faults={"result": ["hang"]})
         rig.add_provider("fal", max_concurrent=2, order=1)
-        rig.start_all(dispatch=1, collect=1, reconcile=0)
+        rig.start_all(reconcile=0)
         rig.queue_jobs(2)
-        held: dict[str, set] = {}
-
-        def holds(lane: str) -> bool:
-            rows = rig.jobs().filter(lane=lane).exclude(lease_token="")
-            held[lane] = set(rows.values_list("id", "lease_token"))
-            return bool(held[lane])
-
-        wait_for(lambda: holds(Lane.COLLECT), "a film to be on its way", seconds=60)
+        rig.start("reconcile")
+        wait_for(lambda: self.claims(Lane.COLLECT), "a film to be on its way", seconds=60)
         rig.update_provider("fal", enabled=False)
-        rig.add_provider("replicate", max_concurrent=10)
-        rig.queue_jobs(3)
-        submitting = rig.attempts().filter(provider__slug="replicate", status=Attempt.Status.SUBMITTING)
-        rig.start("reconcile")  # nudges the dispatch worker
-        wait_for(submitting.exists, "a POST to be under way", seconds=30, every=0.02)
-        held[Lane.DISPATCH] = set(submitting.values_list("job_id", "lease_token"))
         rig.start("prepare")
         visitor = Visitor(rig.url)
+        wait_for(lambda: "worker-prepare" in self.beating(), "the prepare worker", seconds=30)
+        rig.add_provider("replicate", max_concurrent=10)
+        rig.queue_jobs(3)
+        self.submitting = rig.attempts().filter(provider__slug="replicate", status=Attempt.Status.SUBMITTING)
+        wait_for(self.submitting.exists, "a POST to be under way", seconds=30, every=0.02)
         for _ in range(4):
             assert visitor.send(PHOTO).status_code == 202
-        wait_for(lambda: holds(Lane.PREPARE), "a photo to be in the sandbox", seconds=30, every=0.005)
+        wait_for(lambda: self.claims(Lane.PREPARE), "a photo to be in the sandbox", seconds=30, every=0.005)
+        self.held[Lane.DISPATCH] = list(self.submitting.values_list("lease_token", flat=True))
+
+    def beating(self) -> set[str]:
+        return set(Heartbeat.objects.using(ALIAS).values_list("name", flat=True))
+
+    def claims(self, lane: str) -> list[str]:
+        rows = self.rig.jobs().filter(lane=lane).exclude(lease_token="")
+        self.held[lane] = list(rows.values_list("lease_token", flat=True))
+        return self.held[lane]
+
+    def has_moved(self, lane: str) -> bool:
+        """Whether nothing is held any more by those who held it."""
+        if lane == Lane.DISPATCH:
+            return not self.submitting.filter(lease_token__in=self.held[lane]).exists()
+        return not self.rig.jobs().filter(lane=lane, lease_token__in=self.held[lane]).exists()
+
+    def cure(self) -> None:
+        for vendor in ("fal", "replicate"):
+            self.rig.simulator.set(vendor, times={"answer": 0.05, "duration": 0.2})
+
+    def replace_workers(self) -> None:
+        for name in Lane.values:
+            self.rig.start(name)
+
+
+def test_killed_workers_give_up_what_they_held_within_a_lease(tmp_path, django_db_blocker) -> None:
+    """All at once; others go on with the same jobs."""
+    with django_db_blocker.unblock(), Rig(tmp_path, **OFTEN) as rig:
+        hands = HandsFull(rig)
         killed_at = time.monotonic()
-        for name in ("prepare", "dispatch", "collect"):
+        for name in Lane.values:
             for process in rig.alive(name):
                 rig.kill(process)
-        rig.simulator.set("fal", times={"answer": 0.05, "duration": 0.2})
-        rig.simulator.set("replicate", times={"answer": 0.05, "duration": 0.2})
-        for name in ("prepare", "dispatch", "collect"):
-            rig.start(name)
-
-        def has_moved(lane: str) -> bool:
-            if lane == Lane.DISPATCH:
-                return not submitting.filter(lease_token__in=[token for _, token in held[lane]]).exists()
-            return not rig.jobs().filter(lane=lane, lease_token__in=[token for _, token in held[lane]]).exists()
-
+        hands.cure()
+        hands.replace_workers()
         moved: dict[str, float] = {}
-        end = time.monotonic() + 60
-        while len(moved) < 3 and time.monotonic() < end:
+        while len(moved) < 3 and time.monotonic() - killed_at < 60:
             for lane in set(Lane.values) - set(moved):
-                if has_moved(lane):
+                if hands.has_moved(lane):
                     moved[lane] = time.monotonic() - killed_at
             time.sleep(0.05)
         print("moves again after kill -9: " + ", ".join(f"{lane} {seconds:.1f} s" for lane, seconds in moved.items()))
         assert set(moved) == set(Lane.values), rig.describe()
         rig.wait_until_final(seconds=120)
         rig.assert_each_has_one_film(9)
+
+
+def test_workers_told_to_end_finish_or_give_back_and_leave_nothing_unconfirmed(tmp_path, django_db_blocker) -> None:
+    with django_db_blocker.unblock(), Rig(tmp_path, **OFTEN) as rig:
+        hands = HandsFull(rig)
+        told = [process for name in (*Lane.values, "reconcile") for process in rig.alive(name)]
+        for process in told:
+            process.send_signal(signal.SIGTERM)
+        codes = [process.wait(20) for process in told]
+        assert codes == [0] * len(told), rig.describe()
+        assert [lane for lane in Lane.values if not hands.has_moved(lane)] == [], "no lease has to lapse"
+        assert not rig.attempts().filter(status__in=["submitting", "unconfirmed"]).exists()
+        assert not rig.jobs().exclude(lane="").exclude(lease_token="").exists()
+        hands.cure()
+        hands.replace_workers()
+        rig.start("reconcile")
+        rig.wait_until_final(seconds=120)
+        rig.assert_each_has_one_film(9)
+        assert rig.simulator.accepted() == 9, "nothing was paid twice"
+        assert rig.tracebacks() == []
 
 
 def test_a_socket_is_told_the_news_by_a_web_process_whose_redis_is_gone(web: Rig) -> None:
