@@ -27,7 +27,7 @@ SQLITE_PATIENCE = 5.0
 
 
 def prepared(rig: Rig) -> Rig:
-    rig.manage("collectstatic", "--no-input", "--verbosity", "0")
+    rig.collect_static()
     rig.add_provider("wavespeed", max_concurrent=10)
     rig.simulator.set("wavespeed", times={"answer": 0.05, "duration": 0.2})
     return rig

@@ -35,7 +35,7 @@ OFTEN = {"THROTTLE_UPLOADS": "100000/min", "THROTTLE_UPLOADS_ADDRESS": "100000/m
 def web(tmp_path_factory, django_db_blocker) -> Iterator[Rig]:
     """A web process alone, with a Valkey that the tests treat badly."""
     with django_db_blocker.unblock(), Rig(tmp_path_factory.mktemp("web"), **OFTEN) as rig:
-        rig.manage("collectstatic", "--no-input", "--verbosity", "0")
+        rig.collect_static()
         rig.add_provider("wavespeed")
         rig.start("web")
         wait_for(rig.answers, "the web process to answer", seconds=60)
@@ -131,6 +131,7 @@ def test_without_redis_from_the_start_reconcile_makes_every_film(tmp_path, djang
     count = 20
     with django_db_blocker.unblock(), Rig(tmp_path, REDIS_URL="redis://127.0.0.1:1/0", **OFTEN) as rig:
         rig.simulator.set("replicate", times={"answer": 0.05, "duration": 0.5})
+        rig.collect_static()
         rig.add_provider("replicate", max_concurrent=20)
         rig.start_all(dispatch=0, collect=0)
         visitor = Visitor(rig.url)
@@ -178,7 +179,8 @@ class HandsFull:
         self.rig = rig
         self.held: dict[str, list[str]] = {}
         rig.simulator.set("replicate", times={"answer": 2.5, "duration": 0.2})
-        rig.simulator.set("fal", times={"answer": 0.05, "duration": 0.2}, faults={"result": ["hang"]})
+        rig.simulator.set("fal", times={"answer": 0.05, "duration": 0.2}, faults={"film": ["hang"]})
+        rig.collect_static()
         rig.add_provider("fal", max_concurrent=2, order=1)
         rig.start_all(reconcile=0)
         rig.queue_jobs(2)
