@@ -22,7 +22,6 @@ from redis.retry import Retry
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from .models import Lane
 from .redis_gate import Shut, gate
 
 logger = logging.getLogger(__name__)
@@ -125,8 +124,8 @@ def _enqueue_pump(lane: str) -> None:
 
 
 def _flag(lane: str) -> str:
-    return f"nudge:{Lane(lane).value}"
+    return f"nudge:{lane!s}"
 
 
 def _wake(lane: str) -> str:
-    return f"wake:{Lane(lane).value}"
+    return f"wake:{lane!s}"

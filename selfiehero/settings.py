@@ -131,7 +131,7 @@ RQ_QUEUES = {
             "retry": Retry(NoBackoff(), 0),
         },
     }
-    for lane in ("prepare", "dispatch", "collect")
+    for lane in ("prepare", "dispatch", "collect", "notify")
 }
 RQ = {"COMMIT_MODE": "auto"}
 CHANNEL_LAYERS = {
@@ -198,6 +198,8 @@ CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "csrf"
 SESSION_COOKIE_AGE = 8 * 3600
 VISITOR_COOKIE_NAME = "__Host-visitor" if IS_HTTPS else "visitor"
 VISITOR_COOKIE_AGE = timedelta(days=365)
+TICKETS_COOKIE_NAME = "__Host-tickets" if IS_HTTPS else "tickets"
+TICKETS_COOKIE_AGE = ENV.retention
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -220,6 +222,7 @@ CONTENT_SECURITY_POLICY = {
         "font-src": [SELF],
         "connect-src": [SELF, *_MEDIA_HOSTS],
         "manifest-src": [SELF],
+        "worker-src": [SELF],
         "form-action": [SELF],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
@@ -235,6 +238,22 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = USE_TZ = True
 
+# --- Telling people who left -----------------------------------------------------------------------
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = ENV.telling.mail_from
+EMAIL_TIMEOUT = 10
+EMAIL_FILE_PATH = VAR_DIR / "mail"
+EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+if ENV.telling.mail_server:
+    EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    globals().update(ENV.telling.mail_server)
+elif ENV.telling.is_mail_shown:
+    EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+# Without a mail server an address is only asked for where whoever runs this is the one who asks.
+EMAIL_OFFERED = bool(ENV.telling.mail_server) or urlsplit(PUBLIC_URL).hostname in ("localhost", "127.0.0.1", "::1")
+VAPID_PRIVATE_KEY = ENV.vapid_key
+VAPID_SUBJECT = ENV.telling.vapid_subject
+PUSH_PRIVATE_HOSTS = ENV.telling.private_push_hosts
+
 # --- API ------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["jobs.api.identity.OwnerAuthentication"],
@@ -244,7 +263,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "jobs.api.negotiation.Negotiation",
     "EXCEPTION_HANDLER": "jobs.api.problems.handle",
-    "DEFAULT_THROTTLE_RATES": dict(ENV.throttle_rates),
+    "DEFAULT_THROTTLE_RATES": {**ENV.throttle_rates, "notify": "30/min"},
     "NUM_PROXIES": TRUSTED_PROXIES,
     "UNAUTHENTICATED_USER": None,
 }

@@ -49,6 +49,15 @@ class Reads(_FailOpenThrottle):
         return f"throttle:reads:{request.auth or self._address(request)}"
 
 
+class Notify(_FailOpenThrottle):
+    """Addresses and subscriptions to tell people at."""
+
+    scope = "notify"
+
+    def get_cache_key(self, request: Request, view: object) -> str | None:
+        return f"throttle:notify:{request.auth or self._address(request)}"
+
+
 def count_upload(request: HttpRequest, owner: str) -> None:
     """Count an upload that came by a page's form; raise Throttled when it is one too many."""
     asked = SimpleNamespace(auth=owner, META=request.META, headers=request.headers)

@@ -102,7 +102,7 @@ class CollectLane(LaneWork):
         with transaction.atomic():
             for outcome in outcomes:
                 unwanted += _record_film(outcome) if outcome.parcel.is_film else _record_preview(outcome)
-        storage.delete(nobodys(unwanted))
+        storage.discard(nobodys(unwanted, brought_for=[outcome.parcel.job_id for outcome in outcomes]))
 
     def record_crash(self, item: _Parcel, error: BaseException) -> None:
         self.record([_Outcome(item, Fetched(verdict=Verdict.UNAVAILABLE, error=f"{type(error).__name__}: {error}"))])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from uuid import UUID
 
 from ..models import Job
 
+_FIELDS = ("clean_key", "preview_key", "poster_key", "video_key")
 
-def nobodys(keys: Iterable[str]) -> list[str]:
-    """Return those of these storage keys that no job names.
+
+def nobodys(keys: Iterable[str], *, brought_for: Iterable[UUID]) -> list[str]:
+    """Return those of these storage keys that none of the jobs they were brought for names.
 
     An outcome is written again when nobody knows whether its commit arrived. If it did, the second writing finds the
     job gone on and takes its file for unwanted, although the job lives on it.
@@ -16,7 +19,6 @@ def nobodys(keys: Iterable[str]) -> list[str]:
     keys = [key for key in keys if key]
     if not keys:
         return []
-    named: set[str] = set()
-    for field in ("clean_key", "preview_key", "poster_key", "video_key"):
-        named |= set(Job.objects.filter(**{f"{field}__in": keys}).values_list(field, flat=True))
+    rows = Job.objects.filter(id__in=list(brought_for)).values_list(*_FIELDS)
+    named = {key for row in rows for key in row}
     return [key for key in keys if key not in named]

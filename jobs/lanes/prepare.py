@@ -111,7 +111,8 @@ class PrepareLane(LaneWork):
                     ):
                         unwanted.append(photo.raw_key)
             queues.nudge_after_commit(Lane.DISPATCH)
-        storage.delete([*unwanted, *nobodys(refused)])
+        of = [outcome.photo.job_id for outcome in outcomes]
+        storage.discard([*unwanted, *nobodys(refused, brought_for=of)])
 
     def record_crash(self, item: _Photo, error: BaseException) -> None:
         self._retry(item)

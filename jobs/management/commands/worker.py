@@ -19,15 +19,14 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from jobs.lanes import pumps
-from jobs.models import Lane
 from jobs.worker import LaneWorker
 
 
 class Command(BaseCommand):
-    help = "Work one lane: prepare, dispatch or collect."
+    help = "Work one lane: prepare, dispatch, collect or notify."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("lane", choices=Lane.values)
+        parser.add_argument("lane", choices=pumps.lanes())
 
     def handle(self, *args: Any, lane: str, **options: Any) -> None:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
