@@ -16,7 +16,6 @@ import requests
 from django.conf import settings
 
 from jobs.models import Attempt, Job, JobEvent, WebhookDelivery
-from selfiehero.environment import PROJECT_DIR
 from tests.support.rig import ALIAS, CLOUDS
 
 from .load import Ledger
