@@ -150,6 +150,14 @@ class Rig:
             del connections[ALIAS]
             del connections.settings[ALIAS]
 
+    def collect_static(self) -> None:
+        """Bring together what pages and addresses of pictures need."""
+        self.manage("collectstatic", "--no-input", "--verbosity", "0")
+
+    def close_alias(self) -> None:
+        """Let go of the test's own connection, so that the database may be stopped."""
+        connections[ALIAS].close()
+
     # --- Rows ------------------------------------------------------------------------------------
 
     def add_provider(self, vendor: str, *, slug: str = "", **values: Any) -> ProviderConfig:
