@@ -74,6 +74,15 @@ def test_a_prediction_is_given_up_when_its_provider_had_its_time(provider):
     assert attempt.deadline_at <= timezone.now() + provider.attempt_deadline
 
 
+def test_a_prediction_of_which_nothing_was_heard_is_asked_after_at_once(provider):
+    attempt = factories.make_submitted_attempt(provider)
+    Attempt.objects.update(heard_at=attempt.heard_at + AHEAD, poll_at=attempt.poll_at + AHEAD)
+    assert bring_near() == 1
+    attempt.refresh_from_db()
+    assert attempt.poll_at <= timezone.now()
+    assert bring_near() == 0
+
+
 def test_a_provider_is_told_to_stop_at_once(provider):
     attempt = factories.make_submitted_attempt(provider)
     lifecycle.attempt_timed_out(attempt, now=timezone.now() + AHEAD)
