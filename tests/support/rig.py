@@ -101,15 +101,15 @@ class Rig:
 
     def _set_up(self) -> None:
         for name in ("media/clean", "tmp", "run", "log"):
-            (self.var_dir / name).mkdir(parents=True)
+            (self.var_dir / name).mkdir(parents=True, exist_ok=True)
         (self.folder / "simulator").mkdir()
         self.simulator = self._exits.enter_context(Clouds(self.folder / "simulator"))
-        self.valkey = self._exits.enter_context(mortal_valkey())
+        self._start_valkey()
         self.env = product_env(
             **{
                 "VAR_DIR": str(self.var_dir),
                 "PORT": str(self.port),
-                "REDIS_URL": self.valkey.url,
+                "REDIS_URL": self.redis_url,
                 "SECRET_KEY": settings.SECRET_KEY,
                 "FIELD_KEYS": ",".join(settings.FIELD_KEYS),
                 "STUDIO": "0",
@@ -129,6 +129,10 @@ class Rig:
             self.manage("flush", "--no-input")  # a server outlives a rig
         self.manage("seed", "--no-admin")
         self._exits.enter_context(self._second_alias())
+
+    def _start_valkey(self) -> None:
+        self.valkey = self._exits.enter_context(mortal_valkey())
+        self.redis_url = self.valkey.url
 
     @contextlib.contextmanager
     def _second_alias(self) -> Iterator[None]:
