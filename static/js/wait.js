@@ -2,6 +2,7 @@
 import { $, $$, fill, showConnection, tell, toast } from "./app.js";
 import { call } from "./api.js";
 import { JobProgress, isFinal } from "./job-progress.js";
+import { chime, mountNotify } from "./notify.js";
 import { Stage } from "./stage.js";
 import { forgetPhoto } from "./store.js";
 import { STAGES, WORDS } from "./words.js";
@@ -145,6 +146,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
 
   function wrap() {
     root.classList.add("is-done");
+    chime();
     speak("ready");
     clearTimeout(reasonTimer);
     tell($("[data-reason]", root), "");
@@ -162,7 +164,8 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     if (started && Math.abs(Date.now() - started) < 6 * 3600e3) begun = Math.min(Date.now(), started);
     $("[data-open-film]", root).href = first.links.page;
     $("[data-sending]", root).hidden = true;
-    $("[data-accepted]", root).hidden = false;
+    $$("[data-accepted], [data-tools]", root).forEach(node => { node.hidden = false; });
+    mountNotify(first, on.signal);
     progress = new JobProgress(first, {
       onSnapshot: snapshot,
       onGone: gone,
