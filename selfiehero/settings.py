@@ -88,6 +88,15 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASE_URL = ENV.database_url
 if DATABASE_URL:
     DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True)}
+    if DATABASES["default"]["ENGINE"].endswith("postgresql"):
+        # A machine that vanished says no goodbye: notice within half a minute. Requests wait less (`web_database`).
+        DATABASES["default"]["OPTIONS"] = {
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20_000,
+        } | DATABASES["default"].get("OPTIONS", {})
 else:
     DATABASES = {
         "default": {
@@ -115,7 +124,12 @@ RQ_QUEUES = {
         "URL": REDIS_URL,
         "DEFAULT_TIMEOUT": 120,
         "SERIALIZER": "rq.serializers.JSONSerializer",
-        "REDIS_CLIENT_KWARGS": {"socket_connect_timeout": REDIS_TIMEOUT},
+        # For the admin's page about queues; workers and nudges have clients of their own.
+        "REDIS_CLIENT_KWARGS": {
+            "socket_timeout": REDIS_TIMEOUT,
+            "socket_connect_timeout": REDIS_TIMEOUT,
+            "retry": Retry(NoBackoff(), 0),
+        },
     }
     for lane in ("prepare", "dispatch", "collect", "notify")
 }

@@ -10,3 +10,5 @@ urlpatterns = [
     path("", include("notifications.urls")),
     path("", include("jobs.urls")),
 ]
+
+handler500 = "selfiehero.middleware.server_error"

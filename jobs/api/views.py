@@ -22,7 +22,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from .. import eta, services, snapshots
+from .. import eta, receipts, services, snapshots
 from ..models import Job, JobEvent, Look
 from . import identity, orders, schema, throttles  # noqa: F401 - schema registers itself
 from . import serializers as shapes
@@ -79,11 +79,16 @@ class JobsView(APIView):
         request={"multipart/form-data": shapes.OrderSerializer},
         parameters=[
             OpenApiParameter(
-                "Idempotency-Key", str, "header", description="Makes a repeated request the same job; 409 for another."
+                "Idempotency-Key",
+                str,
+                "header",
+                description="Makes the same photo, look and name from the same owner the same job, also one that has "
+                "ended since; 409 for another. Keys belong to an owner: a request without cookie or token comes from a "
+                "new visitor each time, so get the cookie first (`GET /api/v1/looks/`).",
             )
         ],
         responses={
-            202: shapes.JobSerializer,
+            202: shapes.ReceivedJobSerializer,
             **problems(400, 403, 409, 413, 415, 422, 429, 503, 507),
         },
     )
@@ -108,7 +113,7 @@ class JobsView(APIView):
                 field="Idempotency-Key",
                 next_step="Send a new key with a new order.",
             ) from None
-        body = snapshots.of(job, now=now)
+        body = snapshots.with_receipt(job, now=now)
         response = Response(body, status=202, headers={"Location": body["links"]["self"], "Retry-After": "2"})
         if cookie:
             identity.set_visitor_cookie(response, cookie)
@@ -174,6 +179,16 @@ class JobEventsView(_OneJobView):
             for row in rows
         ]
         return Response({"events": events}, headers={"Cache-Control": "no-store"})
+
+
+class ReceiptsView(_OneJobView):
+    """What was signed about a film, once more."""
+
+    @extend_schema(operation_id="list_job_receipts", responses={200: shapes.ReceiptsSerializer, **problems(404)})
+    def get(self, request: Request, job_id: UUID) -> Response:
+        job = self.job_of(request, job_id)
+        body = {"accepted": receipts.for_accepted(job), "erased": receipts.for_erased(job)}
+        return Response(body, headers={"Cache-Control": "no-store"})
 
 
 class CancelView(_OneJobView):

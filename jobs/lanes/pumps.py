@@ -18,6 +18,8 @@ _LANES: dict[str, type[LaneWork]] = {
     Lane.DISPATCH: DispatchLane,
     Lane.COLLECT: CollectLane,
 }
+# Reconcile has less time to end than a worker (`selfiehero.supervisor.plan`).
+SUBSTITUTE_STOP_SECONDS = 5.0
 # Lanes of apps above this one, each with the question whether anything in it is due.
 _OTHERS: dict[str, tuple[type[LaneWork], Callable[[datetime], bool]]] = {}
 _lock = threading.Lock()
@@ -61,4 +63,4 @@ def _worker_pump(lane: str) -> Pump:
 
 @lru_cache(maxsize=8)
 def _substitute_pump(lane: str) -> Pump:
-    return Pump(_work_of(lane)(), listens=False)
+    return Pump(_work_of(lane)(), listens=False, stop_seconds=SUBSTITUTE_STOP_SECONDS)

@@ -3,6 +3,8 @@ import { $, $$, fill, showConnection, tell, toast } from "./app.js";
 import { call } from "./api.js";
 import { JobProgress, isFinal } from "./job-progress.js";
 import { chime, mountNotify } from "./notify.js";
+import { orderEnded } from "./once.js";
+import { mountReceipt } from "./receipt.js";
 import { Stage } from "./stage.js";
 import { forgetPhoto } from "./store.js";
 import { STAGES, WORDS } from "./words.js";
@@ -130,6 +132,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
   function gone() {
     speak("gone");
     forgetPhoto();
+    orderEnded(job?.id);
     stage.stop();
     $$("canvas, .stage__poster, .stage__line", root).forEach(node => { node.hidden = true; });
     document.title = `${STAGES.gone[0]} – ${ownTitle}`;
@@ -142,7 +145,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     open.hidden = false;
   }
 
-  function leave() { forgetPhoto(); location.replace(job.links.page); }
+  function leave() { forgetPhoto(); orderEnded(job.id); location.replace(job.links.page); }
 
   function wrap() {
     root.classList.add("is-done");
@@ -163,6 +166,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     const started = Date.parse(first.created_at);
     if (started && Math.abs(Date.now() - started) < 6 * 3600e3) begun = Math.min(Date.now(), started);
     $("[data-open-film]", root).href = first.links.page;
+    mountReceipt(first);
     $("[data-sending]", root).hidden = true;
     $$("[data-accepted], [data-tools]", root).forEach(node => { node.hidden = false; });
     mountNotify(first, on.signal);
