@@ -70,7 +70,11 @@ def start(request: HttpRequest) -> HttpResponse:
 @require_safe
 def wait_shell(request: HttpRequest) -> HttpResponse:
     """The empty wait page that the start page keeps ready, so that the picture comes before the upload ends."""
-    return render(request, "pages/wait.html", {"job": None, "look": None, "start_url": reverse("start")})
+    return render(
+        request,
+        "pages/wait.html",
+        {"job": None, "look": None, "start_url": reverse("start"), "offers_email": settings.EMAIL_OFFERED},
+    )
 
 
 @never_cache
@@ -85,6 +89,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
         "job": snapshots.of(row, now=now),
         "look": row.look,
         "start_url": reverse("start"),
+        "offers_email": settings.EMAIL_OFFERED,
         "retention_hours": _retention_hours(),
         "erase_at": row.erase_at,
     }

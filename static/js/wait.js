@@ -2,6 +2,7 @@
 import { $, $$, fill, showConnection, tell, toast } from "./app.js";
 import { call } from "./api.js";
 import { JobProgress, isFinal } from "./job-progress.js";
+import { chime, mountNotify } from "./notify.js";
 import { orderEnded } from "./once.js";
 import { mountReceipt } from "./receipt.js";
 import { Stage } from "./stage.js";
@@ -148,6 +149,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
 
   function wrap() {
     root.classList.add("is-done");
+    chime();
     speak("ready");
     clearTimeout(reasonTimer);
     tell($("[data-reason]", root), "");
@@ -166,7 +168,8 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     $("[data-open-film]", root).href = first.links.page;
     mountReceipt(first);
     $("[data-sending]", root).hidden = true;
-    $("[data-accepted]", root).hidden = false;
+    $$("[data-accepted], [data-tools]", root).forEach(node => { node.hidden = false; });
+    mountNotify(first, on.signal);
     progress = new JobProgress(first, {
       onSnapshot: snapshot,
       onGone: gone,
