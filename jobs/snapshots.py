@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -61,9 +61,9 @@ def of(job: Job, *, now: datetime) -> dict[str, Any]:
     return snapshot(job, position=eta.positions([job])[job.id], now=now)
 
 
-def read(job_id: UUID, owner: str) -> dict[str, Any] | None:
+def read(job_id: UUID, owner: str, opened: Collection[UUID] = ()) -> dict[str, Any] | None:
     """Return the owner's job as it is now, None for anybody else and for one that does not exist."""
-    job = Job.objects.visible_to(owner).select_related("look").filter(id=job_id).first()
+    job = Job.objects.visible_to(owner, opened).select_related("look").filter(id=job_id).first()
     return of(job, now=timezone.now()) if job else None
 
 

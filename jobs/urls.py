@@ -9,6 +9,7 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/", pages.job, name="job"),
     path("jobs/<uuid:job_id>/cancel/", pages.cancel, name="job_cancel"),
     path("jobs/<uuid:job_id>/erase/", pages.erase, name="job_erase"),
+    path("t/<str:ticket>/", pages.ticket, name="ticket"),
     path("me/", pages.heroes, name="heroes"),
     path("v/<slug:share_slug>/", pages.share, name="share"),
     path("v/<slug:share_slug>/film.mp4", media.shared_film, name="shared_film"),

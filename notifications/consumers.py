@@ -30,6 +30,7 @@ from channels.exceptions import StopConsumer
 from channels.layers import get_channel_layer
 from channels.utils import await_many_dispatch
 from django.db import InterfaceError, OperationalError
+from django.utils import timezone
 
 from jobs import snapshots
 from jobs.api import identity
@@ -56,8 +57,8 @@ _open_sockets: Counter[UUID] = Counter()
 
 def read(job_id: UUID, headers: dict[str, str]) -> messages.Body | None:
     """Return the job as its owner sees it, None for anybody else."""
-    owner = identity.owner_of_headers(headers)
-    return snapshots.read(job_id, owner) if owner else None
+    owner, opened = identity.owner_of_headers(headers), identity.opened_by_headers(headers, now=timezone.now())
+    return snapshots.read(job_id, owner, opened) if owner or opened else None
 
 
 read_in_thread = database_sync_to_async(read, thread_sensitive=False, executor=_threads)

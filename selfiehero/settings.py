@@ -184,6 +184,8 @@ CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "csrf"
 SESSION_COOKIE_AGE = 8 * 3600
 VISITOR_COOKIE_NAME = "__Host-visitor" if IS_HTTPS else "visitor"
 VISITOR_COOKIE_AGE = timedelta(days=365)
+TICKETS_COOKIE_NAME = "__Host-tickets" if IS_HTTPS else "tickets"
+TICKETS_COOKIE_AGE = ENV.retention
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

@@ -131,7 +131,8 @@ class _OneJobView(APIView):
 
     def job_of(self, request: Request, job_id: UUID) -> Job:
         """Return the owner's job; for anybody else it does not exist."""
-        job = Job.objects.visible_to(request.auth or "").select_related("look").filter(id=job_id).first()
+        opened = identity.opened_by(request._request, now=timezone.now())
+        job = Job.objects.visible_to(request.auth or "", opened).select_related("look").filter(id=job_id).first()
         if job is None:
             raise not_found()
         return job
