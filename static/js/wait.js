@@ -1,7 +1,9 @@
 /* The wait: the visitor's own picture at once, then the truth, one snapshot at a time. */
 import { $, $$, fill, showConnection, tell, toast } from "./app.js";
 import { call } from "./api.js";
+import { restoreTab, showInTab } from "./favicon.js";
 import { JobProgress, isFinal } from "./job-progress.js";
+import { mountPhone } from "./phone.js";
 import { Stage } from "./stage.js";
 import { forgetPhoto } from "./store.js";
 import { STAGES, WORDS } from "./words.js";
@@ -73,8 +75,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     $("[data-range-label]", root).textContent = WORDS.readyIn;
     $("[data-range]", root).textContent = number;
     $("[data-unit]", root).textContent = unit;
-    $("[data-ahead]", root).textContent = position > 0 ? WORDS.ahead(position)
-      : job.stage === "waiting_for_slot" ? WORDS.youAreNext : WORDS.yourTurn;
+    $("[data-ahead]", root).textContent = position > 0 ? WORDS.ahead(position) : WORDS.places[job.stage] || WORDS.yourTurn;
   }
 
   function showReason(reason) {
@@ -93,6 +94,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
       act.toggleAttribute("data-now", ACTS[index].includes(job.stage));
     });
     place();
+    showInTab(best);
     document.title = `${whole} % – ${(STAGES[spoken] || STAGES.accepted)[0]} – ${ownTitle}`;
   }
 
@@ -128,6 +130,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
 
   function gone() {
     speak("gone");
+    restoreTab();
     forgetPhoto();
     stage.stop();
     $$("canvas, .stage__poster, .stage__line", root).forEach(node => { node.hidden = true; });
@@ -150,6 +153,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     tell($("[data-reason]", root), "");
     $("[data-open-film]", root).hidden = false;
     $$("[data-while]", root).forEach(node => { node.hidden = true; });
+    showInTab(1, true);
     document.title = `✓ ${WORDS.filmReady} – ${ownTitle}`;
     const go = () => { if (!document.hidden) leave(); };
     setTimeout(go, CURTAIN_CALL);
@@ -162,12 +166,14 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     if (started && Math.abs(Date.now() - started) < 6 * 3600e3) begun = Math.min(Date.now(), started);
     $("[data-open-film]", root).href = first.links.page;
     $("[data-sending]", root).hidden = true;
-    $("[data-accepted]", root).hidden = false;
+    $$("[data-accepted], [data-tools]", root).forEach(node => { node.hidden = false; });
+    mountPhone(first.links.page, on.signal);
     progress = new JobProgress(first, {
       onSnapshot: snapshot,
       onGone: gone,
-      onSignal: state => {
+      onSignal: (state, way) => {
         root.dataset.signal = state;
+        root.dataset.way = way;
         tell($("[data-signal]", root), state === "lost" && navigator.onLine ? WORDS.quietLine : "");
       },
     });
@@ -178,6 +184,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     if (progress) return;
     $("[data-range]", root).textContent = String(Math.round(part * 100));
     $("[data-unit]", root).textContent = "%";
+    document.title = `${Math.round(part * 100)} % – ${STAGES.sending[0]} – ${ownTitle}`;
   }
 
   /* 4. changing one's mind */
@@ -207,6 +214,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     clearTimeout(reasonTimer);
     stage.stop();
     progress?.stop();
+    restoreTab();
   }
 
   showConnection();
