@@ -81,9 +81,18 @@ def _existing(path: Path) -> Path:
 
 
 def save(key: str, data: bytes | IO[bytes]) -> str:
-    """Store a file and return the key it really has. Raise OSError when there is no room."""
+    """Store a file and return the key it really has. Raise OSError, and leave nothing of it, when there is no room.
+
+    `key` is one of `new_key`'s, which nobody else has.
+    """
     content = ContentFile(data) if isinstance(data, bytes) else File(data)
-    return default_storage.save(key, content)
+    try:
+        return default_storage.save(key, content)
+    except BaseException:
+        # Half a photo of somebody who was told that it was not taken.
+        with contextlib.suppress(Exception):
+            default_storage.delete(key)
+        raise
 
 
 def read(key: str) -> bytes:
@@ -97,6 +106,23 @@ def delete(keys: Iterable[str]) -> None:
     for key in keys:
         if key:
             default_storage.delete(key)
+
+
+def discard(keys: Iterable[str]) -> None:
+    """Remove files that no row names any more, as far as storage lets us; what stays is logged and swept later.
+
+    For what has been written already: an error here must not look as if the writing had failed.
+    """
+    for key in keys:
+        try:
+            delete([key])
+        except Exception as error:  # noqa: BLE001 - each storage backend has errors of its own
+            logger.error("file_not_removed kind=%s error=%s", key.partition("/")[0], type(error).__name__)
+
+
+def is_on_disk(key: str) -> bool:
+    """Tell whether a file is there, on this machine's disk."""
+    return os.path.isfile(os.path.join(settings.MEDIA_ROOT, key))
 
 
 def keys_older_than(moment: datetime) -> Iterator[tuple[str, list[str]]]:

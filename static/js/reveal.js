@@ -3,6 +3,8 @@ import { $, $$, calm, openDialog, pageData, setIcon, toast } from "./app.js";
 import { call } from "./api.js";
 import { mountErase } from "./erase.js";
 import { mountLine, setLine } from "./line.js";
+import { orderEnded } from "./once.js";
+import { mountReceipt } from "./receipt.js";
 import { forgetPhoto, keepDraft } from "./store.js";
 import { WORDS } from "./words.js";
 
@@ -12,6 +14,8 @@ const root = $("[data-reveal]"), video = $("[data-main]"), film = $(".film"), st
 const links = { ...job.links }, sharePath = `${links.self}share/`;
 
 forgetPhoto();                                                   // the film is here, the copy has done its work
+orderEnded(job.id);
+mountReceipt(job);
 video.controls = false;
 setLine(film, 100);
 

@@ -3,7 +3,9 @@ import { $, $$, fill, showConnection, tell, toast } from "./app.js";
 import { call } from "./api.js";
 import { restoreTab, showInTab } from "./favicon.js";
 import { JobProgress, isFinal } from "./job-progress.js";
+import { orderEnded } from "./once.js";
 import { mountPhone } from "./phone.js";
+import { mountReceipt } from "./receipt.js";
 import { Stage } from "./stage.js";
 import { forgetPhoto } from "./store.js";
 import { STAGES, WORDS } from "./words.js";
@@ -132,6 +134,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     speak("gone");
     restoreTab();
     forgetPhoto();
+    orderEnded(job?.id);
     stage.stop();
     $$("canvas, .stage__poster, .stage__line", root).forEach(node => { node.hidden = true; });
     document.title = `${STAGES.gone[0]} – ${ownTitle}`;
@@ -144,7 +147,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     open.hidden = false;
   }
 
-  function leave() { forgetPhoto(); location.replace(job.links.page); }
+  function leave() { forgetPhoto(); orderEnded(job.id); location.replace(job.links.page); }
 
   function wrap() {
     root.classList.add("is-done");
@@ -165,6 +168,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     const started = Date.parse(first.created_at);
     if (started && Math.abs(Date.now() - started) < 6 * 3600e3) begun = Math.min(Date.now(), started);
     $("[data-open-film]", root).href = first.links.page;
+    mountReceipt(first);
     $("[data-sending]", root).hidden = true;
     $$("[data-accepted], [data-tools]", root).forEach(node => { node.hidden = false; });
     mountPhone(first.links.page, on.signal);

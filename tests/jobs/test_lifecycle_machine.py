@@ -2,11 +2,13 @@
 
 Workers that are late, webhooks that come before the answer to the submit, twice, or after the end, look-ups, timeouts,
 cancels and erasures, in every order Hypothesis thinks of; after each step all rows are held against the rules below.
+Some runs are enough for every day; `LIFECYCLE_RUNS=10000` in the environment tries for twenty minutes.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -28,7 +30,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from jobs import claims, ingest, lifecycle
+from jobs import claims, ingest, ledger, lifecycle
 from jobs.models import Attempt, Job, JobEvent, Lane
 from providers.models import ProviderConfig
 from providers.types import PredictionStatus, ProviderEvent
@@ -326,6 +328,7 @@ class Life(RuleBasedStateMachine):
                 holds_since(self.known[job.id], job)
         held = Counter(attempt.provider_id for attempt in attempts.values() if attempt.slot_held)
         assert all(count <= SLOTS for count in held.values()), "more slots are held than there are"
+        assert ledger.look_at_balances(now=self.now).is_clean, "events and rows tell the same"
         self.known, self.known_attempts = jobs, attempts
 
     def finish(self) -> None:
@@ -335,6 +338,7 @@ class Life(RuleBasedStateMachine):
         for attempt in Attempt.objects.exclude(errand=""):
             assert lifecycle.errand_done([attempt.id], errand=attempt.errand) == 1
         self.everything_holds()
+        assert ledger.look(now=self.now, settled=True, with_files=False).is_clean, "everything came to its end"
         assert not Attempt.objects.holding_a_slot().exists(), "a slot is never given back"
         assert not Attempt.objects.is_open().exists()
         assert ProviderConfig.objects.count() == len(self.providers)
@@ -410,12 +414,15 @@ def holds_for_an_attempt(now: Attempt, before: Attempt | None) -> None:
         assert before.error_code != lifecycle.RESULT_LOST, "a film that could not be had is not won again"
 
 
-@pytest.mark.timeout(420)  # finding the shortest story that breaks a promise may take Hypothesis five minutes
+RUNS = int(os.environ.get("LIFECYCLE_RUNS", "60"))
+
+
+@pytest.mark.timeout(420 + RUNS)  # finding the shortest story that breaks a promise may take Hypothesis five minutes
 def test_whatever_happens_in_whatever_order(db: None) -> None:
     run_state_machine_as_test(
         Life,
         settings=settings(
-            max_examples=60,
+            max_examples=RUNS,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

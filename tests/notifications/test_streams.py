@@ -175,11 +175,16 @@ def test_a_restart_says_so_and_is_not_held_up(serve: Any, job: Job, page: Open) 
     assert "web_drain_cut" not in web.said()
 
 
-def test_without_redis_a_stream_tells_the_present_and_lets_the_page_poll(serve: Any, job: Job, page: Open) -> None:
+def test_without_redis_a_stream_is_told_what_the_rows_say(serve: Any, job: Job, page: Open) -> None:
     web = serve(REDIS_URL="redis://127.0.0.1:1")
     stream = page(web, job.id)
     assert stream.told()["seq"] == 1
-    assert stream.end() == 1013
+    change(job, seq=2)
+    assert stream.told()["seq"] == 2
+    lifecycle.fail(job.id, code="no_provider", now=timezone.now())
+    assert stream.told()["status"] == "failed"
+    assert stream.end() == 1000
+    assert "Traceback" not in web.said()
 
 
 def test_a_quiet_stream_shows_that_it_is_alive(job: Job, visitor: tuple[str, str], monkeypatch: Any) -> None:

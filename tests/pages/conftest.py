@@ -28,7 +28,8 @@ CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"
 
 @pytest.fixture(scope="module")
 def web(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with Served(tmp_path_factory.mktemp("web"), database=str(connection.settings_dict["NAME"])) as served:
+    database = str(connection.settings_dict["NAME"])
+    with Served(tmp_path_factory.mktemp("web"), database=database, env={"SERVED_STATIC": "1"}) as served:
         yield served
 
 
