@@ -84,6 +84,7 @@ def _links(job: Job, *, now: datetime) -> dict[str, str | None]:
         "cancel": f"{itself}cancel/",
         "page": reverse("job", args=[job.id]),
         "socket": f"/ws/jobs/{job.id}/",
+        "stream": f"{itself}stream/",
         "poster": storage.signed_url(poster_key, filename="poster.jpg", now=now) or None,
         "video": storage.signed_url(job.video_key, filename=film_name(job), now=now) or None,
         "share": reverse("share", args=[job.share_slug]) if job.share_slug else None,

@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from . import media, pages, webhooks
+from . import handover, media, pages, webhooks
 from .api import docs
 from .api.receipts import KeysView, VerifyView
 
@@ -11,6 +11,8 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/receipt.txt", pages.receipt, name="job_receipt"),
     path("jobs/<uuid:job_id>/cancel/", pages.cancel, name="job_cancel"),
     path("jobs/<uuid:job_id>/erase/", pages.erase, name="job_erase"),
+    path("jobs/<uuid:job_id>/link/", handover.link, name="job_link"),
+    path("jobs/<uuid:job_id>/qr.svg", handover.qr, name="job_qr"),
     path("t/<str:ticket>/", pages.ticket, name="ticket"),
     path("me/", pages.heroes, name="heroes"),
     path("v/<slug:share_slug>/", pages.share, name="share"),

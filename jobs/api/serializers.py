@@ -44,6 +44,7 @@ class LinksSerializer(serializers.Serializer):
     cancel = serializers.CharField()
     page = serializers.CharField()
     socket = serializers.CharField()
+    stream = serializers.CharField(help_text="The same news as server-sent events.")
     poster = serializers.CharField(allow_null=True, help_text="As soon as there is a first picture; signed, expires.")
     video = serializers.CharField(allow_null=True, help_text="When the film is here; signed, expires, byte ranges.")
     share = serializers.CharField(allow_null=True)

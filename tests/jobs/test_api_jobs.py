@@ -25,7 +25,7 @@ KEYS = {
     "id", "status", "stage", "progress", "look", "hero_name", "queue", "failure", "seq",
     "created_at", "finished_at", "erase_at", "links",
 }  # fmt: skip
-LINKS = {"self", "events", "cancel", "page", "socket", "poster", "video", "share"}
+LINKS = {"self", "events", "cancel", "page", "socket", "stream", "poster", "video", "share"}
 
 
 @pytest.fixture
