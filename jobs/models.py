@@ -150,6 +150,8 @@ class Job(models.Model):
     video_key = models.CharField(max_length=120, blank=True, default="")
     video_bytes = models.PositiveBigIntegerField(default=0)
     video_seconds = models.FloatField(null=True, blank=True)
+    video_width = models.PositiveSmallIntegerField(default=0, help_text="In pixels, as it is shown; 0 is not known.")
+    video_height = models.PositiveSmallIntegerField(default=0)
 
     idempotency_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - NULL is not equal to NULL
     consent_version = models.CharField(max_length=20)
@@ -157,6 +159,10 @@ class Job(models.Model):
     locale = models.CharField(max_length=10, blank=True, default="")
     email = models.EmailField(blank=True, default="")
     share_slug = models.CharField(max_length=24, null=True, blank=True, unique=True)
+
+    # What was said at the door, in seconds; the report card compares it with what became of it.
+    promised_p50 = models.PositiveIntegerField(null=True, blank=True)
+    promised_p90 = models.PositiveIntegerField(null=True, blank=True)
 
     created_at = models.DateTimeField()
     first_frame_at = models.DateTimeField(null=True, blank=True)

@@ -32,6 +32,7 @@ from providers.errors import PredictionGone, ProviderError, Rejected, Unavailabl
 from providers.types import PredictionStatus, ProviderEvent
 
 from .. import storage
+from ..films import index
 from ..films.outcomes import BadFilm, BadPoster
 from ..films.sandbox import POSTER_LIMITS, FilmSandbox, SandboxUnavailable
 from ..models import Attempt
@@ -73,6 +74,7 @@ class Fetched:
     poster_key: str = ""
     video_bytes: int = 0
     video_seconds: float = 0.0
+    video_size: tuple[int, int] = (0, 0)
     verdict: Verdict | None = None
     error: str = ""
 
@@ -120,6 +122,7 @@ def _film_from(sandbox: FilmSandbox, attempt: Attempt, url: str, preview_url: st
             raise PredictionGone("no address of a film was given")
         with tempfile.NamedTemporaryFile(dir=_folder(), suffix=".mp4") as film:
             size = _download(attempt, url, film, DOWNLOAD_SECONDS, ends_at, settings.VIDEO_MAX_BYTES)
+            index.move_to_front(film)
             film.flush()
             path = Path(film.name)
             facts = sandbox.probe(path, with_poster=not preview_url)
@@ -133,7 +136,7 @@ def _film_from(sandbox: FilmSandbox, attempt: Attempt, url: str, preview_url: st
             except BaseException:
                 storage.delete([poster_key])
                 raise
-        return Fetched(video_key, poster_key, size, facts.seconds)
+        return Fetched(video_key, poster_key, size, facts.seconds, (facts.width, facts.height))
 
     return _classified(fetch)
 

@@ -174,6 +174,7 @@ def succeed(
     video_bytes: int,
     video_seconds: float,
     now: datetime,
+    video_size: tuple[int, int] = (0, 0),
 ) -> bool:
     """The film is in our storage: the job is done."""
     return change(
@@ -191,6 +192,8 @@ def succeed(
         poster_key=poster_key,
         video_bytes=video_bytes,
         video_seconds=video_seconds,
+        video_width=video_size[0],
+        video_height=video_size[1],
         finished_at=now,
         first_frame_at=Coalesce(F("first_frame_at"), Value(now)),
         reason_code="",
