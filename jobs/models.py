@@ -152,6 +152,8 @@ class Job(models.Model):
     video_seconds = models.FloatField(null=True, blank=True)
     video_width = models.PositiveSmallIntegerField(default=0, help_text="In pixels, as it is shown; 0 is not known.")
     video_height = models.PositiveSmallIntegerField(default=0)
+    poster_width = models.PositiveSmallIntegerField(default=0)
+    poster_height = models.PositiveSmallIntegerField(default=0)
 
     idempotency_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - NULL is not equal to NULL
     consent_version = models.CharField(max_length=20)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urljoin
 from uuid import UUID
 
 from django.conf import settings
@@ -128,32 +127,6 @@ def heroes(request: HttpRequest) -> HttpResponse:
         for row in jobs
     ]
     return render(request, "pages/heroes.html", {"jobs": shown, "start_url": reverse("start")})
-
-
-@require_safe
-def share(request: HttpRequest, share_slug: str) -> HttpResponse:
-    """A film its owner made public; gone when the owner says so."""
-    row = Job.objects.shared_as(share_slug).select_related("look").first()
-    if row is None:
-        raise Http404
-    # Never the owner's signed addresses: those stay good for a while after sharing was stopped.
-    video = reverse("shared_film", args=[share_slug])
-    poster = reverse("shared_poster", args=[share_slug])
-    shown = {
-        "title": row.hero_name or row.look.title,
-        "hero_name": row.hero_name,
-        "look_title": row.look.title,
-        "look": row.look.slug,
-        "video": video,
-        "poster": poster,
-        "page": urljoin(settings.PUBLIC_URL, request.path),
-        "absolute_video": urljoin(settings.PUBLIC_URL, video),
-        "absolute_poster": urljoin(settings.PUBLIC_URL, poster),
-        "width": 720,
-        "height": 1280,
-        "seconds": row.video_seconds,
-    }
-    return render(request, "pages/share.html", {"share": shown, "look": row.look, "start_url": reverse("start")})
 
 
 @require_safe

@@ -185,6 +185,14 @@ def unshare_job(job_id: UUID, *, now: datetime) -> Job:
     return job
 
 
+def report_film(job_id: UUID, *, reason: str, words: str, now: datetime) -> None:
+    """Write down that somebody thinks a shared film should not be there, for staff to look at."""
+    share_slug = Job.objects.values_list("share_slug", flat=True).get(id=job_id)
+    data = {"reason": reason, "words": words, "share_slug": share_slug}
+    audit(None, "film_reported", str(job_id), data, now=now)
+    logger.warning("film_reported job=%s reason=%s", job_id, reason)
+
+
 def retry_job(job_id: UUID, *, now: datetime, actor: Any) -> Job:
     """Make a new job from a failed one, with the same clean photo; staff only.
 

@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from . import media, pages, webhooks
+from . import media, pages, sharing, webhooks
 from .api import docs
 
 urlpatterns = [
@@ -10,7 +10,10 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/cancel/", pages.cancel, name="job_cancel"),
     path("jobs/<uuid:job_id>/erase/", pages.erase, name="job_erase"),
     path("me/", pages.heroes, name="heroes"),
-    path("v/<slug:share_slug>/", pages.share, name="share"),
+    path("v/<slug:share_slug>/", sharing.share, name="share"),
+    path("v/<slug:share_slug>/embed/", sharing.embed, name="embed"),
+    path("v/<slug:share_slug>/report/", sharing.report, name="report"),
+    path("oembed", sharing.oembed, name="oembed"),
     path("v/<slug:share_slug>/film.mp4", media.shared_film, name="shared_film"),
     path("v/<slug:share_slug>/poster.jpg", media.shared_poster, name="shared_poster"),
     path("privacy/", pages.privacy, name="privacy"),

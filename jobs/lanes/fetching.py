@@ -33,9 +33,10 @@ from providers.types import PredictionStatus, ProviderEvent
 
 from .. import storage
 from ..films import index
-from ..films.outcomes import BadFilm, BadPoster
+from ..films.outcomes import POSTER_EDGE, BadFilm, BadPoster
 from ..films.sandbox import POSTER_LIMITS, FilmSandbox, SandboxUnavailable
 from ..models import Attempt
+from ..photos.sandbox import size_of_bare_jpeg
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ class Fetched:
     video_bytes: int = 0
     video_seconds: float = 0.0
     video_size: tuple[int, int] = (0, 0)
+    poster_size: tuple[int, int] = (0, 0)
     verdict: Verdict | None = None
     error: str = ""
 
@@ -136,7 +138,14 @@ def _film_from(sandbox: FilmSandbox, attempt: Attempt, url: str, preview_url: st
             except BaseException:
                 storage.delete([poster_key])
                 raise
-        return Fetched(video_key, poster_key, size, facts.seconds, (facts.width, facts.height))
+        return Fetched(
+            video_key=video_key,
+            poster_key=poster_key,
+            video_bytes=size,
+            video_seconds=facts.seconds,
+            video_size=(facts.width, facts.height),
+            poster_size=size_of_bare_jpeg(poster, long_edge=POSTER_EDGE),
+        )
 
     return _classified(fetch)
 

@@ -175,6 +175,7 @@ def succeed(
     video_seconds: float,
     now: datetime,
     video_size: tuple[int, int] = (0, 0),
+    poster_size: tuple[int, int] = (0, 0),
 ) -> bool:
     """The film is in our storage: the job is done."""
     return change(
@@ -194,6 +195,8 @@ def succeed(
         video_seconds=video_seconds,
         video_width=video_size[0],
         video_height=video_size[1],
+        poster_width=poster_size[0],
+        poster_height=poster_size[1],
         finished_at=now,
         first_frame_at=Coalesce(F("first_frame_at"), Value(now)),
         reason_code="",

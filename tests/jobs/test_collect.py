@@ -1,8 +1,10 @@
+import io
 from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 from django.utils import timezone
+from PIL import Image
 
 from jobs import lifecycle, services, storage
 from jobs.films.sandbox import FilmSandbox
@@ -50,6 +52,7 @@ def test_the_film_and_its_poster_are_copied(provider, stub, work, film):
         film[film.index(b"mdat") : film.index(b"moov") - 4],
     )
     assert (job.video_width, job.video_height) == (32, 64)
+    assert (job.poster_width, job.poster_height) == Image.open(io.BytesIO(storage.read(job.poster_key))).size
     assert storage.read(job.poster_key).startswith(b"\xff\xd8")
     assert (job.video_bytes, job.video_seconds) == (len(film), pytest.approx(1.0, abs=0.2))
     assert job.first_frame_at
