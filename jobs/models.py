@@ -174,6 +174,9 @@ class Job(models.Model):
     erased_at = models.DateTimeField(null=True, blank=True)
     winner = models.ForeignKey("Attempt", models.SET_NULL, null=True, blank=True, related_name="won_jobs")
 
+    # How many go before it, for whoever has just counted them.
+    place: int | None = None
+
     objects = JobQuerySet.as_manager()
 
     class Meta:
@@ -189,6 +192,7 @@ class Job(models.Model):
             models.Index(
                 name="job_open_deadline", fields=["deadline_at"], condition=Q(status__in=["queued", "processing"])
             ),
+            models.Index(name="job_ended", fields=["finished_at"], condition=Q(finished_at__isnull=False)),
             models.Index(name="job_erase", fields=["erase_at"], condition=Q(erased_at=None)),
         ]
         constraints = [

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core import signing
 from django.db import IntegrityError, transaction
 
-from . import lifecycle, queues, signals, storage
+from . import eta, lifecycle, queues, signals, storage
 from .models import Attempt, AuditEntry, Job, JobEvent, Lane, Look, WebhookDelivery, next_seq
 
 logger = logging.getLogger(__name__)
@@ -57,6 +57,7 @@ def create_job(order: Order, *, owner: str, now: datetime) -> tuple[Job, bool]:
         return _same_or_conflict(earlier, order, digest), False
     storage.keep_room()
     key = storage.save(storage.new_key("raw", order.extension), order.photo)
+    promised = eta.promise(owner, now=now)
     job = Job(
         id=uuid.uuid4(),
         owner=owner,
@@ -72,13 +73,15 @@ def create_job(order: Order, *, owner: str, now: datetime) -> tuple[Job, bool]:
         consent_at=now,
         locale=order.locale,
         email=order.email,
+        promised_p50=promised.p50,
+        promised_p90=promised.p90,
         created_at=now,
         deadline_at=now + settings.JOB_DEADLINE,
         erase_at=now + settings.RETENTION,
     )
     try:
         with transaction.atomic():
-            lifecycle.accept(job, now=now)
+            lifecycle.accept(job, now=now, data={"promised": [promised.p50, promised.p90]})
             queues.nudge_after_commit(Lane.PREPARE)
     except IntegrityError:
         storage.delete([key])
@@ -89,6 +92,7 @@ def create_job(order: Order, *, owner: str, now: datetime) -> tuple[Job, bool]:
     except BaseException:
         storage.delete([key])
         raise
+    job.place = promised.position
     logger.info("job_accepted job=%s look=%s bytes=%d", job.id, order.look.slug, len(order.photo))
     return job, True
 

@@ -58,7 +58,8 @@ def snapshots_for(job_ids: Iterable[UUID]) -> list[dict[str, Any]]:
 
 def of(job: Job, *, now: datetime) -> dict[str, Any]:
     """Return the snapshot of a row that was just read."""
-    return snapshot(job, position=eta.positions([job])[job.id], now=now)
+    position = job.place if job.place is not None else eta.positions([job])[job.id]
+    return snapshot(job, position=position, now=now)
 
 
 def read(job_id: UUID, owner: str) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from . import media, pages, sharing, webhooks
+from . import media, pages, sharing, status, webhooks
 from .api import docs
 
 urlpatterns = [
@@ -16,6 +16,8 @@ urlpatterns = [
     path("oembed", sharing.oembed, name="oembed"),
     path("v/<slug:share_slug>/film.mp4", media.shared_film, name="shared_film"),
     path("v/<slug:share_slug>/poster.jpg", media.shared_poster, name="shared_poster"),
+    path("status", status.status, name="status"),
+    path("status.json", status.status_json, name="status_json"),
     path("privacy/", pages.privacy, name="privacy"),
     path("media/<int:expires>/<str:signature>/<path:key>/<str:filename>", media.media, name="media"),
     path("webhooks/<str:provider>/<str:attempt_token>/", webhooks.webhook, name="webhook"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -25,12 +25,12 @@ class Reason(NamedTuple):
     target: str = ""
 
 
-def accept(job: Job, *, now: datetime) -> None:
+def accept(job: Job, *, now: datetime, data: Mapping[str, Any] | None = None) -> None:
     """Store a new job with its first event, at its owner's next place in the line."""
     job.status, job.stage, job.seq = Status.QUEUED, Stage.ACCEPTED, 1
     job.turn_at = line.next_turn(job.owner, now=now)
     job.save(force_insert=True)
-    JobEvent.objects.create(job_id=job.id, seq=1, kind="accepted", at=now, data={"look": job.look.slug})
+    JobEvent.objects.create(job_id=job.id, seq=1, kind="accepted", at=now, data={"look": job.look.slug, **(data or {})})
     signals.announce(job.id)
 
 
