@@ -86,6 +86,8 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     if row.status == Job.Status.SUCCEEDED:
         context["photo_url"] = storage.signed_url(row.clean_key, filename="photo.jpg", now=now) or None
         context["film_name"] = snapshots.film_name(row)
+        if row.clean_key and row.erase_at - now >= settings.JOB_DEADLINE:
+            context["takes"] = Look.objects.filter(active=True).exclude(id=row.look_id)
         return render(request, "pages/reveal.html", context)
     if row.is_final:
         context["is_about_photo"] = sentences.is_about_photo(row.failure_code)
@@ -109,6 +111,22 @@ def erase(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Erase a job for a page without JavaScript; the job's page says that it is gone."""
     services.erase_job(_own_job(request, job_id), now=timezone.now())
     return redirect("job", job_id=job_id)
+
+
+@csrf_protect
+@require_POST
+def remix(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Make another film of the same photo for a page without JavaScript, and go to its page."""
+    try:
+        throttles.count_upload(request, identity.owner_of(request) or "")
+        look, _name = orders.read_remix(request.POST, idempotency_key=None)
+        job, _created = services.remix_job(_own_job(request, job_id), look=look, now=timezone.now())
+    except Exception as error:
+        problem = problem_of(error)
+        if problem is None or isinstance(error, Http404):
+            raise
+        return render(request, "pages/no_take.html", {"problem": problem.body()}, status=problem.status_code)
+    return redirect("job", job_id=job.id)
 
 
 @never_cache

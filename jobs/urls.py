@@ -9,6 +9,7 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/", pages.job, name="job"),
     path("jobs/<uuid:job_id>/cancel/", pages.cancel, name="job_cancel"),
     path("jobs/<uuid:job_id>/erase/", pages.erase, name="job_erase"),
+    path("jobs/<uuid:job_id>/remix/", pages.remix, name="job_remix"),
     path("me/", pages.heroes, name="heroes"),
     path("v/<slug:share_slug>/", sharing.share, name="share"),
     path("v/<slug:share_slug>/embed/", sharing.embed, name="embed"),

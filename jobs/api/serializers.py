@@ -16,6 +16,13 @@ class OrderSerializer(serializers.Serializer):
     email = serializers.EmailField(required=False)
 
 
+class RemixSerializer(serializers.Serializer):
+    look = serializers.CharField(help_text="A slug of /api/v1/looks/.")
+    hero_name = serializers.CharField(
+        required=False, max_length=settings.HERO_NAME_MAX, help_text="The same as before when it is left out."
+    )
+
+
 class EtaSerializer(serializers.Serializer):
     p50 = serializers.IntegerField(help_text="Seconds; half of the films are done by then.")
     p90 = serializers.IntegerField(help_text="Seconds; nine of ten films are done by then.")

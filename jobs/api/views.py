@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -15,7 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import Cursor, CursorPagination
-from rest_framework.parsers import MultiPartParser
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -62,6 +63,16 @@ class JobPages(CursorPagination):
             ) from None
 
 
+def _key_conflict() -> Problem:
+    return Problem(
+        409,
+        "idempotency_conflict",
+        "This Idempotency-Key was used before for another photo, look or name.",
+        field="Idempotency-Key",
+        next_step="Send a new key with a new order.",
+    )
+
+
 class JobsView(APIView):
     """Order a film; list your films."""
 
@@ -99,13 +110,7 @@ class JobsView(APIView):
         try:
             job, _created = services.create_job(order, owner=owner, now=now)
         except services.IdempotencyConflict:
-            raise Problem(
-                409,
-                "idempotency_conflict",
-                "This Idempotency-Key was used before for another photo, look or name.",
-                field="Idempotency-Key",
-                next_step="Send a new key with a new order.",
-            ) from None
+            raise _key_conflict() from None
         body = snapshots.of(job, now=now)
         response = Response(body, status=202, headers={"Location": body["links"]["self"], "Retry-After": "2"})
         if cookie:
@@ -182,6 +187,38 @@ class CancelView(_OneJobView):
         now = timezone.now()
         services.cancel_job(job.id, now=now)
         return Response(snapshots.of(self.job_of(request, job_id), now=now), status=202)
+
+
+class RemixView(_OneJobView):
+    """Make another film of the same photo, without sending it again."""
+
+    parser_classes = [JSONParser, FormParser, MultiPartParser]
+
+    def get_throttles(self) -> list[Any]:
+        return [throttles.UploadsPerOwner(), throttles.UploadsPerAddress()]
+
+    @extend_schema(
+        operation_id="remix_job",
+        request=shapes.RemixSerializer,
+        parameters=[
+            OpenApiParameter(
+                "Idempotency-Key", str, "header", description="Makes a repeated request the same job; 409 for another."
+            )
+        ],
+        responses={202: shapes.JobSerializer, **problems(400, 403, 404, 409, 410, 422, 429, 503, 507)},
+    )
+    def post(self, request: Request, job_id: UUID) -> Response:
+        now = timezone.now()
+        old = self.job_of(request, job_id)
+        key = request.headers.get("Idempotency-Key")
+        fields = request.data if isinstance(request.data, Mapping) else {}
+        look, hero_name = orders.read_remix(fields, idempotency_key=key)
+        try:
+            job, _created = services.remix_job(old.id, look=look, hero_name=hero_name, idempotency_key=key, now=now)
+        except services.IdempotencyConflict:
+            raise _key_conflict() from None
+        body = snapshots.of(job, now=now)
+        return Response(body, status=202, headers={"Location": body["links"]["self"], "Retry-After": "2"})
 
 
 class ShareView(_OneJobView):

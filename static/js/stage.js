@@ -105,7 +105,7 @@ void main() {
 }`;
 
 /** Cut a photo to 9:16 around its face. Uses the platform's face detector when there is one. */
-async function frame(source) {
+export async function frame(source) {
   const sw = source.naturalWidth || source.videoWidth || source.width, sh = source.naturalHeight || source.videoHeight || source.height;
   let fx = .5, fy = .36, fw = .30;
   if ("FaceDetector" in window) {
