@@ -13,7 +13,7 @@ export PIP_ROOT_USER_ACTION := ignore
 # A .venv whose Python was moved or removed is made anew.
 _ := $(shell test ! -e $(VENV)/made || $(PYTHON) -c '' 2>/dev/null || rm -rf $(VENV))
 
-.PHONY: help up test check bench install install-tests chromium clean
+.PHONY: help up test check bench lighthouse install install-tests chromium clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ bench: install-tests ## figures and ratios: dispatch, the simulator, the studio'
 	@$(PYTHON) -m tests.bench.dispatch
 	@$(PYTHON) -m providers.simulator.bench
 	@$(PYTHON) -m providers.studio.bench tests/photos/astronaut.jpg
+
+lighthouse: install-tests chromium ## what Lighthouse says of the start page; needs npm and an idle machine
+	@$(PYTHON) -m tests.bench.lighthouse
 
 clean: ## remove .venv and caches; what the product keeps in var/ stays
 	@rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .grimp_cache .hypothesis

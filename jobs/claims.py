@@ -56,7 +56,7 @@ def claim_lane(lane: str, *, limit: int, lease: timedelta) -> Claim:
     with transaction.atomic():
         now = database_now()
         until = now + lease
-        ids = list(_locked(Job.objects.claimable(lane, now=now)).values_list("id", flat=True)[:limit])
+        ids = list(locked(Job.objects.claimable(lane, now=now)).values_list("id", flat=True)[:limit])
         if ids:
             Job.objects.filter(id__in=ids, lane=lane, due_at__lte=now).update(due_at=until, lease_token=token)
     if not ids:
@@ -76,6 +76,13 @@ def renew(leases: Iterable[tuple[UUID, str]], *, lane: str, lease: timedelta) ->
     ids, tokens = zip(*leases, strict=True)
     rows = Job.objects.in_lane(lane).filter(id__in=ids, lease_token__in=tokens)
     rows.update(due_at=database_now() + lease)
+
+
+def give_back(leases: Iterable[tuple[UUID, str]], *, lane: str) -> int:
+    """Let others have jobs of a lane at once, as if nobody had taken them; return how many were still ours."""
+    ids, tokens = zip(*leases, strict=True)
+    rows = Job.objects.in_lane(lane).filter(id__in=ids, lease_token__in=tokens)
+    return rows.update(due_at=database_now(), lease_token="")
 
 
 def release(job_id: UUID, *, lease_token: str, due_at: datetime) -> bool:
@@ -103,7 +110,7 @@ def claim_slots(provider_id: int, *, want: int, cold: bool = False, chance: rand
         rivals = [row for row in ProviderConfig.objects.in_order() if row.id != provider_id]
         others = [row for row in rivals if _is_open(row, now=now)]
         due = line.first_for(provider, others=others, now=now).select_related("look")
-        found = line.turns(list(_locked(due)[:free]), provider)
+        found = line.turns(list(locked(due)[:free]), provider)
         found = line.within_retry_budget(found, now=now, chance=chance)
         attempts = [_attempt(provider, turn, cold=cold, now=now) for turn in found]
         if not attempts:
@@ -189,7 +196,7 @@ def _write_claim(provider: ProviderConfig, attempts: list[Attempt], *, now: date
         ProviderConfig.objects.filter(id=provider.id).update(**values)
 
 
-def _locked(rows: QuerySet[Job]) -> QuerySet[Job]:
+def locked(rows: QuerySet[Any]) -> QuerySet[Any]:
     """Lock what is read, and skip what another worker is reading, where the database can."""
     if connection.features.has_select_for_update_skip_locked:
         return rows.select_for_update(skip_locked=True, of=("self",))

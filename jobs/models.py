@@ -68,8 +68,10 @@ class Look(models.Model):
 
 
 class JobQuerySet(models.QuerySet["Job"]):
-    def visible_to(self, owner: str) -> JobQuerySet:
-        """The owner's jobs; nobody's when the owner is not known."""
+    def visible_to(self, owner: str, opened: Collection[uuid.UUID] = ()) -> JobQuerySet:
+        """The owner's jobs, and those opened with a ticket; none when there is neither."""
+        if opened:
+            return self.filter(Q(owner=owner) | Q(id__in=opened)) if owner else self.filter(id__in=opened)
         return self.filter(owner=owner) if owner else self.none()
 
     def shared_as(self, share_slug: str) -> JobQuerySet:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
+from urllib.parse import urljoin
 from uuid import UUID
 
 from django.conf import settings
@@ -15,10 +17,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from . import eta, sentences, services, snapshots, storage
+from . import eta, receipts, sentences, services, snapshots, storage, tickets
 from .api import identity, orders, throttles
 from .api.problems import problem_of
-from .models import Job, Look
+from .models import Job, JobQuerySet, Look
 
 _HEROES_SHOWN = 60
 
@@ -70,10 +72,10 @@ def wait_shell(request: HttpRequest) -> HttpResponse:
 @require_safe
 def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """A job's own address: the wait, then the film, or what became of it."""
-    row = Job.objects.visible_to(identity.owner_of(request) or "").select_related("look").filter(id=job_id).first()
+    now = timezone.now()
+    row = _visible(request, now=now).select_related("look").filter(id=job_id).first()
     if row is None:
         raise Http404
-    now = timezone.now()
     context: dict[str, Any] = {
         "job": snapshots.of(row, now=now),
         "look": row.look,
@@ -82,11 +84,13 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
         "erase_at": row.erase_at,
     }
     if row.erased_at:
+        context["receipt"] = receipts.for_erased(row)
         return render(request, "pages/erased.html", context)
     if row.status == Job.Status.SUCCEEDED:
         context["photo_url"] = storage.signed_url(row.clean_key, filename="photo.jpg", now=now) or None
         context["film_name"] = snapshots.film_name(row)
-        if row.clean_key and row.erase_at - now >= settings.JOB_DEADLINE:
+        is_own = row.owner == identity.owner_of(request)
+        if is_own and row.clean_key and row.erase_at - now >= settings.JOB_DEADLINE:
             context["takes"] = Look.objects.filter(active=True).exclude(id=row.look_id)
         return render(request, "pages/reveal.html", context)
     if row.is_final:
@@ -95,6 +99,35 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
         context["went_out"] = row.attempts.exists()
         return render(request, "pages/ended.html", context)
     return render(request, "pages/wait.html", context)
+
+
+@never_cache
+@require_safe
+def receipt(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """A job's receipt as a text file, that of its erasure once it is erased. The whole file may be pasted."""
+    row = Job.objects.visible_to(identity.owner_of(request) or "").filter(id=job_id).first()
+    text = row and (receipts.for_erased(row) or receipts.for_accepted(row))
+    if not text:
+        raise Http404
+    address = urljoin(settings.PUBLIC_URL, reverse("verify_receipt"))
+    response = HttpResponse(f"{text}\n\nCheck it at {address}\n", content_type="text/plain; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="selfie-hero-receipt-{job_id}.txt"'
+    return response
+
+
+@never_cache
+@require_safe
+def ticket(request: HttpRequest, ticket: str) -> HttpResponse:
+    """A job's page for a device without its owner's cookie: keep the ticket in one, go to the clean address."""
+    now = timezone.now()
+    found = tickets.read(ticket, now=now)
+    if found is None:
+        raise Http404
+    response = redirect("job", job_id=found.job_id)
+    if not Job.objects.visible_to(identity.owner_of(request) or "").filter(id=found.job_id).exists():
+        identity.keep_ticket(response, request, found, now=now)
+    response["Referrer-Policy"] = "no-referrer"
+    return response
 
 
 @csrf_protect
@@ -118,9 +151,12 @@ def erase(request: HttpRequest, job_id: UUID) -> HttpResponse:
 def remix(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Make another film of the same photo for a page without JavaScript, and go to its page."""
     try:
-        throttles.count_upload(request, identity.owner_of(request) or "")
+        owner = identity.owner_of(request) or ""
+        if not Job.objects.visible_to(owner).filter(id=job_id).exists():
+            raise Http404
+        throttles.count_upload(request, owner)
         look, _name = orders.read_remix(request.POST, idempotency_key=None)
-        job, _created = services.remix_job(_own_job(request, job_id), look=look, now=timezone.now())
+        job, _created = services.remix_job(job_id, look=look, now=timezone.now())
     except Exception as error:
         problem = problem_of(error)
         if problem is None or isinstance(error, Http404):
@@ -133,9 +169,10 @@ def remix(request: HttpRequest, job_id: UUID) -> HttpResponse:
 @require_safe
 def heroes(request: HttpRequest) -> HttpResponse:
     """The films of this visitor."""
-    rows = Job.objects.visible_to(identity.owner_of(request) or "").filter(erased_at=None).select_related("look")
+    now = timezone.now()
+    rows = _visible(request, now=now).filter(erased_at=None).select_related("look")
     jobs = list(rows[:_HEROES_SHOWN])
-    places, now = eta.positions(jobs), timezone.now()
+    places = eta.positions(jobs)
     shown = [
         {
             **snapshots.snapshot(row, position=places[row.id], now=now),
@@ -154,6 +191,11 @@ def privacy(request: HttpRequest) -> HttpResponse:
     return render(request, "pages/privacy.html", context)
 
 
+def _visible(request: HttpRequest, *, now: datetime) -> JobQuerySet:
+    """Return the jobs that whoever asks may see."""
+    return Job.objects.visible_to(identity.owner_of(request) or "", identity.opened_by(request, now=now))
+
+
 def _owner(request: HttpRequest) -> tuple[str, str]:
     """Return the owner of a page request and, for a newcomer, the value of the cookie to set."""
     owner = identity.owner_of(request) or ""
@@ -165,7 +207,7 @@ def _owner(request: HttpRequest) -> tuple[str, str]:
 
 def _own_job(request: HttpRequest, job_id: UUID) -> UUID:
     """Return the id of this person's own job; Http404 for any other."""
-    if not Job.objects.visible_to(identity.owner_of(request) or "").filter(id=job_id).exists():
+    if not _visible(request, now=timezone.now()).filter(id=job_id).exists():
         raise Http404
     return job_id
 

@@ -12,8 +12,6 @@ Nothing here is needed for correctness: a lost nudge costs one tick of `jobs.rec
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from functools import lru_cache
 
 import redis
@@ -24,15 +22,13 @@ from redis.retry import Retry
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from .models import Lane
+from .redis_gate import Shut, gate
 
 logger = logging.getLogger(__name__)
 
 PUMP_TASK = "jobs.tasks.pump"
 PUMP_TIMEOUT_SECONDS = 120
 _FLAG_MS = 60_000
-# After a failure nobody asks Redis again for this long, so that a dead server costs one timeout a second.
-_PAUSE_SECONDS = 1.0
 
 # KEYS: flag, wake list. Returns 1 when the caller has to enqueue a pump.
 _NUDGE = """
@@ -43,9 +39,6 @@ end
 if redis.call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[1]) then return 1 end
 return 0
 """
-
-_paused_until = 0.0
-_lock = threading.Lock()
 
 
 @lru_cache(maxsize=1)
@@ -78,15 +71,13 @@ def nudge_after_commit(*lanes: str) -> None:
 
 def nudge(lane: str) -> bool:
     """Wake a lane. Return False, and never raise, when Redis cannot be reached."""
-    global _paused_until
-    if time.monotonic() < _paused_until:
-        return False
     try:
-        if _nudge_script()(keys=[_flag(lane), _wake(lane)], args=[_FLAG_MS]) == 1:
-            _enqueue_pump(lane)
-    except redis.RedisError as error:
-        with _lock:
-            _paused_until = time.monotonic() + _PAUSE_SECONDS
+        with gate.ask():
+            if _nudge_script()(keys=[_flag(lane), _wake(lane)], args=[_FLAG_MS]) == 1:
+                _enqueue_pump(lane)
+    except Shut:
+        return False
+    except (redis.RedisError, OSError) as error:
         logger.warning("nudge_lost lane=%s error=%s", lane, type(error).__name__)
         return False
     return True
@@ -95,9 +86,10 @@ def nudge(lane: str) -> bool:
 def renew_nudge(lane: str) -> bool:
     """Nudge a lane whose rows are overdue: a flag that stands while no pump waits is a dead worker's."""
     try:
-        if client().llen(_queue(lane).key) == 0:
-            client().delete(_flag(lane))
-    except redis.RedisError:
+        with gate.ask():
+            if client().llen(_queue(lane).key) == 0:
+                client().delete(_flag(lane))
+    except (redis.RedisError, OSError):
         return False
     return nudge(lane)
 
@@ -105,8 +97,11 @@ def renew_nudge(lane: str) -> bool:
 def looking(lane: str) -> None:
     """Say that a pump looks now: the next nudge has to enqueue again."""
     try:
-        client().delete(_flag(lane))
-    except redis.RedisError:
+        with gate.ask():
+            client().delete(_flag(lane))
+    except Shut:
+        pass
+    except (redis.RedisError, OSError):
         logger.warning("nudge_flag_kept lane=%s", lane)
 
 
@@ -129,8 +124,8 @@ def _enqueue_pump(lane: str) -> None:
 
 
 def _flag(lane: str) -> str:
-    return f"nudge:{Lane(lane).value}"
+    return f"nudge:{lane!s}"
 
 
 def _wake(lane: str) -> str:
-    return f"wake:{Lane(lane).value}"
+    return f"wake:{lane!s}"

@@ -11,8 +11,10 @@
 | canceled or erased prediction | reconcile | `errand_at` | the provider is told to stop or forget |
 | job open | everybody | `deadline_at` | failed with a reason |
 | job ended | retention | `erase_at` | erased |
+| job ended, somebody to tell | notify | `due_at` | sent, or given up |
 | secrets of webhooks, model asleep | reconcile | `secrets_asked_at`, the last call | learned, woken (`jobs.upkeep`) |
 | money committed to attempts that failed | reconcile | every few seconds | given back to the day's budget |
+| anything else that is open | reconcile | every quarter of a minute | put back on one of these roads (`jobs.strays`) |
 
 Several copies run without harm: each step is a claim or a guarded update. Each kind of question to providers
 has a thread of its own, so that a provider that hangs in one holds up no lease, no deadline and no other kind.
@@ -29,9 +31,9 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection, transaction
 
-from . import ingest, inquiries, lifecycle, limits, queues, retention, upkeep
+from . import ingest, inquiries, lifecycle, limits, queues, retention, strays, upkeep
 from .clock import database_now
 from .lanes import engine, pumps
 from .models import Heartbeat, Job, Lane
@@ -45,8 +47,11 @@ UNATTENDED = timedelta(seconds=3 * engine.HEARTBEAT_SECONDS)
 RETENTION_EVERY_SECONDS = 30.0
 LOOSE_FILES_EVERY_SECONDS = 600.0
 SETTLE_EVERY_SECONDS = 5.0
+STRAYS_EVERY_SECONDS = 15.0
 INQUIRY_THREADS = 48
+# For its own threads; substitutes for workers have `pumps.SUBSTITUTE_STOP_SECONDS` to give back what they hold.
 GOODBYE_SECONDS = 2.0
+QUIET_SECONDS = 30.0
 
 
 class Reconciler:
@@ -60,6 +65,7 @@ class Reconciler:
         self._swept_loose_at = 0.0
         self._beat_at = 0.0
         self._settled_at = 0.0
+        self._strays_at = 0.0
 
     def run(self) -> None:
         """Tick once a second; a failing step is logged and tried again with the next tick."""
@@ -70,10 +76,19 @@ class Reconciler:
         for thread in asking:
             thread.start()
         self._repeat(self.tick)
+        substitutes = list(self._substitutes.values())
         deadline = time.monotonic() + GOODBYE_SECONDS
         for thread in asking:
             thread.join(max(0.0, deadline - time.monotonic()))
+        deadline = time.monotonic() + pumps.SUBSTITUTE_STOP_SECONDS
+        for thread in substitutes:
+            thread.join(max(0.0, deadline - time.monotonic()))
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def stop(self) -> None:
+        """Have `run` return, and substitutes finish or give back what they hold."""
+        engine.stopping.set()
+        self.stopped.set()
 
     def _repeat(self, step: Callable[[], None]) -> None:
         try:
@@ -89,12 +104,14 @@ class Reconciler:
         """Look once at everything that can be stuck."""
         for step in (
             self._renew_nudges,
+            self._work_other_lanes,
             self._apply_deliveries,
             self._lapse_leases,
             self._give_up_late_attempts,
             self._end_late_jobs,
             self._show_warming_up,
             self._settle_budgets,
+            self._bring_back_strays,
             self._sweep,
             self._sweep_loose_files,
         ):
@@ -121,14 +138,22 @@ class Reconciler:
                 continue
             if not queues.renew_nudge(lane):
                 self._work_here(lane, "lane_without_redis")
-            elif not Heartbeat.objects.filter(name=f"worker-{lane}", seen_at__gt=now - UNATTENDED).exists():
+            elif not _is_attended(lane, now=now):
                 self._work_here(lane, "lane_without_worker")
 
-    def _work_here(self, lane: str, reason: str) -> None:
+    def _work_other_lanes(self) -> None:
+        """Work the lanes that are not a job's (notify). A worker of their own is for those who want one."""
+        now = database_now()
+        for lane, has_due in pumps.others().items():
+            if has_due(now) and not (_is_attended(lane, now=now) and queues.renew_nudge(lane)):
+                self._work_here(lane)
+
+    def _work_here(self, lane: str, reason: str = "") -> None:
         """Nobody hears a nudge, or nobody acts on it: work the lane in a thread of this process."""
         running = self._substitutes.get(lane)
         if running is None or not running.is_alive():
-            logger.warning("%s lane=%s", reason, lane)
+            if reason:
+                logger.warning("%s lane=%s", reason, lane)
             thread = threading.Thread(target=_pump_once, args=(lane,), name=f"substitute-{lane}", daemon=True)
             self._substitutes[lane] = thread
             thread.start()
@@ -163,6 +188,11 @@ class Reconciler:
             self._settled_at = time.monotonic()
             limits.settle_budgets(now=database_now())
 
+    def _bring_back_strays(self) -> None:
+        if time.monotonic() - self._strays_at > STRAYS_EVERY_SECONDS:
+            self._strays_at = time.monotonic()
+            strays.bring_back(now=database_now())
+
     def _end_late_jobs(self) -> None:
         end_late_jobs(now=database_now())
 
@@ -187,18 +217,45 @@ def end_late_jobs(*, now: datetime, limit: int = 200) -> int:
     return ended
 
 
+def _is_attended(lane: str, *, now: datetime) -> bool:
+    return Heartbeat.objects.filter(name=f"worker-{lane}", seen_at__gt=now - UNATTENDED).exists()
+
+
 def _pump_once(lane: str) -> None:
     try:
         pumps.substitute(lane).run(linger=0.0, budget=settings.RECONCILE_PUMP_SECONDS)
+    except (OperationalError, InterfaceError) as error:
+        _outage.say(error)
     except DatabaseError:
         logger.exception("substitute_failed lane=%s", lane)
     finally:
         connection.close()
 
 
+class _Outage:
+    """Says that the database is away now and then, not once for each step of each second."""
+
+    def __init__(self) -> None:
+        self._quiet_until = 0.0
+        self._lock = threading.Lock()
+
+    def say(self, error: Exception) -> None:
+        with self._lock:
+            if time.monotonic() < self._quiet_until:
+                return
+            self._quiet_until = time.monotonic() + QUIET_SECONDS
+        logger.warning("database_away error=%s: %s", type(error).__name__, str(error).split("\n", 1)[0][:200])
+
+
+_outage = _Outage()
+
+
 def _guarded(step: Callable[[], object]) -> None:
     try:
         step()
+    except (OperationalError, InterfaceError) as error:
+        _outage.say(error)
+        connection.close()
     except Exception:
         logger.exception("reconcile_step_failed step=%s", getattr(step, "__name__", step))
         connection.close()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from operator import itemgetter
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
@@ -61,15 +64,26 @@ def sweep_loose_files(*, now: datetime) -> int:
     row and removing the file, leaves one. On S3 that is for a lifecycle rule of the bucket.
     """
     removed = 0
-    for kind, keys in storage.keys_older_than(now - LOOSE_AFTER):
-        field = f"{kind}_key"
-        known = Job.objects.filter(erased_at=None, **{f"{field}__in": keys}).values_list(field, flat=True)
-        loose = sorted(set(keys) - set(known))
-        storage.delete(loose)
-        removed += len(loose)
+    for keys in loose_files(older_than=now - LOOSE_AFTER):
+        storage.delete(keys)
+        removed += len(keys)
     if removed:
         logger.warning("loose_files_removed count=%d", removed)
     return removed
+
+
+def loose_files(*, older_than: datetime) -> Iterator[list[str]]:
+    """Yield the files from before then that no job knows of, one kind after the other.
+
+    The rows are read once for each kind, after its files: no index knows a file's name.
+    """
+    for kind, found in itertools.groupby(storage.keys_older_than(older_than), key=itemgetter(0)):
+        keys = {key for _, batch in found for key in batch}
+        field = f"{kind}_key"
+        rows = Job.objects.filter(erased_at=None).exclude(**{field: ""}).order_by()
+        keys.difference_update(rows.values_list(field, flat=True).iterator())
+        if keys:
+            yield sorted(keys)
 
 
 def _sweep_temporary_files() -> None:

@@ -43,6 +43,16 @@ REASONS = {
     "collecting_again": noop("The film is finished and we are fetching it once more."),
 }
 
+# What became of a job, for whoever holds its receipt.
+FATES = {
+    "open": noop("The photo was accepted and its film is being made."),
+    "succeeded": noop("The film was made and is there for its owner."),
+    "failed": noop("No film came of it, and its owner was told why."),
+    "canceled": noop("It was canceled. Nothing more is made from the photo."),
+    "erased": noop("Photo, film and poster are erased."),
+    "forgotten": noop("It is older than what we keep, so nothing but this receipt is left of it."),
+}
+
 
 def is_about_photo(code: str) -> bool:
     """Tell whether another photo is what a job failed with this code needs."""
@@ -63,3 +73,8 @@ def reason(code: str, subject: str, target: str = "") -> str | None:
     if not template:
         return None
     return _(template).format(subject=subject or _("The studio"), target=target or _("another studio"))
+
+
+def fate(code: str) -> str:
+    """Return the sentence for what became of a job."""
+    return _(FATES[code])

@@ -12,15 +12,12 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core import signing
-from django.db import IntegrityError, transaction
+from django.db import Error, IntegrityError, transaction
 
-from . import claims, eta, lifecycle, queues, signals, storage
+from . import claims, eta, lifecycle, queues, receipts, signals, storage
 from .models import Attempt, AuditEntry, Job, JobEvent, Lane, Look, WebhookDelivery, next_seq
 
 logger = logging.getLogger(__name__)
-
-RECEIPT_SALT = "jobs.receipt"
 
 
 class IdempotencyConflict(Exception):
@@ -53,8 +50,10 @@ def create_job(order: Order, *, owner: str, now: datetime) -> tuple[Job, bool]:
 
     The photo is stored before the row, the row before the nudge: whoever has the answer has a
     job that will end. The same owner, key and content give the same job, also when fifty come
-    at once; the same key with other content raises IdempotencyConflict. OSError when storage is
-    full, or so nearly that the rest is for films under way.
+    at once and also when it has ended since, however it ended; the same key with other content
+    raises IdempotencyConflict. A new visitor has no earlier orders, so whoever wants to repeat one
+    needs a cookie or a token before the first. OSError when storage is full, or so nearly that the
+    rest is for films under way.
     """
     digest = hashlib.sha256(order.photo).hexdigest()
     if order.idempotency_key and (earlier := _earlier(order, owner)):
@@ -88,17 +87,30 @@ def create_job(order: Order, *, owner: str, now: datetime) -> tuple[Job, bool]:
             lifecycle.accept(job, now=now, data={"promised": [promised.p50, promised.p90]})
             queues.nudge_after_commit(Lane.PREPARE)
     except IntegrityError:
-        storage.delete([key])
+        storage.discard([key])
         earlier = _earlier(order, owner) if order.idempotency_key else None
         if earlier is None:
             raise
         return _same_or_conflict(earlier, order, digest), False
     except BaseException:
-        storage.delete([key])
+        if _is_surely_absent(job.id):
+            storage.discard([key])
         raise
     job.place = promised.position
     logger.info("job_accepted job=%s look=%s bytes=%d", job.id, order.look.slug, len(order.photo))
     return job, True
+
+
+def _is_surely_absent(job_id: UUID) -> bool:
+    """Tell whether a job whose transaction ended in an error is not there.
+
+    A connection that breaks during COMMIT leaves open whether it happened. While that cannot be told the photo stays:
+    whoever repeats the request gets the job, and a photo without a job is swept.
+    """
+    try:
+        return not Job.objects.filter(id=job_id).exists()
+    except Error:
+        return False
 
 
 def _earlier(order: Order, owner: str) -> Job | None:
@@ -174,13 +186,14 @@ def remix_job(
             lifecycle.photo_ready(job.id, lease_token=token, clean_key=key, now=now)
             queues.nudge_after_commit(Lane.DISPATCH)
     except IntegrityError:
-        storage.delete([key])
+        storage.discard([key])
         earlier = _earlier(order, old.owner) if idempotency_key else None
         if earlier is None:
             raise
         return _same_remix(earlier, order, old, hero_name), False
     except BaseException:
-        storage.delete([key])
+        if _is_surely_absent(job.id):
+            storage.discard([key])
         raise
     logger.info("job_remixed job=%s of=%s look=%s", job.id, old.id, look.slug)
     job = Job.objects.select_related("look").get(id=job.id)
@@ -246,11 +259,7 @@ def erase_job(job_id: UUID, *, now: datetime, by: str = "owner") -> dict[str, An
 def receipt(job: Job) -> dict[str, Any]:
     """Return the signed statement that a job's photo and film are gone."""
     at = job.erased_at.isoformat().replace("+00:00", "Z") if job.erased_at else None
-    return {
-        "id": str(job.id),
-        "erased_at": at,
-        "receipt": signing.dumps({"job": str(job.id), "erased_at": at}, salt=RECEIPT_SALT, compress=True),
-    }
+    return {"id": str(job.id), "erased_at": at, "receipt": receipts.for_erased(job)}
 
 
 def share_job(job_id: UUID, *, now: datetime) -> Job:
@@ -281,6 +290,17 @@ def report_film(job_id: UUID, *, reason: str, words: str, now: datetime) -> None
     data = {"reason": reason, "words": words, "share_slug": share_slug}
     audit(None, "film_reported", str(job_id), data, now=now)
     logger.warning("film_reported job=%s reason=%s", job_id, reason)
+
+
+def remember_email(job_id: UUID, email: str) -> None:
+    """Write to this address when the job ends. NotPossible when it has ended already."""
+    if not Job.objects.is_open().filter(id=job_id).update(email=email):
+        raise NotPossible("This film has ended already; its page says how.")
+
+
+def forget_email(job_id: UUID) -> None:
+    """Keep the address of a job no longer."""
+    Job.objects.filter(id=job_id).update(email="")
 
 
 def retry_job(job_id: UUID, *, now: datetime, actor: Any) -> Job:

@@ -1,4 +1,4 @@
-"""How `jobs` is heard by the apps above it, and by nobody before the commit."""
+"""How `jobs` is heard by the apps above it: within a transaction where that is said, else after the commit."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.dispatch import Signal
 
+# Sent inside the transaction in which a job ends, with job_id, owner, email, status, by (who canceled it) and now: what
+# a listener writes is there exactly when the end is. It must be short, and an exception takes the end back with it.
+job_ended = Signal()
+# Sent inside the transaction in which a job is erased, with job_id and owner, on the same terms.
+job_erased = Signal()
 # Sent after commit with job_ids: list[UUID], each once per transaction.
 job_changed = Signal()
 

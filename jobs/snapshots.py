@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from uuid import UUID
 from django.urls import reverse
 from django.utils import timezone
 
-from . import eta, sentences, storage
+from . import eta, receipts, sentences, storage
 from .models import Job
 
 # Letters that Unicode does not take apart; casefold has made ß into ss.
@@ -62,9 +62,17 @@ def of(job: Job, *, now: datetime) -> dict[str, Any]:
     return snapshot(job, position=position, now=now)
 
 
-def read(job_id: UUID, owner: str) -> dict[str, Any] | None:
+def with_receipt(job: Job, *, now: datetime) -> dict[str, Any]:
+    """Return the snapshot and the receipt of its acceptance: the answer to an order, and to nothing else.
+
+    A receipt never changes and is as long as a third of a message, so sockets, lists and polls go without it.
+    """
+    return {**of(job, now=now), "receipt": receipts.for_accepted(job)}
+
+
+def read(job_id: UUID, owner: str, opened: Collection[UUID] = ()) -> dict[str, Any] | None:
     """Return the owner's job as it is now, None for anybody else and for one that does not exist."""
-    job = Job.objects.visible_to(owner).select_related("look").filter(id=job_id).first()
+    job = Job.objects.visible_to(owner, opened).select_related("look").filter(id=job_id).first()
     return of(job, now=timezone.now()) if job else None
 
 
@@ -105,6 +113,39 @@ def _dashed(text: str, is_kept: Callable[[str], bool]) -> str:
 def _is_letter(char: str) -> bool:
     # A mark belongs to the letter before it: no script with vowel signs is readable without.
     return char.isalnum() or unicodedata.category(char)[0] == "M"
+
+
+def verdict(receipt: receipts.Receipt) -> dict[str, Any]:
+    """Return what a receipt states and what became of its job, as much of it as anybody may know who holds one.
+
+    That is no name, no look and no address of photo or film.
+    """
+    job = Job.objects.filter(id=receipt.job_id).first()
+    outcome = _outcome(job)
+    return {
+        "genuine": True,
+        "did": receipt.did,
+        "job": str(receipt.job_id),
+        "photo_sha256": receipt.photo_sha256,
+        "at": _iso(receipt.at),
+        "key_id": receipt.key_id,
+        "outcome": outcome,
+        "message": sentences.fate(outcome),
+        "status": job.status if job else None,
+        "stage": job.stage if job else None,
+        "failure": sentences.failure(job.failure_code) if job else None,
+        "finished_at": _iso(job.finished_at) if job else None,
+        "erase_at": _iso(job.erase_at) if job else None,
+        "erased_at": _iso(job.erased_at) if job else None,
+    }
+
+
+def _outcome(job: Job | None) -> str:
+    if job is None:
+        return "forgotten"
+    if job.erased_at:
+        return "erased"
+    return job.status if job.is_final else "open"
 
 
 def _iso(moment: datetime | None) -> str | None:

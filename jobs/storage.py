@@ -100,6 +100,23 @@ def delete(keys: Iterable[str]) -> None:
             default_storage.delete(key)
 
 
+def discard(keys: Iterable[str]) -> None:
+    """Remove files that no row names any more, as far as storage lets us; what stays is logged and swept later.
+
+    For what has been written already: an error here must not look as if the writing had failed.
+    """
+    for key in keys:
+        try:
+            delete([key])
+        except Exception as error:  # noqa: BLE001 - each storage backend has errors of its own
+            logger.error("file_not_removed kind=%s error=%s", key.partition("/")[0], type(error).__name__)
+
+
+def is_on_disk(key: str) -> bool:
+    """Tell whether a file is there, on this machine's disk."""
+    return os.path.isfile(os.path.join(settings.MEDIA_ROOT, key))
+
+
 def keys_older_than(moment: datetime) -> Iterator[tuple[str, list[str]]]:
     """Yield (kind, keys) in batches of what was stored on this machine's disk before then; nothing with S3."""
     if settings.S3_BUCKET:

@@ -2,14 +2,17 @@ from django.urls import include, path
 
 from . import media, pages, sharing, status, webhooks
 from .api import docs
+from .api.receipts import KeysView, VerifyView
 
 urlpatterns = [
     path("", pages.start, name="start"),
     path("wait/", pages.wait_shell, name="wait"),
     path("jobs/<uuid:job_id>/", pages.job, name="job"),
+    path("jobs/<uuid:job_id>/receipt.txt", pages.receipt, name="job_receipt"),
     path("jobs/<uuid:job_id>/cancel/", pages.cancel, name="job_cancel"),
     path("jobs/<uuid:job_id>/erase/", pages.erase, name="job_erase"),
     path("jobs/<uuid:job_id>/remix/", pages.remix, name="job_remix"),
+    path("t/<str:ticket>/", pages.ticket, name="ticket"),
     path("me/", pages.heroes, name="heroes"),
     path("v/<slug:share_slug>/", sharing.share, name="share"),
     path("v/<slug:share_slug>/embed/", sharing.embed, name="embed"),
@@ -20,6 +23,11 @@ urlpatterns = [
     path("status", status.status, name="status"),
     path("status.json", status.status_json, name="status_json"),
     path("privacy/", pages.privacy, name="privacy"),
+    # A receipt's address is typed and mailed: it is the same with and without its last slash.
+    path("receipts/verify", VerifyView.as_view(), name="verify_receipt"),
+    path("receipts/verify/", VerifyView.as_view(schema=None)),
+    path("receipts/keys", KeysView.as_view(), name="receipt_keys"),
+    path("receipts/keys/", KeysView.as_view(schema=None)),
     path("media/<int:expires>/<str:signature>/<path:key>/<str:filename>", media.media, name="media"),
     path("webhooks/<str:provider>/<str:attempt_token>/", webhooks.webhook, name="webhook"),
     path("api/v1/schema/", docs.SchemaView.as_view(), name="schema"),

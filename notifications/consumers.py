@@ -7,7 +7,7 @@ The first snapshot comes whatever ?after= says the page has: it tells the page t
 the queue and signed addresses are new although the `seq` is not.
 
 Joining comes first, so no change falls between reading and listening. The layer may drop messages; the page reads
-again over HTTP. Without the layer the page gets its snapshot, and a close that makes it poll.
+again over HTTP. Without the layer the socket stays, and `rereading` tells it what the rows say every two seconds.
 
 Channels would send every message through the process's one database thread (pitfalls.md, W-5); nothing here does.
 """
@@ -17,8 +17,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
@@ -29,12 +27,14 @@ from channels.exceptions import StopConsumer
 from channels.layers import get_channel_layer
 from channels.utils import await_many_dispatch
 from django.db import InterfaceError, OperationalError
+from django.utils import timezone
 
 from jobs import snapshots
 from jobs.api import identity
 
 from . import messages
 from .layer import AWAY
+from .rereading import rereader
 
 logger = logging.getLogger(__name__)
 
@@ -46,17 +46,17 @@ MOST_SOCKETS_PER_JOB = 20
 AFTER_FINAL_SECONDS = 60.0
 # The client of the layer gives up after half a second by itself; thousands may be joining at once.
 JOIN_SECONDS = 5.0
-PAUSE_SECONDS = 1.0
+# The page gets its snapshot after this all the same.
+GREET_SECONDS = 0.8
 
 # Two connections to the database for all sockets: one slow answer does not hold everybody.
 _threads = ThreadPoolExecutor(2, thread_name_prefix="sockets")
-_open_sockets: Counter[UUID] = Counter()
 
 
 def read(job_id: UUID, headers: dict[str, str]) -> messages.Body | None:
     """Return the job as its owner sees it, None for anybody else."""
-    owner = identity.owner_of_headers(headers)
-    return snapshots.read(job_id, owner) if owner else None
+    owner, opened = identity.owner_of_headers(headers), identity.opened_by_headers(headers, now=timezone.now())
+    return snapshots.read(job_id, owner, opened) if owner or opened else None
 
 
 read_in_thread = database_sync_to_async(read, thread_sensitive=False, executor=_threads)
@@ -65,16 +65,15 @@ read_in_thread = database_sync_to_async(read, thread_sensitive=False, executor=_
 class JobConsumer(AsyncConsumer):
     """Tells one page about one job."""
 
-    # Shared by all sockets: when the layer failed a moment ago, nobody else waits for it.
-    layer_paused_until = 0.0
-
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         self.base_send = send
         self.job_id: UUID = scope["url_route"]["kwargs"]["job_id"]
         self.group = messages.job_group(self.job_id)
         self.channel_layer, self.channel_name = get_channel_layer(), ""
         self.sent_seq, self.frame_count = -1, 0
-        self.is_counted = self.is_closed = self.has_followed = False
+        self.is_joined = asyncio.Event()
+        self.joining: asyncio.Future[bool] | None = None
+        self.is_closed = self.has_followed = False
         self.ends_at: float | None = None
         self.patience: asyncio.Timeout | None = None
         await receive()
@@ -90,7 +89,10 @@ class JobConsumer(AsyncConsumer):
         """Send the present; return False when the socket is closed already."""
         if "cookie" not in headers and "authorization" not in headers:
             return await self.close(NO_SUCH_JOB)
-        is_joined = _open_sockets[self.job_id] < MOST_SOCKETS_PER_JOB and await self.join()
+        is_one_too_many = rereader.count(self.job_id) >= MOST_SOCKETS_PER_JOB
+        if not is_one_too_many and not rereader.is_away:
+            self.joining = asyncio.ensure_future(self.join())
+            await asyncio.wait({self.joining}, timeout=GREET_SECONDS)
         try:
             body = await read_in_thread(self.job_id, headers)
         except (OperationalError, InterfaceError) as error:
@@ -99,10 +101,11 @@ class JobConsumer(AsyncConsumer):
         if body is None:
             return await self.close(NO_SUCH_JOB)
         await self.forward(body["seq"], messages.is_final(body), messages.text_of(body))
-        if not is_joined:
+        if is_one_too_many:
             return await self.close(TRY_LATER)
-        _open_sockets[self.job_id] += 1
-        self.is_counted = True
+        if not self.is_joined.is_set():
+            rereader.layer_failed()
+        rereader.watch(self)
         return True
 
     async def follow(self, receive: Any) -> None:
@@ -143,6 +146,7 @@ class JobConsumer(AsyncConsumer):
             await self.base_send({"type": "websocket.send", "text": text})
 
     async def next_message(self) -> dict[str, Any]:
+        await self.is_joined.wait()
         return await self.channel_layer.receive(self.channel_name)
 
     async def close(self, code: int) -> bool:
@@ -155,35 +159,35 @@ class JobConsumer(AsyncConsumer):
     # --- The layer ------------------------------------------------------------------------------------
 
     async def join(self) -> bool:
-        """Join the job's group; return False when the layer is away."""
-        if time.monotonic() < JobConsumer.layer_paused_until:
-            return False
+        """Join the job's group; return False when the layer is away, and try again later. Safe to repeat."""
         try:
             async with asyncio.timeout(JOIN_SECONDS):
-                self.channel_name = await self.channel_layer.new_channel()
+                if not self.channel_name:
+                    self.channel_name = await self.channel_layer.new_channel()
                 await self.channel_layer.group_add(self.group, self.channel_name)
         except AWAY as error:
-            JobConsumer.layer_paused_until = time.monotonic() + PAUSE_SECONDS
-            logger.warning("socket_not_joined error=%s", type(error).__name__)
+            if not rereader.is_away:
+                logger.warning("socket_not_joined error=%s", type(error).__name__)
+            rereader.layer_failed()
             return False
+        self.is_joined.set()
         return True
 
     async def leave(self) -> None:
-        if self.is_counted:
-            _open_sockets[self.job_id] -= 1
-        if not _open_sockets[self.job_id]:
-            del _open_sockets[self.job_id]
+        rereader.forget(self)
+        if self.joining is not None:
+            await asyncio.wait({self.joining})
         if not self.channel_name:
             return
         with contextlib.suppress(*AWAY):
             async with asyncio.timeout(JOIN_SECONDS):
                 await self.channel_layer.group_discard(self.group, self.channel_name)
-        if not self.has_followed:
+        if not (self.has_followed and self.is_joined.is_set()):
             await self.forget_channel()
 
     async def forget_channel(self) -> None:
         """Let the layer forget a channel nobody read from: it does so when a reader is canceled."""
-        reader = asyncio.ensure_future(self.next_message())
+        reader = asyncio.ensure_future(self.channel_layer.receive(self.channel_name))
         await asyncio.sleep(0)
         reader.cancel()
         with contextlib.suppress(asyncio.CancelledError, *AWAY):

@@ -5,13 +5,12 @@ batch cost 0.02 to 0.08 ms. The price: the wire format is private to channels_re
 would change it, and a test publishes here and reads through the layer.
 
 Nothing depends on a message: pages read the row on connect, every 15 s and after a gap. So this never raises and never
-waits long, and a server that is away is asked once a second.
+waits long, and a server that is away is asked once a second (`jobs.redis_gate`).
 """
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
@@ -24,16 +23,14 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from jobs import snapshots
+from jobs.redis_gate import Shut, gate
 
 from . import messages
 
 logger = logging.getLogger(__name__)
 
-PAUSE_SECONDS = 1.0
 # Messages in one round trip: the largest batch stays well under a megabyte.
 BATCH = 200
-
-_paused_until = 0.0
 
 
 @lru_cache(maxsize=1)
@@ -49,32 +46,26 @@ def client() -> redis.Redis:
 
 def on_job_changed(*, job_ids: list[UUID], **kwargs: Any) -> None:
     """Hear `jobs.signals.job_changed`: send the jobs' present snapshots to their pages."""
-    if not is_paused():
+    if not gate.is_shut:
         publish(snapshots.snapshots_for(job_ids))
 
 
 def publish(bodies: Iterable[messages.Body]) -> bool:
     """Send these bodies to their pages. Return False, and never raise, when Redis cannot be reached."""
-    global _paused_until
-    if is_paused():
-        return False
     waiting = [(channel_of(body["id"]), msgpack.packb(messages.job_changed(body))) for body in bodies]
     try:
         for first in range(0, len(waiting), BATCH):
             pipeline = client().pipeline(transaction=False)
             for channel, packed in waiting[first : first + BATCH]:
                 pipeline.execute_command("PUBLISH", channel, packed)
-            pipeline.execute()
+            with gate.ask():
+                pipeline.execute()
+    except Shut:
+        return False
     except (redis.RedisError, OSError) as error:
-        _paused_until = time.monotonic() + PAUSE_SECONDS
         logger.warning("push_lost jobs=%s error=%s", len(waiting), type(error).__name__)
         return False
     return True
-
-
-def is_paused() -> bool:
-    """Tell whether Redis failed a moment ago and is left alone."""
-    return time.monotonic() < _paused_until
 
 
 def channel_of(job_id: UUID | str) -> str:

@@ -80,7 +80,7 @@ def _get(permit: Permit, headers: Mapping[str, str] | None, connect_seconds: flo
     """Ask for a result and return the answer's head, its body unread."""
     url = permit.url
     sent = {name: value.encode("utf-8", "surrogatepass") for name, value in (headers or {}).items()}
-    pool = _pools(permit.public_only).connection_from_host(url.host, port=url.port, scheme=url.scheme)
+    pool = pools(permit.public_only).connection_from_host(url.host, port=url.port, scheme=url.scheme)
     try:
         return pool.urlopen(
             "GET",
@@ -132,7 +132,7 @@ def _copy(answer: urllib3.BaseHTTPResponse, write: Callable[[bytes], object], *,
         write(piece)
 
 
-def _pools(public_only: bool) -> urllib3.PoolManager:
+def pools(public_only: bool) -> urllib3.PoolManager:
     """Return this thread's connections: those to public addresses, or those to where staff said.
 
     Kept apart, so that none is used again under a stricter rule than it was made under.

@@ -15,8 +15,10 @@ from channels.routing import ProtocolTypeRouter  # noqa: E402
 from notifications.routing import sockets  # noqa: E402
 
 from .web_bridge import Bridge  # noqa: E402
+from .web_database import wait_briefly  # noqa: E402
 from .web_log import hide_secrets  # noqa: E402
 
 hide_secrets()
+wait_briefly()
 http = Bridge(django, threads=int(os.environ.get("WEB_THREADS") or "8"))
 application = ProtocolTypeRouter({"http": http, "websocket": sockets})

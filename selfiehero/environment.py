@@ -4,7 +4,8 @@
     environment = load({"PORT": "9000"})  # exactly these variables
 
 `.env.example` lists every variable. An empty variable counts as not set. Reading writes nothing, except
-`secret_key` and `field_keys`, which make their file in VAR_DIR the first time and give every process the same key.
+`secret_key`, `field_keys` and `vapid_key`, which make their file in VAR_DIR the first time and give every process the
+same key.
 """
 
 import base64
@@ -24,6 +25,7 @@ from urllib.parse import quote, urlsplit
 from providers.studio import numbers as studio
 
 from .private_files import BadEnvironment, keep_secret, make_private
+from .telling import Telling, read_telling
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 LONGEST_SOCKET_PATH = 99  # bytes; the kernel's limit is 107, and clients may add a suffix
@@ -65,6 +67,7 @@ class Environment:
     retention: timedelta
     throttle_rates: Mapping[str, str]
     log_level: str
+    telling: Telling
 
     @property
     def run_dir(self) -> Path:
@@ -127,6 +130,11 @@ class Environment:
         """Fernet keys for secrets at rest: the first encrypts, all decrypt. FIELD_KEYS, or VAR_DIR/field_key."""
         return self.given_field_keys or tuple(parse_field_keys(keep_secret(self.var_dir / "field_key", new_field_key)))
 
+    @property
+    def vapid_key(self) -> str:
+        """The private key that signs web pushes: VAPID_PRIVATE_KEY, or the one kept in VAR_DIR/vapid_key."""
+        return self.telling.vapid_key(self.var_dir)
+
 
 def read() -> Environment:
     """Return what the process environment says; a bad variable ends the program with its sentence and exit code 2.
@@ -140,7 +148,7 @@ def read() -> Environment:
     try:
         environment = load(os.environ)
         make_private(environment.var_dir)
-        _ = environment.secret_key, environment.field_keys
+        _ = environment.secret_key, environment.field_keys, environment.vapid_key
     except BadEnvironment as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)
@@ -178,6 +186,7 @@ def load(env: Mapping[str, str]) -> Environment:
             "reads": parse_rate(env, "THROTTLE_READS", "1800/min"),
         },
         log_level=parse_log_level(env.get("LOG_LEVEL")),
+        telling=read_telling(env, public_url=public_url),
     )
 
 

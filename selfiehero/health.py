@@ -68,16 +68,17 @@ def look() -> dict[str, Any]:
     global _last
     with _lock:
         if _last is None or time.monotonic() - _last[0] > FRESH_SECONDS:
-            _last = (time.monotonic(), look_now())
+            found = look_now()
+            _last = (time.monotonic(), found)  # fresh from its end on: who waited for it does not look again
         return _last[1]
 
 
 def look_now() -> dict[str, Any]:
     """Ask database, disk and Redis."""
-    asked = _looker.submit(ask_database)
+    asked, give_up_at = _looker.submit(ask_database), time.monotonic() + LOOK_SECONDS
     found = {"disk": disk(), "redis": ask_redis()}
     try:
-        return {**asked.result(timeout=LOOK_SECONDS), **found}
+        return {**asked.result(timeout=max(0.0, give_up_at - time.monotonic())), **found}
     except TimeoutError:
         asked.cancel()
         return {**told("no answer within a second", {}), **found}

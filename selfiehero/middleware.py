@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
+import threading
+import time
 from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.defaults import server_error as plain_server_error
 
 logger = logging.getLogger(__name__)
 
@@ -20,13 +24,38 @@ def database_unavailable(get_response: Callable[[HttpRequest], HttpResponse]) ->
         return get_response(request)
 
     def process_exception(request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, OperationalError | InterfaceError):
-            return None
-        logger.error("database_unavailable path=%s error=%s", request.path, type(exception).__name__)
-        return busy_response(request)
+        return answer_to(exception, request)
 
     middleware.process_exception = process_exception  # type: ignore[attr-defined]
     return middleware
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer what no view caught: a middleware that found no database is as busy as a view that found none."""
+    return answer_to(sys.exc_info()[1], request) or plain_server_error(request)
+
+
+def answer_to(exception: BaseException | None, request: HttpRequest) -> HttpResponse | None:
+    """Return the 503 for an exception that says "no database now", None for any other."""
+    if not isinstance(exception, OperationalError | InterfaceError):
+        return None
+    _say_once("database_unavailable error=%s", type(exception).__name__)
+    return busy_response(request)
+
+
+_QUIET_SECONDS = 10.0
+_quiet_until = 0.0
+_lock = threading.Lock()
+
+
+def _say_once(message: str, *arguments: object) -> None:
+    """Log an outage now and then, not once for each request it costs."""
+    global _quiet_until
+    with _lock:
+        if time.monotonic() < _quiet_until:
+            return
+        _quiet_until = time.monotonic() + _QUIET_SECONDS
+    logger.error(message, *arguments)
 
 
 def busy_response(request: HttpRequest) -> HttpResponse:
@@ -46,6 +75,6 @@ def busy_response(request: HttpRequest) -> HttpResponse:
     else:
         from django.template.loader import render_to_string
 
-        response = HttpResponse(render_to_string("pages/busy.html"), status=503)
+        response = HttpResponse(render_to_string("pages/busy.html", {"retry_after": _AFTER_SECONDS}), status=503)
     response["Retry-After"] = _AFTER_SECONDS
     return response

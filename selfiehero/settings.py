@@ -88,6 +88,15 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASE_URL = ENV.database_url
 if DATABASE_URL:
     DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True)}
+    if DATABASES["default"]["ENGINE"].endswith("postgresql"):
+        # A machine that vanished says no goodbye: notice within half a minute. Requests wait less (`web_database`).
+        DATABASES["default"]["OPTIONS"] = {
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20_000,
+        } | DATABASES["default"].get("OPTIONS", {})
 else:
     DATABASES = {
         "default": {
@@ -115,9 +124,14 @@ RQ_QUEUES = {
         "URL": REDIS_URL,
         "DEFAULT_TIMEOUT": 120,
         "SERIALIZER": "rq.serializers.JSONSerializer",
-        "REDIS_CLIENT_KWARGS": {"socket_connect_timeout": REDIS_TIMEOUT},
+        # For the admin's page about queues; workers and nudges have clients of their own.
+        "REDIS_CLIENT_KWARGS": {
+            "socket_timeout": REDIS_TIMEOUT,
+            "socket_connect_timeout": REDIS_TIMEOUT,
+            "retry": Retry(NoBackoff(), 0),
+        },
     }
-    for lane in ("prepare", "dispatch", "collect")
+    for lane in ("prepare", "dispatch", "collect", "notify")
 }
 RQ = {"COMMIT_MODE": "auto"}
 CHANNEL_LAYERS = {
@@ -184,6 +198,8 @@ CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "csrf"
 SESSION_COOKIE_AGE = 8 * 3600
 VISITOR_COOKIE_NAME = "__Host-visitor" if IS_HTTPS else "visitor"
 VISITOR_COOKIE_AGE = timedelta(days=365)
+TICKETS_COOKIE_NAME = "__Host-tickets" if IS_HTTPS else "tickets"
+TICKETS_COOKIE_AGE = ENV.retention
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -206,6 +222,7 @@ CONTENT_SECURITY_POLICY = {
         "font-src": [SELF],
         "connect-src": [SELF, *_MEDIA_HOSTS],
         "manifest-src": [SELF],
+        "worker-src": [SELF],
         "form-action": [SELF],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
@@ -221,6 +238,22 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = USE_TZ = True
 
+# --- Telling people who left -----------------------------------------------------------------------
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = ENV.telling.mail_from
+EMAIL_TIMEOUT = 10
+EMAIL_FILE_PATH = VAR_DIR / "mail"
+EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+if ENV.telling.mail_server:
+    EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    globals().update(ENV.telling.mail_server)
+elif ENV.telling.is_mail_shown:
+    EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+# Without a mail server an address is only asked for where whoever runs this is the one who asks.
+EMAIL_OFFERED = bool(ENV.telling.mail_server) or urlsplit(PUBLIC_URL).hostname in ("localhost", "127.0.0.1", "::1")
+VAPID_PRIVATE_KEY = ENV.vapid_key
+VAPID_SUBJECT = ENV.telling.vapid_subject
+PUSH_PRIVATE_HOSTS = ENV.telling.private_push_hosts
+
 # --- API ------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["jobs.api.identity.OwnerAuthentication"],
@@ -230,7 +263,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "jobs.api.negotiation.Negotiation",
     "EXCEPTION_HANDLER": "jobs.api.problems.handle",
-    "DEFAULT_THROTTLE_RATES": dict(ENV.throttle_rates),
+    "DEFAULT_THROTTLE_RATES": {**ENV.throttle_rates, "notify": "30/min"},
     "NUM_PROXIES": TRUSTED_PROXIES,
     "UNAUTHENTICATED_USER": None,
 }

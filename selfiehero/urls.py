@@ -7,5 +7,8 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("admin/", admin.site.urls),
+    path("", include("notifications.urls")),
     path("", include("jobs.urls")),
 ]
+
+handler500 = "selfiehero.middleware.server_error"

@@ -14,8 +14,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from jobs import deliveries, eta, inquiries, queues, reconcile, status, warmth
-from jobs.api import throttles
+from jobs import deliveries, eta, inquiries, queues, reconcile, redis_gate, status, warmth
 from jobs.films.sandbox import shared_sandbox
 from jobs.lanes.collect import CollectLane
 from jobs.lanes.dispatch import DispatchLane
@@ -39,9 +38,8 @@ def nothing_left_behind() -> Iterator[None]:
     eta._cached = None
     status._last = None
     warmth._noted.clear()
-    queues._paused_until = 0.0
+    redis_gate.gate.reset()
     deliveries._allowance = deliveries._Allowance(deliveries._REJECTED_KEPT_PER_MINUTE)
-    throttles._FailOpenThrottle._paused_until = 0.0
     yield
     root = Path(settings.MEDIA_ROOT)
     for folder in root.iterdir() if root.is_dir() else ():

@@ -6,6 +6,8 @@ random 256-bit value that is stored nowhere here, so a leaked database opens no 
 Cross-site requests are refused by their Origin and Sec-Fetch-Site headers instead of a token
 in the form: it protects visitors without a session too, and programs (which send neither) need
 no handshake. The visitor cookie is SameSite=Lax on top.
+
+A ticket (`jobs.tickets`) that was opened is one job more that this browser may see and act on.
 """
 
 from __future__ import annotations
@@ -14,9 +16,11 @@ import hashlib
 import re
 import secrets
 from collections.abc import Mapping
+from datetime import datetime
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
@@ -27,6 +31,8 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.authtoken.models import Token
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
+
+from .. import tickets
 
 _TOKEN = re.compile(r"[0-9a-f]{40}")
 _COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -89,6 +95,33 @@ def owner_of(request: HttpRequest) -> str | None:
     if user is not None and user.is_authenticated:
         return f"u:{user.pk}"
     return _owner_of_cookie(request.COOKIES.get(settings.VISITOR_COOKIE_NAME, ""))
+
+
+def opened_by(request: HttpRequest, *, now: datetime) -> frozenset[UUID]:
+    """Return the jobs that this browser has opened with tickets."""
+    return frozenset(tickets.opened(request.COOKIES.get(settings.TICKETS_COOKIE_NAME, ""), now=now))
+
+
+def opened_by_headers(headers: Mapping[str, str], *, now: datetime) -> frozenset[UUID]:
+    """Return the same for a socket's handshake headers (lower-case names)."""
+    try:
+        cookie = SimpleCookie(headers.get("cookie", "")).get(settings.TICKETS_COOKIE_NAME)
+    except CookieError:
+        return frozenset()
+    return frozenset(tickets.opened(cookie.value, now=now)) if cookie else frozenset()
+
+
+def keep_ticket(response: HttpResponse, request: HttpRequest, ticket: tickets.Ticket, *, now: datetime) -> None:
+    """Let this browser see the ticket's job from now on."""
+    kept = request.COOKIES.get(settings.TICKETS_COOKIE_NAME, "")
+    response.set_cookie(
+        settings.TICKETS_COOKIE_NAME,
+        tickets.cookie_with(kept, ticket.job_id, ticket.ends_at, now=now),
+        max_age=settings.TICKETS_COOKIE_AGE,
+        secure=settings.IS_HTTPS,
+        httponly=True,
+        samesite="Lax",
+    )
 
 
 def owner_of_headers(headers: Mapping[str, str]) -> str:

@@ -43,7 +43,7 @@ def read_order(
         )
     look = _look(fields.get("look", ""))
     hero_name = clean_hero_name(fields.get("hero_name", ""))
-    email = _email(fields.get("email", ""))
+    email = clean_email(fields.get("email", ""))
     photo, extension = _photo(files.get("selfie"))
     return Order(photo, extension, look, hero_name, email, locale, idempotency_key or None)
 
@@ -92,7 +92,8 @@ def _look(slug: str) -> Look:
     return look
 
 
-def _email(value: str) -> str:
+def clean_email(value: str) -> str:
+    """Return an e-mail address, '' for none, or raise a Problem."""
     value = value.strip()
     if value:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from rest_framework import serializers
 
+from .. import receipts, sentences
 from ..models import Job
 
 
@@ -21,6 +22,10 @@ class RemixSerializer(serializers.Serializer):
     hero_name = serializers.CharField(
         required=False, max_length=settings.HERO_NAME_MAX, help_text="The same as before when it is left out."
     )
+
+
+class EmailSerializer(serializers.Serializer):
+    email = serializers.EmailField(max_length=254, help_text="Written to once, when the film is ready or failed.")
 
 
 class EtaSerializer(serializers.Serializer):
@@ -67,6 +72,14 @@ class JobSerializer(serializers.Serializer):
     links = LinksSerializer()
 
 
+class ReceivedJobSerializer(JobSerializer):
+    receipt = serializers.CharField(
+        allow_null=True,
+        help_text="Signed by us: the job, the SHA-256 of the photo as received, and when. /receipts/verify says later "
+        "what became of it. Null once the job is erased: the photo's digest is erased with it.",
+    )
+
+
 class JobPageSerializer(serializers.Serializer):
     next = serializers.CharField(allow_null=True)
     previous = serializers.CharField(allow_null=True)
@@ -87,7 +100,44 @@ class JobEventsSerializer(serializers.Serializer):
 class ErasureSerializer(serializers.Serializer):
     id = serializers.UUIDField()
     erased_at = serializers.DateTimeField()
-    receipt = serializers.CharField(help_text="Signed by us; proves when photo and film were erased.")
+    receipt = serializers.CharField(
+        help_text="Signed by us; proves when photo and film were erased. /receipts/verify knows it too."
+    )
+
+
+class ReceiptsSerializer(serializers.Serializer):
+    accepted = serializers.CharField(allow_null=True, help_text="As in the 202; null once the job is erased.")
+    erased = serializers.CharField(allow_null=True, help_text="As with the erasure; null before it.")
+
+
+class VerdictSerializer(serializers.Serializer):
+    genuine = serializers.BooleanField(help_text="True; what is not ours is answered with a problem.")
+    did = serializers.ChoiceField([receipts.ACCEPTED, receipts.ERASED], help_text="What the receipt was given for.")
+    job = serializers.UUIDField()
+    photo_sha256 = serializers.CharField(allow_null=True, help_text="Of the photo as received; for “accepted” only.")
+    at = serializers.DateTimeField(help_text="When that was.")
+    key_id = serializers.CharField(help_text="Which of /receipts/keys it is signed with.")
+    outcome = serializers.ChoiceField(list(sentences.FATES), help_text="What became of it until now.")
+    message = serializers.CharField(help_text="The outcome in a sentence.")
+    status = serializers.ChoiceField(Job.Status.choices, allow_null=True)
+    stage = serializers.ChoiceField(Job.Stage.choices, allow_null=True)
+    failure = FailureSerializer(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+    erase_at = serializers.DateTimeField(allow_null=True)
+    erased_at = serializers.DateTimeField(allow_null=True)
+
+
+class PublicKeySerializer(serializers.Serializer):
+    kty = serializers.CharField()
+    crv = serializers.CharField()
+    alg = serializers.CharField()
+    use = serializers.CharField()
+    kid = serializers.CharField(help_text="The second part of a receipt.")
+    x = serializers.CharField(help_text="The Ed25519 public key, in base64url.")
+
+
+class PublicKeysSerializer(serializers.Serializer):
+    keys = PublicKeySerializer(many=True)
 
 
 class LookSerializer(serializers.Serializer):

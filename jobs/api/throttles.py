@@ -5,7 +5,6 @@ Without Redis the counters are gone and everybody is let in: the door needs no R
 
 from __future__ import annotations
 
-import time
 from types import SimpleNamespace
 
 import redis
@@ -14,19 +13,15 @@ from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
-_PAUSE_SECONDS = 1.0
+from ..redis_gate import gate
 
 
 class _FailOpenThrottle(SimpleRateThrottle):
-    _paused_until = 0.0
-
     def allow_request(self, request: Request, view: object) -> bool:
-        if time.monotonic() < _FailOpenThrottle._paused_until:
-            return True
         try:
-            return super().allow_request(request, view)
-        except redis.RedisError:
-            _FailOpenThrottle._paused_until = time.monotonic() + _PAUSE_SECONDS
+            with gate.ask():
+                return super().allow_request(request, view)
+        except (redis.RedisError, OSError):
             return True
 
     def _address(self, request: Request) -> str:
@@ -67,6 +62,15 @@ def count_report(request: HttpRequest) -> None:
     throttle = ReportsPerAddress()
     if not throttle.allow_request(SimpleNamespace(auth="", META=request.META, headers=request.headers), None):  # type: ignore[arg-type]
         raise Throttled(throttle.wait())
+
+
+class Notify(_FailOpenThrottle):
+    """Addresses and subscriptions to tell people at."""
+
+    scope = "notify"
+
+    def get_cache_key(self, request: Request, view: object) -> str | None:
+        return f"throttle:notify:{request.auth or self._address(request)}"
 
 
 def count_upload(request: HttpRequest, owner: str) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect, JsonResponse
 from django.templatetags.static import static
 from django.urls import resolve
@@ -21,7 +22,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from .. import eta, services, snapshots
+from .. import eta, receipts, services, snapshots
 from ..models import Job, JobEvent, Look
 from . import identity, orders, schema, throttles  # noqa: F401 - schema registers itself
 from . import serializers as shapes
@@ -88,11 +89,16 @@ class JobsView(APIView):
         request={"multipart/form-data": shapes.OrderSerializer},
         parameters=[
             OpenApiParameter(
-                "Idempotency-Key", str, "header", description="Makes a repeated request the same job; 409 for another."
+                "Idempotency-Key",
+                str,
+                "header",
+                description="Makes the same photo, look and name from the same owner the same job, also one that has "
+                "ended since; 409 for another. Keys belong to an owner: a request without cookie or token comes from a "
+                "new visitor each time, so get the cookie first (`GET /api/v1/looks/`).",
             )
         ],
         responses={
-            202: shapes.JobSerializer,
+            202: shapes.ReceivedJobSerializer,
             **problems(400, 403, 409, 413, 415, 422, 429, 503, 507),
         },
     )
@@ -111,7 +117,7 @@ class JobsView(APIView):
             job, _created = services.create_job(order, owner=owner, now=now)
         except services.IdempotencyConflict:
             raise _key_conflict() from None
-        body = snapshots.of(job, now=now)
+        body = snapshots.with_receipt(job, now=now)
         response = Response(body, status=202, headers={"Location": body["links"]["self"], "Retry-After": "2"})
         if cookie:
             identity.set_visitor_cookie(response, cookie)
@@ -136,7 +142,8 @@ class _OneJobView(APIView):
 
     def job_of(self, request: Request, job_id: UUID) -> Job:
         """Return the owner's job; for anybody else it does not exist."""
-        job = Job.objects.visible_to(request.auth or "").select_related("look").filter(id=job_id).first()
+        opened = identity.opened_by(request._request, now=timezone.now())
+        job = Job.objects.visible_to(request.auth or "", opened).select_related("look").filter(id=job_id).first()
         if job is None:
             raise not_found()
         return job
@@ -178,6 +185,16 @@ class JobEventsView(_OneJobView):
         return Response({"events": events}, headers={"Cache-Control": "no-store"})
 
 
+class ReceiptsView(_OneJobView):
+    """What was signed about a film, once more."""
+
+    @extend_schema(operation_id="list_job_receipts", responses={200: shapes.ReceiptsSerializer, **problems(404)})
+    def get(self, request: Request, job_id: UUID) -> Response:
+        job = self.job_of(request, job_id)
+        body = {"accepted": receipts.for_accepted(job), "erased": receipts.for_erased(job)}
+        return Response(body, headers={"Cache-Control": "no-store"})
+
+
 class CancelView(_OneJobView):
     """Stop a film that is not finished."""
 
@@ -209,7 +226,10 @@ class RemixView(_OneJobView):
     )
     def post(self, request: Request, job_id: UUID) -> Response:
         now = timezone.now()
-        old = self.job_of(request, job_id)
+        # A ticket opens one film, not the making of others.
+        old = Job.objects.visible_to(request.auth or "").filter(id=job_id).first()
+        if old is None:
+            raise not_found()
         key = request.headers.get("Idempotency-Key")
         fields = request.data if isinstance(request.data, Mapping) else {}
         look, hero_name = orders.read_remix(fields, idempotency_key=key)
@@ -217,7 +237,7 @@ class RemixView(_OneJobView):
             job, _created = services.remix_job(old.id, look=look, hero_name=hero_name, idempotency_key=key, now=now)
         except services.IdempotencyConflict:
             raise _key_conflict() from None
-        body = snapshots.of(job, now=now)
+        body = snapshots.with_receipt(job, now=now)
         return Response(body, status=202, headers={"Location": body["links"]["self"], "Retry-After": "2"})
 
 
@@ -237,6 +257,33 @@ class ShareView(_OneJobView):
     def delete(self, request: Request, job_id: UUID) -> Response:
         now = timezone.now()
         return Response(snapshots.of(services.unshare_job(self.job_of(request, job_id).id, now=now), now=now))
+
+
+class NotifyView(_OneJobView):
+    """Be told by e-mail when a film under way has ended."""
+
+    parser_classes = [JSONParser, FormParser, MultiPartParser]
+    throttle_classes = [throttles.Notify]
+
+    @extend_schema(
+        operation_id="notify_by_email",
+        request=shapes.EmailSerializer,
+        responses={202: shapes.JobSerializer, **problems(400, 403, 404, 409, 422, 429)},
+    )
+    def post(self, request: Request, job_id: UUID) -> Response:
+        job = self.job_of(request, job_id)
+        if not settings.EMAIL_OFFERED:
+            raise Problem(409, "email_off", "No mail is sent from here.", next_step="Let this device be notified.")
+        given = request.data.get("email") if isinstance(request.data, Mapping) else None
+        email = orders.clean_email(given) if isinstance(given, str) else ""
+        if not email:
+            raise Problem(422, "email_invalid", "This is not an e-mail address.", field="email")
+        now = timezone.now()
+        try:
+            services.remember_email(job.id, email)
+        except services.NotPossible as error:
+            raise Problem(409, "already_ended", str(error)) from None
+        return Response(snapshots.of(job, now=now), status=202)
 
 
 class LooksView(APIView):

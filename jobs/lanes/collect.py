@@ -21,6 +21,7 @@ from ..films.sandbox import FilmSandbox, SandboxUnavailable, shared_sandbox
 from ..models import Attempt, Lane
 from .engine import LaneWork
 from .fetching import Fetched, Verdict, fetch_film, fetch_preview
+from .leftovers import nobodys
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +84,11 @@ class CollectLane(LaneWork):
     def keep(self, items: list[_Parcel]) -> None:
         claims.renew([(parcel.job_id, parcel.lease_token) for parcel in items], lane=self.lane, lease=LEASE)
 
+    def give_back(self, items: list[_Parcel]) -> None:
+        with transaction.atomic():
+            claims.give_back([(parcel.job_id, parcel.lease_token) for parcel in items], lane=self.lane)
+            queues.nudge_after_commit(self.lane)
+
     def work(self, parcel: _Parcel) -> _Outcome:
         attempt = parcel.attempt
         if attempt is None:
@@ -96,7 +102,7 @@ class CollectLane(LaneWork):
         with transaction.atomic():
             for outcome in outcomes:
                 unwanted += _record_film(outcome) if outcome.parcel.is_film else _record_preview(outcome)
-        storage.delete(unwanted)
+        storage.discard(nobodys(unwanted, brought_for=[outcome.parcel.job_id for outcome in outcomes]))
 
     def record_crash(self, item: _Parcel, error: BaseException) -> None:
         self.record([_Outcome(item, Fetched(verdict=Verdict.UNAVAILABLE, error=f"{type(error).__name__}: {error}"))])

@@ -89,6 +89,15 @@ class DispatchLane(LaneWork):
             self._flying[place.provider.id] += len(taken)
         return taken
 
+    def give_back(self, items: list[Submission]) -> None:
+        """Return what was not sent to the line. Of what was sent nobody knows the end: its lease tells when to ask."""
+        now = database_now()
+        with transaction.atomic():
+            for submission in items:
+                if not submission.is_sent.is_set():
+                    _return_unsent(submission.attempt, now=now)
+            queues.nudge_after_commit(Lane.DISPATCH)
+
     def work(self, submission: Submission) -> Outcome:
         try:
             return submit(submission)
@@ -102,6 +111,13 @@ class DispatchLane(LaneWork):
     def record_crash(self, item: Submission, error: BaseException) -> None:
         """Nobody knows how far a crashed submit came."""
         lifecycle.unconfirmed(item.attempt.id, lease_token=item.attempt.lease_token, raw_error=type(error).__name__)
+
+
+def _return_unsent(attempt: Attempt, *, now: datetime) -> None:
+    """End an attempt whose upload will not be followed by a POST (`submitting` sees that the process ends)."""
+    unsent = {"code": lifecycle.NEVER_SENT, "raw_error": "the process ended"}
+    if lifecycle.attempt_failed(attempt, now=now, lease_token=attempt.lease_token, **unsent) and attempt.job_id:
+        lifecycle.return_to_line(attempt.job_id, due_at=now, now=now)
 
 
 def pause_unusable(provider_id: int, error: Exception) -> None:

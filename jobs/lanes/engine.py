@@ -41,6 +41,8 @@ STUCK_SECONDS = 240.0
 KEEP_SECONDS = 1.5
 # What PostgreSQL calls it when it had to end one of two transactions that waited for each other.
 DEADLOCK, DEADLOCK_TRIES = "40P01", 3
+# A process that is told to end waits this long for what flies, then gives it back. Supervisors wait 20 s.
+STOP_SECONDS = 14.0
 # While something flies or the pump lingers it looks again this often, nudge or not.
 LOOK_SECONDS = 0.5
 
@@ -65,6 +67,9 @@ class LaneWork(ABC):
 
     def keep(self, items: list[Any]) -> None:  # noqa: B027 - a lease that covers the whole work needs no renewal
         """Renew the leases of what is under way; runs in the main thread, every KEEP_SECONDS."""
+
+    def give_back(self, items: list[Any]) -> None:  # noqa: B027 - what nobody gives back has its lease to lapse
+        """Let others have at once what this process will not finish; runs in the main thread, at its end."""
 
     @abstractmethod
     def claim(self, room: int) -> list[Any]:
@@ -109,18 +114,25 @@ class _Wake:
 class Pump:
     """Works one lane; kept per process, so that threads and their HTTP sessions outlive a pump."""
 
-    def __init__(self, work: LaneWork, *, listens: bool = True) -> None:
+    def __init__(self, work: LaneWork, *, listens: bool = True, stop_seconds: float = STOP_SECONDS) -> None:
         self.work = work
         self.wake = _Wake(work.lane) if listens else None
         self.inbox: queue.SimpleQueue[Any] = self.wake.inbox if self.wake else queue.SimpleQueue()
         self.threads = ThreadPoolExecutor(work.threads, thread_name_prefix=f"{work.lane}-io")
         # Counted over runs: what flew when a run ended in an error lands in the next one.
         self._flying = 0
+        self._stop_seconds, self._stop_at = stop_seconds, float("inf")
+        self._unwritten: list[Any] = []
         self._paced_at = 0.0
         self._pace_seconds = PACE_SECONDS
         self._beat_at = 0.0
         self._held: dict[int, Any] = {}
         self._kept_at = self._moved_at = time.monotonic()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something still flies that this pump does not wait for any more."""
+        return self._flying > 0
 
     def run(self, *, linger: float = LINGER_SECONDS, budget: float = BUDGET_SECONDS) -> bool:
         """Work until the lane is empty or the budget is used up; return whether there may be more."""
@@ -133,6 +145,10 @@ class Pump:
             look, paced = True, False
             while True:
                 self._beat()
+                if self._unwritten:
+                    self._record([])
+                if self._is_to_leave():
+                    return False
                 self._keep()
                 now = time.monotonic()
                 if look and now < end and not stopping.is_set():
@@ -163,6 +179,17 @@ class Pump:
             if self.wake:
                 self.wake.listening.clear()
 
+    def _is_to_leave(self) -> bool:
+        """Tell whether the process has to end now; what still flies was given back then."""
+        if not stopping.is_set():
+            return False
+        self._stop_at = min(self._stop_at, time.monotonic() + self._stop_seconds)
+        if not self._flying or time.monotonic() < self._stop_at:
+            return False
+        logger.warning("lane_given_back lane=%s count=%d", self.work.lane, self._flying)
+        self.work.give_back(list(self._held.values()))
+        return True
+
     def _patience(self, now: float, end: float | None) -> float:
         """Return how long to wait for something to happen before looking again."""
         moments = [now + LOOK_SECONDS, end, self.work.look_again_at]
@@ -190,7 +217,7 @@ class Pump:
                 return [entry for entry in entries if entry is not None], True
 
     def _record(self, landed: list[tuple[Any, Future[Any]]]) -> None:
-        outcomes: list[Any] = []
+        outcomes, self._unwritten = self._unwritten, []
         self._moved_at = time.monotonic()
         for item, future in landed:
             self._held.pop(id(item), None)
@@ -201,7 +228,12 @@ class Pump:
                 logger.error("lane_crash lane=%s", self.work.lane, exc_info=error)
                 self.work.record_crash(item, error)
         if outcomes:
-            self._record_all(outcomes)
+            try:
+                self._record_all(outcomes)
+            except (OperationalError, InterfaceError):
+                # Not lost: written when the database is back. What had its lease lapse meanwhile is refused then.
+                self._unwritten = outcomes
+                raise
 
     def _record_all(self, outcomes: list[Any]) -> None:
         """Write all outcomes at once; when one spoils that, each by itself, and leave out what cannot be written.

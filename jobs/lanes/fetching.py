@@ -136,7 +136,7 @@ def _film_from(sandbox: FilmSandbox, attempt: Attempt, url: str, preview_url: st
                 film.seek(0)
                 video_key = _store("video", "mp4", film)
             except BaseException:
-                storage.delete([poster_key])
+                storage.discard([poster_key])
                 raise
         return Fetched(
             video_key=video_key,

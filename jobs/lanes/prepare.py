@@ -19,6 +19,7 @@ from ..models import Lane
 from ..photos.outcomes import BadPhoto
 from ..photos.sandbox import Sandbox, SandboxUnavailable
 from .engine import LaneWork
+from .leftovers import nobodys
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,11 @@ class PrepareLane(LaneWork):
     def keep(self, items: list[_Photo]) -> None:
         claims.renew([(photo.job_id, photo.lease_token) for photo in items], lane=self.lane, lease=LEASE)
 
+    def give_back(self, items: list[_Photo]) -> None:
+        with transaction.atomic():
+            claims.give_back([(photo.job_id, photo.lease_token) for photo in items], lane=self.lane)
+            queues.nudge_after_commit(self.lane)
+
     def work(self, photo: _Photo) -> _Outcome:
         try:
             raw = storage.read(photo.raw_key)
@@ -86,7 +92,7 @@ class PrepareLane(LaneWork):
             return _Outcome(photo, retry=True)
 
     def record(self, outcomes: list[_Outcome]) -> None:
-        unwanted: list[str] = []
+        unwanted, refused = [], []
         now = timezone.now()
         with transaction.atomic():
             for outcome in outcomes:
@@ -96,7 +102,7 @@ class PrepareLane(LaneWork):
                         photo.job_id, lease_token=photo.lease_token, clean_key=outcome.clean_key, now=now
                     )
                     # Canceled, erased or claimed by another worker meanwhile: what was brought goes.
-                    unwanted.append(photo.raw_key if took else outcome.clean_key)
+                    (unwanted if took else refused).append(photo.raw_key if took else outcome.clean_key)
                 elif outcome.retry:
                     self._retry(photo)
                 else:
@@ -105,7 +111,8 @@ class PrepareLane(LaneWork):
                     ):
                         unwanted.append(photo.raw_key)
             queues.nudge_after_commit(Lane.DISPATCH)
-        storage.delete(unwanted)
+        of = [outcome.photo.job_id for outcome in outcomes]
+        storage.discard([*unwanted, *nobodys(refused, brought_for=of)])
 
     def record_crash(self, item: _Photo, error: BaseException) -> None:
         self._retry(item)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from datetime import datetime
 from functools import lru_cache
 
 from ..models import Lane
@@ -16,7 +18,30 @@ _LANES: dict[str, type[LaneWork]] = {
     Lane.DISPATCH: DispatchLane,
     Lane.COLLECT: CollectLane,
 }
+# Reconcile has less time to end than a worker (`selfiehero.supervisor.plan`).
+SUBSTITUTE_STOP_SECONDS = 5.0
+# Lanes of apps above this one, each with the question whether anything in it is due.
+_OTHERS: dict[str, tuple[type[LaneWork], Callable[[datetime], bool]]] = {}
 _lock = threading.Lock()
+
+
+def register(work: type[LaneWork], *, has_due: Callable[[datetime], bool]) -> None:
+    """Have workers and reconcile work a lane whose rows are no jobs."""
+    _OTHERS[work.lane] = (work, has_due)
+
+
+def others() -> dict[str, Callable[[datetime], bool]]:
+    """Return the registered lanes, each with the question whether anything is due at a time."""
+    return {lane: has_due for lane, (_, has_due) in _OTHERS.items()}
+
+
+def lanes() -> list[str]:
+    """Return the names of all lanes."""
+    return [*_LANES, *_OTHERS]
+
+
+def _work_of(lane: str) -> type[LaneWork]:
+    return _LANES[lane] if lane in _LANES else _OTHERS[lane][0]
 
 
 def pump_for(lane: str) -> Pump:
@@ -33,9 +58,9 @@ def substitute(lane: str) -> Pump:
 
 @lru_cache(maxsize=8)
 def _worker_pump(lane: str) -> Pump:
-    return Pump(_LANES[lane]())
+    return Pump(_work_of(lane)())
 
 
 @lru_cache(maxsize=8)
 def _substitute_pump(lane: str) -> Pump:
-    return Pump(_LANES[lane](), listens=False)
+    return Pump(_work_of(lane)(), listens=False, stop_seconds=SUBSTITUTE_STOP_SECONDS)

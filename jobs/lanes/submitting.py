@@ -20,8 +20,9 @@ twice the job goes on at once.
 from __future__ import annotations
 
 import dataclasses
+import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -37,6 +38,7 @@ from providers.types import Account, PhotoTransport, ProviderEvent, SubmitReques
 
 from .. import claims, storage
 from ..models import Attempt, Look
+from .engine import stopping
 
 LISTING_DELAY = 0.4
 # A look-up in here holds up a thread; one that takes longer is left to `jobs.inquiries`.
@@ -65,6 +67,8 @@ class Submission:
     attempt: Attempt
     look: Look
     start_by: float
+    # Set when the POST starts: until then nothing has come of it anywhere.
+    is_sent: threading.Event = field(default_factory=threading.Event, compare=False)
 
     @classmethod
     def of(cls, attempt: Attempt, look: Look) -> Submission:
@@ -92,9 +96,12 @@ def submit(submission: Submission) -> Outcome:
         request = _request_for(attempt, submission.look)
         if attempt.provider.photo_transport == PhotoTransport.UPLOAD:
             request = _upload(adapter, account, request)
+            if stopping.is_set():  # the POST may take longer than there is time; nothing is lost yet
+                raise NotSent("this process is told to end")
         if attempt.job_id is None:
             account, request = adapter.keep_warm_request(account, request)
         _check_time(submission, "the photo")
+        submission.is_sent.set()
     except KeyError:
         return Outcome(attempt, error=NotSent(f"there is no adapter {attempt.provider.adapter}"))
     except (OSError, ValueError) as error:

@@ -54,9 +54,16 @@ def change(
     values = _with_progress(values, progress_at_least)
     if not Job.objects.filter(guard, id=job_id).update(seq=next_seq(), **values):
         return False
-    seq = Job.objects.values_list("seq", flat=True).get(id=job_id)
+    seq, owner, email = Job.objects.values_list("seq", "owner", "email").get(id=job_id)
     JobEvent.objects.create(job_id=job_id, seq=seq, kind=kind, at=now, data=data or {})
     signals.announce(job_id)
+    if values.get("status") in Job.FINAL:
+        who = (data or {}).get("by", "")
+        signals.job_ended.send(
+            sender=None, job_id=job_id, owner=owner, email=email, status=values["status"], by=who, now=now
+        )
+    if "erased_at" in values:
+        signals.job_erased.send(sender=None, job_id=job_id, owner=owner)
     return True
 
 

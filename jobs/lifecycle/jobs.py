@@ -121,6 +121,15 @@ def return_to_line(
     )
 
 
+def collect_again(job_id: UUID, *, now: datetime) -> bool:
+    """Send a job whose film is finished, and which nobody fetches, through the collect lane."""
+    return bool(
+        Job.objects.filter(id=job_id, status__in=Job.OPEN, lane="", winner__isnull=False).update(
+            lane=Lane.COLLECT, due_at=now, lease_token="", lane_tries=0
+        )
+    )
+
+
 def preview_announced(job_id: UUID, *, now: datetime) -> bool:
     """Send the job through the collect lane for its preview while the film is still being made."""
     return bool(

@@ -1,5 +1,6 @@
 /* My heroes: films come alive under the pointer or the focus. */
 import { $, $$, calm } from "./app.js";
+import { forgetOrders } from "./once.js";
 
 $$("[data-at]").forEach(rule => rule.style.setProperty("--at", `${4 + 92 * Number(rule.dataset.at)}%`));
 
@@ -16,6 +17,9 @@ $$(".hero-card").forEach(card => {
   card.addEventListener("focusin", go);
   card.addEventListener("focusout", stop);
 });
+
+/* "New hero" means a new one, also from the same photo. */
+$("[data-new]")?.addEventListener("click", forgetOrders);
 
 /* Coming back to this page, its states may be old. */
 addEventListener("pageshow", event => { if (event.persisted) location.reload(); });

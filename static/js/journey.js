@@ -2,14 +2,14 @@
    on its way. Scenes (form, wait, full house) are the body's nodes, kept and put back, so nothing typed is ever lost. */
 import { $, allowSkip } from "./app.js";
 import { countDown } from "./busy.js";
-import { idempotencyKey, nonce } from "./photo.js";
+import { orderBecame, orderEnded, placeOrder } from "./once.js";
 import { keepPhoto } from "./store.js";
 import { post } from "./upload.js";
 import { boot } from "./wait.js";
 import { WORDS } from "./words.js";
 
 const QUIET_TRIES = 2;                                            // lost answers are asked for again before anyone is told
-let shell = null, formNonce = nonce();
+let shell = null;
 
 /** Fetch the wait page before it is needed. */
 export function warmUp(waitUrl) {
@@ -82,13 +82,18 @@ export async function travel({ uploadUrl, waitUrl, packed, look, name, picture, 
   addEventListener("pageshow", event => { if (event.persisted) location.reload(); }, { signal: off.signal });
 
   const { blob, name: fileName } = await packed;
-  const parcel = { blob, fileName, look, name, key: await idempotencyKey(blob, look, name, formNonce) };
-  let answer = null;
+  let order = await placeOrder(blob, look, name), answer = null;
   for (let tries = 1; ; tries++) {
     if (off.signal.aborted) { await onStage; answer = { aborted: true }; break; }
     bytesAreOut = false;
+    const parcel = { blob, fileName, look, name, key: order.key };
     answer = await post(uploadUrl, parcel, { signal: off.signal, onprogress: part => { bytesAreOut = part === 1; wait?.sent(part); } });
     await onStage;
+    if (answer.job?.finished_at && answer.job.id === order.jobId) {  // it was here before and has ended: this is a new wish
+      orderEnded(order.jobId);
+      order = await placeOrder(blob, look, name);
+      continue;
+    }
     if (!answer.again) break;
     const isQuiet = answer.lost && tries <= QUIET_TRIES && navigator.onLine;
     if (isQuiet) { await new Promise(resolve => setTimeout(resolve, 500 * tries + Math.random() * 1000)); continue; }
@@ -101,7 +106,7 @@ export async function travel({ uploadUrl, waitUrl, packed, look, name, picture, 
 
   if (answer.job) {
     job = answer.job;
-    formNonce = nonce();                                         // the next press of the button is another film
+    orderBecame(order, job.id);
     if (isOwnPhoto) keepPhoto(picture, face, job.id);
     if (!page) { location.assign(job.links.page); return new Promise(() => {}); }
     history.replaceState({ scene: "job" }, "", job.links.page);

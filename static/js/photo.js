@@ -87,29 +87,3 @@ export function silhouette() {
   canvas.dataset.face = ".5,.41,.4";
   return canvas;
 }
-
-/* The key: the same photo, look and name from the same form is one job, however often it is sent. ---- */
-
-function mix(bytes, seed) {                                      // two 32-bit lanes, for pages without a secure context
-  let one = 0xdeadbeef ^ seed, two = 0x41c6ce57 ^ seed;
-  for (const byte of bytes) {
-    one = Math.imul(one ^ byte, 2654435761);
-    two = Math.imul(two ^ byte, 1597334677);
-  }
-  return [one ^ (two >>> 15), two ^ (one >>> 13)];
-}
-
-export function nonce() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map(byte => byte.toString(16).padStart(2, "0")).join("");
-}
-
-export async function idempotencyKey(blob, look, name, formNonce) {
-  const photo = new Uint8Array(await blob.arrayBuffer()), words = new TextEncoder().encode(`\n${look}\n${name}\n${formNonce}`);
-  const bytes = new Uint8Array(photo.length + words.length);
-  bytes.set(photo);
-  bytes.set(words, photo.length);
-  const sums = crypto.subtle
-    ? [...new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))].slice(0, 16)
-    : [1, 2].flatMap(seed => mix(bytes, seed)).flatMap(sum => [24, 16, 8, 0].map(shift => (sum >>> shift) & 255));
-  return sums.map(byte => byte.toString(16).padStart(2, "0")).join("");
-}

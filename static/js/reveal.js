@@ -1,9 +1,11 @@
 /* The reveal: lift the Line and the curtain goes up. The same gesture unlocks the sound. */
 import { $, $$, calm, openDialog, pageData, playWhenSeen, setIcon, tell, toast } from "./app.js";
 import { call } from "./api.js";
+import { hex } from "./digest.js";
 import { mountErase } from "./erase.js";
 import { mountLine, setLine } from "./line.js";
-import { nonce } from "./photo.js";
+import { orderEnded } from "./once.js";
+import { mountReceipt } from "./receipt.js";
 import { forgetPhoto, keepDraft, keepPhoto } from "./store.js";
 import { WORDS } from "./words.js";
 
@@ -13,6 +15,8 @@ const root = $("[data-reveal]"), video = $("[data-main]"), film = $(".film"), st
 const links = { ...job.links }, sharePath = `${links.self}share/`;
 
 forgetPhoto();                                                   // the film is here, the copy has done its work
+orderEnded(job.id);
+mountReceipt(job);
 video.controls = false;
 setLine(film, 100);
 
@@ -194,7 +198,7 @@ takes?.addEventListener("submit", async event => {
   taking = true;
   tell(takeError, "");
   event.submitter.setAttribute("aria-busy", "true");
-  if (!takeKeys.has(look)) takeKeys.set(look, nonce());
+  if (!takeKeys.has(look)) takeKeys.set(look, hex(crypto.getRandomValues(new Uint8Array(16))));
   const answer = await call(`${links.self}remix/`, { method: "POST", form: { look }, key: takeKeys.get(look) });
   taking = false;
   event.submitter?.removeAttribute("aria-busy");

@@ -23,3 +23,10 @@ export function keepDraft({ look, name }) { write(DRAFT, { look, name }); }
 
 /** Return the draft once; a second visit starts fresh. */
 export function takeDraft() { const draft = read(DRAFT); drop(DRAFT); return draft; }
+
+/* The orders of this tab, for once.js. */
+const ORDERS = "selfie-hero:orders";
+let orders = {};                                                 // as long as this document lives, where storage is refused
+
+export function keepOrders(value) { orders = value; write(ORDERS, value); }
+export function recallOrders() { return read(ORDERS) || orders; }

@@ -2,6 +2,8 @@
 import { $, $$, fill, showConnection, tell, toast } from "./app.js";
 import { call } from "./api.js";
 import { JobProgress, isFinal } from "./job-progress.js";
+import { orderEnded } from "./once.js";
+import { mountReceipt } from "./receipt.js";
 import { Stage } from "./stage.js";
 import { forgetPhoto } from "./store.js";
 import { STAGES, WORDS } from "./words.js";
@@ -129,6 +131,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
   function gone() {
     speak("gone");
     forgetPhoto();
+    orderEnded(job?.id);
     stage.stop();
     $$("canvas, .stage__poster, .stage__line", root).forEach(node => { node.hidden = true; });
     document.title = `${STAGES.gone[0]} – ${ownTitle}`;
@@ -141,7 +144,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     open.hidden = false;
   }
 
-  function leave() { forgetPhoto(); location.replace(job.links.page); }
+  function leave() { forgetPhoto(); orderEnded(job.id); location.replace(job.links.page); }
 
   function wrap() {
     root.classList.add("is-done");
@@ -161,6 +164,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     const started = Date.parse(first.created_at);
     if (started && Math.abs(Date.now() - started) < 6 * 3600e3) begun = Math.min(Date.now(), started);
     $("[data-open-film]", root).href = first.links.page;
+    mountReceipt(first);
     $("[data-sending]", root).hidden = true;
     $("[data-accepted]", root).hidden = false;
     progress = new JobProgress(first, {

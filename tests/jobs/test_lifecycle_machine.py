@@ -2,11 +2,13 @@
 
 Workers that are late, webhooks that come before the answer to the submit, twice, or after the end, look-ups, timeouts,
 cancels and erasures, in every order Hypothesis thinks of; after each step all rows are held against the rules below.
+Some runs are enough for every day; `LIFECYCLE_RUNS=10000` in the environment tries for twenty minutes.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -410,12 +412,15 @@ def holds_for_an_attempt(now: Attempt, before: Attempt | None) -> None:
         assert before.error_code != lifecycle.RESULT_LOST, "a film that could not be had is not won again"
 
 
-@pytest.mark.timeout(420)  # finding the shortest story that breaks a promise may take Hypothesis five minutes
+RUNS = int(os.environ.get("LIFECYCLE_RUNS", "60"))
+
+
+@pytest.mark.timeout(420 + RUNS)  # finding the shortest story that breaks a promise may take Hypothesis five minutes
 def test_whatever_happens_in_whatever_order(db: None) -> None:
     run_state_machine_as_test(
         Life,
         settings=settings(
-            max_examples=60,
+            max_examples=RUNS,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -159,3 +159,19 @@ def test_a_photo_that_takes_longer_than_a_lease_stays_its_workers(db, monkeypatc
     Pump(lane, listens=False).run(linger=0.0)
     assert due[0] > timezone.now()
     assert factories.reload(job).lane == Lane.DISPATCH
+
+
+def test_storage_that_removes_nothing_costs_no_photo(db, sandbox, monkeypatch):
+    """Two come home at once and are written; that their raw photos stay is for the sweep, not for another try."""
+    photos = [factories.tiny_photo(), factories.tiny_photo()]
+    jobs = [factories.make_job(photo=photo) for photo in photos]
+    lane = PrepareLane(sandbox)
+    outcomes = [lane.work(item) for item in lane.claim(2)]
+
+    def fail(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("django.core.files.storage.filesystem.FileSystemStorage.delete", fail)
+    Pump(lane, listens=False)._record_all(outcomes)
+    monkeypatch.undo()
+    assert sorted(storage.read(factories.reload(job).clean_key) for job in jobs) == sorted(photos)

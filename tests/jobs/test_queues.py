@@ -13,7 +13,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
 
-from jobs import queues, tasks
+from jobs import queues, redis_gate, tasks
 from jobs.heartbeats import beat_path
 from jobs.lanes import engine, pumps
 from jobs.lanes.engine import Pump
@@ -109,12 +109,12 @@ def test_without_redis_a_nudge_is_lost_quickly_and_quietly(redis_is, no_redis, h
     queues.looking(Lane.COLLECT)
 
 
-def test_redis_that_is_back_is_used_again(point_redis, monkeypatch, settings):
+def test_redis_that_is_back_is_used_again(point_redis, settings):
     alive = settings.REDIS_URL
     point_redis("redis://127.0.0.1:9/0")
     assert queues.nudge(Lane.COLLECT) is False
     point_redis(alive)
-    monkeypatch.setattr(queues, "_paused_until", 0.0)
+    redis_gate.gate.reset()
     assert queues.nudge(Lane.COLLECT) is True
 
 

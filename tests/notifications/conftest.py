@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,17 +12,15 @@ from django.db import connection
 
 from jobs.api import identity
 from notifications import publish
-from selfiehero.supervisor.valkey import EmbeddedValkey
-from tests.support.processes import start_process, stop_process, wait_for
+from tests.support import valkey
 from tests.support.served import Served
-from tests.support.valkey import answers
+from tests.support.valkey import MortalValkey
 
 
 @pytest.fixture(autouse=True)
 def fresh_publisher() -> Iterator[None]:
-    """Each test publishes with a client of its own, and no pause left from the one before."""
+    """Each test publishes with a client of its own."""
     publish.client.cache_clear()
-    publish._paused_until = 0.0
     yield
     publish.client.cache_clear()
 
@@ -57,40 +54,12 @@ def visitor() -> tuple[str, str]:
     return f"{settings.VISITOR_COOKIE_NAME}={value}", owner
 
 
-class MortalValkey:
-    """A Valkey that a test may kill and start again; nothing it held comes back."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.process = None
-        self.server = EmbeddedValkey(
-            data_dir=folder / "data", config_path=folder / "valkey.conf", socket_path=folder / "valkey.sock"
-        )
-        self.url = self.server.url
-
-    def start(self) -> None:
-        self.server.prepare()
-        self.process = start_process(list(self.server.argv), log_path=self.folder / "valkey.log")
-        wait_for(lambda: answers(self.url), "Valkey to answer")
-
-    def kill(self) -> None:
-        stop_process(self.process, signal.SIGKILL)
-
-    def stop(self) -> None:
-        if self.process is not None:
-            stop_process(self.process, signal.SIGTERM)
-
-
 @pytest.fixture
-def mortal_valkey(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MortalValkey]:
+def mortal_valkey(monkeypatch: pytest.MonkeyPatch) -> Iterator[MortalValkey]:
     """A Valkey of the test's own, to which it publishes."""
-    folder = tmp_path / "valkey"
-    folder.mkdir()
-    valkey = MortalValkey(folder)
-    valkey.start()
-    monkeypatch.setattr(settings, "REDIS_URL", valkey.url)
-    yield valkey
-    valkey.stop()
+    with valkey.mortal_valkey() as server:
+        monkeypatch.setattr(settings, "REDIS_URL", server.url)
+        yield server
 
 
 @pytest.fixture

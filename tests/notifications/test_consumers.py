@@ -17,14 +17,14 @@ from rest_framework.authtoken.models import Token
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from jobs import snapshots
+from jobs import redis_gate, snapshots
 from jobs.api import identity
 from jobs.models import Job
 from notifications import consumers, publish
 from tests import factories
-from tests.notifications.conftest import MortalValkey
 from tests.support.processes import wait_for
 from tests.support.served import Served
+from tests.support.valkey import MortalValkey
 
 Open = Callable[..., ClientConnection]
 
@@ -194,24 +194,64 @@ def test_a_restart_says_so(serve: Any, job: Job, page: Open) -> None:
     assert web.wait(10) == 0
 
 
-def test_without_redis_a_page_gets_the_present_and_is_asked_to_poll(serve: Any, job: Job, page: Open) -> None:
+def hears_of(socket: ClientConnection, job: Job, seq: int, *, within: float = 8.0) -> bool:
+    """Change a job and tell whether its page hears of it."""
+    change(job, seq=seq)
+    return told(socket, within=within)["seq"] == seq
+
+
+_beyond_the_rows = iter(range(1000, 100_000))
+
+
+def hear_by_the_layer(job: Job, *sockets: ClientConnection) -> bool:
+    """Push what only the layer can bring, for the rows say nothing of it; tell whether all hear it."""
+    redis_gate.gate.reset()
+    body = snapshots.snapshots_for([job.id])[0] | {"seq": next(_beyond_the_rows)}
+    publish.publish([body])
+    with contextlib.suppress(TimeoutError):
+        return [told(socket, within=0.5)["seq"] for socket in sockets] == [body["seq"]] * len(sockets)
+    return False
+
+
+def test_without_redis_pages_are_told_what_the_rows_say(serve: Any, job: Job, page: Open) -> None:
     web = serve(REDIS_URL="redis://127.0.0.1:1")
-    for _ in range(3):
-        socket = page(web, job.id)
-        assert told(socket)["seq"] == 1
-        assert close_code(socket) == 1013
+    sockets = [page(web, job.id) for _ in range(3)]
+    assert [told(socket)["seq"] for socket in sockets] == [1] * 3
+    change(job, seq=2)
+    assert [told(socket, within=8)["seq"] for socket in sockets] == [2] * 3
     with pytest.raises(InvalidStatus) as refused:
         page(web, job.id, Origin="http://evil.example")
     assert refused.value.response.status_code == 403
+    lines = web.said().splitlines()
+    assert sum("socket_not_joined" in line for line in lines) == 1
+    assert "Traceback" not in web.said()
 
 
 def test_a_silent_redis_delays_a_page_by_a_moment(serve: Any, job: Job, page: Open, silent_server: str) -> None:
     web = serve(REDIS_URL=silent_server)
     started = time.monotonic()
-    socket = page(web, job.id)
-    assert told(socket)["seq"] == 1
-    assert close_code(socket) == 1013
-    assert time.monotonic() - started < 3
+    sockets = [page(web, job.id) for _ in range(10)]
+    assert [told(socket)["seq"] for socket in sockets] == [1] * 10
+    assert time.monotonic() - started < 6
+    assert hears_of(sockets[-1], job, 2)
+
+
+def test_pages_hear_on_while_a_valkey_hangs_and_afterwards(
+    mortal_valkey: MortalValkey, serve: Any, job: Job, page: Open
+) -> None:
+    web = serve(REDIS_URL=mortal_valkey.url)
+    old = page(web, job.id)
+    told(old)
+    assert hears_of(old, job, 2, within=2)
+    mortal_valkey.hang()
+    assert hears_of(old, job, 3)
+    new = page(web, job.id)
+    assert told(new)["seq"] == 3
+    change(job, seq=4)
+    assert [told(socket, within=8)["seq"] for socket in (old, new)] == [4, 4]
+    mortal_valkey.go_on()
+    wait_for(lambda: hear_by_the_layer(job, old, new), "both pages to hear by the layer", seconds=20)
+    assert "Traceback" not in web.said()
 
 
 def test_pages_survive_a_dead_valkey_and_hear_the_new_one(
@@ -223,28 +263,8 @@ def test_pages_survive_a_dead_valkey_and_hear_the_new_one(
     mortal_valkey.kill()
     orphan = page(web, job.id)
     assert told(orphan)["seq"] == 1
-    assert close_code(orphan) == 1013
+    assert hears_of(old, job, 2)
+    assert told(orphan, within=8)["seq"] == 2
     mortal_valkey.start()
-
-    def joined() -> ClientConnection | None:
-        candidate = page(web, job.id)
-        told(candidate)
-        try:
-            candidate.recv(timeout=0.3)
-        except TimeoutError:
-            return candidate
-        except ConnectionClosed:
-            return None
-
-    new = wait_for(joined, "a page to join again", seconds=15)
-    seqs = iter(range(2, 1000))
-
-    def hears(socket: ClientConnection) -> bool:
-        change(job, seq=next(seqs))
-        with contextlib.suppress(TimeoutError):
-            return bool(told(socket, within=0.3))
-        return False
-
-    wait_for(lambda: hears(new), "the new page to hear", seconds=15)
-    wait_for(lambda: hears(old), "the old page to hear", seconds=15)
+    wait_for(lambda: hear_by_the_layer(job, old, orphan), "both pages to hear by the layer", seconds=20)
     assert "Traceback" not in web.said()

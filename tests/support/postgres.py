@@ -33,14 +33,43 @@ DATABASE = "selfiehero"
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=100", "shared_buffers=64MB")
 
 
+class Postgres:
+    """A server on a port of its own that a test may stop, hang and start again; it keeps its data."""
+
+    def __init__(self, root: Path, programs: Path, user: dict, settings: tuple[str, ...]) -> None:
+        self.root, self.programs, self.user, self.settings = root, programs, user, settings
+        self.port, self.password = free_port(), (root / "password").read_text()
+        self.url = f"postgres://postgres:{self.password}@127.0.0.1:{self.port}/{DATABASE}"
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        data = self.root / "data"
+        self.process = start_process(
+            [
+                str(self.programs / "bin" / "postgres"),
+                *("-D", str(data), "-h", "127.0.0.1", "-p", str(self.port), "-k", ""),
+                *(part for setting in self.settings for part in ("-c", setting)),
+            ],
+            log_path=self.root / "log",
+            cwd=data,
+            **self.user,
+        )
+        wait_for(lambda: self.process.poll() is not None or has_database(self.url), "PostgreSQL to answer", seconds=60)
+        assert self.process.poll() is None, (self.root / "log").read_text()
+
+    def stop(self) -> None:
+        if self.process is not None:
+            stop_process(self.process, signal.SIGINT)  # PostgreSQL's "fast" shutdown
+
+
 @contextlib.contextmanager
-def running_postgres() -> Iterator[str]:
-    """Yield the DATABASE_URL of a fresh PostgreSQL with an empty database; it ends with this process."""
+def mortal_postgres(*settings: str) -> Iterator[Postgres]:
+    """Yield a fresh, started PostgreSQL with an empty database; it ends with this process."""
     with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
-        root, data, password = Path(folder), Path(folder) / "data", secrets.token_urlsafe(12)
+        root, data = Path(folder), Path(folder) / "data"
         root.chmod(0o755)
         data.mkdir(mode=0o700)
-        (root / "password").write_text(password)
+        (root / "password").write_text(secrets.token_urlsafe(12))
         user = {}
         if os.geteuid() == 0:
             account = pwd.getpwnam(OTHER_USER)
@@ -49,24 +78,19 @@ def running_postgres() -> Iterator[str]:
                 os.chown(path, account.pw_uid, account.pw_gid)
         programs = readable_programs(root, user)
         initialise(programs, data, root / "password", user)
-        port = free_port()
-        process = start_process(
-            [
-                str(programs / "bin" / "postgres"),
-                *("-D", str(data), "-h", "127.0.0.1", "-p", str(port), "-k", ""),
-                *(part for setting in FAST for part in ("-c", setting)),
-            ],
-            log_path=root / "log",
-            cwd=data,
-            **user,
-        )
+        server = Postgres(root, programs, user, (*FAST, *settings))
         try:
-            url = f"postgres://postgres:{password}@127.0.0.1:{port}/{DATABASE}"
-            wait_for(lambda: process.poll() is not None or has_database(url), "PostgreSQL to answer", seconds=60)
-            assert process.poll() is None, (root / "log").read_text()
-            yield url
+            server.start()
+            yield server
         finally:
-            stop_process(process, signal.SIGINT)  # PostgreSQL's "fast" shutdown
+            server.stop()
+
+
+@contextlib.contextmanager
+def running_postgres() -> Iterator[str]:
+    """Yield the DATABASE_URL of a fresh PostgreSQL with an empty database; it ends with this process."""
+    with mortal_postgres() as server:
+        yield server.url
 
 
 def readable_programs(root: Path, user: dict) -> Path:

@@ -39,7 +39,7 @@ from selfiehero.environment import PROJECT_DIR
 from tests.support.processes import free_port, start_process, stop_process, wait_for
 from tests.support.product import product_env
 from tests.support.simulator import SimulatorProcess
-from tests.support.valkey import running_valkey
+from tests.support.valkey import mortal_valkey
 
 ALIAS = "rig"
 CLOUDS = ("wavespeed", "replicate", "fal")
@@ -104,11 +104,12 @@ class Rig:
             (self.var_dir / name).mkdir(parents=True)
         (self.folder / "simulator").mkdir()
         self.simulator = self._exits.enter_context(Clouds(self.folder / "simulator"))
+        self.valkey = self._exits.enter_context(mortal_valkey())
         self.env = product_env(
             **{
                 "VAR_DIR": str(self.var_dir),
                 "PORT": str(self.port),
-                "REDIS_URL": self._exits.enter_context(running_valkey()),
+                "REDIS_URL": self.valkey.url,
                 "SECRET_KEY": settings.SECRET_KEY,
                 "FIELD_KEYS": ",".join(settings.FIELD_KEYS),
                 "STUDIO": "0",

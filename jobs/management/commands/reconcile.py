@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
 from typing import Any
 
@@ -16,5 +18,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         reconciler = Reconciler()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: reconciler.stopped.set())
+            signal.signal(number, lambda *_: reconciler.stop())
         reconciler.run()
+        # Threads that are in a call to a provider are in nobody's way; Python would join them.
+        logging.shutdown()
+        os._exit(0)

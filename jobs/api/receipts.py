@@ -1,0 +1,135 @@
+"""Where a receipt is checked, by people on a page and by programs as JSON. It changes nothing and needs no owner."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from rest_framework import serializers
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from .. import receipts, snapshots
+from . import serializers as shapes
+from . import throttles
+from .problems import Problem, problem_of
+from .views import problems
+
+JSON = "application/json"  # the page is not for programs
+_LAST_HOPE = "Paste the whole text, from “shr1” to its end."
+
+
+class _Page(BaseRenderer):
+    """Only says that there is a page: the view writes it."""
+
+    media_type, format = "text/html", "html"
+
+    def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:
+        raise NotImplementedError
+
+
+class _OpenToAll(APIView):
+    permission_classes: list[Any] = []
+    throttle_classes = [throttles.Reads]
+
+
+class VerifyView(_OpenToAll):
+    """Say whether a receipt is ours and what became of its job."""
+
+    parser_classes = [FormParser, MultiPartParser, JSONParser]
+    renderer_classes = [JSONRenderer, _Page]
+
+    @extend_schema(
+        operation_id="verify_receipt",
+        parameters=[OpenApiParameter("receipt", str, description="As it came with the 202 or with an erasure.")],
+        responses={(200, JSON): shapes.VerdictSerializer, **problems(422)},
+    )
+    def get(self, request: Request) -> HttpResponse:
+        text = request.query_params.get("receipt", "")
+        if not text and self._wants_page(request):
+            return self._page(request)
+        return self._answer(request, text)
+
+    @extend_schema(
+        operation_id="verify_receipt_by_post",
+        request=inline_serializer("ReceiptToCheck", {"receipt": serializers.CharField()}),
+        responses={(200, JSON): shapes.VerdictSerializer, **problems(400, 415, 422)},
+    )
+    def post(self, request: Request) -> HttpResponse:
+        fields = request.data
+        text = fields.get("receipt", "") if hasattr(fields, "get") else ""
+        return self._answer(request, text if isinstance(text, str) else "")
+
+    def _answer(self, request: Request, text: str) -> HttpResponse:
+        verdict = _verdict(text)
+        if self._wants_page(request):
+            return self._page(request, text=text, verdict=verdict)
+        return Response(verdict, headers={"Cache-Control": "no-store"})
+
+    def handle_exception(self, error: Exception) -> HttpResponse:
+        """For people a problem is said on the page."""
+        request, problem = self.request, problem_of(error)
+        if problem is None or not self._wants_page(request):
+            return super().handle_exception(error)
+        try:
+            text = str(request.data.get("receipt", "") or request.query_params.get("receipt", ""))
+        except Exception:  # noqa: BLE001 - a body that could not be read is the problem being said
+            text = ""
+        return self._page(request, text=text, problem=problem)
+
+    @staticmethod
+    def _wants_page(request: Request) -> bool:
+        return getattr(getattr(request, "accepted_renderer", None), "format", "") == "html"
+
+    @staticmethod
+    def _page(request: Request, *, text: str = "", verdict: Any = None, problem: Problem | None = None) -> HttpResponse:
+        context = {
+            "text": text[: receipts.MOST_CHARACTERS],
+            "verdict": verdict,
+            "problem": problem.body() if problem else None,
+        }
+        response = render(
+            request._request, "pages/receipt.html", context, status=problem.status_code if problem else 200
+        )
+        response["Cache-Control"] = "no-store"
+        if problem and problem.retry_after is not None:
+            response["Retry-After"] = str(problem.retry_after)
+        return response
+
+
+class KeysView(_OpenToAll):
+    """The public keys, so that anybody can check a receipt without asking us."""
+
+    renderer_classes = [JSONRenderer]
+
+    @extend_schema(operation_id="list_receipt_keys", responses={200: shapes.PublicKeysSerializer})
+    def get(self, request: Request) -> Response:
+        return Response({"keys": receipts.public_keys()})
+
+
+def _verdict(text: str) -> dict[str, Any]:
+    """Return the verdict on a genuine receipt; raise the Problem of any other text."""
+    if not text.strip():
+        raise Problem(422, "receipt_missing", "There is no receipt in this request.", field="receipt")
+    try:
+        return snapshots.verdict(receipts.check(text))
+    except receipts.KeyUnknown:
+        raise Problem(
+            422,
+            "receipt_key_unknown",
+            "This is signed with a key that is not in use here, or not any more: we cannot say that it is ours.",
+            field="receipt",
+        ) from None
+    except receipts.NotOurs:
+        raise Problem(
+            422,
+            "receipt_not_ours",
+            "This receipt is not ours, or a letter of it was changed or lost.",
+            field="receipt",
+            next_step=_LAST_HOPE,
+        ) from None

@@ -1,0 +1,94 @@
+"""What else should not be, told by the rows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, UUIDField
+
+from ..models import IN_LINE, Attempt, Job, WebhookDelivery
+from .books import LATE, LISTED, Finding, Item
+
+_IS_OPEN = Q(status__in=Job.OPEN)
+
+
+def check_rows(*, now: datetime, settled: bool) -> Iterator[Finding]:
+    """Yield what should not be at any time and, with `settled`, whatever is not at its end. Inside a snapshot."""
+    late = now - LATE
+    jobs, attempts, deliveries = Job.objects.all(), Attempt.objects.all(), WebhookDelivery.objects.all()
+    # Spelled out for the index of the few that are open.
+    open_jobs = Job.objects.is_open()
+    at_work = Exists(Attempt.objects.filter(job=OuterRef("pk"), status__in=Attempt.OPEN))
+    in_lane = ~Q(lane="")
+    checks: list[tuple[str, str, QuerySet[Any]]] = [
+        (
+            "job_unowned",
+            "An open job that is in nobody's hands: in no line, with no attempt and no film.",
+            open_jobs.filter(_IS_OPEN, ~at_work, winner=None).exclude(lane__in=IN_LINE),
+        ),
+        (
+            "job_late",
+            "A job that is open although its deadline is over.",
+            open_jobs.filter(_IS_OPEN, deadline_at__lt=late),
+        ),
+        (
+            "lane_lease_lapsed",
+            "A job whose worker let its lease lapse, and that nobody took up again.",
+            open_jobs.filter(_IS_OPEN, in_lane, due_at__lt=late).exclude(lease_token=""),
+        ),
+        (
+            "lease_without_lane",
+            "A job that is leased to a worker although it is in no lane.",
+            jobs.filter(lane="").exclude(lease_token=""),
+        ),
+        (
+            "attempt_lease_lapsed",
+            "An attempt whose worker died in the submit, and that nobody took up again.",
+            attempts.filter(status__in=[Attempt.Status.PENDING, Attempt.Status.SUBMITTING], lease_until__lt=late),
+        ),
+        (
+            "attempt_late",
+            "An attempt that is open although its deadline is over.",
+            attempts.filter(status__in=Attempt.OPEN, deadline_at__lt=late),
+        ),
+        (
+            "attempt_after_the_end",
+            "An attempt that is open although its job has ended.",
+            attempts.filter(status__in=Attempt.OPEN, job__status__in=Job.FINAL),
+        ),
+        (
+            "slot_kept",
+            "An attempt that has ended and keeps its slot, with no errand that would give it back.",
+            attempts.filter(slot_held=True, errand="").exclude(status__in=Attempt.OPEN),
+        ),
+        (
+            "slot_missing",
+            "An open attempt that does not count against its provider's limit.",
+            attempts.filter(slot_held=False, status__in=Attempt.OPEN),
+        ),
+        ("delivery_late", "A delivery that is due and was not applied.", deliveries.filter(due_at__lt=late)),
+    ]
+    if settled:
+        checks += [
+            ("job_unsettled", "A job that has not ended.", open_jobs.filter(_IS_OPEN)),
+            ("slot_unsettled", "A slot that is still held.", attempts.filter(slot_held=True)),
+            ("errand_unsettled", "An errand that is still owed.", Attempt.objects.with_errand()),
+            ("delivery_unsettled", "A delivery that is still to be applied.", deliveries.exclude(due_at=None)),
+        ]
+    for code, sentence, rows in checks:
+        if count := rows.count():
+            yield Finding(code, sentence, count, _items(rows))
+
+
+def _items(rows: QuerySet[Any]) -> tuple[Item, ...]:
+    if rows.model is Job:
+        found = rows.annotate(of=F("pk"))
+    elif rows.model is Attempt:
+        found = rows.annotate(of=F("job_id"))
+    else:
+        owner = Attempt.objects.filter(token=OuterRef("attempt_token"))
+        found = rows.annotate(of=Subquery(owner.values("job_id")[:1], output_field=UUIDField()))
+    pairs = found.order_by("pk").values_list("pk", "of")[:LISTED]
+    return tuple(Item(str(key), str(job_id or "")) for key, job_id in pairs)

@@ -1,0 +1,40 @@
+"""One consistent view of the database, without holding up anybody who writes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from django.db import connection, transaction
+
+
+@contextlib.contextmanager
+def snapshot() -> Iterator[None]:
+    """Have all reads inside see the database as it was at the first of them.
+
+    Inside a transaction of the caller it is that transaction's view.
+    """
+    if connection.in_atomic_block:
+        yield
+        return
+    with _begin():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
+@contextlib.contextmanager
+def _begin() -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        if connection.vendor == "sqlite":
+            # The product's transactions begin IMMEDIATE, which is a lock against every writer; a reader needs none.
+            connection.ensure_connection()
+            mode, connection.transaction_mode = connection.transaction_mode, "DEFERRED"
+            try:
+                stack.enter_context(transaction.atomic())
+            finally:
+                connection.transaction_mode = mode
+        else:
+            stack.enter_context(transaction.atomic())
+        yield

@@ -1,0 +1,93 @@
+"""Whether this process asks Redis now: a server that is away, hangs or crawls costs one wait, not one for each use.
+
+    open ──time-out, refused, slow──► shut for a moment ──► one caller tries ──answered──► open
+                                          ▲                      │ failed
+                                          └──────────────────────┘
+
+Throttles, nudges and pushes share the gate, because one request may use all three and is to wait once at most. What
+the server refuses at once (it is full, say) shuts nothing: nobody waits for that.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+
+logger = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 1.0
+# A request asks several times: three answers as slow as this are as bad as one that does not come.
+SLOW_SECONDS = 0.35
+# While the one who tries is under way, nobody else does; longer than any time-out of a client.
+TRY_SECONDS = 5.0
+
+
+class Shut(redis.ConnectionError):
+    """Redis failed a moment ago and is left alone."""
+
+
+class Gate:
+    """Stands before everything that speaks to Redis in this process; threads share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        """Know nothing of any failure."""
+        self._shut_until = 0.0
+        self._away_since: float | None = None
+
+    @property
+    def is_shut(self) -> bool:
+        return time.monotonic() < self._shut_until
+
+    @contextmanager
+    def ask(self) -> Iterator[None]:
+        """Let the caller ask Redis within; raise Shut at once when it should not."""
+        started = time.monotonic()
+        with self._lock:
+            if started < self._shut_until:
+                raise Shut("left alone for a moment")
+            if self._away_since is not None:
+                self._shut_until = started + TRY_SECONDS
+        try:
+            yield
+        except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
+            self._shut(type(error).__name__)
+            raise
+        except redis.RedisError:
+            self._answered()  # it is there, and refuses
+            raise
+        except BaseException:
+            self._answered()
+            raise
+        if time.monotonic() - started > SLOW_SECONDS:
+            self._shut("slow")
+        else:
+            self._answered()
+
+    def _shut(self, why: str) -> None:
+        now = time.monotonic()
+        with self._lock:
+            self._shut_until = now + PAUSE_SECONDS
+            is_news, self._away_since = self._away_since is None, self._away_since or now
+        if is_news:
+            logger.warning("redis_away error=%s", why)
+
+    def _answered(self) -> None:
+        if self._away_since is None:
+            return
+        with self._lock:
+            since, self._away_since = self._away_since, None
+            self._shut_until = 0.0
+        if since is not None:
+            logger.warning("redis_back after_seconds=%.1f", time.monotonic() - since)
+
+
+gate = Gate()

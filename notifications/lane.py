@@ -1,0 +1,216 @@
+"""The notify lane: messages that are due, sent to push services and the mail server.
+
+| what came back | push | mail | then |
+| --- | --- | --- | --- |
+| taken | 2xx | accepted | sent |
+| gone | 404, 410 | | the subscription is forgotten, and what waits for it |
+| not now | 429, 5xx, no answer | no connection, 4xx | again after the wait it asks for, or a random one that doubles |
+| never | other 4xx, a forbidden address | 5xx | given up; the fifth such push forgets the subscription |
+
+A crash between sending and writing it down sends once more after the lease. Nobody sees two of them: pushes have the
+job as their topic and tag, mails a Message-ID that stays the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import smtplib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from django.core.mail import EmailMultiAlternatives
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from jobs import claims, services
+from jobs.clock import database_now
+from jobs.lanes.engine import LaneWork
+from jobs.models import Job
+from providers.errors import Rejected, Unavailable
+from providers.http import retry_after
+
+from . import letters, push
+from .models import Notification, NotificationQuerySet, PushSubscription
+
+logger = logging.getLogger(__name__)
+
+LANE = "notify"
+# Renewed while the sending goes on; this long after a worker's death the next one sends.
+LEASE = timedelta(seconds=20)
+MOST_TRIES = 8
+MOST_REFUSALS = 5
+BACKOFF_FIRST, BACKOFF_CAP = timedelta(seconds=5), timedelta(minutes=10)
+LEAST_WAIT = timedelta(seconds=1)
+
+
+class Result(Enum):
+    """What became of one try."""
+
+    SENT = "sent"
+    GONE = "gone"
+    LATER = "later"
+    NEVER = "never"
+
+
+@dataclass(frozen=True)
+class Message:
+    """All that a thread needs to send one notification."""
+
+    notification: Notification
+    lease_token: str
+    target: push.Target | None = None
+    content: bytes = b""
+    topic: str = ""
+    ttl: timedelta = timedelta()
+    mail: EmailMultiAlternatives | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    message: Message
+    result: Result
+    error: str = ""
+    wait: timedelta | None = None
+
+
+def has_due(now: datetime) -> bool:
+    """Tell whether anything waits to be sent."""
+    return Notification.objects.due(now=now).exists()
+
+
+class NotifyLane(LaneWork):
+    lane = LANE
+    threads = 8
+
+    def claim(self, room: int) -> list[Message]:
+        token = claims.new_token()
+        with transaction.atomic():
+            now = database_now()
+            due = Notification.objects.due(now=now).order_by("due_at", "id")
+            ids = list(claims.locked(due).values_list("id", flat=True)[:room])
+            if not ids:
+                return []
+            Notification.objects.due(now=now).filter(id__in=ids).update(
+                due_at=now + LEASE, lease_token=token, tries=F("tries") + 1
+            )
+        rows = Notification.objects.filter(id__in=ids, lease_token=token).select_related("job__look", "subscription")
+        messages = []
+        for row in rows:
+            if row.job.erased_at or row.job.erase_at <= now or (row.channel == "email" and not row.job.email):
+                _held(row.id, token).update(given_up_at=now, error="nothing left to tell of")
+            else:
+                messages.append(_message(row, token, now=now))
+        return messages
+
+    def keep(self, items: list[Message]) -> None:
+        tokens = {message.lease_token for message in items}
+        ids = [message.notification.id for message in items]
+        rows = Notification.objects.is_open().filter(id__in=ids, lease_token__in=tokens)
+        rows.update(due_at=database_now() + LEASE)
+
+    def work(self, message: Message) -> Outcome:
+        return _push(message) if message.target else _mail(message)
+
+    def record(self, outcomes: list[Outcome]) -> None:
+        now = database_now()
+        with transaction.atomic():
+            for outcome in outcomes:
+                _record(outcome, now=now)
+
+    def record_crash(self, item: Message, error: BaseException) -> None:
+        self.record([Outcome(item, Result.LATER, type(error).__name__)])
+
+
+def backoff(tries: int) -> timedelta:
+    """Return a random wait after the n-th try, n from 1, below a cap that doubles."""
+    cap = min(BACKOFF_CAP, BACKOFF_FIRST * 2 ** min(tries - 1, 10))
+    return max(LEAST_WAIT, cap * random.random())  # noqa: S311 - spreading load, not a secret
+
+
+def _message(row: Notification, token: str, *, now: datetime) -> Message:
+    if row.subscription is None:
+        return Message(row, token, mail=letters.mail(row.job, now=now))
+    target = push.Target(row.subscription.endpoint, row.subscription.p256dh, row.subscription.auth)
+    return Message(
+        row,
+        token,
+        target=target,
+        content=letters.push_content(row.job),
+        topic=letters.push_topic(row.job),
+        ttl=row.job.erase_at - now,
+    )
+
+
+def _push(message: Message) -> Outcome:
+    assert message.target is not None
+    now = timezone.now()
+    try:
+        answer = push.send(message.target, message.content, topic=message.topic, ttl=message.ttl, now=now)
+    except Rejected as error:
+        return Outcome(message, Result.NEVER, error.detail)
+    except Unavailable as error:
+        return Outcome(message, Result.LATER, error.detail)
+    if 200 <= answer.status < 300:
+        return Outcome(message, Result.SENT)
+    error = f"HTTP {answer.status}: {answer.excerpt()}"
+    if answer.status in (404, 410):
+        return Outcome(message, Result.GONE, error)
+    if answer.status == 429 or answer.status >= 500 or answer.status == 408:
+        return Outcome(message, Result.LATER, error, retry_after(answer.headers, now=now))
+    return Outcome(message, Result.NEVER, error)
+
+
+def _mail(message: Message) -> Outcome:
+    assert message.mail is not None
+    try:
+        message.mail.send()
+    except smtplib.SMTPRecipientsRefused as error:
+        codes = [code for code, _ in error.recipients.values()]
+        return Outcome(message, Result.NEVER if min(codes, default=0) >= 500 else Result.LATER, f"refused: {codes}")
+    except smtplib.SMTPResponseException as error:
+        # Not its text: servers repeat the address in it.
+        is_final = error.smtp_code >= 500 and not isinstance(error, smtplib.SMTPAuthenticationError)
+        return Outcome(message, Result.NEVER if is_final else Result.LATER, f"SMTP {error.smtp_code}")
+    except (smtplib.SMTPException, OSError) as error:
+        return Outcome(message, Result.LATER, type(error).__name__)
+    return Outcome(message, Result.SENT)
+
+
+def _record(outcome: Outcome, *, now: datetime) -> None:
+    message, row = outcome.message, outcome.message.notification
+    held = _held(row.id, message.lease_token)
+    error = outcome.error[:200]
+    if outcome.result is Result.SENT:
+        if held.update(sent_at=now, lease_token="", error=""):
+            _after_success(row, now=now)
+        return
+    logger.info("notification_%s id=%s channel=%s job=%s", outcome.result.value, row.id, row.channel, row.job_id)
+    if outcome.result is Result.GONE:
+        PushSubscription.objects.filter(id=row.subscription_id).delete()
+    elif outcome.result is Result.NEVER or row.tries >= MOST_TRIES:
+        if held.update(given_up_at=now, lease_token="", error=error) and outcome.result is Result.NEVER:
+            _count_refusal(row.subscription_id)
+    else:
+        wait = max(outcome.wait or timedelta(), backoff(row.tries))
+        held.update(due_at=now + wait, lease_token="", error=error)
+
+
+def _after_success(row: Notification, *, now: datetime) -> None:
+    if row.subscription_id:
+        PushSubscription.objects.filter(id=row.subscription_id).update(last_ok_at=now, failures=0)
+    elif row.job.status == Job.Status.SUCCEEDED:
+        # One message when the film is ready, then the address is forgotten. After a failure staff may try again.
+        services.forget_email(row.job_id)
+
+
+def _count_refusal(subscription_id: int | None) -> None:
+    if subscription_id:
+        PushSubscription.objects.filter(id=subscription_id).update(failures=F("failures") + 1)
+        PushSubscription.objects.filter(id=subscription_id, failures__gte=MOST_REFUSALS).delete()
+
+
+def _held(notification_id: int, token: str) -> NotificationQuerySet:
+    return Notification.objects.is_open().filter(id=notification_id, lease_token=token)

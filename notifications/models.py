@@ -1,0 +1,81 @@
+"""Whom to tell, and what is still to be told. A row is made in the transaction in which its job ends."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import models
+from django.db.models import Q
+
+from jobs.models import Job
+
+
+class PushSubscription(models.Model):
+    """A browser that wants to be told when a film of its owner ends; with a job, of that one only."""
+
+    owner = models.CharField(max_length=80, help_text="As in jobs: u:<user id> or v:<digest of the visitor cookie>.")
+    job = models.ForeignKey(
+        Job, models.CASCADE, null=True, blank=True, help_text="Set when it was opened with a ticket."
+    )
+    endpoint = models.CharField(max_length=1000)
+    endpoint_hash = models.CharField(max_length=64, unique=True)
+    p256dh = models.CharField(max_length=100)
+    auth = models.CharField(max_length=32)
+    user_agent = models.CharField(max_length=120, blank=True, default="")
+    created_at = models.DateTimeField()
+    last_ok_at = models.DateTimeField(null=True, blank=True)
+    failures = models.PositiveSmallIntegerField(default=0, help_text="Refusals since the last success.")
+
+    class Meta:
+        indexes = [models.Index(name="push_owner", fields=["owner", "created_at"])]
+
+    def __str__(self) -> str:
+        return f"push subscription {self.pk}"
+
+
+class NotificationQuerySet(models.QuerySet["Notification"]):
+    def is_open(self) -> NotificationQuerySet:
+        """What is neither sent nor given up."""
+        return self.filter(sent_at=None, given_up_at=None)
+
+    def due(self, *, now: datetime) -> NotificationQuerySet:
+        return self.is_open().filter(due_at__lte=now)
+
+
+class Notification(models.Model):
+    """One message to one place about the end of one job."""
+
+    class Channel(models.TextChoices):
+        PUSH = "push"
+        EMAIL = "email"
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="notifications")
+    channel = models.CharField(max_length=5, choices=Channel.choices)
+    subscription = models.ForeignKey(
+        PushSubscription, models.CASCADE, null=True, blank=True, help_text="Mail goes to the job's own address."
+    )
+    created_at = models.DateTimeField()
+    due_at = models.DateTimeField(help_text="Next claim; a claim moves it to the lease's end.")
+    lease_token = models.CharField(max_length=32, blank=True, default="")
+    tries = models.PositiveSmallIntegerField(default=0)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    given_up_at = models.DateTimeField(null=True, blank=True)
+    error = models.CharField(max_length=200, blank=True, default="")
+
+    objects = NotificationQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(name="notification_due", fields=["due_at"], condition=Q(sent_at=None, given_up_at=None))
+        ]
+        constraints = [
+            models.UniqueConstraint(name="notification_push_once", fields=["job", "subscription"]),
+            models.UniqueConstraint(name="notification_email_once", fields=["job"], condition=Q(channel="email")),
+            models.CheckConstraint(
+                name="notification_subscription_iff_push", condition=Q(subscription=None) ^ Q(channel="push")
+            ),
+            models.CheckConstraint(name="notification_one_end", condition=Q(sent_at=None) | Q(given_up_at=None)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.pk} about {self.job_id}"

@@ -1,0 +1,46 @@
+"""Who is told of a job's end: rows written by the transaction that ends it, and removed by the one that erases it.
+
+| a job | is told |
+| --- | --- |
+| succeeded, failed | to its address, to its owner's browsers, to those that opened it with a ticket |
+| canceled by staff | likewise |
+| canceled by its owner, or by retention | nobody: whoever did it knows |
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
+
+from jobs.models import Job
+
+from .models import Notification, PushSubscription
+
+Channel = Notification.Channel
+
+
+def on_job_ended(*, job_id: UUID, owner: str, email: str, status: str, by: str, now: datetime, **kwargs: Any) -> None:
+    """Hear `jobs.signals.job_ended`: write what has to be sent."""
+    if status == Job.Status.CANCELED and by != "staff":
+        return
+    rows = [
+        Notification(job_id=job_id, channel=Channel.PUSH, subscription_id=subscription_id, created_at=now, due_at=now)
+        for subscription_id in PushSubscription.objects.filter(Q(owner=owner) | Q(job=job_id)).values_list(
+            "id", flat=True
+        )
+    ]
+    if email:
+        rows.append(Notification(job_id=job_id, channel=Channel.EMAIL, created_at=now, due_at=now))
+    if rows:
+        Notification.objects.bulk_create(rows)
+
+
+def on_job_erased(*, job_id: UUID, owner: str, **kwargs: Any) -> None:
+    """Hear `jobs.signals.job_erased`: forget the messages, and with an owner's last job where to send any."""
+    Notification.objects.filter(job=job_id).delete()
+    PushSubscription.objects.filter(job=job_id).delete()
+    if not Job.objects.filter(owner=owner, erased_at=None).exists():
+        PushSubscription.objects.filter(owner=owner, job=None).delete()
