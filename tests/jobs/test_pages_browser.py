@@ -90,6 +90,7 @@ def make_film(provider, owner, *, look="neon-noir", hero_name="NOVA-7"):
 def shot(page, name):
     if SHOTS:
         Path(SHOTS).mkdir(exist_ok=True)
+        page.wait_for_timeout(500)
         page.screenshot(path=f"{SHOTS}/{name}-{page.viewport_size['width']}.png")
 
 
@@ -107,6 +108,7 @@ def fits(page):
 def open_curtain(page):
     page.locator("[data-lift]").click()
     page.locator(".reveal.is-settled").wait_for()
+    page.evaluate("scrollTo(0, 0)")  # axe looks everywhere
 
 
 @pytest.mark.parametrize("size", SIZES)
