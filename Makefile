@@ -13,7 +13,7 @@ export PIP_ROOT_USER_ACTION := ignore
 # A .venv whose Python was moved or removed is made anew.
 _ := $(shell test ! -e $(VENV)/made || $(PYTHON) -c '' 2>/dev/null || rm -rf $(VENV))
 
-.PHONY: help up test check bench lighthouse install install-tests chromium clean
+.PHONY: help up test check bench chaos lighthouse install install-tests chromium clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,12 @@ bench: install-tests ## figures and ratios: dispatch, the simulator, the studio'
 	@$(PYTHON) -m tests.bench.dispatch
 	@$(PYTHON) -m providers.simulator.bench
 	@$(PYTHON) -m providers.studio.bench tests/photos/astronaut.jpg
+
+# SEED repeats a storm, MINUTES says how long (10), DATABASE where (sqlite or postgres; one after the other without it).
+chaos: install-tests ## a storm of faults under load, then the laws (SEED=… MINUTES=10 DATABASE=sqlite|postgres)
+	@status=0; for database in $(or $(DATABASE),sqlite postgres); do \
+		$(PYTHON) -m tests.chaos --database $$database --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) || status=1; \
+	done; exit $$status
 
 lighthouse: install-tests chromium ## what Lighthouse says of the start page; needs npm and an idle machine
 	@$(PYTHON) -m tests.bench.lighthouse

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import secrets
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urljoin
@@ -36,7 +40,7 @@ def start(request: HttpRequest) -> HttpResponse:
         try:
             throttles.count_upload(request, owner)
             order = orders.read_order(request.POST, request.FILES, idempotency_key=None, locale=get_language() or "")
-            job, _created = services.create_job(order, owner=owner, now=timezone.now())
+            job = _order_once(order, once=request.POST.get("once", ""), owner=owner)
             return _with_cookie(redirect("job", job_id=job.id), cookie)
         except Exception as error:
             found = problem_of(error)
@@ -54,6 +58,7 @@ def start(request: HttpRequest) -> HttpResponse:
         "consent_version": settings.CONSENT_VERSION,
         "chosen": request.POST.get("look", "") or request.GET.get("look", ""),
         "typed_name": request.POST.get("hero_name", "")[: settings.HERO_NAME_MAX],
+        "once": secrets.token_urlsafe(16),
         "upload_url": reverse("api:jobs"),
         "wait_url": reverse("wait"),
         "problem": problem,
@@ -211,6 +216,21 @@ def _owner(request: HttpRequest) -> tuple[str, str]:
         return owner, ""
     value, owner = identity.new_visitor()
     return owner, value
+
+
+def _order_once(order: services.Order, *, once: str, owner: str) -> Job:
+    """Return the job of a form without JavaScript: of one page's form, sent twice, it is the same until it has ended.
+
+    As in `static/js/once.js` the key tells nothing about the photo to whoever has not the page's random number.
+    """
+    if not 16 <= len(once) <= 64:
+        return services.create_job(order, owner=owner, now=timezone.now())[0]
+    content = [once, hashlib.sha256(order.photo).hexdigest(), order.look.slug, order.hero_name]
+    key = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    job, is_new = services.create_job(replace(order, idempotency_key=key), owner=owner, now=timezone.now())
+    if not is_new and job.is_final:
+        return services.create_job(order, owner=owner, now=timezone.now())[0]
+    return job
 
 
 def _own_job(request: HttpRequest, job_id: UUID) -> UUID:

@@ -82,9 +82,18 @@ def _existing(path: Path) -> Path:
 
 
 def save(key: str, data: bytes | IO[bytes]) -> str:
-    """Store a file and return the key it really has. Raise OSError when there is no room."""
+    """Store a file and return the key it really has. Raise OSError, and leave nothing of it, when there is no room.
+
+    `key` is one of `new_key`'s, which nobody else has.
+    """
     content = ContentFile(data) if isinstance(data, bytes) else File(data)
-    return default_storage.save(key, content)
+    try:
+        return default_storage.save(key, content)
+    except BaseException:
+        # Half a photo of somebody who was told that it was not taken.
+        with contextlib.suppress(Exception):
+            default_storage.delete(key)
+        raise
 
 
 def read(key: str) -> bytes:

@@ -2,7 +2,8 @@
 
 Ready means that an upload can be kept: the database takes writes, the disk has room, the process is not on its way
 out. Redis is not needed for that, so without it the answer is "degraded" and still 200. Workers and reconcile are told
-for people to read: a late worker delays films, it does not lose photos.
+for people to read: a late worker delays films, it does not lose photos. So is the ledger (`selfiehero.health_ledger`):
+a difference in it is told and never makes the answer 503.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from redis.retry import Retry
 from jobs import storage
 from jobs.models import Heartbeat
 
+from .health_ledger import LedgerLook
 from .web_drain import draining
 
 LANES = ("prepare", "dispatch", "collect")
@@ -38,6 +40,7 @@ RETRY_AFTER = "5"
 
 # A thread of its own with a connection of its own: a database that hangs holds no request for longer than a look.
 _looker = ThreadPoolExecutor(1, thread_name_prefix="health")
+_ledger = LedgerLook()
 _lock = threading.Lock()
 _last: tuple[float, dict[str, Any]] | None = None
 
@@ -78,10 +81,11 @@ def look_now() -> dict[str, Any]:
     asked, give_up_at = _looker.submit(ask_database), time.monotonic() + LOOK_SECONDS
     found = {"disk": disk(), "redis": ask_redis()}
     try:
-        return {**asked.result(timeout=max(0.0, give_up_at - time.monotonic())), **found}
+        answer = asked.result(timeout=max(0.0, give_up_at - time.monotonic()))
     except TimeoutError:
         asked.cancel()
-        return {**told("no answer within a second", {}), **found}
+        answer = told("no answer within a second", {})
+    return {**answer, **found, "ledger": _ledger.told(may_look=answer["database"] == "ok")}
 
 
 def ask_database() -> dict[str, Any]:

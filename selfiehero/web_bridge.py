@@ -41,6 +41,8 @@ BLOCK_BYTES = 256 * 1024
 SPOOL_BYTES = 1024 * 1024
 # Requests that wait for a thread before people are told to come back; webhooks and health always wait.
 MOST_WAITING = 500
+# Nobody waits longer than this for a thread: when all of them hang, a database does, and it may take long.
+LONGEST_WAIT_SECONDS = 8.0
 UNSHED_PREFIXES = (WEBHOOK_PREFIX, "/healthz", "/readyz")
 
 logger = logging.getLogger(__name__)
@@ -48,6 +50,10 @@ logger = logging.getLogger(__name__)
 
 class ClientGone(Exception):
     """The client disconnected before its request was complete."""
+
+
+class NoThread(Exception):
+    """No thread became free in time."""
 
 
 @dataclass
@@ -103,7 +109,12 @@ class Bridge:
             await send_plain(send, status, said, [(b"connection", b"close")])
             return
         try:
-            answer = await self.run(self.start, environ_of(scope, body, length), scope["method"] == "HEAD")
+            environ, is_head = environ_of(scope, body, length), scope["method"] == "HEAD"
+            answer = await self.run(self.start, environ, is_head, patience=LONGEST_WAIT_SECONDS)
+        except NoThread:
+            body.close()
+            await send_plain(send, 503, BUSY, [(b"retry-after", b"5")])
+            return
         except Exception:
             # Django answers for its views' errors; this is one in its answer.
             logger.exception("request_failed path=%s", shown(scope["path"]))
@@ -122,17 +133,31 @@ class Bridge:
     def is_busy(self) -> bool:
         return bool(self.awaited or self.abandoned)
 
-    async def run(self, function: Callable, *arguments: Any) -> Any:
-        """Run a function in one of the threads; when nobody waits any more, close what it returns."""
+    async def run(self, function: Callable, *arguments: Any, patience: float | None = None) -> Any:
+        """Run a function in one of the threads; when nobody waits any more, close what it returns.
+
+        Raise NoThread when none began it within `patience`: then it never runs.
+        """
         work: Future = self.executor.submit(function, *arguments)
+        is_given_up = False
+
+        def give_up() -> None:
+            nonlocal is_given_up
+            is_given_up = work.cancel()  # does nothing once it runs
+
         self.awaited += 1
+        timer = asyncio.get_running_loop().call_later(patience, give_up) if patience else None
         try:
             return await asyncio.wrap_future(work)
         except asyncio.CancelledError:
+            if is_given_up:
+                raise NoThread from None
             self.abandoned.add(work)
             work.add_done_callback(self.clear_away)
             raise
         finally:
+            if timer is not None:
+                timer.cancel()
             self.awaited -= 1
 
     def clear_away(self, work: Future) -> None:

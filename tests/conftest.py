@@ -22,6 +22,7 @@ from jobs.lanes.engine import LaneWork, Pump
 from jobs.lanes.prepare import PrepareLane
 from jobs.models import Lane
 from jobs.photos.outcomes import CleanPhoto
+from notifications import publish
 from providers.models import ProviderConfig
 from tests import factories
 from tests.stub_provider import Delivery, StubProvider
@@ -93,7 +94,7 @@ def point_redis(settings: Any) -> Iterator[Callable[[str], None]]:
     """Send everything that speaks to Redis in this process to another address."""
 
     def forget() -> None:
-        for cached in (queues.client, queues._queue, queues._nudge_script):
+        for cached in (queues.client, queues._queue, queues._nudge_script, publish.client):
             cached.cache_clear()
 
     def point(address: str) -> None:

@@ -24,7 +24,7 @@ from providers.admin import pill
 
 from .. import sentences, services, snapshots, storage
 from ..models import Attempt, Job, WebhookDelivery
-from . import actions, filters, parts
+from . import actions, filters, ledger, parts
 
 _EVENTS_SHOWN = 1000
 _DELIVERIES_SHOWN = 200
@@ -251,7 +251,8 @@ class JobAdmin(parts.ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.show_photo)
-        return [path("<uuid:job_id>/photo/", view, name="jobs_job_photo"), *super().get_urls()]
+        own = [path("<uuid:job_id>/photo/", view, name="jobs_job_photo"), ledger.address(self)]
+        return [*own, *super().get_urls()]
 
     @method_decorator(require_POST)
     def show_photo(self, request: HttpRequest, job_id: UUID) -> HttpResponse:

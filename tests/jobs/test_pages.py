@@ -1,5 +1,6 @@
 """The pages, as far as a server can say; what moves in them is in the journeys."""
 
+import re
 import uuid
 from datetime import timedelta
 
@@ -45,6 +46,23 @@ def test_the_form_works_without_a_script(api):
     job = Job.objects.get()
     assert (answer.status_code, answer["Location"]) == (302, f"/jobs/{job.id}/")
     assert api.get(answer["Location"]).status_code == 200
+
+
+def test_a_form_sent_twice_is_one_job_until_that_has_ended(api):
+    (once,) = re.findall(r'name="once" value="([^"]+)"', api.get("/").content.decode())
+    assert once not in api.get("/").content.decode(), "each page has its own"
+    photo = factories.tiny_photo()
+
+    def send(**values):
+        return api.post("/", order(photo, **{"once": once} | values))["Location"]
+
+    first = send()
+    assert send() == first
+    assert send(hero_name="NOVA") != first
+    services.cancel_job(Job.objects.earliest("created_at").id, now=timezone.now())
+    assert send() != first, "it can be tried again from the same page"
+    assert len({send(once=other) for other in ("", "x" * 65)}) == 2, "what is no number of ours makes no key"
+    assert Job.objects.count() == 5
 
 
 def test_the_form_says_what_was_wrong(api):

@@ -22,13 +22,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 SIZES = [(360, 740), (768, 1024), (1440, 900)]
 STATIC = PROJECT_DIR / "static"
 # SHOTS=folder keeps what the pages look like.
+# A page that only a test's route serves may frame this machine; nobody's page on the Internet may.
+ANYWHERE = "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests"
 SHOTS = os.environ.get("SHOTS", "")
 
 
 @pytest.fixture(scope="module")
 def chromium():
     # Playwright's loop runs in this thread, and the rows are made in it too; the pages are served by others.
-    with pytest.MonkeyPatch.context() as patch, running_browser() as browser:
+    with pytest.MonkeyPatch.context() as patch, running_browser(args=[ANYWHERE]) as browser:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         yield browser
 

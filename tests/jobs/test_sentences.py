@@ -27,6 +27,12 @@ def is_a_sentence(text: str) -> bool:
     return bool(re.match(r"[A-Z“]", text)) and text.endswith((".", "?")) and not MACHINERY.search(text)
 
 
+def test_what_became_of_a_job_is_a_sentence_whatever_it_was() -> None:
+    assert set(sentences.FATES) == {"open", "erased", "forgotten", *Job.FINAL}
+    for code in sentences.FATES:
+        assert is_a_sentence(sentences.fate(code)), code
+
+
 def test_whatever_a_job_fails_with_has_words_of_its_own() -> None:
     codes = written(r"lifecycle\.fail\([^)]*code=\"([a-z_]+)\"")
     assert {"no_provider", "deadline", "film_unusable"} <= codes

@@ -184,14 +184,16 @@ def test_more_sockets_than_one_person_has_poll_instead(web: Served, job: Job, pa
     page(web, job.id, "?after=1").ping().wait(2)
 
 
-def test_a_restart_says_so(serve: Any, job: Job, page: Open) -> None:
+def test_a_restart_says_so_to_a_hundred_pages(serve: Any, job: Job, visitor: tuple[str, str], page: Open) -> None:
     web = serve()
-    sockets = [page(web, job.id) for _ in range(3)]
+    jobs = [job, *(factories.make_job(owner=visitor[1]) for _ in range(4))]
+    sockets = [page(web, one.id) for one in jobs for _ in range(consumers.MOST_SOCKETS_PER_JOB)]
     for socket in sockets:
         told(socket)
     web.signal(signal.SIGTERM)
-    assert [close_code(socket) for socket in sockets] == [1012] * 3
+    assert [close_code(socket) for socket in sockets] == [1012] * 100
     assert web.wait(10) == 0
+    assert "Traceback" not in web.said()
 
 
 def hears_of(socket: ClientConnection, job: Job, seq: int, *, within: float = 8.0) -> bool:

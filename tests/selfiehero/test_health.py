@@ -16,15 +16,18 @@ from django.utils import timezone
 from jobs import storage
 from jobs.models import Heartbeat
 from selfiehero import health
+from selfiehero.health_ledger import LedgerLook
 from selfiehero.web_drain import draining
 
 Usage = namedtuple("Usage", "total used free")
 
 
 @pytest.fixture(autouse=True)
-def nothing_remembered() -> Iterator[None]:
+def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     health._last = None
+    monkeypatch.setattr(health, "_ledger", LedgerLook())
     yield
+    health._ledger.wait(10)
     health._last = None
     draining.clear()
 

@@ -190,6 +190,33 @@ def test_too_many_waiting_are_told_to_come_back_but_webhooks_wait(monkeypatch: p
     assert [client.status for client in run(crowd, bridge)] == [200] * 5 + [503] * 3 + [200] * 2
 
 
+def test_while_all_threads_hang_nobody_waits_long_and_nothing_runs_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web_bridge, "LONGEST_WAIT_SECONDS", 0.2)
+    let_go, seen = threading.Event(), []
+
+    def view(environ: dict[str, Any]) -> list[bytes]:
+        seen.append(environ["PATH_INFO"])
+        let_go.wait(20)
+        return [b"done"]
+
+    bridge = answering(view)
+    hanging = [Client(path=f"/{number}") for number in range(2)]
+    late = [Client(path="/late"), Client(path="/webhooks/studio/x/")]
+
+    async def scenario() -> None:
+        tasks = [asyncio.ensure_future(client.ask(bridge)) for client in hanging]
+        await asyncio.sleep(0.05)
+        await asyncio.gather(*(client.ask(bridge) for client in late))
+        let_go.set()
+        await asyncio.gather(*tasks)
+
+    run(scenario, bridge)
+    assert [client.status for client in late] == [503, 503]
+    assert all((b"retry-after", b"5") in client.got[0]["headers"] for client in late)
+    assert [client.status for client in hanging] == [200, 200]
+    assert sorted(seen) == ["/0", "/1"]
+
+
 def test_an_error_that_django_did_not_answer_for_is_answered_at_once(caplog: pytest.LogCaptureFixture) -> None:
     bridge = answering(lambda environ: 1 / 0)
     client = Client(path="/media/1/signature/key/a.jpg")

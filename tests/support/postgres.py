@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -36,24 +37,35 @@ FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_conn
 class Postgres:
     """A server on a port of its own that a test may stop, hang and start again; it keeps its data."""
 
-    def __init__(self, root: Path, programs: Path, user: dict, settings: tuple[str, ...]) -> None:
-        self.root, self.programs, self.user, self.settings = root, programs, user, settings
-        self.port, self.password = free_port(), (root / "password").read_text()
-        self.url = f"postgres://postgres:{self.password}@127.0.0.1:{self.port}/{DATABASE}"
+    def __init__(self, root: Path, *settings: str) -> None:
+        """Make an empty cluster in `root / "data"`, which may be a disk of its own."""
+        self.root, self.data, self.settings = root, root / "data", settings
+        self.port, password = free_port(), secrets.token_urlsafe(12)
+        self.url = f"postgres://postgres:{password}@127.0.0.1:{self.port}/{DATABASE}"
         self.process: subprocess.Popen | None = None
+        root.chmod(0o755)
+        self.data.mkdir(mode=0o700, exist_ok=True)
+        (root / "password").write_text(password)
+        user: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            account = pwd.getpwnam(OTHER_USER)
+            user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+            for path in (self.data, root / "password"):
+                os.chown(path, account.pw_uid, account.pw_gid)
+        self.programs = readable_programs(root, user)
+        initialise(self.programs, self.data, root / "password", user)
+        self.choices = {**user, "cwd": self.data}  # as whom it has to be started, and where
+
+    @property
+    def argv(self) -> list[str]:
+        return [
+            str(self.programs / "bin" / "postgres"),
+            *("-D", str(self.data), "-h", "127.0.0.1", "-p", str(self.port), "-k", ""),
+            *(part for setting in self.settings for part in ("-c", setting)),
+        ]
 
     def start(self) -> None:
-        data = self.root / "data"
-        self.process = start_process(
-            [
-                str(self.programs / "bin" / "postgres"),
-                *("-D", str(data), "-h", "127.0.0.1", "-p", str(self.port), "-k", ""),
-                *(part for setting in self.settings for part in ("-c", setting)),
-            ],
-            log_path=self.root / "log",
-            cwd=data,
-            **self.user,
-        )
+        self.process = start_process(self.argv, log_path=self.root / "log", **self.choices)
         wait_for(lambda: self.process.poll() is not None or has_database(self.url), "PostgreSQL to answer", seconds=60)
         assert self.process.poll() is None, (self.root / "log").read_text()
 
@@ -66,19 +78,7 @@ class Postgres:
 def mortal_postgres(*settings: str) -> Iterator[Postgres]:
     """Yield a fresh, started PostgreSQL with an empty database; it ends with this process."""
     with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
-        root, data = Path(folder), Path(folder) / "data"
-        root.chmod(0o755)
-        data.mkdir(mode=0o700)
-        (root / "password").write_text(secrets.token_urlsafe(12))
-        user = {}
-        if os.geteuid() == 0:
-            account = pwd.getpwnam(OTHER_USER)
-            user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-            for path in (data, root / "password"):
-                os.chown(path, account.pw_uid, account.pw_gid)
-        programs = readable_programs(root, user)
-        initialise(programs, data, root / "password", user)
-        server = Postgres(root, programs, user, (*FAST, *settings))
+        server = Postgres(Path(folder), *FAST, *settings)
         try:
             server.start()
             yield server

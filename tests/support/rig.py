@@ -101,15 +101,15 @@ class Rig:
 
     def _set_up(self) -> None:
         for name in ("media/clean", "tmp", "run", "log"):
-            (self.var_dir / name).mkdir(parents=True)
+            (self.var_dir / name).mkdir(parents=True, exist_ok=True)
         (self.folder / "simulator").mkdir()
         self.simulator = self._exits.enter_context(Clouds(self.folder / "simulator"))
-        self.valkey = self._exits.enter_context(mortal_valkey())
+        self._start_valkey()
         self.env = product_env(
             **{
                 "VAR_DIR": str(self.var_dir),
                 "PORT": str(self.port),
-                "REDIS_URL": self.valkey.url,
+                "REDIS_URL": self.redis_url,
                 "SECRET_KEY": settings.SECRET_KEY,
                 "FIELD_KEYS": ",".join(settings.FIELD_KEYS),
                 "STUDIO": "0",
@@ -130,6 +130,10 @@ class Rig:
         self.manage("seed", "--no-admin")
         self._exits.enter_context(self._second_alias())
 
+    def _start_valkey(self) -> None:
+        self.valkey = self._exits.enter_context(mortal_valkey())
+        self.redis_url = self.valkey.url
+
     @contextlib.contextmanager
     def _second_alias(self) -> Iterator[None]:
         if self.database_url:
@@ -145,6 +149,14 @@ class Rig:
             connections[ALIAS].close()
             del connections[ALIAS]
             del connections.settings[ALIAS]
+
+    def collect_static(self) -> None:
+        """Bring together what pages and addresses of pictures need."""
+        self.manage("collectstatic", "--no-input", "--verbosity", "0")
+
+    def close_alias(self) -> None:
+        """Let go of the test's own connection, so that the database may be stopped."""
+        connections[ALIAS].close()
 
     # --- Rows ------------------------------------------------------------------------------------
 

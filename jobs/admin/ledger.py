@@ -1,0 +1,53 @@
+"""The ledger for staff: whether every accepted job is somewhere, and what is not where it should be."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+from django.contrib.admin import ModelAdmin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.views.decorators.http import require_safe
+
+from .. import ledger
+from ..clock import database_now
+from ..lifecycle.kinds import Standing
+
+
+class _Line(NamedTuple):
+    name: str
+    events: int
+    rows: int
+    is_sum: bool = False
+
+
+def address(admin: ModelAdmin) -> URLPattern:
+    """Return the page's place among those of the jobs."""
+    view = require_safe(partial(_show, admin))
+    return path("ledger/", admin.admin_site.admin_view(view), name="jobs_job_ledger")
+
+
+def _show(admin: ModelAdmin, request: HttpRequest) -> HttpResponse:
+    """Look, and show what was found. Files only when asked for: with many of them that takes seconds."""
+    if not admin.has_view_permission(request):
+        raise PermissionDenied
+    found = ledger.look(now=database_now(), with_files="files" in request.GET)
+    lines = [
+        _Line(place.replace("_", " "), found.events.standing[place], found.rows.standing[place]) for place in Standing
+    ]
+    lines += [
+        _Line("together", *(sum(side.standing.values()) for side in (found.events, found.rows)), is_sum=True),
+        _Line("accepted", found.events.accepted, found.rows.accepted, is_sum=True),
+    ]
+    context = {
+        **admin.admin_site.each_context(request),
+        "opts": admin.opts,
+        "title": "Ledger",
+        "found": found,
+        "lines": lines,
+        "findings": [*found.differences, *found.findings],
+    }
+    return TemplateResponse(request, "admin/jobs/ledger.html", context)
