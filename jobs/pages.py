@@ -195,6 +195,14 @@ def heroes(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+def styleguide(request: HttpRequest) -> HttpResponse:
+    """The components of all pages, live; for those who build them."""
+    if not (settings.DEBUG or request.user.is_staff):
+        raise Http404
+    return render(request, "pages/styleguide.html")
+
+
+@require_safe
 def privacy(request: HttpRequest) -> HttpResponse:
     """What happens to a photo, in plain words."""
     context = {"retention_hours": _retention_hours(), "consent_version": settings.CONSENT_VERSION}

@@ -24,6 +24,7 @@ urlpatterns = [
     path("v/<slug:share_slug>/poster.jpg", media.shared_poster, name="shared_poster"),
     path("status", status.status, name="status"),
     path("status.json", status.status_json, name="status_json"),
+    path("styleguide/", pages.styleguide, name="styleguide"),
     path("privacy/", pages.privacy, name="privacy"),
     # A receipt's address is typed and mailed: it is the same with and without its last slash.
     path("receipts/verify", VerifyView.as_view(), name="verify_receipt"),
