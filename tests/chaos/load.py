@@ -7,7 +7,6 @@ cancel, some erase. Whatever was answered is written down before anything else i
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import os
@@ -63,6 +62,11 @@ class Ledger:
 
     def close(self) -> None:
         os.close(self._file)
+
+    def asked_to_end(self) -> set[str]:
+        """Return the jobs that somebody tried to cancel or erase, whether or not that was answered."""
+        lines = (json.loads(line) for line in self.path.read_text().splitlines())
+        return {line["id"] for line in lines if line["what"] in ("cancel", "erase")}
 
     def note(self, what: str, status: int, **facts: Any) -> None:
         line = json.dumps({"at": round(time.time(), 3), "what": what, "status": status, **facts})
@@ -268,15 +272,3 @@ def small_photo() -> bytes:
     into = io.BytesIO()
     small.save(into, "JPEG", quality=75)
     return into.getvalue()
-
-
-def count_uploads(ledger: Ledger) -> dict[str, int]:
-    """Return how uploads were answered, in words."""
-    words = {NO_ANSWER: "no answer"}
-    with contextlib.suppress(RuntimeError):
-        return {
-            words.get(status, str(status)): count
-            for (what, status), count in sorted(ledger.answers.items())
-            if what == "upload"
-        }
-    return {}
