@@ -74,6 +74,16 @@ def test_a_prediction_is_given_up_when_its_provider_had_its_time(provider):
     assert attempt.deadline_at <= timezone.now() + provider.attempt_deadline
 
 
+def test_a_prediction_heard_of_in_the_future_is_asked_after(provider):
+    attempt = factories.make_submitted_attempt(provider)
+    ahead = timezone.now() + AHEAD
+    Attempt.objects.update(heard_at=ahead, poll_at=ahead, answered_at=ahead)
+    assert bring_near() == 2
+    attempt.refresh_from_db()
+    assert max(attempt.heard_at, attempt.poll_at, attempt.answered_at) <= timezone.now()
+    assert bring_near() == 0
+
+
 def test_a_provider_is_told_to_stop_at_once(provider):
     attempt = factories.make_submitted_attempt(provider)
     lifecycle.attempt_timed_out(attempt, now=timezone.now() + AHEAD)
