@@ -163,6 +163,9 @@ class Load:
         self.url, self.ledger, self.seed = url, ledger, seed
         self.per_second, self.photo = per_second, small_photo()
         self.given_up = 0
+        # Set while the line is long enough: a storm is about faults, not about more than a small machine can do.
+        self.is_crowded = threading.Event()
+        self.turned_away = 0
         self._stopping = threading.Event()
         self._turn, self._next_at = threading.Lock(), time.monotonic()
         self._threads = [
@@ -206,6 +209,9 @@ class Load:
             self._await_turn()
             if self._stopping.is_set():
                 return
+            if self.is_crowded.is_set():
+                self.turned_away += 1
+                continue
             self._do_something(visitor, dice, mine)
 
     def _do_something(self, visitor: Visitor, dice: random.Random, mine: list[tuple[str, str | None]]) -> None:
