@@ -56,16 +56,20 @@ def test_people_wait(provider):
 @pytest.mark.parametrize(
     ("values", "state", "label", "words"),
     [
-        ({"breaker_until": later(minutes=2), "breaker_reason": "calls"}, "bad", "Resting", "did not answer well"),
-        ({"breaker_until": later(minutes=2), "breaker_reason": "films"}, "bad", "Resting", "came to nothing"),
-        ({"breaker_until": later(minutes=2), "breaker_reason": "account"}, "bad", "Resting", "a look from us"),
-        ({"parked_until": later(minutes=2), "parked_reason": "secret"}, "warn", "Busy", "asked us to wait"),
-        ({"parked_until": later(minutes=-2)}, "warn", "Trying again", "goes first"),
-        ({"price": 2, "daily_budget": 1, "budget_day": timezone.now().date()}, "warn", "Done for today", "in a day"),
+        ({"breaker_until": timedelta(minutes=2), "breaker_reason": "calls"}, "bad", "Resting", "did not answer well"),
+        ({"breaker_until": timedelta(minutes=2), "breaker_reason": "films"}, "bad", "Resting", "came to nothing"),
+        ({"breaker_until": timedelta(minutes=2), "breaker_reason": "account"}, "bad", "Resting", "a look from us"),
+        ({"parked_until": timedelta(minutes=2), "parked_reason": "secret"}, "warn", "Busy", "asked us to wait"),
+        ({"parked_until": timedelta(minutes=-2)}, "warn", "Trying again", "goes first"),
+        ({"price": 2, "daily_budget": 1, "budget_day": timedelta()}, "warn", "Done for today", "in a day"),
     ],
 )
 def test_each_studio_is_told_in_plain_words(values, state, label, words, provider):
-    ProviderConfig.objects.filter(id=provider.id).update(**values)
+    now = timezone.now()
+    moments = {name: now + value for name, value in values.items() if isinstance(value, timedelta)}
+    if "budget_day" in moments:
+        moments["budget_day"] = now.date()
+    ProviderConfig.objects.filter(id=provider.id).update(**values | moments)
     studio = only(look())
     assert (studio["state"], studio["label"]) == (state, label)
     assert words in studio["words"]
