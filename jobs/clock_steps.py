@@ -9,7 +9,8 @@ until a moment that nothing in the product would choose. They would come back by
 | delivery: `due_at` | LONGEST_REDELIVERY | now |
 | attempt on lease: `lease_until` | its provider's lease | that, from now |
 | open attempt: `deadline_at` | its provider's deadline | that, from now |
-| attempt under way: `poll_at` | after `heard_at`, which lies in the past | now |
+| attempt under way: `poll_at`, where `heard_at` lies ahead | its news are of the past | now |
+| call: `answered_at`, which counts for the minute's limit | its provider's lease | now |
 | first errand: `errand_at` | LONGEST_WAIT, or the attempt's deadline | now |
 | provider: `parked_until`, `breaker_until`, `probe_until` | after `shut_at`, which lies in the past | as far from now |
 
@@ -81,9 +82,12 @@ def _attempts(provider: ProviderConfig, *, now: datetime) -> int:
     late = Attempt.objects.is_open().among([provider.id]).filter(deadline_at__gt=now + deadline + TOLERANCE)
     if late.exists():
         found += late.update(deadline_at=now + deadline)
-    unheard = Attempt.objects.under_way().among([provider.id]).filter(heard_at__gt=now + TOLERANCE, poll_at__gt=now)
-    if unheard.exists():
-        found += unheard.update(heard_at=now, poll_at=now)
+    heard = Attempt.objects.under_way().among([provider.id]).filter(heard_at__gt=now + TOLERANCE)
+    if heard.exists():
+        found += heard.update(heard_at=now, poll_at=now)
+    counted = Attempt.objects.filter(provider=provider, answered_at__gt=now + lease + TOLERANCE)
+    if counted.exists():
+        found += counted.update(answered_at=now)
     return found
 
 

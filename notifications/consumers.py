@@ -1,4 +1,4 @@
-"""One waiting page's socket: a snapshot on connect, then every newer one.
+"""One waiting page's line, a socket here and an event stream in `streams`: a snapshot on connect, then every newer one.
 
     connect ─► join the job's group ─► read the row once ─► send it
     message from the group ─► forward it when it is newer than what was sent
@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
@@ -41,7 +42,7 @@ logger = logging.getLogger(__name__)
 DONE, POLICY_VIOLATED, TRY_LATER, NO_SUCH_JOB = 1000, 1008, 1013, 4404
 # The page has nothing to say; a few frames are forgiven.
 MOST_FRAMES = 20
-# One person's tabs and phones. More of them poll.
+# One person's tabs and phones, by socket or stream. More of them poll.
 MOST_SOCKETS_PER_JOB = 20
 AFTER_FINAL_SECONDS = 60.0
 # The client of the layer gives up after half a second by itself; thousands may be joining at once.
@@ -62,28 +63,40 @@ def read(job_id: UUID, headers: dict[str, str]) -> messages.Body | None:
 read_in_thread = database_sync_to_async(read, thread_sensitive=False, executor=_threads)
 
 
-class JobConsumer(AsyncConsumer):
-    """Tells one page about one job."""
+class JobLine(AsyncConsumer):
+    """Tells one page about one job; how its words travel is up to the class below."""
 
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+    def begin(self, job_id: UUID, send: Any) -> None:
         self.base_send = send
-        self.job_id: UUID = scope["url_route"]["kwargs"]["job_id"]
-        self.group = messages.job_group(self.job_id)
+        self.job_id = job_id
+        self.group = messages.job_group(job_id)
         self.channel_layer, self.channel_name = get_channel_layer(), ""
-        self.sent_seq, self.frame_count = -1, 0
+        self.sent_seq = -1
         self.is_joined = asyncio.Event()
         self.joining: asyncio.Future[bool] | None = None
         self.is_closed = self.has_followed = False
         self.ends_at: float | None = None
         self.patience: asyncio.Timeout | None = None
-        await receive()
-        # Refusing the handshake would hide the reason: browsers read the code of an open socket only.
-        await send({"type": "websocket.accept"})
+
+    async def serve(self, headers: dict[str, str], receive: Any) -> None:
+        """Tell the page until either side has had enough."""
         try:
-            if await self.greet(headers_of(scope)):
+            if await self.greet(headers):
                 await self.follow(receive)
         finally:
             await self.leave()
+
+    # --- What a transport does ----------------------------------------------------------------------
+
+    async def tell(self, seq: int, text: str) -> None:
+        """Send one message to the page."""
+        raise NotImplementedError
+
+    async def hang_up(self, code: int) -> None:
+        """End the line and say why, in the words of a socket's close codes."""
+        raise NotImplementedError
+
+    # --- What all of them do --------------------------------------------------------------------------
 
     async def greet(self, headers: dict[str, str]) -> bool:
         """Send the present; return False when the socket is closed already."""
@@ -113,7 +126,7 @@ class JobConsumer(AsyncConsumer):
         self.has_followed = True
         try:
             async with asyncio.timeout_at(self.ends_at) as self.patience:
-                await await_many_dispatch([receive, self.next_message], self.dispatch)
+                await await_many_dispatch([receive, self.next_message, *self.other_news()], self.dispatch)
         except StopConsumer:
             pass
         except TimeoutError:
@@ -121,19 +134,15 @@ class JobConsumer(AsyncConsumer):
                 raise
             await self.close(DONE)
 
+    def other_news(self) -> tuple[Callable[[], Awaitable[dict[str, Any]]], ...]:
+        """Return what else wakes this line, besides the page and the layer."""
+        return ()
+
     # --- Messages: none of them touches the database ------------------------------------------------
 
     async def dispatch(self, message: dict[str, Any]) -> None:
-        kind = message["type"]
-        if kind == "job.changed":
+        if message["type"] == "job.changed":
             await self.forward(message["seq"], message["is_final"], message["text"])
-        elif kind == "websocket.receive":
-            self.frame_count += 1
-            if self.frame_count > MOST_FRAMES:
-                await self.close(POLICY_VIOLATED)
-                raise StopConsumer
-        elif kind == "websocket.disconnect":
-            raise StopConsumer
 
     async def forward(self, seq: int, is_final: bool, text: str) -> None:
         """Send a snapshot unless a newer one was sent; after the last one the page may stay for a minute."""
@@ -143,17 +152,17 @@ class JobConsumer(AsyncConsumer):
                 self.patience.reschedule(self.ends_at)
         if seq > self.sent_seq:
             self.sent_seq = seq
-            await self.base_send({"type": "websocket.send", "text": text})
+            await self.tell(seq, text)
 
     async def next_message(self) -> dict[str, Any]:
         await self.is_joined.wait()
         return await self.channel_layer.receive(self.channel_name)
 
     async def close(self, code: int) -> bool:
-        """Close the socket; return False, for the caller to return."""
+        """End the line; return False, for the caller to return."""
         if not self.is_closed:
             self.is_closed = True
-            await self.base_send({"type": "websocket.close", "code": code})
+            await self.hang_up(code)
         return False
 
     # --- The layer ------------------------------------------------------------------------------------
@@ -192,6 +201,34 @@ class JobConsumer(AsyncConsumer):
         reader.cancel()
         with contextlib.suppress(asyncio.CancelledError, *AWAY):
             await reader
+
+
+class JobConsumer(JobLine):
+    """The line as a socket."""
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        self.begin(scope["url_route"]["kwargs"]["job_id"], send)
+        self.frame_count = 0
+        await receive()
+        # Refusing the handshake would hide the reason: browsers read the code of an open socket only.
+        await send({"type": "websocket.accept"})
+        await self.serve(headers_of(scope), receive)
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.receive":
+            self.frame_count += 1
+            if self.frame_count > MOST_FRAMES:
+                await self.close(POLICY_VIOLATED)
+                raise StopConsumer
+        elif message["type"] == "websocket.disconnect":
+            raise StopConsumer
+        await super().dispatch(message)
+
+    async def tell(self, seq: int, text: str) -> None:
+        await self.base_send({"type": "websocket.send", "text": text})
+
+    async def hang_up(self, code: int) -> None:
+        await self.base_send({"type": "websocket.close", "code": code})
 
 
 def headers_of(scope: dict[str, Any]) -> dict[str, str]:

@@ -33,7 +33,7 @@ from . import messages
 from .layer import AWAY
 
 if TYPE_CHECKING:
-    from .consumers import JobConsumer
+    from .consumers import JobLine
 
 logger = logging.getLogger(__name__)
 
@@ -66,17 +66,17 @@ class Rereader:
     """Looks after the open sockets of this process; one task while there are any."""
 
     def __init__(self) -> None:
-        self.watched: dict[UUID, set[JobConsumer]] = defaultdict(set)
+        self.watched: dict[UUID, set[JobLine]] = defaultdict(set)
         self.away_at = float("-inf")
         self._task: asyncio.Task | None = None
         self._has_failed = False
 
-    def watch(self, consumer: JobConsumer) -> None:
+    def watch(self, consumer: JobLine) -> None:
         self.watched[consumer.job_id].add(consumer)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._keep_looking())
 
-    def forget(self, consumer: JobConsumer) -> None:
+    def forget(self, consumer: JobLine) -> None:
         group = self.watched.get(consumer.job_id, set())
         group.discard(consumer)
         if not group:

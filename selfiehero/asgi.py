@@ -1,4 +1,4 @@
-"""The ASGI entry: HTTP to Django on a fixed set of threads, sockets to `notifications`.
+"""The ASGI entry: HTTP to Django on a fixed set of threads, sockets and event streams to `notifications`.
 
 `manage.py serve` runs it under daphne with limits and draining; any ASGI server can.
 """
@@ -13,6 +13,7 @@ django = get_wsgi_application()  # sets Django up: what follows imports models
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
 from notifications.routing import sockets  # noqa: E402
+from notifications.streams import Streams  # noqa: E402
 
 from .web_bridge import Bridge  # noqa: E402
 from .web_database import wait_briefly  # noqa: E402
@@ -21,4 +22,4 @@ from .web_log import hide_secrets  # noqa: E402
 hide_secrets()
 wait_briefly()
 http = Bridge(django, threads=int(os.environ.get("WEB_THREADS") or "8"))
-application = ProtocolTypeRouter({"http": http, "websocket": sockets})
+application = ProtocolTypeRouter({"http": Streams(http), "websocket": sockets})

@@ -184,9 +184,14 @@ class Request(WebRequest):
         self.channel.persistent = False
 
     def drain(self, code: int) -> None:
-        """The process ends: finish, then close."""
-        if self.channel is not None and not self._response_started and self._has_arrived:
+        """The process ends: finish, then close. An event stream would never finish, so its application is told."""
+        if self.channel is None or not self._has_arrived:
+            return
+        if not self._response_started:
             self.end_connection()
+        elif self.responseHeaders.getRawHeaders(b"content-type", [b""])[0].startswith(b"text/event-stream"):
+            self.channel.persistent = False
+            self.application_queue.put_nowait({"type": "http.disconnect", "code": code})
 
 
 class HTTP(HTTPFactory):

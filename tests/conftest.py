@@ -14,7 +14,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from jobs import deliveries, eta, inquiries, queues, reconcile, redis_gate, warmth
+from jobs import deliveries, eta, inquiries, queues, reconcile, redis_gate, status, warmth
 from jobs.films.sandbox import shared_sandbox
 from jobs.lanes.collect import CollectLane
 from jobs.lanes.dispatch import DispatchLane
@@ -37,6 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def nothing_left_behind() -> Iterator[None]:
     """Each test starts without files and without what the product remembers for a few seconds."""
     eta._cached = None
+    status._last = None
     warmth._noted.clear()
     redis_gate.gate.reset()
     deliveries._allowance = deliveries._Allowance(deliveries._REJECTED_KEPT_PER_MINUTE)

@@ -136,6 +136,8 @@ def _record_film(outcome: _Outcome, *, now: datetime) -> list[str]:
             poster_key=fetched.poster_key,
             video_bytes=fetched.video_bytes,
             video_seconds=fetched.video_seconds,
+            video_size=fetched.video_size,
+            poster_size=fetched.poster_size,
             now=now,
         )
         return [] if took else [fetched.video_key, fetched.poster_key]

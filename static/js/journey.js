@@ -1,6 +1,6 @@
 /* From the form to the film's own address without leaving the document: the wait is on stage while the photo is still
    on its way. Scenes (form, wait, full house) are the body's nodes, kept and put back, so nothing typed is ever lost. */
-import { $, allowSkip } from "./app.js";
+import { $, allowSkip, showConnection } from "./app.js";
 import { countDown } from "./busy.js";
 import { orderBecame, orderEnded, placeOrder } from "./once.js";
 import { keepPhoto } from "./store.js";
@@ -31,6 +31,7 @@ function show(scene) {
   document.body.className = scene.className;
   document.body.replaceChildren(...scene.nodes);
   document.title = scene.title;
+  if (!navigator.onLine) showConnection(false);                   // the strip belongs to every scene
   scrollTo({ top: scene.scroll || 0, behavior: "instant" });
 }
 

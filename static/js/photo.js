@@ -15,8 +15,9 @@ async function decode(file) {
   try { image.src = address; await image.decode(); return image; } finally { URL.revokeObjectURL(address); }
 }
 
-function draw(source) {
-  const width = source.naturalWidth || source.width, height = source.naturalHeight || source.height;
+/** Return a canvas with this part of a picture or video (all of it when none is named), at most 1536 px long. */
+export function cut(source, part = null) {
+  const { x, y, width, height } = part || { x: 0, y: 0, width: source.naturalWidth || source.width, height: source.naturalHeight || source.height };
   const scale = Math.min(1, LONG_EDGE / Math.max(width, height)), canvas = document.createElement("canvas");
   canvas.width = Math.max(1, Math.round(width * scale));
   canvas.height = Math.max(1, Math.round(height * scale));
@@ -24,7 +25,7 @@ function draw(source) {
   context.fillStyle = "#fff";                                   // JPEG has no transparency
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.imageSmoothingQuality = "high";
-  context.drawImage(source, 0, 0, canvas.width, canvas.height);
+  context.drawImage(source, x, y, width, height, 0, 0, canvas.width, canvas.height);
   return canvas;
 }
 
@@ -42,7 +43,7 @@ function canvasTellsTheTruth() {
 /** Return an upright canvas of at most 1536 px, or null when this browser cannot read the file. */
 export async function upright(file) {
   try {
-    const source = await decode(file), canvas = draw(source);
+    const source = await decode(file), canvas = cut(source);
     source.close?.();
     return canvas;
   } catch { return null; }

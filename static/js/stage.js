@@ -3,6 +3,7 @@
    new Stage(canvas, { look }) → await stage.show(imageOrCanvas) → stage.progress = 0.4 → stage.burst()
    One WebGL2 pass; a 2D canvas where WebGL is missing; one still frame with reduced motion.
    Nothing here reads the network, and no pixel leaves the page. */
+import { guessFace } from "./face.js";
 
 export const W = 540, H = 960;
 const LIGHTS = {
@@ -86,6 +87,11 @@ void main() {
   vec3 cold = mix(tint, vec3(.75, .85, .95), .12);
   vec3 plate = ink * .9 + cold * (.07 + .50 * tone) * (.25 + .75 * mask) * (.86 + .14 * sin(uv.y * size.y * 1.6));
   plate += edge * (.25 + .75 * mask) * mix(cold, vec3(1.), .3) * .50;
+  // a mesh of triangles lies on the face, curved as it is, and a glint runs down over it
+  vec2 m = (f * (1. + .10 * dot(f, f)) + .5 * vec2(soft(q + vec2(e, 0.), 5.) - soft(q - vec2(e, 0.), 5.), 0.)) * 4.6;
+  vec3 tri = abs(fract(vec3(m.y, m.x * .866 + m.y * .5, m.x * .866 - m.y * .5)) - .5);
+  float mesh = smoothstep(.455, .495, max(tri.x, max(tri.y, tri.z))), run = fract(f.y * .28 - t * .22);
+  plate += mix(cold, vec3(1.), .25) * mesh * smoothstep(1.12, .72, head) * (.10 + .75 * pow(run, 5.));
   vec2 g = abs(fract(uv * vec2(9., 16.)) - .5); plate += cold * .07 * step(.492, max(g.x, g.y));
 
   vec3 c = mix(plate, hero, max(smoothstep(.004, -.004, d), glitch * step(.5, slip)));
@@ -104,17 +110,23 @@ void main() {
   outColour = vec4(c, 1.);
 }`;
 
-/** Cut a photo to 9:16 around its face. Uses the platform's face detector when there is one. */
-async function frame(source) {
-  const sw = source.naturalWidth || source.videoWidth || source.width, sh = source.naturalHeight || source.videoHeight || source.height;
-  let fx = .5, fy = .36, fw = .30;
+/** Where the face is in a picture, as x, y and width in parts of it: as the source says, as the platform's face detector
+    finds, as its colours suggest, or where most selfies have it. */
+async function placeOfFace(source, width, height) {
+  if (source.dataset?.face) return source.dataset.face.split(",").map(Number);
   if ("FaceDetector" in window) {
     try {
       const [found] = await new window.FaceDetector({ maxDetectedFaces: 1, fastMode: true }).detect(source);
-      if (found) { const b = found.boundingBox; fx = (b.x + b.width / 2) / sw; fy = (b.y + b.height / 2) / sh; fw = b.width / sw; }
-    } catch { /* a missing detector only means a less clever crop */ }
+      if (found) { const box = found.boundingBox; return [(box.x + box.width / 2) / width, (box.y + box.height / 2) / height, box.width / width]; }
+    } catch { /* announced, but not there */ }
   }
-  if (source.dataset?.face) [fx, fy, fw] = source.dataset.face.split(",").map(Number);
+  return guessFace(source, width, height) || [.5, .36, .30];
+}
+
+/** Cut a photo to 9:16 around its face. */
+export async function frame(source) {
+  const sw = source.naturalWidth || source.videoWidth || source.width, sh = source.naturalHeight || source.videoHeight || source.height;
+  const [fx, fy, fw] = await placeOfFace(source, sw, sh);
   const canvas = document.createElement("canvas"); canvas.width = W; canvas.height = H;
   const scale = Math.max(W / sw, H / sh, Math.min(2.6 * H / sh, .40 * W / (fw * sw)));
   const w = sw * scale, h = sh * scale;

@@ -64,11 +64,13 @@ async function accept(canvas, original) {
   preview ??= new Stage($("[data-photo-got] canvas"), { look: look(), width: 270 });
   ready();
   await light();
+  performance.mark("photo-shown");
 }
 async function open(chosen) {
   if (!chosen) return;
   if (!isPhoto(chosen)) { complain("selfie", WORDS.notAPhoto); return; }
   if (!chosen.size) { complain("selfie", WORDS.emptyFile); return; }
+  performance.mark("photo-picked");
   const canvas = await upright(chosen);
   if (!canvas && chosen.size > maxBytes) { complain("selfie", WORDS.tooBig(Math.floor(maxBytes / 1048576))); return; }
   await accept(canvas, chosen);

@@ -1,8 +1,11 @@
 /* The wait: the visitor's own picture at once, then the truth, one snapshot at a time. */
 import { $, $$, fill, showConnection, tell, toast } from "./app.js";
 import { call } from "./api.js";
+import { restoreTab, showInTab } from "./favicon.js";
 import { JobProgress, isFinal } from "./job-progress.js";
+import { chime, mountNotify } from "./notify.js";
 import { orderEnded } from "./once.js";
+import { mountPhone } from "./phone.js";
 import { mountReceipt } from "./receipt.js";
 import { Stage } from "./stage.js";
 import { forgetPhoto } from "./store.js";
@@ -75,8 +78,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     $("[data-range-label]", root).textContent = WORDS.readyIn;
     $("[data-range]", root).textContent = number;
     $("[data-unit]", root).textContent = unit;
-    $("[data-ahead]", root).textContent = position > 0 ? WORDS.ahead(position)
-      : job.stage === "waiting_for_slot" ? WORDS.youAreNext : WORDS.yourTurn;
+    $("[data-ahead]", root).textContent = position > 0 ? WORDS.ahead(position) : WORDS.places[job.stage] || WORDS.yourTurn;
   }
 
   function showReason(reason) {
@@ -95,6 +97,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
       act.toggleAttribute("data-now", ACTS[index].includes(job.stage));
     });
     place();
+    showInTab(best);
     document.title = `${whole} % – ${(STAGES[spoken] || STAGES.accepted)[0]} – ${ownTitle}`;
   }
 
@@ -130,6 +133,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
 
   function gone() {
     speak("gone");
+    restoreTab();
     forgetPhoto();
     orderEnded(job?.id);
     stage.stop();
@@ -148,11 +152,13 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
 
   function wrap() {
     root.classList.add("is-done");
+    chime();
     speak("ready");
     clearTimeout(reasonTimer);
     tell($("[data-reason]", root), "");
     $("[data-open-film]", root).hidden = false;
     $$("[data-while]", root).forEach(node => { node.hidden = true; });
+    showInTab(1, true);
     document.title = `✓ ${WORDS.filmReady} – ${ownTitle}`;
     const go = () => { if (!document.hidden) leave(); };
     setTimeout(go, CURTAIN_CALL);
@@ -166,12 +172,15 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     $("[data-open-film]", root).href = first.links.page;
     mountReceipt(first);
     $("[data-sending]", root).hidden = true;
-    $("[data-accepted]", root).hidden = false;
+    $$("[data-accepted], [data-tools]", root).forEach(node => { node.hidden = false; });
+    mountNotify(first, on.signal);
+    mountPhone(first.links.page, on.signal);
     progress = new JobProgress(first, {
       onSnapshot: snapshot,
       onGone: gone,
-      onSignal: state => {
+      onSignal: (state, way) => {
         root.dataset.signal = state;
+        root.dataset.way = way;
         tell($("[data-signal]", root), state === "lost" && navigator.onLine ? WORDS.quietLine : "");
       },
     });
@@ -182,6 +191,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     if (progress) return;
     $("[data-range]", root).textContent = String(Math.round(part * 100));
     $("[data-unit]", root).textContent = "%";
+    document.title = `${Math.round(part * 100)} % – ${STAGES.sending[0]} – ${ownTitle}`;
   }
 
   /* 4. changing one's mind */
@@ -211,6 +221,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     clearTimeout(reasonTimer);
     stage.stop();
     progress?.stop();
+    restoreTab();
   }
 
   showConnection();

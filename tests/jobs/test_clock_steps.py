@@ -74,12 +74,13 @@ def test_a_prediction_is_given_up_when_its_provider_had_its_time(provider):
     assert attempt.deadline_at <= timezone.now() + provider.attempt_deadline
 
 
-def test_a_prediction_of_which_nothing_was_heard_is_asked_after_at_once(provider):
+def test_a_prediction_heard_of_in_the_future_is_asked_after(provider):
     attempt = factories.make_submitted_attempt(provider)
-    Attempt.objects.update(heard_at=attempt.heard_at + AHEAD, poll_at=attempt.poll_at + AHEAD)
-    assert bring_near() == 1
+    ahead = timezone.now() + AHEAD
+    Attempt.objects.update(heard_at=ahead, poll_at=ahead, answered_at=ahead)
+    assert bring_near() == 2
     attempt.refresh_from_db()
-    assert attempt.poll_at <= timezone.now()
+    assert max(attempt.heard_at, attempt.poll_at, attempt.answered_at) <= timezone.now()
     assert bring_near() == 0
 
 

@@ -1,0 +1,277 @@
+"""The start page: from a photo to an order, by every way there is."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from typing import Any
+
+import numpy
+import pytest
+from PIL import Image
+from pillow_heif import from_pillow, register_heif_opener
+
+from jobs.models import Job
+from tests.support.axe import violations
+from tests.support.processes import wait_for
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+BUDGET = 150_000
+# Plays a file into the page as a hand or a clipboard would.
+HAND_OVER = """([kind, bytes]) => {
+    const data = new DataTransfer(), raw = Uint8Array.from(atob(bytes), letter => letter.charCodeAt(0));
+    data.items.add(new File([raw], "selfie.jpg", { type: "image/jpeg" }));
+    if (kind === "paste") dispatchEvent(new ClipboardEvent("paste", { clipboardData: data }));
+    else for (const type of ["dragenter", "dragover", "drop"]) {
+        const event = new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true });
+        document.querySelector("[data-photo]").dispatchEvent(event);
+    }
+}"""
+
+COUNT_PAINTINGS = """() => {
+    const { prototype } = WebGL2RenderingContext, paint = prototype.drawArrays;
+    window.painted = 0;
+    prototype.drawArrays = function (...all) { window.painted++; return paint.apply(this, all); };
+}"""
+
+
+def has_photo(page: Any) -> None:
+    page.locator("[data-photo-got]").wait_for(state="visible")
+
+
+def send(page: Any) -> None:
+    page.check("#consent")
+    assert page.text_content("[data-action]") == "Make my film"
+    page.click("[data-action]")
+    page.wait_for_url("**/jobs/*/")
+
+
+def overflow(page: Any) -> int:
+    return page.evaluate("document.documentElement.scrollWidth - innerWidth")
+
+
+@pytest.mark.parametrize("size", ["phone", "tablet", "desk"])
+def test_a_photo_from_a_file_leaves_upright_small_and_without_its_secrets(size, visit, received, selfie):
+    assert b"SecretMaker" in selfie.read_bytes()
+    page = visit("/", size)
+    page.set_input_files("#photo-file", selfie)
+    has_photo(page)
+    picture = page.evaluate("""performance.measure("p", "photo-picked", "photo-shown").duration""")
+    print(f"first picture of the person after {picture:.0f} ms ({size}, software renderer)")
+    assert overflow(page) == 0
+    page.fill("#hero-name", "nova-7")
+    send(page)
+    photo = received()
+    assert photo.size == (1024, 1536)
+    assert (photo.format, dict(photo.getexif()), photo.info.get("exif")) == ("JPEG", {}, None)
+    assert b"SecretMaker" not in photo.raw
+    assert page.get_attribute("[data-wait]", "data-picture") == "own"
+    assert overflow(page) == 0
+    job = Job.objects.get()
+    assert (job.hero_name, job.look.slug) == ("NOVA-7", "neon-noir")
+
+
+def test_the_camera_shows_a_mirror_and_sends_what_is_around_its_guide(visit, received):
+    page = visit()
+    page.click("[data-photo-none] [data-camera]")
+    page.locator("#camera[open] [data-guide]").wait_for(state="visible")
+    wait_for(lambda: page.evaluate("document.querySelector('#camera video').videoWidth"), "the camera")
+    assert page.evaluate("getComputedStyle(document.querySelector('#camera video')).transform").startswith("matrix(-1")
+    page.click("[data-shutter]")
+    page.click("[data-retake]")
+    assert page.is_visible("[data-shutter]")
+    assert page.is_hidden("[data-shot]")
+    page.click("[data-shutter]")
+    page.locator("[data-use]").wait_for(state="visible")
+    shown = page.evaluate("document.querySelector('[data-shot]').toDataURL('image/png')")
+    page.click("[data-use]")
+    has_photo(page)
+    assert page.evaluate("document.querySelector('#camera video').srcObject") is None, "the camera is still on"
+    send(page)
+    photo = received()
+    width, height = photo.size
+    assert abs(width / height - 3 / 4) < 0.02
+    seen = Image.open(io.BytesIO(base64.b64decode(shown.partition(",")[2]))).convert("RGB")
+    assert seen.size == photo.size
+    sent = numpy.asarray(photo.convert("RGB"), int)
+    mirror = numpy.asarray(seen, int)
+    assert abs(sent[:, ::-1] - mirror).mean() < 4 < abs(sent - mirror).mean()
+
+
+def test_a_camera_that_is_not_allowed_is_no_dead_end(visit):
+    page = visit()
+    page.evaluate("() => { MediaDevices.prototype.getUserMedia = () => Promise.reject(new Error('not allowed')); }")
+    page.click("[data-photo-none] [data-camera]")
+    page.locator("[data-error=selfie]").wait_for(state="visible")
+    assert "Choose a photo instead" in page.text_content("[data-error=selfie]")
+
+
+@pytest.mark.parametrize("kind", ["paste", "drop"])
+def test_a_photo_may_be_pasted_or_dropped(kind, visit, received, selfie):
+    page = visit("/", "desk")
+    page.evaluate(HAND_OVER, [kind, base64.b64encode(selfie.read_bytes()).decode()])
+    has_photo(page)
+    send(page)
+    assert received().size == (1024, 1536)
+
+
+def test_what_the_browser_cannot_read_is_sent_as_it_is(visit, received, tmp_path):
+    heic = tmp_path / "selfie.heic"
+    from_pillow(Image.new("RGB", (640, 800), "#a07060")).save(heic)
+    page = visit()
+    page.set_input_files("#photo-file", heic)
+    has_photo(page)
+    assert "cannot show it" in page.text_content("[data-photo-words]")
+    send(page)
+    assert page.get_attribute("[data-wait]", "data-picture") == "placeholder"
+    register_heif_opener()
+    assert received().raw == heic.read_bytes()
+
+
+def test_an_answer_that_got_lost_costs_no_second_film(visit, selfie):
+    page, keys = visit(), []
+
+    def lose_the_first(route: Any) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) > 1:
+            route.continue_()
+            return
+        assert route.fetch().status == 202
+        route.abort("connectionreset")
+
+    page.route("**/api/v1/jobs/", lose_the_first)
+    page.set_input_files("#photo-file", selfie)
+    has_photo(page)
+    send(page)
+    assert len(keys) == 2
+    assert len(set(keys)) == 1
+    assert Job.objects.count() == 1
+
+
+def test_a_network_that_goes_away_in_the_middle_keeps_everything(visit, selfie):
+    page = visit()
+    page.set_input_files("#photo-file", selfie)
+    has_photo(page)
+    page.fill("#hero-name", "VESPER")
+    page.check("#consent")
+    page.wait_for_load_state("networkidle")
+    page.context.set_offline(True)
+    page.click("[data-action]")
+    page.locator("[data-busy]").wait_for(state="visible")
+    assert page.is_visible("[data-offline]")
+    assert page.is_visible("[data-busy-photo]")
+    page.context.set_offline(False)
+    page.wait_for_url("**/jobs/*/")
+    assert Job.objects.get().hero_name == "VESPER"
+
+
+def test_too_many_orders_are_answered_with_a_countdown_and_a_way_back(visit, selfie):
+    page = visit()
+    body = json.dumps({"status": 429, "code": "too_many_requests", "detail": "That was a lot at once."})
+    headers = {"Retry-After": "40", "Content-Type": "application/problem+json"}
+    page.route("**/api/v1/jobs/", lambda route: route.fulfill(status=429, headers=headers, body=body))
+    page.set_input_files("#photo-file", selfie)
+    has_photo(page)
+    page.check("#consent")
+    page.click("[data-action]")
+    page.locator("[data-busy]").wait_for(state="visible")
+    assert page.text_content("[data-busy-words]") == "That was a lot at once."
+    assert 30 < int(page.text_content("[data-count]")) <= 40
+    page.click("[data-back]")
+    assert page.is_visible("[data-photo-got]")
+    assert page.is_checked("#consent")
+
+
+def test_everything_works_by_keyboard(visit, received, selfie):
+    page, choosers = visit("/", "desk"), []
+    page.on("filechooser", choosers.append)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.locator(".line").focus()
+    page.keyboard.press("Home")
+    assert page.get_attribute(".line", "aria-valuenow") == "0"
+    for _ in range(2):
+        page.keyboard.press("PageDown")
+    assert page.get_attribute(".line", "aria-valuetext") == "30 % film, 70 % photo"
+
+    def tab_to(selector: str) -> None:
+        for _ in range(30):
+            page.keyboard.press("Tab")
+            if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+                assert page.evaluate("document.activeElement.getBoundingClientRect().height") > 0
+                return
+        raise AssertionError(f"{selector} cannot be reached")
+
+    tab_to("[name=look]")
+    page.keyboard.press("ArrowRight")
+    assert page.get_attribute("html", "data-look") == "chrome-samurai"
+    tab_to("[data-pick]")
+    page.keyboard.press("Enter")
+    wait_for(lambda: page.wait_for_timeout(50) or choosers, "the choice of a file")
+    choosers[0].set_files(selfie)
+    has_photo(page)
+    tab_to("#hero-name")
+    page.keyboard.type("lynx")
+    tab_to("[data-suggest]")
+    tab_to("#consent")
+    page.keyboard.press("Space")
+    tab_to("[data-action]")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/jobs/*/")
+    assert page.evaluate("document.activeElement.id") == "main", "the focus did not come along"
+    assert Job.objects.get().look.slug == "chrome-samurai"
+    received()
+
+
+def test_less_motion_means_stills(visit, selfie):
+    page = visit("/", "phone", reduced_motion="reduce")
+    page.evaluate(COUNT_PAINTINGS)
+    assert page.get_attribute(".line", "aria-valuenow") == "52"
+    page.set_input_files("#photo-file", selfie)
+    has_photo(page)
+    page.locator(".looks").scroll_into_view_if_needed()
+    assert (
+        page.evaluate("[...document.querySelectorAll('video')].filter(video => video.src || !video.paused).length") == 0
+    )
+    send(page)
+    page.locator("[data-wait][data-way=socket]").wait_for(state="attached")
+    page.wait_for_timeout(400)
+    painted = page.evaluate("painted")
+    assert painted > 0
+    page.wait_for_timeout(600)
+    assert page.evaluate("painted") == painted, "the picture moves"
+
+
+@pytest.mark.parametrize("size", ["phone", "desk"])
+def test_axe_finds_nothing_on_the_start_page(size, visit, selfie):
+    page = visit("/", size, reduced_motion="reduce")
+    assert violations(page) == []
+    page.click("[data-action]")
+    page.set_input_files("#photo-file", selfie)
+    has_photo(page)
+    page.click("[data-action]")
+    page.locator("[data-error=consent]").wait_for(state="visible")
+    assert violations(page) == []
+    page.click("[data-photo-got] [data-camera]")
+    page.locator("[data-shutter]").wait_for(state="visible")
+    assert violations(page, within="#camera") == []
+
+
+def test_the_page_is_light_and_its_own(visit, web):
+    page, weights = visit(""), {}
+
+    def weigh(answer: Any) -> None:
+        kind = answer.request.resource_type
+        if answer.ok and kind not in ("image", "media"):
+            weights[re.sub(r"^https?://[^/]+", "", answer.url)] = len(answer.body())
+
+    page.on("requestfinished", lambda request: weigh(request.response()))
+    page.goto(web.url)
+    page.wait_for_load_state("networkidle")
+    wait_for(lambda: any(name.endswith(".woff2") for name in weights), "the fonts")
+    print(f"start page without images and films: {sum(weights.values())} bytes, uncompressed, in {len(weights)} files")
+    assert {"/", "/static/js/start.js", "/static/css/pages.css"} <= set(weights)
+    assert sum(weights.values()) <= BUDGET, weights
