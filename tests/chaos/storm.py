@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from django.db import DatabaseError, connections
+from django.db import Error, connections
 
 from tests.support.processes import wait_for
 from tests.support.rig import ALIAS, CLOUDS
@@ -99,7 +99,7 @@ def run(
         connections[ALIAS].close()
         _count(stage, ledger, result)
         _judge(stage, ledger, result, LAWS)
-        result.facts |= stage.facts | _tracebacks(stage)
+        result.facts |= stage.facts | {"killed 20 s after SIGTERM": dict(stage.cast.stubborn)} | _tracebacks(stage)
         if result.broken and logs:
             stage.keep_logs(logs)
     _judge(stage, ledger, result, (nobody_outlives_a_parent,))
@@ -137,7 +137,7 @@ def _wait_and_watch(stage: Stage, load: Load, *, until: float) -> None:
     while (left := until - time.monotonic()) > 0:
         try:
             is_crowded = stage.jobs().is_open().count() > MOST_OPEN
-        except DatabaseError:
+        except Error:  # away, or away in the middle of an answer
             connections[ALIAS].close()
         else:
             (load.is_crowded.set if is_crowded else load.is_crowded.clear)()
