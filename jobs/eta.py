@@ -13,30 +13,31 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
+from django.conf import settings
 from django.utils import timezone
 
 from providers.models import ProviderConfig
 
-from . import limits, line, warmth
+from . import limits, line, pace
 from .models import IN_LINE, Attempt, Job
 
-_SAMPLE = 200
 _CACHE_SECONDS = 3.0
-# Before anything was measured: a warm studio, and one that has to start.
-_FIRST_GUESS = (8.0, 15.0)
-_WORK_AROUND_SECONDS = 1.0  # preparing before and collecting after
+_PREPARING_SECONDS = 0.5
+# Beyond this share of tries that come to nothing, somebody who is promised a time may well need a second one.
+_FAILING_OFTEN = 0.08
 # What is left of a film that takes longer than usual, as a share of the usual time.
 _OVERDUE = 0.25
 
 
-@dataclass(frozen=True)
-class Pace:
-    """Seconds from submit to film: the median and the 90th percentile."""
+class Promise(NamedTuple):
+    """What somebody is told at the door: how many go before, and the range of seconds."""
 
-    median: float
-    slow: float
+    position: int
+    p50: int
+    p90: int
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Seats:
     free_in: float
     film: float
     period: float
+    slow: float = 0.0  # within which nine of ten films come
 
     def begun(self, at: float) -> int:
         """Return how many films have begun here by then."""
@@ -62,9 +64,10 @@ class Outlook:
 
     at: datetime
     is_shut: bool
-    pace: Pace
+    pace: pace.Pace
     median_seats: Sequence[Seats]
     slow_seats: Sequence[Seats]
+    collecting: tuple[float, float] = pace.COLLECTING_GUESS
     _found: dict[int, tuple[float, float]] = field(default_factory=dict)
 
     @property
@@ -77,7 +80,10 @@ class Outlook:
         if not self.median_seats:
             return None
         if position not in self._found:
-            self._found[position] = _film_at(self.median_seats, position), _film_at(self.slow_seats, position)
+            self._found[position] = (
+                _film_at(self.median_seats, position),
+                _slow_film_at(self.slow_seats, position),
+            )
         elapsed = max(0.0, (now - self.at).total_seconds())
         median, slow = self._found[position]
         return max(self.pace.median / 2, median - elapsed), max(self.pace.slow / 2, slow - elapsed)
@@ -85,6 +91,32 @@ class Outlook:
 
 def _film_at(seats: Sequence[Seats], position: int) -> float:
     """Return after how many seconds the film is there that begins after so many others."""
+    begins_at, taken = _begin(seats, position)
+    return begins_at + taken.film
+
+
+def _slow_film_at(seats: Sequence[Seats], position: int) -> float:
+    """Return the same for one that has bad luck: nobody knows at which of the places it will be."""
+    begins_at, taken = _begin(seats, position)
+    if position < sum(one.number for one in seats if one.free_in <= 0):
+        return begins_at + taken.slow
+    rates = sorted((one.slow, one.number / one.period) for one in seats if one.free_in <= begins_at + one.period)
+    left, slow = 0.9 * sum(rate for _, rate in rates), taken.slow
+    for seconds, rate in rates:
+        left -= rate
+        if left <= 0:
+            slow = max(slow, seconds)
+            break
+    return begins_at + slow
+
+
+def _begin(seats: Sequence[Seats], position: int) -> tuple[float, Seats]:
+    """Return when a film begins that begins after so many others, and where."""
+    free = 0
+    for one in seats:  # in the order in which providers are asked
+        free += one.number if one.free_in <= 0 else 0
+        if one.free_in <= 0 and free > position:
+            return 0.0, one
     early, late = -1.0, max(one.free_in + one.period * (position + 1) for one in seats)
     while late - early > 0.1:
         middle = (early + late) / 2
@@ -93,7 +125,7 @@ def _film_at(seats: Sequence[Seats], position: int) -> float:
         else:
             early = middle
     taken = max((one for one in seats if one.free_in <= late), key=lambda one: one.last_begun(late))
-    return max(0.0, taken.last_begun(late)) + taken.film
+    return max(0.0, taken.last_begun(late)), taken
 
 
 _cached: tuple[float, Outlook] | None = None
@@ -104,12 +136,13 @@ def outlook() -> Outlook:
     global _cached
     if _cached and time.monotonic() - _cached[0] < _CACHE_SECONDS:
         return _cached[1]
-    found = _survey(now=timezone.now())
+    found = survey(now=timezone.now())
     _cached = (time.monotonic(), found)
     return found
 
 
-def _survey(*, now: datetime) -> Outlook:
+def survey(*, now: datetime) -> Outlook:
+    """Return what the line looks forward to."""
     enabled = list(ProviderConfig.objects.in_order())
     opens = {row.id: _opens_in(row, now=now) for row in enabled}
     count = [row for row in enabled if opens[row.id] == 0]
@@ -117,21 +150,31 @@ def _survey(*, now: datetime) -> Outlook:
     count = [row for row in count if not row.needs_probe(now=now)] or count
     is_shut = not count
     count = count or enabled
-    paces, overall = _paces(count)
     flying: dict[int, list[float]] = {row.id: [] for row in count}
-    held = Attempt.objects.holding_a_slot().among(list(flying)).values_list("provider_id", "claimed_at")
-    for provider_id, claimed_at in held:
-        flying[provider_id].append((now - claimed_at).total_seconds())
+    held = Attempt.objects.holding_a_slot().among(list(flying)).values_list("provider_id", "claimed_at", "status")
+    under_way: dict[int, list[float]] = {row.id: [] for row in count}
+    for provider_id, claimed_at, status in held:
+        age = max(0.0, (now - claimed_at).total_seconds())
+        flying[provider_id].append(age)
+        if status in Attempt.OPEN:
+            under_way[provider_id].append(age)
+    measured = pace.measure(count, under_way, now=now)
     median: list[Seats] = []
     slow: list[Seats] = []
     for row in count:
-        pace = paces[row.id]
-        median += _seats(row, pace.median, flying[row.id], opens[row.id], number=_places(row, pace.median))
-        slow += _seats(row, pace.slow, flying[row.id], opens[row.id], number=_places(row, pace.median))
+        its = measured.paces[row.id]
+        number = _places(row, its.place_seconds)
+        unlucky = its.slow + (its.median if its.failing > _FAILING_OFTEN else 0.0)
+        seats = {"number": number, "opens_in": opens[row.id], "unlucky": unlucky}
+        median += _seats(row, its.median, its.place_seconds, flying[row.id], **seats)
+        slow += _seats(row, its.median, its.place_seconds * its.doubt, flying[row.id], **seats)
     total = sum(seats.number for seats in median)
     if total:
-        overall = Pace(*(sum(one.number * one.film for one in seats) / total for seats in (median, slow)))
-    return Outlook(now, is_shut, overall, median, slow)
+        overall = (sum(one.number * getattr(one, name) for one in median) / total for name in ("film", "slow"))
+        found = pace.guessed(*overall)
+    else:
+        found = pace.guessed(*pace.OUR_GUESS)
+    return Outlook(now, is_shut, found, median, slow, measured.collecting)
 
 
 def _opens_in(row: ProviderConfig, *, now: datetime) -> float:
@@ -147,36 +190,38 @@ def _places(row: ProviderConfig, film: float) -> int:
     return max(1, min(row.max_concurrent, int(row.max_per_minute * film / 60)))
 
 
-def _seats(row: ProviderConfig, film: float, flying: Sequence[float], opens_in: float, *, number: int) -> list[Seats]:
+def _seats(
+    row: ProviderConfig,
+    film: float,
+    place_seconds: float,
+    flying: Sequence[float],
+    *,
+    number: int,
+    opens_in: float,
+    unlucky: float,
+) -> list[Seats]:
     left = sorted(max(film - age, film * _OVERDUE) for age in flying)[-number:]
     free_in = [0.0] * (number - len(left)) + left
-    period = max(film, 60 * number / row.max_per_minute)
+    period = max(place_seconds, 60 * number / row.max_per_minute)
     # To the half second, so that a large provider is a few groups.
     groups = Counter(max(opens_in, round(seconds * 2) / 2) for seconds in free_in)
-    return [Seats(times, seconds, film, period) for seconds, times in sorted(groups.items())]
+    return [Seats(times, seconds, film, period, unlucky) for seconds, times in sorted(groups.items())]
 
 
-def _paces(providers: Sequence[ProviderConfig]) -> tuple[dict[int, Pace], Pace]:
-    """Return each provider's pace: of its newest films, else as learned, else as all films take; and that one."""
-    rows = Attempt.objects.filter(status=Attempt.Status.SUCCEEDED, submitted_at__isnull=False).order_by("-id")
-    seconds: dict[int, list[float]] = {}
-    for provider_id, submitted, finished in rows.values_list("provider_id", "submitted_at", "finished_at")[:_SAMPLE]:
-        if finished:
-            seconds.setdefault(provider_id, []).append(max(0.1, (finished - submitted).total_seconds()))
-    overall = _pace_of([value for values in seconds.values() for value in values]) or Pace(*_FIRST_GUESS)
-    unmeasured = [provider for provider in providers if provider.id not in seconds]
-    known = warmth.known_of(unmeasured) if unmeasured else {}
-    paces = {}
-    for provider in providers:
-        learned = known[provider.id].samples if provider.id in known else {}
-        samples = seconds.get(provider.id) or learned.get(warmth.WARM_FILM) or learned.get(warmth.COLD_FILM) or []
-        paces[provider.id] = _pace_of(samples) or overall
-    return paces, overall
+def promise(owner: str, *, now: datetime) -> Promise:
+    """Return what a job of this owner is told when it is accepted now: its place, and its range of seconds."""
+    position = line.place_at(priority=0, turn_at=line.next_turn(owner, now=now))
+    return Promise(position, *told(outlook(), position, now=now))
 
 
-def _pace_of(seconds: Sequence[float]) -> Pace | None:
-    median, slow = warmth.percentile(seconds, 0.5), warmth.percentile(seconds, 0.9)
-    return None if median is None or slow is None else Pace(max(0.1, median), max(0.1, slow))
+def told(ahead: Outlook, position: int, *, now: datetime) -> tuple[int, int]:
+    """Return the range that somebody with so many ahead would be told now."""
+    return _whole(*_in_line(ahead, position, end=settings.JOB_DEADLINE.total_seconds(), now=now))
+
+
+def waiting(*, limit: int) -> int:
+    """Return how many stand in line, counting no further than `limit`."""
+    return len(Job.objects.in_line().order_by().values_list("id", flat=True)[:limit])
 
 
 def positions(jobs: Iterable[Job]) -> dict[UUID, int]:
@@ -199,22 +244,34 @@ def remaining(job: Job, *, position: int, now: datetime) -> dict[str, int]:
     if job.is_final:
         return {"p50": 0, "p90": 0}
     ahead = outlook()
-    pace = ahead.pace
+    its = ahead.pace
     if job.stage in (Job.Stage.COLLECTING, Job.Stage.READY):
-        median, slow = 1.0, 3.0
+        median, slow = ahead.collecting[0], ahead.collecting[1] + 1.0
     elif job.lane in IN_LINE and job.stage in (Job.Stage.ACCEPTED, Job.Stage.PREPARING, Job.Stage.WAITING_FOR_SLOT):
-        median, slow = (seconds + _WORK_AROUND_SECONDS for seconds in _wait(ahead, job, position, now=now))
+        end = (job.deadline_at - now).total_seconds()
+        median, slow = _in_line(ahead, position, end=end, now=now)
     else:
         done = max(0.0, (job.progress - 0.2) / 0.72)
-        median, slow = pace.median * (1 - done) + 0.5, pace.slow * (1 - done) + 1.5
-    return {"p50": max(1, round(median)), "p90": max(2, round(slow), round(median) + 1)}
+        median = its.median * (1 - done) + ahead.collecting[0]
+        slow = its.slow * (1 - done) + ahead.collecting[1]
+    p50, p90 = _whole(median, slow)
+    return {"p50": p50, "p90": p90}
 
 
-def _wait(ahead: Outlook, job: Job, position: int, *, now: datetime) -> tuple[float, float]:
+def _whole(median: float, slow: float) -> tuple[int, int]:
+    """Return a range in whole seconds that is one: at least a second wide."""
+    p50 = max(1, round(median))
+    return p50, max(2, math.ceil(slow), p50 + 1)
+
+
+def _in_line(ahead: Outlook, position: int, *, end: float, now: datetime) -> tuple[float, float]:
+    """Return the seconds for somebody who has so many ahead and whose time is up at `end`."""
+    before, after = _PREPARING_SECONDS, ahead.collecting
     found = ahead.wait(position, now=now)
     if found and not ahead.is_shut:
-        return found
+        return found[0] + before + after[0], found[1] + before + after[1]
     # Nobody is open: not before the first opens, and not beyond the job's end.
-    end = max(0.0, (job.deadline_at - now).total_seconds() - _WORK_AROUND_SECONDS)
+    end = max(0.0, end - 1.0)
     median, slow = found or (max(ahead.pace.median, end / 2), end)
-    return min(median, end / 2 if median >= end else median), min(slow, end)
+    median, slow = min(median, end / 2 if median >= end else median), min(slow, end)
+    return median + before + after[0], min(end + 1.0, slow + before + after[1])

@@ -65,10 +65,15 @@ def next_turn(owner: str, *, now: datetime) -> datetime:
 
 
 def place_of(job: Job) -> int:
-    """Return how many jobs in the line go before this one. Counted in the index the line is read from."""
+    """Return how many jobs in the line go before this one."""
+    return place_at(priority=job.priority, turn_at=job.turn_at)
+
+
+def place_at(*, priority: int, turn_at: datetime) -> int:
+    """Return how many jobs in the line go before such a place. Counted in the index the line is read from."""
     line = Job.objects.in_line().order_by()
-    first = line.filter(priority__gt=job.priority).count()
-    return first + line.filter(priority=job.priority, turn_at__lt=job.turn_at).count()
+    first = line.filter(priority__gt=priority).count()
+    return first + line.filter(priority=priority, turn_at__lt=turn_at).count()
 
 
 def waiting(*, now: datetime, limit: int) -> int:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import IO
+from urllib.parse import quote
 
 from django.conf import settings
 from django.core.files.storage import default_storage
@@ -24,7 +25,7 @@ from django.http import (
 )
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
-from django.utils.http import parse_etags
+from django.utils.http import http_date, parse_etags
 from django.views.decorators.http import require_safe
 
 from . import snapshots, storage
@@ -35,6 +36,8 @@ CHUNK = 256 * 1024
 _TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".mp4": "video/mp4"}
 # Long enough for a player to begin; after "stop sharing" the bucket forgets the address this soon.
 _SHARED_S3_SECONDS = 60
+# People's faces are for those who have the link.
+NO_ROBOTS = "noindex, noimageindex"
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE | re.ASCII)
 
 
@@ -69,7 +72,7 @@ def _shared_job(share_slug: str) -> Job:
 
 
 def _serve_shared(request: HttpRequest, key: str, filename: str) -> HttpResponseBase:
-    """Answer with a shared file. Nobody may keep it without asking again, for the owner may have stopped sharing."""
+    """Answer with a shared file. A CDN may keep it and asks with its tag at every request: sharing ends at once."""
     if not key:
         raise Http404
     if settings.S3_BUCKET:
@@ -79,12 +82,16 @@ def _serve_shared(request: HttpRequest, key: str, filename: str) -> HttpResponse
         patch_cache_control(response, no_store=True)
         return response
     response = _serve(request, key, filename)
-    patch_cache_control(response, private=True, no_cache=True)
+    patch_cache_control(response, public=True, no_cache=True)
+    response["X-Robots-Tag"] = NO_ROBOTS
     return response
 
 
 def _serve(request: HttpRequest, key: str, filename: str) -> HttpResponseBase:
-    """Answer with a stored file or the part of it that was asked for."""
+    """Answer with a stored file or the part of it that was asked for.
+
+    A list of ranges is answered with the whole, which every server may do and every client has to take.
+    """
     try:
         stored = default_storage.open(key, "rb")
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):
@@ -97,8 +104,10 @@ def _serve(request: HttpRequest, key: str, filename: str) -> HttpResponseBase:
         response: HttpResponseBase = HttpResponseNotModified()
         response["ETag"] = etag
         return response
+    modified = http_date(default_storage.get_modified_time(key).timestamp())
     wanted = request.headers.get("Range", "")
-    if request.headers.get("If-Range", etag) != etag:
+    # A weak tag is none for this, and a date has to be the very same (RFC 9110, 13.1.5).
+    if request.headers.get("If-Range", etag) not in (etag, modified):
         wanted = ""
     span = _span(wanted, size)
     if span is None:
@@ -119,10 +128,18 @@ def _serve(request: HttpRequest, key: str, filename: str) -> HttpResponseBase:
     response["Content-Type"] = _TYPES.get(PurePosixPath(key).suffix, "application/octet-stream")
     response["Accept-Ranges"] = "bytes"
     response["ETag"] = etag
-    disposition = "attachment" if request.GET.get("download") else "inline"
-    safe_name = re.sub(r"[^A-Za-z0-9._-]", "-", filename)
-    response["Content-Disposition"] = f'{disposition}; filename="{safe_name}"'
+    response["Last-Modified"] = modified
+    response["Content-Disposition"] = _disposition(filename, is_download=bool(request.GET.get("download")))
     return response
+
+
+def _disposition(filename: str, *, is_download: bool) -> str:
+    """Return the header that names a file: in ASCII, and in its own script for all who read RFC 5987."""
+    plain = re.sub(r"[^A-Za-z0-9._-]", "-", snapshots.plain_name(filename))
+    kind = "attachment" if is_download else "inline"
+    if plain == filename:
+        return f'{kind}; filename="{plain}"'
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
 
 
 def _span(header: str, size: int) -> tuple[int, int, bool] | None:

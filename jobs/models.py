@@ -152,6 +152,10 @@ class Job(models.Model):
     video_key = models.CharField(max_length=120, blank=True, default="")
     video_bytes = models.PositiveBigIntegerField(default=0)
     video_seconds = models.FloatField(null=True, blank=True)
+    video_width = models.PositiveSmallIntegerField(default=0, help_text="In pixels, as it is shown; 0 is not known.")
+    video_height = models.PositiveSmallIntegerField(default=0)
+    poster_width = models.PositiveSmallIntegerField(default=0)
+    poster_height = models.PositiveSmallIntegerField(default=0)
 
     idempotency_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - NULL is not equal to NULL
     consent_version = models.CharField(max_length=20)
@@ -160,6 +164,10 @@ class Job(models.Model):
     email = models.EmailField(blank=True, default="")
     share_slug = models.CharField(max_length=24, null=True, blank=True, unique=True)
 
+    # What was said at the door, in seconds; the report card compares it with what became of it.
+    promised_p50 = models.PositiveIntegerField(null=True, blank=True)
+    promised_p90 = models.PositiveIntegerField(null=True, blank=True)
+
     created_at = models.DateTimeField()
     first_frame_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -167,6 +175,9 @@ class Job(models.Model):
     erase_at = models.DateTimeField()
     erased_at = models.DateTimeField(null=True, blank=True)
     winner = models.ForeignKey("Attempt", models.SET_NULL, null=True, blank=True, related_name="won_jobs")
+
+    # How many go before it, for whoever has just counted them.
+    place: int | None = None
 
     objects = JobQuerySet.as_manager()
 
@@ -183,6 +194,7 @@ class Job(models.Model):
             models.Index(
                 name="job_open_deadline", fields=["deadline_at"], condition=Q(status__in=["queued", "processing"])
             ),
+            models.Index(name="job_ended", fields=["finished_at"], condition=Q(finished_at__isnull=False)),
             models.Index(name="job_erase", fields=["erase_at"], condition=Q(erased_at=None)),
         ]
         constraints = [

@@ -70,7 +70,11 @@ def start(request: HttpRequest) -> HttpResponse:
 @require_safe
 def wait_shell(request: HttpRequest) -> HttpResponse:
     """The empty wait page that the start page keeps ready, so that the picture comes before the upload ends."""
-    return render(request, "pages/wait.html", {"job": None, "look": None, "start_url": reverse("start")})
+    return render(
+        request,
+        "pages/wait.html",
+        {"job": None, "look": None, "start_url": reverse("start"), "offers_email": settings.EMAIL_OFFERED},
+    )
 
 
 @never_cache
@@ -85,6 +89,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
         "job": snapshots.of(row, now=now),
         "look": row.look,
         "start_url": reverse("start"),
+        "offers_email": settings.EMAIL_OFFERED,
         "retention_hours": _retention_hours(),
         "erase_at": row.erase_at,
     }
@@ -94,6 +99,9 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     if row.status == Job.Status.SUCCEEDED:
         context["photo_url"] = storage.signed_url(row.clean_key, filename="photo.jpg", now=now) or None
         context["film_name"] = snapshots.film_name(row)
+        is_own = row.owner == identity.owner_of(request)
+        if is_own and row.clean_key and row.erase_at - now >= settings.JOB_DEADLINE:
+            context["takes"] = Look.objects.filter(active=True).exclude(id=row.look_id)
         return render(request, "pages/reveal.html", context)
     if row.is_final:
         context["is_about_photo"] = sentences.is_about_photo(row.failure_code)
@@ -148,6 +156,25 @@ def erase(request: HttpRequest, job_id: UUID) -> HttpResponse:
     return redirect("job", job_id=job_id)
 
 
+@csrf_protect
+@require_POST
+def remix(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Make another film of the same photo for a page without JavaScript, and go to its page."""
+    try:
+        owner = identity.owner_of(request) or ""
+        if not Job.objects.visible_to(owner).filter(id=job_id).exists():
+            raise Http404
+        throttles.count_upload(request, owner)
+        look, _name = orders.read_remix(request.POST, idempotency_key=None)
+        job, _created = services.remix_job(job_id, look=look, now=timezone.now())
+    except Exception as error:
+        problem = problem_of(error)
+        if problem is None or isinstance(error, Http404):
+            raise
+        return render(request, "pages/no_take.html", {"problem": problem.body()}, status=problem.status_code)
+    return redirect("job", job_id=job.id)
+
+
 @never_cache
 @require_safe
 def heroes(request: HttpRequest) -> HttpResponse:
@@ -168,29 +195,11 @@ def heroes(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def share(request: HttpRequest, share_slug: str) -> HttpResponse:
-    """A film its owner made public; gone when the owner says so."""
-    row = Job.objects.shared_as(share_slug).select_related("look").first()
-    if row is None:
+def styleguide(request: HttpRequest) -> HttpResponse:
+    """The components of all pages, live; for those who build them."""
+    if not (settings.DEBUG or request.user.is_staff):
         raise Http404
-    # Never the owner's signed addresses: those stay good for a while after sharing was stopped.
-    video = reverse("shared_film", args=[share_slug])
-    poster = reverse("shared_poster", args=[share_slug])
-    shown = {
-        "title": row.hero_name or row.look.title,
-        "hero_name": row.hero_name,
-        "look_title": row.look.title,
-        "look": row.look.slug,
-        "video": video,
-        "poster": poster,
-        "page": urljoin(settings.PUBLIC_URL, request.path),
-        "absolute_video": urljoin(settings.PUBLIC_URL, video),
-        "absolute_poster": urljoin(settings.PUBLIC_URL, poster),
-        "width": 720,
-        "height": 1280,
-        "seconds": row.video_seconds,
-    }
-    return render(request, "pages/share.html", {"share": shown, "look": row.look, "start_url": reverse("start")})
+    return render(request, "pages/styleguide.html")
 
 
 @require_safe

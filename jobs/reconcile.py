@@ -15,6 +15,7 @@
 | secrets of webhooks, model asleep | reconcile | `secrets_asked_at`, the last call | learned, woken (`jobs.upkeep`) |
 | money committed to attempts that failed | reconcile | every few seconds | given back to the day's budget |
 | anything else that is open | reconcile | every quarter of a minute | put back on one of these roads (`jobs.strays`) |
+| due, leased or shut until a time that no step sets | reconcile | the same | brought near (`jobs.clock_steps`) |
 
 Several copies run without harm: each step is a claim or a guarded update. Each kind of question to providers
 has a thread of its own, so that a provider that hangs in one holds up no lease, no deadline and no other kind.
@@ -33,7 +34,7 @@ from functools import partial
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection, transaction
 
-from . import ingest, inquiries, lifecycle, limits, queues, retention, strays, upkeep
+from . import clock_steps, ingest, inquiries, lifecycle, limits, queues, retention, strays, upkeep
 from .clock import database_now
 from .lanes import engine, pumps
 from .models import Heartbeat, Job, Lane
@@ -192,6 +193,7 @@ class Reconciler:
         if time.monotonic() - self._strays_at > STRAYS_EVERY_SECONDS:
             self._strays_at = time.monotonic()
             strays.bring_back(now=database_now())
+            clock_steps.bring_near(now=database_now())
 
     def _end_late_jobs(self) -> None:
         end_late_jobs(now=database_now())

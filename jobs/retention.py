@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from operator import itemgetter
+from pathlib import Path
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
@@ -35,7 +36,9 @@ def sweep(*, now: datetime) -> bool:
     rejected = [WebhookDelivery.Verdict.FORGED, WebhookDelivery.Verdict.STALE]
     WebhookDelivery.objects.filter(received_at__lt=now - REJECTED_KEPT, verdict__in=rejected).delete()
     WebhookDelivery.objects.filter(received_at__lt=now - DELIVERIES_KEPT).delete()
-    _sweep_temporary_files()
+    # What killed requests and downloads left, and mails that were written to files for want of a mail server.
+    _sweep_folder(settings.FILE_UPLOAD_TEMP_DIR, seconds=TEMPORARY_KEPT_SECONDS)
+    _sweep_folder(settings.EMAIL_FILE_PATH, seconds=settings.RETENTION.total_seconds())
     return not is_done
 
 
@@ -86,12 +89,11 @@ def loose_files(*, older_than: datetime) -> Iterator[list[str]]:
             yield sorted(keys)
 
 
-def _sweep_temporary_files() -> None:
-    """Remove what killed requests and downloads left in the folder for unfinished files."""
-    folder = settings.FILE_UPLOAD_TEMP_DIR
+def _sweep_folder(folder: Path, *, seconds: float) -> None:
+    """Remove the files of a folder that have not changed for so long."""
     if not folder.is_dir():
         return
-    oldest = time.time() - TEMPORARY_KEPT_SECONDS
+    oldest = time.time() - seconds
     for path in folder.iterdir():
         try:
             if path.is_file() and path.stat().st_mtime < oldest:

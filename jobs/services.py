@@ -14,7 +14,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import Error, IntegrityError, transaction
 
-from . import lifecycle, queues, receipts, signals, storage
+from . import claims, eta, lifecycle, queues, receipts, signals, storage
 from .models import Attempt, AuditEntry, Job, JobEvent, Lane, Look, WebhookDelivery, next_seq
 
 logger = logging.getLogger(__name__)
@@ -22,6 +22,10 @@ logger = logging.getLogger(__name__)
 
 class IdempotencyConflict(Exception):
     """The Idempotency-Key was used before, for something else."""
+
+
+class PhotoGone(Exception):
+    """The photo that is needed for this is erased, or will be before it could be used; the message is for people."""
 
 
 class NotPossible(Exception):
@@ -56,6 +60,7 @@ def create_job(order: Order, *, owner: str, now: datetime) -> tuple[Job, bool]:
         return _same_or_conflict(earlier, order, digest), False
     storage.keep_room()
     key = storage.save(storage.new_key("raw", order.extension), order.photo)
+    promised = eta.promise(owner, now=now)
     job = Job(
         id=uuid.uuid4(),
         owner=owner,
@@ -71,13 +76,15 @@ def create_job(order: Order, *, owner: str, now: datetime) -> tuple[Job, bool]:
         consent_at=now,
         locale=order.locale,
         email=order.email,
+        promised_p50=promised.p50,
+        promised_p90=promised.p90,
         created_at=now,
         deadline_at=now + settings.JOB_DEADLINE,
         erase_at=now + settings.RETENTION,
     )
     try:
         with transaction.atomic():
-            lifecycle.accept(job, now=now)
+            lifecycle.accept(job, now=now, data={"promised": [promised.p50, promised.p90]})
             queues.nudge_after_commit(Lane.PREPARE)
     except IntegrityError:
         storage.discard([key])
@@ -89,6 +96,7 @@ def create_job(order: Order, *, owner: str, now: datetime) -> tuple[Job, bool]:
         if _is_surely_absent(job.id):
             storage.discard([key])
         raise
+    job.place = promised.position
     logger.info("job_accepted job=%s look=%s bytes=%d", job.id, order.look.slug, len(order.photo))
     return job, True
 
@@ -115,6 +123,89 @@ def _same_or_conflict(job: Job, order: Order, digest: str) -> Job:
         job.erased_at is not None or (job.photo_sha256 == digest and job.hero_name == order.hero_name)
     )
     if not same:
+        raise IdempotencyConflict
+    return job
+
+
+def remix_job(
+    job_id: UUID,
+    *,
+    look: Look,
+    now: datetime,
+    hero_name: str | None = None,
+    idempotency_key: str | None = None,
+) -> tuple[Job, bool]:
+    """Make another film of the photo of a finished one, and return its job and whether it is new.
+
+    The photo is copied, so that erasing one of the two leaves the other alone. Consent was given for this photo and
+    this purpose and goes with it, and so does the hour at which everything is erased: no photo is kept for longer than
+    was said when it came. NotPossible while the first film is being made, PhotoGone without a photo or too late.
+    """
+    old = Job.objects.get(id=job_id)
+    name = old.hero_name if hero_name is None else hero_name
+    order = Order(b"", "", look, name, old.email, old.locale, idempotency_key)
+    if idempotency_key and (earlier := _earlier(order, old.owner)):
+        return _same_remix(earlier, order, old, hero_name), False
+    if not old.is_final:
+        raise NotPossible("This film is still being made. When it is finished, another can be made of the same photo.")
+    if old.erased_at or not old.clean_key or old.erase_at - now < settings.JOB_DEADLINE:
+        raise PhotoGone("The photo of this film is gone, or is about to be erased.")
+    storage.keep_room()
+    try:
+        photo = storage.read(old.clean_key)
+    except FileNotFoundError:
+        raise PhotoGone("The photo of this film is gone.") from None
+    key = storage.save(storage.new_key("clean", "jpg"), photo)
+    promised = eta.promise(old.owner, now=now)
+    token = claims.new_token()
+    job = Job(
+        id=uuid.uuid4(),
+        owner=old.owner,
+        look=look,
+        hero_name=name,
+        lane=Lane.PREPARE,
+        due_at=now,
+        lease_token=token,
+        photo_sha256=old.photo_sha256,
+        photo_bytes=old.photo_bytes,
+        idempotency_key=idempotency_key,
+        consent_version=old.consent_version,
+        consent_at=old.consent_at,
+        locale=old.locale,
+        email=old.email,
+        promised_p50=promised.p50,
+        promised_p90=promised.p90,
+        created_at=now,
+        deadline_at=now + settings.JOB_DEADLINE,
+        erase_at=old.erase_at,
+    )
+    data = {"promised": [promised.p50, promised.p90], "remix_of": str(old.id)}
+    try:
+        with transaction.atomic():
+            lifecycle.accept(job, now=now, data=data)
+            lifecycle.photo_ready(job.id, lease_token=token, clean_key=key, now=now)
+            queues.nudge_after_commit(Lane.DISPATCH)
+    except IntegrityError:
+        storage.discard([key])
+        earlier = _earlier(order, old.owner) if idempotency_key else None
+        if earlier is None:
+            raise
+        return _same_remix(earlier, order, old, hero_name), False
+    except BaseException:
+        if _is_surely_absent(job.id):
+            storage.discard([key])
+        raise
+    logger.info("job_remixed job=%s of=%s look=%s", job.id, old.id, look.slug)
+    job = Job.objects.select_related("look").get(id=job.id)
+    job.place = promised.position
+    return job, True
+
+
+def _same_remix(job: Job, order: Order, old: Job, hero_name: str | None) -> Job:
+    """Return the job made under the key before when it is of the same film; also when either is erased meanwhile."""
+    accepted = JobEvent.objects.filter(job=job, seq=1).values_list("data", flat=True).first() or {}
+    same_name = job.erased_at is not None or hero_name is None or job.hero_name == hero_name
+    if accepted.get("remix_of") != str(old.id) or job.look_id != order.look.id or not same_name:
         raise IdempotencyConflict
     return job
 
@@ -191,6 +282,14 @@ def unshare_job(job_id: UUID, *, now: datetime) -> Job:
             job.share_slug = None
             _note(job, "unshared", now, share_slug=None)
     return job
+
+
+def report_film(job_id: UUID, *, reason: str, words: str, now: datetime) -> None:
+    """Write down that somebody thinks a shared film should not be there, for staff to look at."""
+    share_slug = Job.objects.values_list("share_slug", flat=True).get(id=job_id)
+    data = {"reason": reason, "words": words, "share_slug": share_slug}
+    audit(None, "film_reported", str(job_id), data, now=now)
+    logger.warning("film_reported job=%s reason=%s", job_id, reason)
 
 
 def remember_email(job_id: UUID, email: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -58,7 +58,8 @@ def snapshots_for(job_ids: Iterable[UUID]) -> list[dict[str, Any]]:
 
 def of(job: Job, *, now: datetime) -> dict[str, Any]:
     """Return the snapshot of a row that was just read."""
-    return snapshot(job, position=eta.positions([job])[job.id], now=now)
+    position = job.place if job.place is not None else eta.positions([job])[job.id]
+    return snapshot(job, position=position, now=now)
 
 
 def with_receipt(job: Job, *, now: datetime) -> dict[str, Any]:
@@ -92,12 +93,27 @@ def _links(job: Job, *, now: datetime) -> dict[str, str | None]:
 
 
 def film_name(job: Job) -> str:
-    """Return the file name a downloaded film gets: ASCII letters, digits and dashes only; Zoë's is zoe."""
-    parts = unicodedata.normalize("NFKD", job.hero_name.casefold().translate(_WITHOUT_MARKS))
-    letters = (char for char in parts if not unicodedata.combining(char))
-    name = "".join(char if char.isascii() and char.isalnum() else "-" for char in letters)
-    name = "-".join(part for part in name.split("-") if part)
-    return f"selfie-hero-{name or job.look.slug}.mp4"
+    """Return the file name a downloaded film gets: letters and digits of any script, with dashes between."""
+    name = unicodedata.normalize("NFC", job.hero_name.casefold())
+    return f"{_dashed(name, _is_letter) or 'selfie-hero'}-{job.look.slug}.mp4"
+
+
+def plain_name(filename: str) -> str:
+    """Return a file name in ASCII for what reads no other: zoë-neon-noir.mp4 is zoe-neon-noir.mp4."""
+    stem, dot, extension = filename.rpartition(".")
+    apart = unicodedata.normalize("NFKD", stem.casefold().translate(_WITHOUT_MARKS))
+    bare = "".join(char for char in apart if not unicodedata.combining(char))
+    return f"{_dashed(bare, lambda char: char.isascii() and char.isalnum()) or 'selfie-hero'}{dot}{extension}"
+
+
+def _dashed(text: str, is_kept: Callable[[str], bool]) -> str:
+    kept = "".join(char if is_kept(char) else "-" for char in text)
+    return "-".join(part for part in kept.split("-") if part)
+
+
+def _is_letter(char: str) -> bool:
+    # A mark belongs to the letter before it: no script with vowel signs is readable without.
+    return char.isalnum() or unicodedata.category(char)[0] == "M"
 
 
 def verdict(receipt: receipts.Receipt) -> dict[str, Any]:

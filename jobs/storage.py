@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import IO
+from urllib.parse import quote
 
 from django.conf import settings
 from django.core.files.base import ContentFile, File
@@ -153,7 +154,11 @@ def signed_url(key: str, *, filename: str, now: datetime, base: str = "") -> str
     if not key:
         return ""
     if settings.S3_BUCKET:
-        return default_storage.url(key)
+        if not key.endswith(".mp4"):
+            return default_storage.url(key)
+        # A film plays whatever this header says; saved, it has a name.
+        disposition = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
+        return default_storage.url(key, parameters={"ResponseContentDisposition": disposition})
     period = settings.MEDIA_URL_SECONDS
     expires = (int(now.timestamp()) // period + 2) * period
     path = reverse("media", args=[expires, _signature(key, filename, expires), key, filename])

@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from . import handover, media, pages, webhooks
+from . import handover, media, pages, sharing, status, webhooks
 from .api import docs
 from .api.receipts import KeysView, VerifyView
 
@@ -13,11 +13,18 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/erase/", pages.erase, name="job_erase"),
     path("jobs/<uuid:job_id>/link/", handover.link, name="job_link"),
     path("jobs/<uuid:job_id>/qr.svg", handover.qr, name="job_qr"),
+    path("jobs/<uuid:job_id>/remix/", pages.remix, name="job_remix"),
     path("t/<str:ticket>/", pages.ticket, name="ticket"),
     path("me/", pages.heroes, name="heroes"),
-    path("v/<slug:share_slug>/", pages.share, name="share"),
+    path("v/<slug:share_slug>/", sharing.share, name="share"),
+    path("v/<slug:share_slug>/embed/", sharing.embed, name="embed"),
+    path("v/<slug:share_slug>/report/", sharing.report, name="report"),
+    path("oembed", sharing.oembed, name="oembed"),
     path("v/<slug:share_slug>/film.mp4", media.shared_film, name="shared_film"),
     path("v/<slug:share_slug>/poster.jpg", media.shared_poster, name="shared_poster"),
+    path("status", status.status, name="status"),
+    path("status.json", status.status_json, name="status_json"),
+    path("styleguide/", pages.styleguide, name="styleguide"),
     path("privacy/", pages.privacy, name="privacy"),
     # A receipt's address is typed and mailed: it is the same with and without its last slash.
     path("receipts/verify", VerifyView.as_view(), name="verify_receipt"),

@@ -43,8 +43,7 @@ def read_telling(env: Mapping[str, str], *, public_url: str) -> Telling:
     is_name = re.search(r"\.[a-z]", host) is not None
     mail_from = parse_from(env.get("EMAIL_FROM") or f"Selfie Hero <hero@{host if is_name else 'localhost'}>")
     is_public = is_name and public_url.startswith("https://")
-    default_subject = f"https://{host}" if is_public else f"mailto:{parseaddr(mail_from)[1]}"
-    subject = env.get("VAPID_SUBJECT") or default_subject
+    subject = env.get("VAPID_SUBJECT") or own_subject(host if is_public else "", mail_from)
     if not SUBJECT.fullmatch(subject):
         raise BadEnvironment("VAPID_SUBJECT must be mailto: and an e-mail address, or an https address.")
     url = (env.get("EMAIL_URL") or "").strip()
@@ -57,6 +56,12 @@ def read_telling(env: Mapping[str, str], *, public_url: str) -> Telling:
         vapid_subject=subject,
         private_push_hosts=tuple(host.strip() for host in hosts if host.strip()),
     )
+
+
+def own_subject(public_host: str, mail_from: str) -> str:
+    """Return who we say we are to push services when nobody said it: our address, or where our mails come from."""
+    subject = f"https://{public_host}" if public_host else f"mailto:{parseaddr(mail_from)[1]}"
+    return subject if SUBJECT.fullmatch(subject) else "mailto:hero@localhost"
 
 
 def parse_mail_server(url: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from jobs import deliveries, eta, inquiries, queues, reconcile, redis_gate, warmth
+from jobs import deliveries, eta, inquiries, queues, reconcile, redis_gate, status, warmth
 from jobs.films.sandbox import shared_sandbox
 from jobs.lanes.collect import CollectLane
 from jobs.lanes.dispatch import DispatchLane
@@ -22,6 +22,7 @@ from jobs.lanes.engine import LaneWork, Pump
 from jobs.lanes.prepare import PrepareLane
 from jobs.models import Lane
 from jobs.photos.outcomes import CleanPhoto
+from notifications import publish
 from providers.models import ProviderConfig
 from tests import factories
 from tests.stub_provider import Delivery, StubProvider
@@ -36,6 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def nothing_left_behind() -> Iterator[None]:
     """Each test starts without files and without what the product remembers for a few seconds."""
     eta._cached = None
+    status._last = None
     warmth._noted.clear()
     redis_gate.gate.reset()
     deliveries._allowance = deliveries._Allowance(deliveries._REJECTED_KEPT_PER_MINUTE)
@@ -92,7 +94,7 @@ def point_redis(settings: Any) -> Iterator[Callable[[str], None]]:
     """Send everything that speaks to Redis in this process to another address."""
 
     def forget() -> None:
-        for cached in (queues.client, queues._queue, queues._nudge_script):
+        for cached in (queues.client, queues._queue, queues._nudge_script, publish.client):
             cached.cache_clear()
 
     def point(address: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -44,6 +46,14 @@ def read_order(
     email = clean_email(fields.get("email", ""))
     photo, extension = _photo(files.get("selfie"))
     return Order(photo, extension, look, hero_name, email, locale, idempotency_key or None)
+
+
+def read_remix(fields: Mapping[str, Any], *, idempotency_key: str | None) -> tuple[Look, str | None]:
+    """Return the look of another film and its hero's name, None for the same as before; or raise a Problem."""
+    if idempotency_key is not None:
+        _check_key(idempotency_key)
+    name = fields.get("hero_name")
+    return _look(str(fields.get("look", ""))), None if name is None else clean_hero_name(str(name))
 
 
 def clean_hero_name(value: str) -> str:

@@ -11,7 +11,7 @@ from django.http import Http404, HttpResponse, JsonResponse
 from django.http.request import UnreadablePostError
 from rest_framework import exceptions, status
 
-from .. import storage
+from .. import services, storage
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +70,7 @@ TITLES = {
     405: "Method not allowed",
     406: "Not acceptable",
     409: "Conflict",
+    410: "Gone",
     413: "Too large",
     415: "Unsupported type",
     422: "Cannot be used",
@@ -103,6 +104,10 @@ def problem_of(error: Exception) -> Problem | None:
         return error
     if isinstance(error, RequestDataTooBig):
         return Problem(413, "too_big", "A field of this form is too long.")
+    if isinstance(error, services.PhotoGone):
+        return Problem(410, "photo_gone", str(error), next_step="Send a photo anew.")
+    if isinstance(error, services.NotPossible):
+        return Problem(409, "not_finished", str(error))
     if isinstance(error, exceptions.ParseError | SuspiciousOperation | UnreadablePostError):
         return Problem(400, "malformed", "The request could not be read.")
     if isinstance(error, Http404 | exceptions.NotFound):

@@ -17,6 +17,13 @@ class OrderSerializer(serializers.Serializer):
     email = serializers.EmailField(required=False)
 
 
+class RemixSerializer(serializers.Serializer):
+    look = serializers.CharField(help_text="A slug of /api/v1/looks/.")
+    hero_name = serializers.CharField(
+        required=False, max_length=settings.HERO_NAME_MAX, help_text="The same as before when it is left out."
+    )
+
+
 class EmailSerializer(serializers.Serializer):
     email = serializers.EmailField(max_length=254, help_text="Written to once, when the film is ready or failed.")
 

@@ -49,6 +49,21 @@ class Reads(_FailOpenThrottle):
         return f"throttle:reads:{request.auth or self._address(request)}"
 
 
+class ReportsPerAddress(_FailOpenThrottle):
+    scope = "reports"
+    rate = "10/hour"
+
+    def get_cache_key(self, request: Request, view: object) -> str | None:
+        return f"throttle:reports:{self._address(request)}"
+
+
+def count_report(request: HttpRequest) -> None:
+    """Count a report about a shared film; raise Throttled when it is one too many."""
+    throttle = ReportsPerAddress()
+    if not throttle.allow_request(SimpleNamespace(auth="", META=request.META, headers=request.headers), None):  # type: ignore[arg-type]
+        raise Throttled(throttle.wait())
+
+
 class Notify(_FailOpenThrottle):
     """Addresses and subscriptions to tell people at."""
 

@@ -64,6 +64,16 @@ class JobPages(CursorPagination):
             ) from None
 
 
+def _key_conflict() -> Problem:
+    return Problem(
+        409,
+        "idempotency_conflict",
+        "This Idempotency-Key was used before for another photo, look or name.",
+        field="Idempotency-Key",
+        next_step="Send a new key with a new order.",
+    )
+
+
 class JobsView(APIView):
     """Order a film; list your films."""
 
@@ -106,13 +116,7 @@ class JobsView(APIView):
         try:
             job, _created = services.create_job(order, owner=owner, now=now)
         except services.IdempotencyConflict:
-            raise Problem(
-                409,
-                "idempotency_conflict",
-                "This Idempotency-Key was used before for another photo, look or name.",
-                field="Idempotency-Key",
-                next_step="Send a new key with a new order.",
-            ) from None
+            raise _key_conflict() from None
         body = snapshots.with_receipt(job, now=now)
         response = Response(body, status=202, headers={"Location": body["links"]["self"], "Retry-After": "2"})
         if cookie:
@@ -200,6 +204,41 @@ class CancelView(_OneJobView):
         now = timezone.now()
         services.cancel_job(job.id, now=now)
         return Response(snapshots.of(self.job_of(request, job_id), now=now), status=202)
+
+
+class RemixView(_OneJobView):
+    """Make another film of the same photo, without sending it again."""
+
+    parser_classes = [JSONParser, FormParser, MultiPartParser]
+
+    def get_throttles(self) -> list[Any]:
+        return [throttles.UploadsPerOwner(), throttles.UploadsPerAddress()]
+
+    @extend_schema(
+        operation_id="remix_job",
+        request=shapes.RemixSerializer,
+        parameters=[
+            OpenApiParameter(
+                "Idempotency-Key", str, "header", description="Makes a repeated request the same job; 409 for another."
+            )
+        ],
+        responses={202: shapes.JobSerializer, **problems(400, 403, 404, 409, 410, 422, 429, 503, 507)},
+    )
+    def post(self, request: Request, job_id: UUID) -> Response:
+        now = timezone.now()
+        # A ticket opens one film, not the making of others.
+        old = Job.objects.visible_to(request.auth or "").filter(id=job_id).first()
+        if old is None:
+            raise not_found()
+        key = request.headers.get("Idempotency-Key")
+        fields = request.data if isinstance(request.data, Mapping) else {}
+        look, hero_name = orders.read_remix(fields, idempotency_key=key)
+        try:
+            job, _created = services.remix_job(old.id, look=look, hero_name=hero_name, idempotency_key=key, now=now)
+        except services.IdempotencyConflict:
+            raise _key_conflict() from None
+        body = snapshots.with_receipt(job, now=now)
+        return Response(body, status=202, headers={"Location": body["links"]["self"], "Retry-After": "2"})
 
 
 class ShareView(_OneJobView):

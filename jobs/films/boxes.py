@@ -7,8 +7,9 @@ A box is a length of four bytes (0: up to the end of the file, 1: eight more byt
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from .outcomes import BadFilm
 
@@ -17,10 +18,18 @@ MOST_BOXES = 10_000
 NEEDED = frozenset({b"moov", b"mdat", b"moof"})
 
 
+class Box(NamedTuple):
+    """A box and where it lies: from its length to behind its last byte."""
+
+    name: bytes
+    start: int
+    end: int
+
+
 def inspect(path: Path) -> bool:
     """Return whether a film's index comes before its pictures. Raise BadFilm when it is no whole MP4 file."""
     with path.open("rb") as film:
-        seen = [name for name, _ in zip(_boxes(film, path.stat().st_size), range(MOST_BOXES), strict=False)]
+        seen = [box.name for box in listed(film, path.stat().st_size)]
     if not seen or seen[0] != b"ftyp":
         raise BadFilm("not an MP4 file")
     if b"moov" not in seen or b"mdat" not in seen:
@@ -28,8 +37,13 @@ def inspect(path: Path) -> bool:
     return seen.index(b"moov") < seen.index(b"mdat")
 
 
-def _boxes(film: IO[bytes], size: int):
-    """Yield the names of the boxes of a file, as far as they can be followed."""
+def listed(film: IO[bytes], size: int) -> list[Box]:
+    """Return the boxes at the top level, as far as they can be followed. Raise BadFilm when one is cut off."""
+    film.seek(0)
+    return [box for box, _ in zip(_boxes(film, size), range(MOST_BOXES), strict=False)]
+
+
+def _boxes(film: IO[bytes], size: int) -> Iterator[Box]:
     position = 0
     while len(head := film.read(16)) >= 8:
         length, name = struct.unpack_from(">I4s", head)
@@ -43,6 +57,6 @@ def _boxes(film: IO[bytes], size: int):
             if position == 0:
                 raise BadFilm("not an MP4 file")
             return
-        yield name
+        yield Box(name, position, position + length)
         position += length
         film.seek(position)

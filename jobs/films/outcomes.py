@@ -20,7 +20,7 @@ class BadPoster(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class FilmFacts:
-    """Width and height in pixels as stored, length in seconds, and a JPEG from the film if one was asked for."""
+    """Width and height in pixels as it is shown, length in seconds, and a JPEG from the film if one was asked for."""
 
     width: int
     height: int

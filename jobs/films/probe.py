@@ -71,7 +71,10 @@ def probe(path: str, *, with_poster: bool) -> FilmFacts:
                 stream.codec_context.flush_buffers()
                 frame = _decoded(stream, pictures.late)
             poster = _poster(frame) if with_poster else b""
-            return FilmFacts(stream.width, stream.height, pictures.seconds, stream.codec_context.name, poster)
+            width, height = stream.width, stream.height
+            if frame.rotation in (90, -90):
+                width, height = height, width
+            return FilmFacts(width, height, pictures.seconds, stream.codec_context.name, poster)
     except BadFilm:
         raise
     except (av.error.FFmpegError, OSError, ValueError, OverflowError) as error:

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
 from providers.models import ProviderConfig
 
 from .. import claims, fallback, ingest, lifecycle, queues, storage
+from ..clock import database_now
 from ..films.sandbox import FilmSandbox, SandboxUnavailable, shared_sandbox
 from ..models import Attempt, Lane
 from .engine import LaneWork
@@ -99,18 +99,20 @@ class CollectLane(LaneWork):
 
     def record(self, outcomes: list[_Outcome]) -> None:
         unwanted: list[str] = []
+        now = database_now()
         with transaction.atomic():
             for outcome in outcomes:
-                unwanted += _record_film(outcome) if outcome.parcel.is_film else _record_preview(outcome)
+                write = _record_film if outcome.parcel.is_film else _record_preview
+                unwanted += write(outcome, now=now)
         storage.discard(nobodys(unwanted, brought_for=[outcome.parcel.job_id for outcome in outcomes]))
 
     def record_crash(self, item: _Parcel, error: BaseException) -> None:
         self.record([_Outcome(item, Fetched(verdict=Verdict.UNAVAILABLE, error=f"{type(error).__name__}: {error}"))])
 
 
-def _record_preview(outcome: _Outcome) -> list[str]:
+def _record_preview(outcome: _Outcome, *, now: datetime) -> list[str]:
     """Write what became of a preview; return the files nobody wants."""
-    parcel, poster_key, now = outcome.parcel, outcome.fetched.poster_key, timezone.now()
+    parcel, poster_key = outcome.parcel, outcome.fetched.poster_key
     if poster_key:
         took = lifecycle.preview_collected(
             parcel.job_id, lease_token=parcel.lease_token, preview_key=poster_key, now=now
@@ -123,9 +125,9 @@ def _record_preview(outcome: _Outcome) -> list[str]:
     return []
 
 
-def _record_film(outcome: _Outcome) -> list[str]:
+def _record_film(outcome: _Outcome, *, now: datetime) -> list[str]:
     """Write what became of a film; return the files nobody wants."""
-    parcel, fetched, now = outcome.parcel, outcome.fetched, timezone.now()
+    parcel, fetched = outcome.parcel, outcome.fetched
     if fetched.video_key:
         took = lifecycle.succeed(
             parcel.job_id,
@@ -134,6 +136,8 @@ def _record_film(outcome: _Outcome) -> list[str]:
             poster_key=fetched.poster_key,
             video_bytes=fetched.video_bytes,
             video_seconds=fetched.video_seconds,
+            video_size=fetched.video_size,
+            poster_size=fetched.poster_size,
             now=now,
         )
         return [] if took else [fetched.video_key, fetched.poster_key]

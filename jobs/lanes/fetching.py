@@ -32,9 +32,11 @@ from providers.errors import PredictionGone, ProviderError, Rejected, Unavailabl
 from providers.types import PredictionStatus, ProviderEvent
 
 from .. import storage
-from ..films.outcomes import BadFilm, BadPoster
+from ..films import index
+from ..films.outcomes import POSTER_EDGE, BadFilm, BadPoster
 from ..films.sandbox import POSTER_LIMITS, FilmSandbox, SandboxUnavailable
 from ..models import Attempt
+from ..photos.sandbox import size_of_bare_jpeg
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +75,8 @@ class Fetched:
     poster_key: str = ""
     video_bytes: int = 0
     video_seconds: float = 0.0
+    video_size: tuple[int, int] = (0, 0)
+    poster_size: tuple[int, int] = (0, 0)
     verdict: Verdict | None = None
     error: str = ""
 
@@ -120,6 +124,7 @@ def _film_from(sandbox: FilmSandbox, attempt: Attempt, url: str, preview_url: st
             raise PredictionGone("no address of a film was given")
         with tempfile.NamedTemporaryFile(dir=_folder(), suffix=".mp4") as film:
             size = _download(attempt, url, film, DOWNLOAD_SECONDS, ends_at, settings.VIDEO_MAX_BYTES)
+            index.move_to_front(film)
             film.flush()
             path = Path(film.name)
             facts = sandbox.probe(path, with_poster=not preview_url)
@@ -133,7 +138,14 @@ def _film_from(sandbox: FilmSandbox, attempt: Attempt, url: str, preview_url: st
             except BaseException:
                 storage.discard([poster_key])
                 raise
-        return Fetched(video_key, poster_key, size, facts.seconds)
+        return Fetched(
+            video_key=video_key,
+            poster_key=poster_key,
+            video_bytes=size,
+            video_seconds=facts.seconds,
+            video_size=(facts.width, facts.height),
+            poster_size=size_of_bare_jpeg(poster, long_edge=POSTER_EDGE),
+        )
 
     return _classified(fetch)
 

@@ -12,9 +12,9 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
 from .. import claims, lifecycle, queues, storage
+from ..clock import database_now
 from ..models import Lane
 from ..photos.outcomes import BadPhoto
 from ..photos.sandbox import Sandbox, SandboxUnavailable
@@ -59,9 +59,10 @@ class PrepareLane(LaneWork):
 
     def claim(self, room: int) -> list[_Photo]:
         claim = claims.claim_lane(Lane.PREPARE, limit=room, lease=LEASE)
+        now = claim.until - LEASE
         with transaction.atomic():
             for job in claim.jobs:
-                lifecycle.start_preparing(job.id, lease_token=claim.lease_token, now=timezone.now())
+                lifecycle.start_preparing(job.id, lease_token=claim.lease_token, now=now)
         return [_Photo(job.id, job.raw_key, claim.lease_token) for job in claim.jobs]
 
     def keep(self, items: list[_Photo]) -> None:
@@ -93,7 +94,7 @@ class PrepareLane(LaneWork):
 
     def record(self, outcomes: list[_Outcome]) -> None:
         unwanted, refused = [], []
-        now = timezone.now()
+        now = database_now()
         with transaction.atomic():
             for outcome in outcomes:
                 photo = outcome.photo
@@ -119,4 +120,4 @@ class PrepareLane(LaneWork):
 
     def _retry(self, photo: _Photo) -> None:
         """Our own trouble, not the photo's: try again until the job's deadline."""
-        claims.release(photo.job_id, lease_token=photo.lease_token, due_at=timezone.now() + RETRY_AFTER)
+        claims.release(photo.job_id, lease_token=photo.lease_token, due_at=database_now() + RETRY_AFTER)

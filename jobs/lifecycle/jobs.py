@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -25,12 +25,12 @@ class Reason(NamedTuple):
     target: str = ""
 
 
-def accept(job: Job, *, now: datetime) -> None:
+def accept(job: Job, *, now: datetime, data: Mapping[str, Any] | None = None) -> None:
     """Store a new job with its first event, at its owner's next place in the line."""
     job.status, job.stage, job.seq = Status.QUEUED, Stage.ACCEPTED, 1
     job.turn_at = line.next_turn(job.owner, now=now)
     job.save(force_insert=True)
-    JobEvent.objects.create(job_id=job.id, seq=1, kind="accepted", at=now, data={"look": job.look.slug})
+    JobEvent.objects.create(job_id=job.id, seq=1, kind="accepted", at=now, data={"look": job.look.slug, **(data or {})})
     signals.announce(job.id)
 
 
@@ -183,6 +183,8 @@ def succeed(
     video_bytes: int,
     video_seconds: float,
     now: datetime,
+    video_size: tuple[int, int] = (0, 0),
+    poster_size: tuple[int, int] = (0, 0),
 ) -> bool:
     """The film is in our storage: the job is done."""
     return change(
@@ -200,6 +202,10 @@ def succeed(
         poster_key=poster_key,
         video_bytes=video_bytes,
         video_seconds=video_seconds,
+        video_width=video_size[0],
+        video_height=video_size[1],
+        poster_width=poster_size[0],
+        poster_height=poster_size[1],
         finished_at=now,
         first_frame_at=Coalesce(F("first_frame_at"), Value(now)),
         reason_code="",

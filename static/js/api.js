@@ -7,11 +7,13 @@ export function retryAfter(value) {
   return Number.isFinite(seconds) ? Math.min(600, Math.max(1, Math.ceil(seconds))) : null;
 }
 
-export async function call(url, { method = "GET", timeout = 15000 } = {}) {
+export async function call(url, { method = "GET", timeout = 15000, json = null, form = null, key = "" } = {}) {
+  const headers = { Accept: "application/json", ...(json && { "Content-Type": "application/json" }), ...(key && { "Idempotency-Key": key }) };
   const limit = new AbortController(), timer = setTimeout(() => limit.abort(), timeout);
   try {
     const answer = await fetch(url, {
-      method, signal: limit.signal, credentials: "same-origin", cache: "no-store", headers: { Accept: "application/json" },
+      method, signal: limit.signal, credentials: "same-origin", cache: "no-store", headers,
+      body: json ? JSON.stringify(json) : form && new URLSearchParams(form),
     });
     const body = await answer.json().catch(() => null);
     return { status: answer.status, ok: answer.ok, body, retryAfter: retryAfter(answer.headers.get("Retry-After")) };

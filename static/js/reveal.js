@@ -1,11 +1,12 @@
 /* The reveal: lift the Line and the curtain goes up. The same gesture unlocks the sound. */
-import { $, $$, calm, openDialog, pageData, setIcon, toast } from "./app.js";
+import { $, $$, calm, openDialog, pageData, playWhenSeen, setIcon, tell, toast } from "./app.js";
 import { call } from "./api.js";
+import { hex } from "./digest.js";
 import { mountErase } from "./erase.js";
 import { mountLine, setLine } from "./line.js";
 import { orderEnded } from "./once.js";
 import { mountReceipt } from "./receipt.js";
-import { forgetPhoto, keepDraft } from "./store.js";
+import { forgetPhoto, keepDraft, keepPhoto } from "./store.js";
 import { WORDS } from "./words.js";
 
 const LINK_TRIES = 3, PULL = 110, SETTLE = 1100;
@@ -186,6 +187,35 @@ $("[data-unshare]").addEventListener("click", async () => {
   $("#link").close();
   toast(WORDS.unshared, "good");
 });
+
+/* Another look of the same photo: nothing is sent again, and the wait begins with the picture that is here already ------- */
+const takes = $("[data-takes]"), takeError = $("[data-take-error]"), takeKeys = new Map();
+let taking = false;
+takes?.addEventListener("submit", async event => {
+  event.preventDefault();
+  const look = event.submitter?.value;
+  if (!look || taking) return;
+  taking = true;
+  tell(takeError, "");
+  event.submitter.setAttribute("aria-busy", "true");
+  if (!takeKeys.has(look)) takeKeys.set(look, hex(crypto.getRandomValues(new Uint8Array(16))));
+  const answer = await call(`${links.self}remix/`, { method: "POST", form: { look }, key: takeKeys.get(look) });
+  taking = false;
+  event.submitter?.removeAttribute("aria-busy");
+  if (!answer.ok || !answer.body?.links) { tell(takeError, [answer.body?.detail || WORDS.refused, answer.body?.next_step].filter(Boolean).join(" ")); return; }
+  await handOver(answer.body.id);
+  location.assign(answer.body.links.page);
+});
+/** Let the wait page paint from the photo on this page; when that is not possible it paints without. */
+async function handOver(jobId) {
+  if (!before?.complete || !before.naturalWidth) return;
+  try {
+    const { frame } = await import("./stage.js");
+    const { canvas, face } = await frame(before);
+    keepPhoto(canvas, face, jobId);
+  } catch { /* the wait has a silhouette */ }
+}
+playWhenSeen($$("[data-loop]"));
 
 /* Another take keeps the name; erase asks once and ends in a receipt ------------------------------------ */
 $("[data-another]").addEventListener("click", () => keepDraft({ look: job.look, name: job.hero_name || "" }));

@@ -124,7 +124,7 @@ async function placeOfFace(source, width, height) {
 }
 
 /** Cut a photo to 9:16 around its face. */
-async function frame(source) {
+export async function frame(source) {
   const sw = source.naturalWidth || source.videoWidth || source.width, sh = source.naturalHeight || source.videoHeight || source.height;
   const [fx, fy, fw] = await placeOfFace(source, sw, sh);
   const canvas = document.createElement("canvas"); canvas.width = W; canvas.height = H;

@@ -3,6 +3,7 @@ import { $, $$, fill, showConnection, tell, toast } from "./app.js";
 import { call } from "./api.js";
 import { restoreTab, showInTab } from "./favicon.js";
 import { JobProgress, isFinal } from "./job-progress.js";
+import { chime, mountNotify } from "./notify.js";
 import { orderEnded } from "./once.js";
 import { mountPhone } from "./phone.js";
 import { mountReceipt } from "./receipt.js";
@@ -151,6 +152,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
 
   function wrap() {
     root.classList.add("is-done");
+    chime();
     speak("ready");
     clearTimeout(reasonTimer);
     tell($("[data-reason]", root), "");
@@ -171,6 +173,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     mountReceipt(first);
     $("[data-sending]", root).hidden = true;
     $$("[data-accepted], [data-tools]", root).forEach(node => { node.hidden = false; });
+    mountNotify(first, on.signal);
     mountPhone(first.links.page, on.signal);
     progress = new JobProgress(first, {
       onSnapshot: snapshot,

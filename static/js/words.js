@@ -44,6 +44,18 @@ export const WORDS = {
   tooBig: megabytes => `That file is over ${megabytes} MB. A smaller copy of it works.`,
   noCamera: "No camera here, or it was not allowed. Choose a photo instead.",
 
+  tellMe: "Tell me",
+  tellingDevice: "We will tell this device",
+  tellingMail: "We will write to you",
+  notifyDevice: "Notify this device",
+  pushOn: "Done. You can close this page.",
+  pushOff: "This device will not be told any more.",
+  pushRefused: mail => `This browser said no.${mail ? " E-mail works everywhere." : " You can allow it in its settings."}`,
+  pushUnknown: mail => `This browser cannot be told.${mail ? " E-mail works everywhere." : ""}`,
+  pushFailed: "That did not go through. Try again in a moment.",
+  mailOn: address => `We will write to ${address} once, then forget the address.`,
+  mailBad: "That address is missing something. Example: nova@city.net",
+
   busyTitle: "Full house.",
   busy: "More people came in this minute than we can seat. Nothing is lost: we try again for you.",
   noRoomTitle: "No room.",

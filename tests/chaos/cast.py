@@ -11,6 +11,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ from selfiehero.supervisor.guard import is_alive, kill_session
 from tests.support.processes import start_process, wait_for
 
 RESTART_SECONDS = 0.5
+# As the product's supervisor: who does not end by then is ended.
+PATIENCE_SECONDS = 20.0
 # A child notices its parent's death by the kernel's signal; it has this long to be gone.
 ORPHAN_SECONDS = 5.0
 
@@ -38,6 +41,7 @@ class Member:
     process: subprocess.Popen | None = None
     starts: int = 0
     ended_at: float = float("-inf")
+    asked_at: float | None = None  # to end, by SIGTERM
 
     @property
     def is_up(self) -> bool:
@@ -60,6 +64,7 @@ class Cast:
         self.folder = folder
         self.members: dict[str, Member] = {}
         self.orphans: list[Orphan] = []
+        self.stubborn: Counter[str] = Counter()  # who had to be killed after being asked to end
         self._widowed: list[tuple[float, str, dict[int, str]]] = []
         self._kin: dict[str, dict[int, str]] = {}
         self._lock = threading.RLock()
@@ -111,6 +116,7 @@ class Cast:
         with self._lock:
             self._kin[name] = descendants(member.process.pid)
             member.process.send_signal(member.stop_signal)
+            member.asked_at = time.monotonic()
             return member.starts
 
     def signal(self, name: str, number: int) -> None:
@@ -130,7 +136,12 @@ class Cast:
 
     def _look_after(self, member: Member) -> None:
         if member.is_up:
+            if member.asked_at is not None and time.monotonic() - member.asked_at > PATIENCE_SECONDS:
+                self.stubborn[member.name] += 1
+                member.asked_at = None
+                kill_session(member.process.pid)
             return
+        member.asked_at = None
         if member.process is not None:
             member.process.wait()
             member.process, member.ended_at = None, time.monotonic()

@@ -15,8 +15,8 @@ from uuid import UUID
 import requests
 from django.conf import settings
 
-from jobs.models import Attempt, Job, JobEvent, WebhookDelivery
-from tests.support.rig import ALIAS, CLOUDS
+from jobs.models import Attempt, Job
+from tests.support.rig import CLOUDS
 
 from .load import Ledger
 from .stage import SLOTS, Stage
@@ -60,7 +60,8 @@ def all_ended_in_time(stage: Stage, ledger: Ledger) -> Iterator[str]:
     """Every job is final, before its deadline."""
     for job in stage.jobs():
         if not job.is_final:
-            attempts = list(job.attempts.using(ALIAS).values_list("number", "provider__slug", "status", "error_code"))
+            tries = stage.attempts().filter(job=job.id).order_by("number")
+            attempts = list(tries.values_list("number", "provider__slug", "status", "error_code"))
             yield f"open: {job.id} {job.status}/{job.stage} lane={job.lane!r} due={job.due_at} attempts={attempts}"
         elif job.finished_at > job.deadline_at + LATE:
             yield f"late: {job.id} by {job.finished_at - job.deadline_at}"
@@ -70,18 +71,10 @@ def a_film_for_everybody(stage: Stage, ledger: Ledger) -> Iterator[str]:
     """Who did not cancel or erase got a film, unless every provider failed the job."""
     for job in stage.jobs().filter(status=Job.Status.FAILED).exclude(failure_code__in=HONEST_FAILURES):
         yield f"failed: {job.id} {job.failure_code}"
-    for job in stage.jobs().filter(status=Job.Status.CANCELED):
-        if str(job.id) not in ledger.canceled | ledger.erased and not _was_asked(ledger, job):
-            yield f"canceled by nobody: {job.id}"
-
-
-def _was_asked(ledger: Ledger, job: Job) -> bool:
-    """Whether somebody tried to cancel or erase and got no answer."""
-    return any(f'"id": "{job.id}"' in line for line in _tries(ledger))
-
-
-def _tries(ledger: Ledger) -> list[str]:
-    return [line for line in ledger.path.read_text().splitlines() if '"cancel"' in line or '"erase"' in line]
+    asked = ledger.asked_to_end()
+    for job_id in stage.jobs().filter(status=Job.Status.CANCELED).values_list("id", flat=True):
+        if str(job_id) not in asked:
+            yield f"canceled by nobody: {job_id}"
 
 
 def what_was_promised(stage: Stage, ledger: Ledger) -> Iterator[str]:
@@ -127,12 +120,13 @@ def _digest(data: bytes) -> str:
 def nothing_paid_twice(stage: Stage, ledger: Ledger) -> Iterator[str]:
     """One attempt is one prediction; every prediction is one of ours; no more tries than fallback allows."""
     by_token = {row.token: row for row in stage.attempts().select_related("provider")}
-    most = settings.MAX_ATTEMPTS + len(CLOUDS) + 1
+    most, paid = settings.MAX_ATTEMPTS + len(CLOUDS) + 1, 0
     for vendor in CLOUDS:
         made = [entry for entry in stage.simulator.entries(vendor) if entry["prediction_id"]]
         for reference, count in Counter(entry["reference"] for entry in made).items():
             if count > 1:
                 yield f"{vendor} made {count} predictions for attempt {reference}"
+        paid += sum(float(entry["charged"]) > float(entry["refunded"]) for entry in made)
         for entry in made:
             attempt = by_token.get(entry["reference"])
             if attempt is None:
@@ -164,16 +158,14 @@ def nothing_leaks(stage: Stage, ledger: Ledger) -> Iterator[str]:
         yield f"open attempt {attempt.id} {attempt.status} of {attempt.job_id}"
     for attempt in stage.attempts().filter(slot_held=True):
         yield f"slot held by attempt {attempt.id} {attempt.status} errand={attempt.errand!r}"
-    for delivery in WebhookDelivery.objects.using(ALIAS).filter(verdict="valid").exclude(due_at=None):
+    for delivery in stage.deliveries().filter(verdict="valid").exclude(due_at=None):
         yield f"delivery {delivery.id} not applied: {delivery.error}"
 
 
 def every_change_has_its_event(stage: Stage, ledger: Ledger) -> Iterator[str]:
     """Events count 1, 2, 3… up to the job's own number, and exactly one of them says how it ended."""
     events: dict[UUID, list[tuple[int, str]]] = defaultdict(list)
-    for job_id, seq, kind in (
-        JobEvent.objects.using(ALIAS).order_by("job_id", "seq").values_list("job_id", "seq", "kind")
-    ):
+    for job_id, seq, kind in stage.events().order_by("job_id", "seq").values_list("job_id", "seq", "kind"):
         events[job_id].append((seq, kind))
     for job in stage.jobs():
         numbers, kinds = [seq for seq, _ in events[job.id]], Counter(kind for _, kind in events[job.id])
@@ -199,6 +191,14 @@ def files_and_rows_agree(stage: Stage, ledger: Ledger) -> Iterator[str]:
         yield f"file without a row: {key}"
     for key in sorted(set(named) - there):
         yield f"row without its file: {named[key]} {key}"
+
+
+def nobody_went_astray(stage: Stage, ledger: Ledger) -> Iterator[str]:
+    """No row was ever where no road leads out of it (`jobs.strays` would have brought it back, and said so)."""
+    for path in sorted(stage.folder.glob("*.log")):
+        for line in path.read_text(errors="replace").splitlines():
+            if "stray_brought_back" in line:
+                yield f"{path.stem}: {line[:300]}"
 
 
 def only_honest_answers(stage: Stage, ledger: Ledger) -> Iterator[str]:
@@ -231,6 +231,7 @@ LAWS: tuple[Law, ...] = (
     limits_kept,
     nothing_leaks,
     every_change_has_its_event,
+    nobody_went_astray,
     only_honest_answers,
     nobody_outlives_a_parent,
     files_and_rows_agree,

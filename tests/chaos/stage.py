@@ -21,6 +21,7 @@ from typing import Any
 import redis
 import requests
 
+from jobs.models import JobEvent, WebhookDelivery
 from providers.models import ProviderConfig
 from selfiehero.environment import PROJECT_DIR
 from selfiehero.supervisor.valkey import EmbeddedValkey
@@ -146,6 +147,12 @@ class Stage(Rig):
     def stop_all(self) -> None:
         if hasattr(self, "cast"):
             self.cast.end()
+
+    def events(self) -> Any:
+        return JobEvent.objects.using(ALIAS)
+
+    def deliveries(self) -> Any:
+        return WebhookDelivery.objects.using(ALIAS)
 
     def web_answers(self, port: int | None = None) -> bool:
         try:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from django.db import connections
+from django.db import Error, connections
 
 from tests.support.processes import wait_for
 from tests.support.rig import ALIAS, CLOUDS
@@ -30,6 +30,8 @@ from .stage import Stage
 SETTLE_SECONDS = 240.0
 LEAKS_SECONDS = 120.0
 PROBE_SECONDS = 240.0
+# Visitors wait outside while so many films are under way.
+MOST_OPEN = 120
 FIRST_PROBE = 1_000  # visitors below that number are the load's
 
 
@@ -85,15 +87,19 @@ def run(
     stage = Stage(folder / "stage", database=database)
     with stage:
         say("everything runs")
-        with Load(stage.url, ledger, seed=seed, per_second=per_second) as load:
-            _strike(stage, load, plan, result, seconds=seconds, say=say)
-        say("the load ends; everything has time to settle")
+        load = Load(stage.url, ledger, seed=seed, per_second=per_second)
+        with load:
+            blows = _strike(stage, load, plan, result, seconds=seconds, say=say)
+        say(f"{seconds:6.1f} s  the load ends; everything has time to settle")
+        ended_at = time.monotonic()
+        for thread in blows:
+            thread.join()
         connections[ALIAS].close()
-        result.settled = _settle(stage)
+        result.settled = _settle(stage, since=ended_at)
         connections[ALIAS].close()
         _count(stage, ledger, result)
         _judge(stage, ledger, result, LAWS)
-        result.facts |= stage.facts | _tracebacks(stage)
+        result.facts |= stage.facts | {"killed 20 s after SIGTERM": dict(stage.cast.stubborn)} | _tracebacks(stage)
         if result.broken and logs:
             stage.keep_logs(logs)
     _judge(stage, ledger, result, (nobody_outlives_a_parent,))
@@ -105,7 +111,8 @@ def run(
 
 def _strike(
     stage: Stage, load: Load, plan: list[Blow], result: Result, *, seconds: float, say: Callable[[str], None]
-) -> None:
+) -> list[threading.Thread]:
+    """Strike by the plan while the load goes on; return the threads that still wait for their probes."""
     started = time.monotonic()
 
     def look_while_it_is_calm() -> None:
@@ -115,15 +122,26 @@ def _strike(
     threads = [threading.Thread(target=look_while_it_is_calm, name="calm")]
     threads[0].start()
     for number, blow in enumerate(plan, start=FIRST_PROBE + 1):
-        time.sleep(max(0.0, started + blow.at - time.monotonic()))
+        _wait_and_watch(stage, load, until=started + blow.at)
         struck = Struck(blow)
         result.struck.append(struck)
         thread = threading.Thread(target=_blow, args=(stage, load, struck, number, started, say), name=str(blow))
         thread.start()
         threads.append(thread)
-    time.sleep(max(0.0, started + seconds - time.monotonic()))
-    for thread in threads:
-        thread.join()
+    _wait_and_watch(stage, load, until=started + seconds)
+    return threads
+
+
+def _wait_and_watch(stage: Stage, load: Load, *, until: float) -> None:
+    """Wait, and let nobody in while the line is long."""
+    while (left := until - time.monotonic()) > 0:
+        try:
+            is_crowded = stage.jobs().is_open().count() > MOST_OPEN
+        except Error:  # away, or away in the middle of an answer
+            connections[ALIAS].close()
+        else:
+            (load.is_crowded.set if is_crowded else load.is_crowded.clear)()
+        time.sleep(min(1.0, left))
 
 
 def _blow(stage: Stage, load: Load, struck: Struck, number: int, started: float, say: Callable[[str], None]) -> None:
@@ -142,9 +160,8 @@ def _blow(stage: Stage, load: Load, struck: Struck, number: int, started: float,
         say(f"{time.monotonic() - started:6.1f} s  {blow.kind.name} {blow.target}: {struck.impossible or struck.error}")
 
 
-def _settle(stage: Stage) -> float | None:
-    """Wait until all jobs have ended and nothing is held any more; return how long that took."""
-    began = time.monotonic()
+def _settle(stage: Stage, *, since: float) -> float | None:
+    """Wait until all jobs have ended and nothing is held any more; return how long after `since` the last one ended."""
 
     def ended() -> bool:
         return not stage.jobs().is_open().exists()
@@ -154,7 +171,7 @@ def _settle(stage: Stage) -> float | None:
 
     try:
         wait_for(ended, "all jobs to end", seconds=SETTLE_SECONDS, every=0.5)
-        took = time.monotonic() - began
+        took = time.monotonic() - since
         wait_for(let_go, "all slots to be free", seconds=LEAKS_SECONDS, every=0.5)
     except AssertionError:
         return None

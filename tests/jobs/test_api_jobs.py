@@ -439,7 +439,7 @@ def test_the_openapi_document_says_who_may_and_what_problems_look_like(api):
     document = api.get("/api/v1/schema/?format=json").json()
     operations = [verb for verbs in document["paths"].values() for verb in verbs.values() if "responses" in verb]
     assert all(each["security"] == [{"visitorCookie": []}, {"apiToken": []}] for each in operations), "or, not and"
-    answers = [(code, answer) for each in operations for code, answer in each["responses"].items()]
+    answers = [(code, answer) for each in operations for code, answer in each["responses"].items() if code != "204"]
     assert {tuple(answer["content"]) for code, answer in answers if code >= "400"} == {("application/problem+json",)}
     said = [answer for code, answer in answers if code < "400" and code != "204"]
     assert {tuple(answer["content"]) for answer in said} == {("application/json",)}

@@ -1,8 +1,10 @@
+import io
 from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 from django.utils import timezone
+from PIL import Image
 
 from jobs import lifecycle, services, storage
 from jobs.films.sandbox import FilmSandbox
@@ -42,7 +44,15 @@ def test_the_film_and_its_poster_are_copied(provider, stub, work, film):
     work(Lane.COLLECT)
     job = factories.reload(job)
     assert (job.status, job.stage, job.progress) == ("succeeded", "ready", 1.0)
-    assert storage.read(job.video_key) == film
+    stored = storage.read(job.video_key)
+    assert stored.index(b"moov") < stored.index(b"mdat"), "it begins while it is still being loaded"
+    assert film.index(b"mdat") < film.index(b"moov")
+    assert (len(stored), stored[stored.index(b"mdat") :]) == (
+        len(film),
+        film[film.index(b"mdat") : film.index(b"moov") - 4],
+    )
+    assert (job.video_width, job.video_height) == (32, 64)
+    assert (job.poster_width, job.poster_height) == Image.open(io.BytesIO(storage.read(job.poster_key))).size
     assert storage.read(job.poster_key).startswith(b"\xff\xd8")
     assert (job.video_bytes, job.video_seconds) == (len(film), pytest.approx(1.0, abs=0.2))
     assert job.first_frame_at
@@ -195,7 +205,7 @@ def test_a_provider_that_names_another_address_is_believed_once(path, finished, 
     work(Lane.COLLECT)
     job = factories.reload(job)
     assert job.status == "succeeded"
-    assert storage.read(job.video_key) == film
+    assert len(storage.read(job.video_key)) == len(film)
     assert stub.count("GET /v1/predictions/*") == 1
     assert Attempt.objects.get().status == "succeeded"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ def test_a_job_is_in_one_place_on_its_whole_way(provider: ProviderConfig, stub: 
         assert seen.events == seen.rows
         assert seen.events.accepted == 1
 
+    # However busy the machine, the submit is answered in time.
+    damage(provider, connect_timeout=timedelta(seconds=20), submit_timeout=timedelta(seconds=20))
     job = factories.make_job()
     assert_is("waiting")
     work(Lane.PREPARE)

@@ -1,6 +1,6 @@
 import gc
 from datetime import timedelta
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
@@ -124,7 +124,10 @@ def test_a_range_only_if_it_is_still_the_same_file(url):
     etag = Client().head(url)["ETag"]
     same = Client().get(url, headers={"Range": "bytes=0-9", "If-Range": etag})
     assert (same.status_code, body(same)) == (206, CONTENT[:10])
-    for other in ('"other"', "Wed, 21 Oct 2015 07:28:00 GMT"):
+    date = Client().head(url)["Last-Modified"]
+    dated = Client().get(url, headers={"Range": "bytes=0-9", "If-Range": date})
+    assert (dated.status_code, body(dated)) == (206, CONTENT[:10])
+    for other in ('"other"', f"W/{etag}", "Wed, 21 Oct 2015 07:28:00 GMT"):
         answer = Client().get(url, headers={"Range": "bytes=0-9", "If-Range": other})
         assert (answer.status_code, body(answer)) == (200, CONTENT)
 
@@ -163,7 +166,7 @@ def test_what_a_file_is_follows_from_how_it_was_stored(extension, kind):
     key = storage.save(storage.new_key("raw", extension), b"<script>alert(1)</script>")
     answer = Client().get(storage.signed_url(key, filename='a"b.html', now=timezone.now()))
     assert (answer.status_code, answer["Content-Type"]) == (200, kind)
-    assert answer["Content-Disposition"] == 'inline; filename="a-b.html"'
+    assert answer["Content-Disposition"] == "inline; filename=\"a-b.html\"; filename*=UTF-8''a%22b.html"
     answer.close()
 
 
@@ -247,14 +250,18 @@ def test_nothing_is_shared_under_no_name(name, shared):
         assert Client().get(f"/v/{slug}/{name}").status_code == 404
 
 
-@pytest.mark.parametrize("verb", ["get", "head"])
-def test_with_s3_a_shared_film_leads_there_for_a_minute(verb, shared, settings, monkeypatch):
+@pytest.fixture
+def bucket(settings, monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     options = {"bucket_name": "films", "signature_version": "s3v4", "querystring_expire": 3600}
-    bucket = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
-    settings.S3_BUCKET, settings.STORAGES = "films", settings.STORAGES | {"default": bucket}
+    place = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+    settings.S3_BUCKET, settings.STORAGES = "films", settings.STORAGES | {"default": place}
+
+
+@pytest.mark.parametrize("verb", ["get", "head"])
+def test_with_s3_a_shared_film_leads_there_for_a_minute(verb, shared, bucket):
     answer = getattr(Client(), verb)(f"/v/{shared.share_slug}/film.mp4")
     assert (answer.status_code, answer["Cache-Control"]) == (302, "no-store")
     address = urlsplit(answer["Location"])
@@ -262,3 +269,11 @@ def test_with_s3_a_shared_film_leads_there_for_a_minute(verb, shared, settings, 
     assert "X-Amz-Expires=60&" in address.query
     services.unshare_job(shared.id, now=timezone.now())
     assert Client().get(f"/v/{shared.share_slug}/film.mp4").status_code == 404
+
+
+def test_with_s3_a_film_is_saved_under_its_name_too(bucket):
+    address = storage.signed_url("video/ab/x.mp4", filename="zoë-neon-noir.mp4", now=timezone.now())
+    said = parse_qs(urlsplit(address).query)["response-content-disposition"]
+    assert said == ["attachment; filename*=UTF-8''zo%C3%AB-neon-noir.mp4"]
+    picture = storage.signed_url("poster/ab/x.jpg", filename="poster.jpg", now=timezone.now())
+    assert "disposition" not in picture

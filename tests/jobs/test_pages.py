@@ -282,7 +282,12 @@ def test_the_time_that_is_left_is_said_without_a_script(api, provider):
         assert "a while" not in page
 
 
-def test_the_film_is_saved_under_a_plain_name(api, provider):
+def test_the_film_is_saved_under_the_heros_name(api, provider):
     job = film_of(api, provider)
     Job.objects.filter(id=job.id).update(hero_name="Zoë")
-    assert 'download="selfie-hero-zoe.mp4"' in api.get(f"/jobs/{job.id}/").content.decode()
+    assert 'download="zoë-neon-noir.mp4"' in api.get(f"/jobs/{job.id}/").content.decode()
+    film = api.get(api.get(f"/api/v1/jobs/{job.id}/").json()["links"]["video"], {"download": "1"})
+    assert film.status_code == 200
+    film.close()
+    names = "filename=\"zoe-neon-noir.mp4\"; filename*=UTF-8''zo%C3%AB-neon-noir.mp4"
+    assert film["Content-Disposition"] == f"attachment; {names}"

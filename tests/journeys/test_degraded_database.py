@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
-import threading
 import time
 from collections.abc import Iterator
 
@@ -22,8 +20,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 OFTEN = {"THROTTLE_UPLOADS": "100000/min", "THROTTLE_UPLOADS_ADDRESS": "100000/min", "THROTTLE_READS": "100000/min"}
 NEED_NO_DATABASE = {"admin login"}
-# The one writer may be away for this long before a door says so, and a little for the machine.
-SQLITE_PATIENCE = 5.0
 
 
 def prepared(rig: Rig) -> Rig:
@@ -146,42 +142,3 @@ def test_a_database_without_free_connections_is_503_and_back_by_itself(rig: Rig,
         assert answers.longest < 3
     wait_for(lambda: is_ready(rig), "the web process to be ready again", seconds=5)
     assert doors.knock(people=2).odd() == {}
-
-
-def test_a_locked_sqlite_is_503_after_a_bound_and_reading_goes_on(tmp_path, django_db_blocker) -> None:
-    with django_db_blocker.unblock(), Rig(tmp_path, **OFTEN) as rig:
-        prepared(rig).start_all()
-        doors = Doors(rig)
-        session, job_id = doors.people_with_jobs(1)[0]
-        rig.queue_jobs(5)
-        other = sqlite3.connect(rig.var_dir / "db.sqlite3", isolation_level=None, timeout=10)
-        other.execute("BEGIN EXCLUSIVE")
-        try:
-            answers = Answers()
-            writers = [
-                threading.Thread(target=lambda: answers.add("upload", doors.upload(doors.session()))) for _ in range(3)
-            ]
-            for writer in writers:
-                writer.start()
-            read = doors.ask(session, "GET", f"/api/v1/jobs/{job_id}/")
-            for writer in writers:
-                writer.join()
-            ready = doors.ask(session, "GET", "/readyz")
-        finally:
-            other.execute("ROLLBACK")
-            other.close()
-        answers.report("locked")
-        assert read.status == 200
-        assert answers.statuses("upload") == {503}
-        assert all(answer.retry_after for answer in answers)
-        assert answers.longest < SQLITE_PATIENCE + 3
-        assert ready.status == 503
-        raw = [path for path in (rig.var_dir / "media" / "raw").rglob("*") if path.is_file()]
-        assert len(raw) <= 1, "what was not accepted left no photo"
-        wait_for(lambda: is_ready(rig), "the web process to be ready again", seconds=5)
-        assert doors.upload(doors.session()).status == 202
-        wait_for(
-            lambda: rig.jobs().filter(status=Job.Status.SUCCEEDED).count() >= 5, "the workers to go on", seconds=60
-        )
-        assert all(len(rig.alive(name)) == 1 for name in ("web", "dispatch", "collect", "reconcile"))
-        assert rig.tracebacks() == []

@@ -1,5 +1,6 @@
 """People who left are told: from the end of a job to the push service and the mail server, once."""
 
+import os
 import smtplib
 from datetime import timedelta
 
@@ -10,7 +11,7 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from jobs import lifecycle, services
+from jobs import lifecycle, retention, services
 from jobs.lanes import engine, pumps
 from jobs.lanes.engine import Pump
 from jobs.models import Heartbeat, Lane
@@ -361,6 +362,12 @@ def test_without_a_mail_server_a_mail_is_a_file(notify, settings, tmp_path):
     notify()
     (path,) = settings.EMAIL_FILE_PATH.iterdir()
     assert "To: nova@city.example" in path.read_text()
+    retention.sweep(now=timezone.now())
+    assert path.exists()
+    old = timezone.now() - settings.RETENTION - timedelta(minutes=1)
+    os.utime(path, (old.timestamp(), old.timestamp()))
+    retention.sweep(now=timezone.now())
+    assert not path.exists(), "it is kept no longer than the film"
 
 
 # --- Erasing --------------------------------------------------------------------------------------------

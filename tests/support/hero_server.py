@@ -72,6 +72,7 @@ def job_body(**changes: Any) -> dict[str, Any]:
     """Return a job as the API shows it. `poster` and `video` are links, `position` and `reason` the queue's."""
     links: dict[str, Any] = {name: f"/api/v1/jobs/{JOB_ID}/{name}/" for name in ("events", "cancel")}
     links |= {"self": f"/api/v1/jobs/{JOB_ID}/", "page": f"/jobs/{JOB_ID}/", "socket": f"/ws/jobs/{JOB_ID}/"}
+    links["stream"] = f"/api/v1/jobs/{JOB_ID}/stream/"
     links |= {"poster": changes.pop("poster", None), "video": changes.pop("video", None), "share": None}
     queue = {
         "position": changes.pop("position", 0),

@@ -136,6 +136,7 @@ class Rig:
 
     @contextlib.contextmanager
     def _second_alias(self) -> Iterator[None]:
+        assert ALIAS not in connections.settings, "one rig at a time"
         if self.database_url:
             connections.settings[ALIAS] = connections.configure_settings(
                 {ALIAS: dj_database_url.parse(self.database_url), "default": {}}

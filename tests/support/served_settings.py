@@ -7,4 +7,5 @@ from selfiehero.settings import *  # noqa: F403
 DATABASES["default"]["NAME"] = os.environ["SERVED_DATABASE"]  # noqa: F405
 ROOT_URLCONF = "tests.support.served_urls"
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
-WHITENOISE_USE_FINDERS = bool(os.environ.get("SERVED_STATIC"))  # for a browser: nothing was collected
+# Static files from where they lie: nothing has to be collected first.
+WHITENOISE_USE_FINDERS = True

@@ -53,7 +53,9 @@ def test_a_poster_comes_from_late_in_the_film(probed):
 
 
 def test_a_film_on_its_side_has_an_upright_poster(probed):
-    picture = opened(probed(reels.turned(reels.film(size=(64, 48)))).poster)
+    facts = probed(reels.turned(reels.film(size=(64, 48))))
+    assert (facts.width, facts.height) == (48, 64), "as it is shown"
+    picture = opened(facts.poster)
     assert picture.size == (48, 64)
     assert picture.getpixel((40, 5))[0] > 240  # what was the upper left is at the right
     assert picture.getpixel((5, 5))[0] < 160

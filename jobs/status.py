@@ -1,0 +1,232 @@
+"""The public status page: what is going on, in plain words, and the same as JSON.
+
+/status         for people, or JSON for whoever asks for it (Accept)
+/status.json    JSON
+
+Nothing here is about a person, and nothing about keys, prices or addresses. Everybody gets the same answer, made at
+most every FRESH_SECONDS by a process; a CDN may keep it as long.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.views.decorators.http import require_safe
+
+from providers import registry
+from providers.models import BreakerReason, ProviderConfig
+
+from . import eta, report, storage, warmth
+from .models import Attempt, Heartbeat
+
+FRESH_SECONDS = 5
+# As /readyz has it: who has not been seen for so long hangs or is gone.
+_LATE = timedelta(seconds=30)
+_MANY = 10_000
+# A film promised later than this is worth a word of its own.
+_LONG_SECONDS = 300
+_lock = threading.Lock()
+_last: tuple[float, dict[str, Any]] | None = None
+
+_LATE_WORDS = {
+    "worker-prepare": "Photos are accepted, but start late. None is lost.",
+    "worker-dispatch": "Films are sent to the studios more slowly than usual.",
+    "worker-collect": "Finished films are fetched more slowly than usual.",
+    "reconcile": "If something gets stuck, we notice later than usual.",
+}
+_BREAKER_WORDS = {
+    BreakerReason.CALLS: "It did not answer well several times in a row, so it gets a rest.",
+    BreakerReason.FILMS: "Several films in a row came to nothing there, so it gets a rest.",
+    BreakerReason.ACCOUNT: "Our account there needs a look from us.",
+}
+
+
+@require_safe
+def status(request: HttpRequest) -> HttpResponse:
+    """Say what is going on."""
+    if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
+        response: HttpResponse = JsonResponse(look())
+    else:
+        response = render(request, "pages/status.html", _shown(look()))
+    patch_vary_headers(response, ["Accept"])
+    return _kept(response)
+
+
+@require_safe
+def status_json(request: HttpRequest) -> HttpResponse:
+    """Say the same to a program, whatever it accepts."""
+    return _kept(JsonResponse(look()))
+
+
+def _shown(found: dict[str, Any]) -> dict[str, Any]:
+    """Return what the page shows: the same, its times in columns."""
+    columns = ("waiting", "rendering", "collecting")
+    studios = [studio | {"columns": [studio["stages"].get(name) for name in columns]} for studio in found["studios"]]
+    return {"found": found | {"studios": studios}, "has_times": any(studio["stages"] for studio in studios)}
+
+
+def _kept(response: HttpResponse) -> HttpResponse:
+    patch_cache_control(response, public=True, max_age=FRESH_SECONDS, stale_while_revalidate=FRESH_SECONDS)
+    response["Access-Control-Allow-Origin"] = "*"
+    return response
+
+
+def look() -> dict[str, Any]:
+    """Return what was found within the last moments; many who ask at once wait for one look."""
+    global _last
+    with _lock:
+        if _last is None or time.monotonic() - _last[0] > FRESH_SECONDS:
+            _last = (time.monotonic(), look_now(now=timezone.now()))
+        return _last[1]
+
+
+def look_now(*, now: datetime) -> dict[str, Any]:
+    """Ask the rows: some dozen short queries."""
+    ahead = eta.survey(now=now)
+    waiting = eta.waiting(limit=_MANY)
+    promised = eta.told(ahead, waiting, now=now)
+    notes = _notes(now=now)
+    studios, taken = _studios(now=now)
+    accepting = storage.free_bytes_when_full() is None
+    card = report.card(now=now)
+    if not card.count:
+        card = report.card(now=now, window=report.DAY)
+    state = _state(accepting=accepting, is_shut=ahead.is_shut, waiting=waiting, p90=promised[1], notes=notes)
+    places = sum(studio["places"] for studio in studios if studio["is_open"])
+    return {
+        "state": state,
+        **_WORDS[state],
+        "accepting": accepting,
+        "eta_seconds": {"p50": promised[0], "p90": promised[1]},
+        "waiting": waiting,
+        "is_more": waiting >= _MANY,
+        "places": {"taken": min(taken, places), "open": places, "share": min(1.0, taken / places) if places else 1.0},
+        "promises": {
+            "hours": round(card.window.total_seconds() / 3600),
+            "films": card.count,
+            "kept": round(card.kept, 3),
+            "sooner": round(card.share(card.sooner), 3),
+            "in_range": round(card.share(card.inside), 3),
+            "later": round(card.share(card.later), 3),
+            "seconds_late": round(card.seconds_late, 1),
+        },
+        "notes": notes,
+        "studios": studios,
+        "checked_at": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+    }
+
+
+# Title in two lines, and a sentence; never a promise.
+_WORDS = {
+    "quiet": {"title": ["Quiet,", "and ready."], "summary": "Photos are welcome. Nobody is waiting."},
+    "busy": {"title": ["Busy, and", "keeping up."], "summary": "Photos are welcome. Everyone in line gets a film."},
+    "crowded": {
+        "title": ["Crowded,", "but moving."],
+        "summary": "Photos are welcome, and films take longer than usual. Everyone keeps their place in line.",
+    },
+    "degraded": {
+        "title": ["Working,", "with a limp."],
+        "summary": "Photos are welcome. Something behind the scenes is slow, and we say below what.",
+    },
+    "shut": {
+        "title": ["The studios", "rest."],
+        "summary": "Photos are accepted and keep their place in line, but no film studio is open right now.",
+    },
+    "full": {
+        "title": ["No room", "right now."],
+        "summary": "New photos have to wait a little: what room is left is for the films under way.",
+    },
+}
+
+
+def _state(*, accepting: bool, is_shut: bool, waiting: int, p90: int, notes: list[str]) -> str:
+    if not accepting:
+        return "full"
+    if is_shut:
+        return "shut"
+    if notes:
+        return "degraded"
+    if not waiting:
+        return "quiet"
+    return "crowded" if p90 > _LONG_SECONDS else "busy"
+
+
+def _notes(*, now: datetime) -> list[str]:
+    """Return what is late, of what has ever been seen."""
+    seen = dict(Heartbeat.objects.filter(name__in=list(_LATE_WORDS)).values_list("name", "seen_at"))
+    return [words for name, words in _LATE_WORDS.items() if name in seen and now - seen[name] > _LATE]
+
+
+def _studios(*, now: datetime) -> tuple[list[dict[str, Any]], int]:
+    """Say of each provider how it is, in plain words; and how many places are taken in those that are open."""
+    rows = list(ProviderConfig.objects.in_order())
+    known = warmth.known_of(rows)
+    times = report.stages(now=now)
+    held: dict[int, int] = {row.id: 0 for row in rows}
+    for provider_id in Attempt.objects.holding_a_slot().among(list(held)).values_list("provider_id", flat=True):
+        held[provider_id] += 1
+    studios, taken = [], 0
+    for row in rows:
+        state, label, words, until = _health(row, known[row.id], held=held[row.id], now=now)
+        is_open = state in ("good", "warn") and until is None
+        taken += held[row.id] if is_open else 0
+        studios.append(
+            {
+                "title": row.title or row.slug,
+                "state": state,
+                "label": label,
+                "words": words,
+                "until": until.isoformat(timespec="seconds").replace("+00:00", "Z") if until else None,
+                "is_open": is_open,
+                "places": row.max_concurrent,
+                "taken": held[row.id],
+                "stages": {
+                    stage: {"count": spread.count, "p50": round(spread.p50, 1), "p90": round(spread.p90, 1)}
+                    for stage, spread in times.get(row.slug, {}).items()
+                },
+            }
+        )
+    return studios, taken
+
+
+def _health(
+    row: ProviderConfig, known: warmth.Known, *, held: int, now: datetime
+) -> tuple[str, str, str, datetime | None]:
+    """Return good, warn or bad; one word; a sentence; and until when, where that is known."""
+    if row.breaker_until is not None and row.breaker_until > now:
+        words = _BREAKER_WORDS.get(BreakerReason(row.breaker_reason), _BREAKER_WORDS[BreakerReason.CALLS])
+        return "bad", "Resting", f"{words} We try again soon.", row.breaker_until
+    if row.is_parked(now=now):
+        return "warn", "Busy", "It asked us to wait. Other studios take over where they can.", row.parked_until
+    if row.is_out_of_budget(now=now):
+        tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        return "warn", "Done for today", "It has made all the films it makes in a day.", tomorrow
+    if row.needs_probe(now=now):
+        return "warn", "Trying again", "One film goes first; when it comes back, the others follow.", None
+    if not known.is_warm(row, now=now):
+        cold, warm = known.percentile(warmth.COLD_FILM, 0.5), known.percentile(warmth.WARM_FILM, 0.5)
+        longer = f" about {round(cold - warm)} s" if cold and warm and cold - warm >= 2 else ""
+        return (
+            "good",
+            "Asleep",
+            f"It wakes up when it is needed; the first film takes{longer or ' a little'} longer.",
+            None,
+        )
+    if held >= row.max_concurrent:
+        return "good", "Full", "Every place there is taken. The next free one goes to whoever is first in line.", None
+    ours = "Our own machines. " if _is_ours(row) else ""
+    return "good", "Working", f"{ours}Films are being made as usual.", None
+
+
+def _is_ours(row: ProviderConfig) -> bool:
+    try:
+        return registry.adapter_for(row.adapter).is_ours
+    except KeyError:
+        return False

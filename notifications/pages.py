@@ -1,0 +1,79 @@
+"""What makes the site an app that can be told something: service worker, manifest, and the page for being offline."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils.cache import patch_cache_control
+from django.views.decorators.http import require_safe
+
+# What the page for being offline is made of.
+_OFFLINE_FILES = (
+    *(f"css/{name}.css" for name in ("tokens", "base", "components", "pages")),
+    *("fonts/rajdhani-600.woff2", "fonts/orbitron-600.woff2", "img/favicon.svg", "img/icons.svg"),
+    *("js/app.js", "js/words.js", "js/offline.js"),
+)
+_COLOUR = "#050609"
+
+
+@require_safe
+def service_worker(request: HttpRequest) -> HttpResponse:
+    """The service worker, at the root because it looks after the whole site; browsers ask for it anew each day."""
+    files = [static(name) for name in _OFFLINE_FILES]
+    page = reverse("offline")
+    version = hashlib.sha256(" ".join([page, *files]).encode()).hexdigest()[:12]
+    told = {
+        "cache": f"offline-{version}",
+        "page": page,
+        "files": files,
+        "icon": static("img/app-192.png"),
+        "home": reverse("heroes"),
+    }
+    response = render(
+        request, "sw.js", {"settings_text": json.dumps(told)}, content_type="text/javascript; charset=utf-8"
+    )
+    patch_cache_control(response, no_cache=True)
+    return response
+
+
+@require_safe
+def manifest(request: HttpRequest) -> HttpResponse:
+    """The web app manifest: installable, which iOS wants before it takes pushes."""
+    body = {
+        "id": "/",
+        "name": "Selfie Hero",
+        "short_name": "Selfie Hero",
+        "description": "Send one selfie and get a short cinematic film with you as the cyberpunk hero.",
+        "lang": "en",
+        "start_url": reverse("start"),
+        "scope": "/",
+        "display": "standalone",
+        "background_color": _COLOUR,
+        "theme_color": _COLOUR,
+        "icons": [
+            {"src": static("img/favicon.svg"), "sizes": "any", "type": "image/svg+xml"},
+            {"src": static("img/app-192.png"), "sizes": "192x192", "type": "image/png"},
+            {"src": static("img/app-512.png"), "sizes": "512x512", "type": "image/png"},
+            {
+                "src": static("img/app-512-maskable.png"),
+                "sizes": "512x512",
+                "type": "image/png",
+                "purpose": "maskable",
+            },
+        ],
+        "shortcuts": [{"name": "My heroes", "url": reverse("heroes")}],
+    }
+    response = JsonResponse(body, content_type="application/manifest+json")
+    patch_cache_control(response, max_age=3600)
+    return response
+
+
+@require_safe
+def offline(request: HttpRequest) -> HttpResponse:
+    """What the service worker shows when there is no line."""
+    return render(request, "pages/offline.html")

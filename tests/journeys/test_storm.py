@@ -1,0 +1,93 @@
+"""What the product survives: a short storm, a Valkey emptied under load, workers killed with their hands full."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+import redis
+from django.db.models import F
+
+from jobs.models import Attempt, Job, Lane
+from selfiehero.environment import PROJECT_DIR
+from tests.chaos.load import small_photo
+from tests.support.processes import wait_for
+from tests.support.rig import CLOUDS, Rig
+
+pytestmark = [pytest.mark.slow, pytest.mark.database, pytest.mark.timeout(420)]
+
+ONE_LEASE = 60
+NUDGED_AGAIN = 30
+
+
+def test_a_short_storm_breaks_no_law():
+    """A minute of `make chaos`, on the database that this pass is about."""
+    database = "postgres" if os.environ.get("DATABASE_URL") else "sqlite"
+    argv = [sys.executable, "-m", "tests.chaos", "--seed", "381", "--minutes", "1", "--database", database]
+    ended = subprocess.run(argv, cwd=PROJECT_DIR, capture_output=True, text=True, timeout=400)
+    print(ended.stdout)
+    assert ended.returncode == 0, ended.stdout[-8000:] + ended.stderr[-2000:]
+
+
+def test_five_hundred_jobs_survive_a_valkey_that_is_emptied_under_load(rig):
+    for vendor in CLOUDS:
+        rig.simulator.set(vendor, times={"answer": 0.05, "duration": 1.0})
+        rig.add_provider(vendor, max_concurrent=10, silence=timedelta(seconds=5))
+    rig.start_all(dispatch=2)
+    rig.queue_jobs(500)
+    with contextlib.closing(redis.Redis.from_url(rig.redis_url)) as client:
+        for share in (100, 200, 300):
+            wait_for(
+                lambda share=share: rig.jobs().filter(status=Job.Status.SUCCEEDED).count() >= share,
+                f"{share} films",
+                seconds=120,
+            )
+            client.flushall()
+            wait_for(lambda: client.keys("nudge:*") or client.keys("wake:*"), "nudges to be back", seconds=NUDGED_AGAIN)
+    rig.wait_until_final(seconds=180)
+    rig.assert_each_has_one_film(500)
+    rig.assert_no_slot_leaks()
+
+
+@pytest.mark.parametrize("lane", [Lane.PREPARE, Lane.DISPATCH, Lane.COLLECT])
+def test_what_a_killed_worker_held_moves_again_within_one_lease(rig, lane):
+    """Nobody starts the worker again: the others and reconcile have to do.
+
+    A submit goes to Replicate here: a vendor that cannot be asked what came of it keeps its jobs until their webhook
+    or the attempt's deadline (README, "A POST to a provider is made once").
+    """
+    slow_film = [{"fault": "slow", "seconds": 2}] if lane == Lane.COLLECT else []
+    for vendor in ("replicate",) if lane == Lane.DISPATCH else CLOUDS:
+        answer = 1.5 if lane == Lane.DISPATCH else 0.05
+        rig.simulator.set(vendor, times={"answer": answer, "duration": 0.3}, faults={"film": slow_film})
+        rig.add_provider(vendor, max_concurrent=10, silence=timedelta(seconds=2))
+    rig.queue_jobs(60, photo=small_photo())
+    if lane == Lane.PREPARE:
+        rig.jobs().update(lane=lane, stage=Job.Stage.ACCEPTED, raw_key=F("clean_key"), clean_key="")
+    rig.start_all()
+    worker = rig.start(lane) if lane == Lane.PREPARE else rig.alive(lane)[0]
+    wait_for(lambda: in_hands(rig, lane), f"the {lane} worker to hold something", seconds=60, every=0.01)
+    rig.kill(worker)
+    held = in_hands(rig, lane)
+    assert held, "it was killed between two pieces of work"
+
+    def moved() -> bool:
+        now = dict(rig.jobs().filter(id__in=list(held)).values_list("id", "seq"))
+        return all(now[job_id] > seq for job_id, seq in held.items())
+
+    wait_for(moved, f"{len(held)} jobs to move again", seconds=ONE_LEASE)
+    rig.wait_until_final(seconds=180)
+    rig.assert_each_has_one_film(60)
+
+
+def in_hands(rig: Rig, lane: str) -> dict:
+    """Return the jobs that the lane's worker is at work on, each with the number of its newest event."""
+    if lane == Lane.DISPATCH:
+        rows = rig.jobs().filter(attempts__status=Attempt.Status.SUBMITTING)
+    else:
+        rows = rig.jobs().filter(lane=lane).exclude(lease_token="")
+    return dict(rows.values_list("id", "seq"))
