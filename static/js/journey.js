@@ -129,7 +129,8 @@ async function fullHouse(form, answer, picture, isOwnPhoto, signal) {
   const scene = busyScene(form);
   show(scene);
   const root = $("[data-busy]"), photo = $("[data-busy-photo]", root);
-  $("[data-busy-title]", root).textContent = answer.lost ? WORDS.lostTitle : answer.isFull ? WORDS.noRoomTitle : WORDS.busyTitle;
+  $("[data-busy-title]", root).textContent = answer.lost ? WORDS.lostTitle : answer.isFull ? WORDS.noRoomTitle
+    : answer.isTooMany ? WORDS.tooManyTitle : WORDS.busyTitle;
   $("[data-busy-words]", root).textContent = answer.lost ? WORDS.lost : answer.problem?.detail || WORDS.busy;
   if (isOwnPhoto) { photo.src = picture.toDataURL("image/jpeg", .8); photo.hidden = false; }
   $("#main").focus({ preventScroll: true });

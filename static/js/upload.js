@@ -34,7 +34,7 @@ function understand(request) {
   let body = null;
   try { body = JSON.parse(request.responseText); } catch { /* a proxy's page, or nothing */ }
   if (status >= 200 && status < 300 && body?.links) return { job: body };
-  if (status === 429 || status === 503 || status === 507) return { again: true, lost: false, isFull: status === 507, wait: wait || 30, problem: body };
+  if (status === 429 || status === 503 || status === 507) return { again: true, lost: false, isFull: status === 507, isTooMany: status === 429, wait: wait || 30, problem: body };
   if (status >= 500 || (status >= 200 && status < 300)) return { again: true, lost: true, wait, problem: null };
   return { problem: body || {}, status };
 }

@@ -59,6 +59,7 @@ export const WORDS = {
   busyTitle: "Full house.",
   busy: "More people came in this minute than we can seat. Nothing is lost: we try again for you.",
   noRoomTitle: "No room.",
+  tooManyTitle: "Take a breath.",
   lostTitle: "No answer yet.",
   lost: "The line went quiet while your photo was on its way. Nothing is lost: we try again for you.",
   tenSeconds: "Trying again in ten seconds.",
