@@ -69,7 +69,7 @@ def visit(web: Served, browser: Any, looks: None) -> Iterator[Callable[..., Any]
         context = same or browser.new_context(viewport={"width": width, "height": height}, **choices)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(40_000)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", note)
         page.on("request", lambda request: is_ours(request.url) or problems.append(request.url))

@@ -41,11 +41,11 @@ def waiting(visit, selfie):
     return order
 
 
-def reads(page: Any, seq: int, seconds: float = 15) -> None:
+def reads(page: Any, seq: int, seconds: float = 40) -> None:
     wait_for(lambda: page.get_attribute("[data-wait]", "data-seq") == str(seq), f"seq {seq}", seconds=seconds)
 
 
-def goes_by(page: Any, way: str, seconds: float = 20) -> None:
+def goes_by(page: Any, way: str, seconds: float = 40) -> None:
     wait_for(lambda: page.get_attribute("[data-wait]", "data-way") == way, f"news by {way}", seconds=seconds)
 
 
@@ -95,14 +95,14 @@ def test_without_sockets_news_come_by_events_and_without_those_by_asking(waiting
     asked = []
     page.on("request", lambda request: request.url.endswith(f"/api/v1/jobs/{job.id}/") and asked.append(request.url))
     show(job, **ROLLING, progress=0.3)
-    reads(page, job.seq, seconds=2)
+    reads(page, job.seq, seconds=10)
     show(job, progress=0.5)
-    reads(page, job.seq, seconds=2)
+    reads(page, job.seq, seconds=10)
     assert asked == [], "it was asked for, not told"
 
     page.route("**/stream/", lambda route: route.abort())
     page.evaluate("dispatchEvent(new Event('offline')); dispatchEvent(new Event('online'))")  # another network
-    wait_for(lambda: page.wait_for_timeout(50) or len(streams) == 4, "one good stream and three that fail", seconds=20)
+    wait_for(lambda: page.wait_for_timeout(50) or len(streams) == 4, "one good stream and three that fail", seconds=40)
     goes_by(page, "polling")
     for progress in (0.7, 0.8):
         show(job, progress=progress)
