@@ -36,8 +36,10 @@ class ShortPages(GZipMiddleware):
     """Compress pages, and nothing else: films are read in ranges, and what has an ETag is a CDN's to compress."""
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        is_page = response.get("Content-Type", "").startswith("text/html") and not response.has_header("ETag")
-        return super().process_response(request, response) if is_page else response
+        is_html = response.get("Content-Type", "").startswith("text/html")
+        if not is_html or response.streaming or response.has_header("ETag"):
+            return response
+        return super().process_response(request, response)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
