@@ -318,3 +318,19 @@ def test_photo_rules_and_style_guide(size, visit, settings, db):
     shot(guide, "styleguide")
     assert violations(guide) == []
     assert guide.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize(("language", "saved"), [("es", "Guardar"), ("ja", "保存")])
+def test_the_reveal_in_other_languages_fits_a_phone(language, saved, visit, hero):
+    page = visit(f"/jobs/{hero.id}/", locale=language)
+    assert page.get_attribute("html", "lang") == language
+    shot(page, f"curtain-{language}")
+    open_curtain(page)
+    assert page.text_content("[data-save] span") == saved
+    fits(page)
+    shot(page, f"reveal-{language}")
+    page.locator(".keep").scroll_into_view_if_needed()
+    shot(page, f"after-{language}")
+    page.click(f'.languages [value="{ {"es": "ja", "ja": "es"}[language] }"]')
+    page.wait_for_function("was => document.documentElement.lang !== was", arg=language)
+    assert page.url.endswith(f"/jobs/{hero.id}/")
