@@ -7,8 +7,8 @@ until a moment that nothing in the product would choose. They would come back by
 | --- | --- | --- |
 | job in a lane: `due_at` | LONGEST_WAIT: a lease or a backoff | now |
 | delivery: `due_at` | LONGEST_REDELIVERY | now |
-| attempt on lease: `lease_until` | its provider's lease | that, from now |
-| open attempt: `deadline_at` | its provider's deadline | that, from now |
+| attempt on lease or with an errand: `lease_until` | its provider's lease | that, from now |
+| attempt open or with an errand: `deadline_at` | its provider's deadline | that, from now |
 | attempt under way: `poll_at`, where `heard_at` lies ahead | its news are of the past | now |
 | call: `answered_at`, which counts for the minute's limit | its provider's lease | now |
 | first errand: `errand_at` | LONGEST_WAIT, or the attempt's deadline | now |
@@ -76,12 +76,15 @@ def _errands(*, now: datetime) -> int:
 def _attempts(provider: ProviderConfig, *, now: datetime) -> int:
     found = 0
     lease, deadline = claims.lease_of(provider), provider.attempt_deadline
-    leased = Attempt.objects.on_lease().filter(provider=provider, lease_until__gt=now + lease + TOLERANCE)
-    if leased.exists():
-        found += leased.update(lease_until=now + lease)
-    late = Attempt.objects.is_open().among([provider.id]).filter(deadline_at__gt=now + deadline + TOLERANCE)
-    if late.exists():
-        found += late.update(deadline_at=now + deadline)
+    # An errand waits for them too: for the last moment at which a lost POST may arrive, for the end of what it made.
+    for rows in (Attempt.objects.on_lease(), Attempt.objects.with_errand()):
+        leased = rows.among([provider.id]).filter(lease_until__gt=now + lease + TOLERANCE)
+        if leased.exists():
+            found += leased.update(lease_until=now + lease)
+    for rows in (Attempt.objects.is_open(), Attempt.objects.with_errand()):
+        late = rows.among([provider.id]).filter(deadline_at__gt=now + deadline + TOLERANCE)
+        if late.exists():
+            found += late.update(deadline_at=now + deadline)
     heard = Attempt.objects.under_way().among([provider.id]).filter(heard_at__gt=now + TOLERANCE)
     if heard.exists():
         found += heard.update(heard_at=now, poll_at=now)

@@ -1,10 +1,13 @@
 """The looks the product ships with. Staff edit them later; seeding never changes what is there."""
 
+from django.utils.translation import gettext_noop as noop
+
+# Titles are names. A note is translated where it is shown, as long as nobody changed it.
 SHIPPED = [
     {
         "slug": "neon-noir",
         "title": "Neon noir",
-        "note": "Rain, glass, magenta",
+        "note": noop("Rain, glass, magenta"),
         "prompt": (
             "Cinematic portrait film of the person in the photo as a cyberpunk hero: neon-lit rainy street at night, "
             "magenta and cyan rim light, armoured suit, translucent visor, slow push-in, shallow depth of field."
@@ -17,7 +20,7 @@ SHIPPED = [
     {
         "slug": "chrome-samurai",
         "title": "Chrome samurai",
-        "note": "Red sun, forged steel",
+        "note": noop("Red sun, forged steel"),
         "prompt": (
             "Cinematic portrait film of the person in the photo as a chrome samurai: huge red sun over a dark city, "
             "polished steel armour with gold seams, narrow visor, drifting embers, slow push-in."
@@ -30,7 +33,7 @@ SHIPPED = [
     {
         "slug": "netrunner",
         "title": "Netrunner",
-        "note": "Green code, one lens",
+        "note": noop("Green code, one lens"),
         "prompt": (
             "Cinematic portrait film of the person in the photo as a netrunner: dark server canyon, falling green "
             "code, one glowing lens over an eye, matte tactical suit, natural skin, slow push-in."

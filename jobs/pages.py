@@ -17,6 +17,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -120,7 +121,10 @@ def receipt(request: HttpRequest, job_id: UUID) -> HttpResponse:
     if not text:
         raise Http404
     address = urljoin(settings.PUBLIC_URL, reverse("verify_receipt"))
-    response = HttpResponse(f"{text}\n\nCheck it at {address}\n", content_type="text/plain; charset=utf-8")
+    response = HttpResponse(
+        "\n\n".join([text, _("Check it at {address}").format(address=address)]) + "\n",
+        content_type="text/plain; charset=utf-8",
+    )
     response["Content-Disposition"] = f'attachment; filename="selfie-hero-receipt-{job_id}.txt"'
     return response
 

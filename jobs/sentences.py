@@ -54,6 +54,26 @@ FATES = {
 }
 
 
+# A receipt's status and stage, in the middle of a line.
+STATUSES = {
+    "queued": noop("queued"),
+    "processing": noop("processing"),
+    "succeeded": noop("succeeded"),
+    "failed": noop("failed"),
+    "canceled": noop("canceled"),
+}
+STAGES = {
+    "accepted": noop("accepted"),
+    "preparing": noop("preparing"),
+    "waiting_for_slot": noop("waiting for a place"),
+    "submitted": noop("submitted"),
+    "warming_up": noop("warming up"),
+    "rendering": noop("rendering"),
+    "collecting": noop("collecting"),
+    "ready": noop("ready"),
+}
+
+
 def is_about_photo(code: str) -> bool:
     """Tell whether another photo is what a job failed with this code needs."""
     return code in OUTCOMES or code == "photo_refused"
@@ -78,3 +98,8 @@ def reason(code: str, subject: str, target: str = "") -> str | None:
 def fate(code: str) -> str:
     """Return the sentence for what became of a job."""
     return _(FATES[code])
+
+
+def word(table: dict[str, str], code: str | None) -> str:
+    """Return the word for a status or a stage, the code itself for one of another release."""
+    return _(table.get(code or "", "")) or (code or "")

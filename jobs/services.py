@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import Error, IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from . import claims, eta, lifecycle, queues, receipts, signals, storage
 from .models import Attempt, AuditEntry, Job, JobEvent, Lane, Look, WebhookDelivery, next_seq
@@ -147,14 +148,16 @@ def remix_job(
     if idempotency_key and (earlier := _earlier(order, old.owner)):
         return _same_remix(earlier, order, old, hero_name), False
     if not old.is_final:
-        raise NotPossible("This film is still being made. When it is finished, another can be made of the same photo.")
+        raise NotPossible(
+            _("This film is still being made. When it is finished, another can be made of the same photo.")
+        )
     if old.erased_at or not old.clean_key or old.erase_at - now < settings.JOB_DEADLINE:
-        raise PhotoGone("The photo of this film is gone, or is about to be erased.")
+        raise PhotoGone(_("The photo of this film is gone, or is about to be erased."))
     storage.keep_room()
     try:
         photo = storage.read(old.clean_key)
     except FileNotFoundError:
-        raise PhotoGone("The photo of this film is gone.") from None
+        raise PhotoGone(_("The photo of this film is gone.")) from None
     key = storage.save(storage.new_key("clean", "jpg"), photo)
     promised = eta.promise(old.owner, now=now)
     token = claims.new_token()
@@ -267,7 +270,7 @@ def share_job(job_id: UUID, *, now: datetime) -> Job:
     with transaction.atomic():
         job = Job.objects.select_for_update().select_related("look").get(id=job_id)
         if job.status != Job.Status.SUCCEEDED or job.erased_at:
-            raise NotPossible("Only a finished film can be shared.")
+            raise NotPossible(_("Only a finished film can be shared."))
         if not job.share_slug:
             job.share_slug = secrets.token_urlsafe(9)
             _note(job, "shared", now, share_slug=job.share_slug)
@@ -295,7 +298,7 @@ def report_film(job_id: UUID, *, reason: str, words: str, now: datetime) -> None
 def remember_email(job_id: UUID, email: str) -> None:
     """Write to this address when the job ends. NotPossible when it has ended already."""
     if not Job.objects.is_open().filter(id=job_id).update(email=email):
-        raise NotPossible("This film has ended already; its page says how.")
+        raise NotPossible(_("This film has ended already; its page says how."))
 
 
 def forget_email(job_id: UUID) -> None:

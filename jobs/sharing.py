@@ -25,6 +25,8 @@ from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone, translation
 from django.utils.cache import get_conditional_response, patch_cache_control
 from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.csrf import csrf_protect
@@ -43,10 +45,10 @@ _USUAL_SIZE = (720, 1280)
 _WORDS_MAX = 500
 
 REPORT_REASONS = {
-    "me": "It shows me, or somebody in my care, and nobody asked.",
-    "child": "It shows a child.",
-    "harm": "It mocks, threatens or undresses somebody.",
-    "other": "Something else.",
+    "me": noop("It shows me, or somebody in my care, and nobody asked."),
+    "child": noop("It shows a child."),
+    "harm": noop("It mocks, threatens or undresses somebody."),
+    "other": noop("Something else."),
 }
 
 
@@ -54,7 +56,7 @@ REPORT_REASONS = {
 def share(request: HttpRequest, share_slug: str) -> HttpResponse:
     """The page of a shared film; 404 as soon as its owner shares it no longer."""
     job = _shared_job(share_slug)
-    return _kept(request, job, "pages/share.html", {"share": _shown(job), "start_url": reverse("start")})
+    return _kept(request, job, "pages/share.html")
 
 
 @xframe_options_exempt
@@ -63,7 +65,7 @@ def share(request: HttpRequest, share_slug: str) -> HttpResponse:
 def embed(request: HttpRequest, share_slug: str) -> HttpResponse:
     """A shared film for a frame on somebody else's page: it plays, and leads here."""
     job = _shared_job(share_slug)
-    return _kept(request, job, "pages/embed.html", {"share": _shown(job)})
+    return _kept(request, job, "pages/embed.html")
 
 
 @require_safe
@@ -81,9 +83,11 @@ def oembed(request: HttpRequest) -> HttpResponse:
     if min(most) < 1:
         return _oembed_problem(400, "“maxwidth” and “maxheight” are numbers of pixels.")
     try:
-        shown = _shown(_shared_job(share_slug))
+        job = _shared_job(share_slug)
     except Http404:
         return _oembed_problem(404, "This film is not shared, or not any more.")
+    with _language_of(job):
+        shown = _shown(job)
     scale = min(1.0, most[0] / shown["width"], most[1] / shown["height"])
     width, height = (max(1, round(edge * scale)) for edge in (shown["width"], shown["height"]))
     body = {
@@ -109,7 +113,7 @@ def oembed(request: HttpRequest) -> HttpResponse:
     }
     response = JsonResponse(body)
     response["Access-Control-Allow-Origin"] = "*"
-    return _for_a_cdn(request, response)
+    return _for_a_cdn(request, job, response)
 
 
 @never_cache
@@ -118,16 +122,19 @@ def oembed(request: HttpRequest) -> HttpResponse:
 def report(request: HttpRequest, share_slug: str) -> HttpResponse:
     """Take a report about a shared film; staff find it in the audit log, with the film."""
     job = _shared_job(share_slug)
-    context: dict[str, Any] = {"share": _shown(job), "reasons": REPORT_REASONS.items()}
+    context: dict[str, Any] = {
+        "share": _shown(job),
+        "reasons": [(code, _(words)) for code, words in REPORT_REASONS.items()],
+    }
     if request.method == "POST":
         reason = request.POST.get("reason", "")
         context["words"] = request.POST.get("words", "")[:_WORDS_MAX]
         if reason not in REPORT_REASONS:
-            return render(request, "pages/report.html", context | {"problem": "Choose what is wrong."}, status=422)
+            return render(request, "pages/report.html", context | {"problem": _("Choose what is wrong.")}, status=422)
         try:
             throttles.count_report(request)
         except Throttled:
-            problem = "That were many reports from here in an hour. The ones before have reached us."
+            problem = _("That were many reports from here in an hour. The ones before have reached us.")
             return render(request, "pages/report.html", context | {"problem": problem}, status=429)
         services.report_film(job.id, reason=reason, words=context["words"], now=timezone.now())
         context["is_sent"] = True
@@ -161,8 +168,10 @@ def _shown(job: Job) -> dict[str, Any]:
         "hero_name": name,
         "look_title": job.look.title,
         "look": job.look.slug,
-        "headline": f"{name} is the hero of this film" if name else "The hero of this film could be you",
-        "description": "A short cyberpunk film, made from one selfie.",
+        "headline": _("{name} is the hero of this film").format(name=name)
+        if name
+        else _("The hero of this film could be you"),
+        "description": _("A short cyberpunk film, made from one selfie."),
         "page": page,
         "embed": urljoin(settings.PUBLIC_URL, paths["embed"]),
         "oembed": urljoin(settings.PUBLIC_URL, reverse("oembed")),
@@ -195,16 +204,23 @@ def _oembed_problem(status: int, sentence: str) -> HttpResponse:
     return response
 
 
-def _kept(request: HttpRequest, job: Job, template: str, context: dict[str, Any]) -> HttpResponse:
+def _language_of(job: Job) -> translation.override:
+    return translation.override(job.locale or settings.LANGUAGE_CODE)
+
+
+def _kept(request: HttpRequest, job: Job, template: str) -> HttpResponse:
     """Answer with a page in its owner's language, the same for everybody."""
-    with translation.override(job.locale or settings.LANGUAGE_CODE):
+    with _language_of(job):
         # Without the request: nothing of who asks can get into it.
+        context = {"share": _shown(job), "start_url": reverse("start"), "is_for_all": True}
         response = HttpResponse(render_to_string(template, context))
     response["X-Robots-Tag"] = NO_ROBOTS
-    return _for_a_cdn(request, response)
+    return _for_a_cdn(request, job, response)
 
 
-def _for_a_cdn(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+def _for_a_cdn(request: HttpRequest, job: Job, response: HttpResponse) -> HttpResponse:
+    # With a language of its own it is not one of many that caches would have to tell apart.
+    response["Content-Language"] = job.locale or settings.LANGUAGE_CODE
     patch_cache_control(response, public=True, max_age=PAGE_SECONDS, stale_while_revalidate=STALE_SECONDS)
     etag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
     response["ETag"] = etag

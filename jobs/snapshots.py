@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import lazy
 
 from . import eta, receipts, sentences, storage
 from .models import Job
@@ -19,7 +20,10 @@ _WITHOUT_MARKS = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "�
 
 
 def snapshot(job: Job, *, position: int, now: datetime) -> dict[str, Any]:
-    """Return the job in the form of the HTTP contract. Holds nothing of another person and no storage key."""
+    """Return the job in the form of the HTTP contract. Holds nothing of another person and no storage key.
+
+    Its sentences are lazy: they speak the language that is active where the body becomes text.
+    """
     return {
         "id": str(job.id),
         "status": job.status,
@@ -32,7 +36,7 @@ def snapshot(job: Job, *, position: int, now: datetime) -> dict[str, Any]:
             "eta_seconds": eta.remaining(job, position=position, now=now),
             "reason": _reason(job),
         },
-        "failure": sentences.failure(job.failure_code),
+        "failure": _failure(job),
         "seq": job.seq,
         "created_at": _iso(job.created_at),
         "finished_at": _iso(job.finished_at),
@@ -41,12 +45,25 @@ def snapshot(job: Job, *, position: int, now: datetime) -> dict[str, Any]:
     }
 
 
+_said_reason = lazy(sentences.reason, str)
+_said_failure = lazy(lambda code, part: (sentences.failure(code) or {})[part], str)
+
+
 def _reason(job: Job) -> str | None:
     if job.is_final:
         return None
     if eta.waits_for_opening(job):
-        return sentences.reason("nobody_open", "")
-    return sentences.reason(job.reason_code, job.reason_subject, job.reason_target)
+        return _said_reason("nobody_open", "")
+    if job.reason_code not in sentences.REASONS:
+        return None
+    return _said_reason(job.reason_code, job.reason_subject, job.reason_target)
+
+
+def _failure(job: Job) -> dict[str, str] | None:
+    code = job.failure_code
+    if not code:
+        return None
+    return {"code": code, "message": _said_failure(code, "message"), "next_step": _said_failure(code, "next_step")}
 
 
 def snapshots_for(job_ids: Iterable[UUID]) -> list[dict[str, Any]]:

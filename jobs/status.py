@@ -4,7 +4,7 @@
 /status.json    JSON
 
 Nothing here is about a person, and nothing about keys, prices or addresses. Everybody gets the same answer, made at
-most every FRESH_SECONDS by a process; a CDN may keep it as long.
+most every FRESH_SECONDS by a process; a CDN may keep it as long. Its sentences are lazy: one look serves all languages.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from providers import registry
@@ -36,15 +38,15 @@ _lock = threading.Lock()
 _last: tuple[float, dict[str, Any]] | None = None
 
 _LATE_WORDS = {
-    "worker-prepare": "Photos are accepted, but start late. None is lost.",
-    "worker-dispatch": "Films are sent to the studios more slowly than usual.",
-    "worker-collect": "Finished films are fetched more slowly than usual.",
-    "reconcile": "If something gets stuck, we notice later than usual.",
+    "worker-prepare": _("Photos are accepted, but start late. None is lost."),
+    "worker-dispatch": _("Films are sent to the studios more slowly than usual."),
+    "worker-collect": _("Finished films are fetched more slowly than usual."),
+    "reconcile": _("If something gets stuck, we notice later than usual."),
 }
 _BREAKER_WORDS = {
-    BreakerReason.CALLS: "It did not answer well several times in a row, so it gets a rest.",
-    BreakerReason.FILMS: "Several films in a row came to nothing there, so it gets a rest.",
-    BreakerReason.ACCOUNT: "Our account there needs a look from us.",
+    BreakerReason.CALLS: _("It did not answer well several times in a row, so it gets a rest."),
+    BreakerReason.FILMS: _("Several films in a row came to nothing there, so it gets a rest."),
+    BreakerReason.ACCOUNT: _("Our account there needs a look from us."),
 }
 
 
@@ -52,9 +54,9 @@ _BREAKER_WORDS = {
 def status(request: HttpRequest) -> HttpResponse:
     """Say what is going on."""
     if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
-        response: HttpResponse = JsonResponse(look())
+        response: HttpResponse = JsonResponse(_said(look()))
     else:
-        response = render(request, "pages/status.html", _shown(look()))
+        response = render(request, "pages/status.html", _shown(_said(look())))
     patch_vary_headers(response, ["Accept"])
     return _kept(response)
 
@@ -62,7 +64,12 @@ def status(request: HttpRequest) -> HttpResponse:
 @require_safe
 def status_json(request: HttpRequest) -> HttpResponse:
     """Say the same to a program, whatever it accepts."""
-    return _kept(JsonResponse(look()))
+    return _kept(JsonResponse(_said(look())))
+
+
+def _said(found: dict[str, Any]) -> dict[str, Any]:
+    """Return what was found with its title as two lines, in the language of who asks."""
+    return found | {"title": str(found["title"]).split("\n")}
 
 
 def _shown(found: dict[str, Any]) -> dict[str, Any]:
@@ -123,25 +130,25 @@ def look_now(*, now: datetime) -> dict[str, Any]:
     }
 
 
-# Title in two lines, and a sentence; never a promise.
+# Title in two lines, and a sentence; never a promise. Lazy: what was found is kept for visitors of every language.
 _WORDS = {
-    "quiet": {"title": ["Quiet,", "and ready."], "summary": "Photos are welcome. Nobody is waiting."},
-    "busy": {"title": ["Busy, and", "keeping up."], "summary": "Photos are welcome. Everyone in line gets a film."},
+    "quiet": {"title": _("Quiet,\nand ready."), "summary": _("Photos are welcome. Nobody is waiting.")},
+    "busy": {"title": _("Busy, and\nkeeping up."), "summary": _("Photos are welcome. Everyone in line gets a film.")},
     "crowded": {
-        "title": ["Crowded,", "but moving."],
-        "summary": "Photos are welcome, and films take longer than usual. Everyone keeps their place in line.",
+        "title": _("Crowded,\nbut moving."),
+        "summary": _("Photos are welcome, and films take longer than usual. Everyone keeps their place in line."),
     },
     "degraded": {
-        "title": ["Working,", "with a limp."],
-        "summary": "Photos are welcome. Something behind the scenes is slow, and we say below what.",
+        "title": _("Working,\nwith a limp."),
+        "summary": _("Photos are welcome. Something behind the scenes is slow, and we say below what."),
     },
     "shut": {
-        "title": ["The studios", "rest."],
-        "summary": "Photos are accepted and keep their place in line, but no film studio is open right now.",
+        "title": _("The studios\nrest."),
+        "summary": _("Photos are accepted and keep their place in line, but no film studio is open right now."),
     },
     "full": {
-        "title": ["No room", "right now."],
-        "summary": "New photos have to wait a little: what room is left is for the films under way.",
+        "title": _("No room\nright now."),
+        "summary": _("New photos have to wait a little: what room is left is for the films under way."),
     },
 }
 
@@ -202,27 +209,26 @@ def _health(
     """Return good, warn or bad; one word; a sentence; and until when, where that is known."""
     if row.breaker_until is not None and row.breaker_until > now:
         words = _BREAKER_WORDS.get(BreakerReason(row.breaker_reason), _BREAKER_WORDS[BreakerReason.CALLS])
-        return "bad", "Resting", f"{words} We try again soon.", row.breaker_until
+        return "bad", _("Resting"), format_lazy("{} {}", words, _("We try again soon.")), row.breaker_until
     if row.is_parked(now=now):
-        return "warn", "Busy", "It asked us to wait. Other studios take over where they can.", row.parked_until
+        return "warn", _("Busy"), _("It asked us to wait. Other studios take over where they can."), row.parked_until
     if row.is_out_of_budget(now=now):
         tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-        return "warn", "Done for today", "It has made all the films it makes in a day.", tomorrow
+        return "warn", _("Done for today"), _("It has made all the films it makes in a day."), tomorrow
     if row.needs_probe(now=now):
-        return "warn", "Trying again", "One film goes first; when it comes back, the others follow.", None
+        return "warn", _("Trying again"), _("One film goes first; when it comes back, the others follow."), None
     if not known.is_warm(row, now=now):
         cold, warm = known.percentile(warmth.COLD_FILM, 0.5), known.percentile(warmth.WARM_FILM, 0.5)
-        longer = f" about {round(cold - warm)} s" if cold and warm and cold - warm >= 2 else ""
-        return (
-            "good",
-            "Asleep",
-            f"It wakes up when it is needed; the first film takes{longer or ' a little'} longer.",
-            None,
-        )
+        words = _("It wakes up when it is needed; the first film takes a little longer.")
+        if cold and warm and cold - warm >= 2:
+            longer = _("It wakes up when it is needed; the first film takes about {seconds} s longer.")
+            words = format_lazy(longer, seconds=round(cold - warm))
+        return "good", _("Asleep"), words, None
     if held >= row.max_concurrent:
-        return "good", "Full", "Every place there is taken. The next free one goes to whoever is first in line.", None
-    ours = "Our own machines. " if _is_ours(row) else ""
-    return "good", "Working", f"{ours}Films are being made as usual.", None
+        words = _("Every place there is taken. The next free one goes to whoever is first in line.")
+        return "good", _("Full"), words, None
+    words = _("Films are being made as usual.")
+    return "good", _("Working"), format_lazy("{} {}", _("Our own machines."), words) if _is_ours(row) else words, None
 
 
 def _is_ours(row: ProviderConfig) -> bool:

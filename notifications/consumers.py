@@ -27,6 +27,7 @@ from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from channels.layers import get_channel_layer
 from channels.utils import await_many_dispatch
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
@@ -71,6 +72,7 @@ class JobLine(AsyncConsumer):
         self.job_id = job_id
         self.group = messages.job_group(job_id)
         self.channel_layer, self.channel_name = get_channel_layer(), ""
+        self.language = settings.LANGUAGE_CODE
         self.sent_seq = -1
         self.is_joined = asyncio.Event()
         self.joining: asyncio.Future[bool] | None = None
@@ -80,6 +82,7 @@ class JobLine(AsyncConsumer):
 
     async def serve(self, headers: dict[str, str], receive: Any) -> None:
         """Tell the page until either side has had enough."""
+        self.language = messages.language_of(headers)
         try:
             if await self.greet(headers):
                 await self.follow(receive)
@@ -113,7 +116,7 @@ class JobLine(AsyncConsumer):
             return await self.close(TRY_LATER)
         if body is None:
             return await self.close(NO_SUCH_JOB)
-        await self.forward(body["seq"], messages.is_final(body), messages.text_of(body))
+        await self.forward(body["seq"], messages.is_final(body), messages.text_of(body, self.language))
         if is_one_too_many:
             return await self.close(TRY_LATER)
         if not self.is_joined.is_set():
@@ -142,7 +145,11 @@ class JobLine(AsyncConsumer):
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         if message["type"] == "job.changed":
-            await self.forward(message["seq"], message["is_final"], message["text"])
+            await self.hear(message)
+
+    async def hear(self, message: dict[str, Any]) -> None:
+        """Forward what changed, in the language of the page."""
+        await self.forward(message["seq"], message["is_final"], messages.text_for(message, self.language))
 
     async def forward(self, seq: int, is_final: bool, text: str) -> None:
         """Send a snapshot unless a newer one was sent; after the last one the page may stay for a minute."""

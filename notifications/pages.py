@@ -5,28 +5,36 @@ from __future__ import annotations
 import hashlib
 import json
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.cache import patch_cache_control
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 # What the page for being offline is made of.
 _OFFLINE_FILES = (
     *(f"css/{name}.css" for name in ("tokens", "base", "components", "pages")),
     *("fonts/rajdhani-600.woff2", "fonts/orbitron-600.woff2", "img/favicon.svg", "img/icons.svg"),
-    *("js/app.js", "js/words.js", "js/offline.js"),
+    *("js/app.js", "js/words.js", "js/gettext.js", "js/offline.js"),
 )
 _COLOUR = "#050609"
 
 
 @require_safe
 def service_worker(request: HttpRequest) -> HttpResponse:
-    """The service worker, at the root because it looks after the whole site; browsers ask for it anew each day."""
-    files = [static(name) for name in _OFFLINE_FILES]
+    """The service worker, at the root because it looks after the whole site; browsers ask for it anew each day.
+
+    Whoever changes the language gets another one, and with it the page for being offline in that language.
+    """
+    language = get_language() or settings.LANGUAGE_CODE
+    catalogue = [] if language == settings.LANGUAGE_CODE else [f"js/catalogue/{language}.js"]
+    files = [static(name) for name in (*_OFFLINE_FILES, *catalogue)]
     page = reverse("offline")
-    version = hashlib.sha256(" ".join([page, *files]).encode()).hexdigest()[:12]
+    version = hashlib.sha256(" ".join([page, language, *files]).encode()).hexdigest()[:12]
     told = {
         "cache": f"offline-{version}",
         "page": page,
@@ -48,8 +56,8 @@ def manifest(request: HttpRequest) -> HttpResponse:
         "id": "/",
         "name": "Selfie Hero",
         "short_name": "Selfie Hero",
-        "description": "Send one selfie and get a short cinematic film with you as the cyberpunk hero.",
-        "lang": "en",
+        "description": _("Send one selfie and get a short cinematic film with you as the cyberpunk hero."),
+        "lang": get_language(),
         "start_url": reverse("start"),
         "scope": "/",
         "display": "standalone",
@@ -66,7 +74,7 @@ def manifest(request: HttpRequest) -> HttpResponse:
                 "purpose": "maskable",
             },
         ],
-        "shortcuts": [{"name": "My heroes", "url": reverse("heroes")}],
+        "shortcuts": [{"name": _("My heroes"), "url": reverse("heroes")}],
     }
     response = JsonResponse(body, content_type="application/manifest+json")
     patch_cache_control(response, max_age=3600)

@@ -141,10 +141,10 @@ class Rereader:
             return
         self._has_failed = False
         for body in bodies:
-            text, is_final = messages.text_of(body), messages.is_final(body)
+            message = messages.job_changed(body)
             for consumer in list(self.watched.get(UUID(body["id"]), ())):
                 with contextlib.suppress(Exception):  # this one leaves just now; its own task says why
-                    await consumer.forward(body["seq"], is_final, text)
+                    await consumer.hear(message)
 
 
 rereader = Rereader()

@@ -20,9 +20,12 @@ from typing import Any
 from uuid import UUID
 
 from channels.exceptions import StopConsumer
+from django.utils import translation
+from django.utils.translation import gettext as _
 
 from jobs.api import identity, problems
 
+from . import messages
 from .consumers import DONE, NO_SUCH_JOB, JobLine, headers_of
 
 HEARTBEAT_SECONDS = 15.0
@@ -62,10 +65,14 @@ class JobStream(JobLine):
         self.has_started = False
         headers = headers_of(scope)
         self.last_seen = headers.get("last-event-id", "")
+        with translation.override(messages.language_of(headers)):
+            await self.answer_in_its_language(scope, headers, receive)
+
+    async def answer_in_its_language(self, scope: dict[str, Any], headers: dict[str, str], receive: Any) -> None:
         if scope["method"] != "GET":
-            await self.refuse(problems.Problem(405, "method_not_allowed", "This address does not do that."))
+            await self.refuse(problems.Problem(405, "method_not_allowed", _("This address does not do that.")))
         elif not identity.is_same_origin_handshake(headers):
-            await self.refuse(problems.Problem(403, "forbidden", "This request came from another site."))
+            await self.refuse(problems.Problem(403, "forbidden", _("This request came from another site.")))
         else:
             await self.serve(headers, receive)
 
@@ -114,7 +121,7 @@ class JobStream(JobLine):
         elif code == NO_SUCH_JOB:
             await self.refuse(problems.not_found())
         else:
-            detail = "Live news pause for a moment. The job goes on."
+            detail = _("Live news pause for a moment. The job goes on.")
             await self.refuse(problems.Problem(503, "unavailable", detail, retry_after=BUSY_SECONDS))
 
     async def write(self, text: str, *, is_last: bool = False) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.parsers import JSONParser
@@ -84,7 +85,7 @@ class SubscriptionsView(APIView):
             )
         except push.BadSubscription as bad:
             raise Problem(
-                422, "subscription_invalid", "This is not a subscription that can be pushed to.", field=bad.field
+                422, "subscription_invalid", _("This is not a subscription that can be pushed to."), field=bad.field
             ) from None
         body = {"endpoint": row.endpoint, "created_at": row.created_at.isoformat().replace("+00:00", "Z")}
         response = Response(body, status=201 if is_new else 200)
@@ -104,7 +105,7 @@ class SubscriptionsView(APIView):
         try:
             job_id = UUID(str(given))
         except ValueError:
-            raise Problem(422, "job_invalid", "“job” is the id of a film.", field="job") from None
+            raise Problem(422, "job_invalid", _("“job” is the id of a film."), field="job") from None
         opened = identity.opened_by(request._request, now=timezone.now())
         job = Job.objects.visible_to(owner, opened).filter(id=job_id).first()
         if job is None:
@@ -114,7 +115,7 @@ class SubscriptionsView(APIView):
 
 def _body(request: Request) -> Mapping[str, Any]:
     if not isinstance(request.data, Mapping):
-        raise Problem(400, "malformed", "The request could not be read.")
+        raise Problem(400, "malformed", _("The request could not be read."))
     return request.data
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
 from django.views.defaults import server_error as plain_server_error
 
 logger = logging.getLogger(__name__)
@@ -64,10 +65,10 @@ def busy_response(request: HttpRequest) -> HttpResponse:
         response: HttpResponse = JsonResponse(
             {
                 "type": "about:blank",
-                "title": "Service unavailable",
+                "title": _("Service unavailable"),
                 "status": 503,
                 "code": "unavailable",
-                "detail": "Selfie Hero catches its breath. Try again in a few seconds.",
+                "detail": _("Selfie Hero catches its breath. Try again in a few seconds."),
             },
             status=503,
             content_type="application/problem+json",

@@ -54,6 +54,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "selfiehero.language.middleware",
     "selfiehero.middleware.database_unavailable",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -200,6 +201,9 @@ VISITOR_COOKIE_NAME = "__Host-visitor" if IS_HTTPS else "visitor"
 VISITOR_COOKIE_AGE = timedelta(days=365)
 TICKETS_COOKIE_NAME = "__Host-tickets" if IS_HTTPS else "tickets"
 TICKETS_COOKIE_AGE = ENV.retention
+LANGUAGE_COOKIE_NAME = "__Host-language" if IS_HTTPS else "language"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_SECURE, LANGUAGE_COOKIE_HTTPONLY, LANGUAGE_COOKIE_SAMESITE = IS_HTTPS, True, "Lax"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -234,7 +238,10 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+# Each has a catalogue in `locale/` (`selfiehero.catalogues`); English is what the sources say.
+LANGUAGES = [("en", "English"), ("es", "Español"), ("ja", "日本語")]
 LANGUAGE_CODE = "en"
+LOCALE_PATHS = [ROOT / "locale"]
 TIME_ZONE = "UTC"
 USE_I18N = USE_TZ = True
 

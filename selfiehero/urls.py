@@ -1,11 +1,12 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from . import health
+from . import health, language
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("i18n/setlang/", language.choose, name="set_language"),
     path("admin/", admin.site.urls),
     path("", include("notifications.urls")),
     path("", include("jobs.urls")),

@@ -12,6 +12,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.validators import MaxLengthValidator, validate_email
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext as _
 
 from ..models import Look
 from ..photos import door
@@ -37,9 +38,9 @@ def read_order(
         raise Problem(
             422,
             "consent_missing",
-            "Your consent is needed before a photo of a face may be used.",
+            _("Your consent is needed before a photo of a face may be used."),
             field="consent",
-            next_step="Tick the box, or send consent=true.",
+            next_step=_("Tick the box, or send consent=true."),
         )
     look = _look(fields.get("look", ""))
     hero_name = clean_hero_name(fields.get("hero_name", ""))
@@ -63,13 +64,15 @@ def clean_hero_name(value: str) -> str:
         raise Problem(
             422,
             "hero_name_too_long",
-            f"A hero name has at most {settings.HERO_NAME_MAX} characters; this one has {len(name)}.",
+            _("A hero name has at most {most} characters; this one has {count}.").format(
+                most=settings.HERO_NAME_MAX, count=len(name)
+            ),
             field="hero_name",
         )
     kinds = {unicodedata.category(char) for char in name if char not in _ALLOWED_INVISIBLE}
     if any(kind[0] == "C" or kind in _LINE_ENDS for kind in kinds):
         raise Problem(
-            422, "hero_name_characters", "A hero name is made of letters, digits and signs.", field="hero_name"
+            422, "hero_name_characters", _("A hero name is made of letters, digits and signs."), field="hero_name"
         )
     return name
 
@@ -79,7 +82,7 @@ def _check_key(key: str) -> None:
         raise Problem(
             400,
             "idempotency_key_invalid",
-            f"An Idempotency-Key has 1 to {MAX_KEY_CHARACTERS} printable ASCII characters.",
+            _("An Idempotency-Key has 1 to {most} printable ASCII characters.").format(most=MAX_KEY_CHARACTERS),
             field="Idempotency-Key",
         )
 
@@ -88,7 +91,13 @@ def _look(slug: str) -> Look:
     look = Look.objects.filter(slug=slug, active=True).first() if slug and "\x00" not in slug else None
     if look is None:
         slugs = ", ".join(Look.objects.filter(active=True).values_list("slug", flat=True))
-        raise Problem(422, "look_unknown", "There is no such look.", field="look", next_step=f"Choose one of: {slugs}.")
+        raise Problem(
+            422,
+            "look_unknown",
+            _("There is no such look."),
+            field="look",
+            next_step=_("Choose one of: {slugs}.").format(slugs=slugs),
+        )
     return look
 
 
@@ -100,13 +109,13 @@ def clean_email(value: str) -> str:
             validate_email(value)
             MaxLengthValidator(MAX_EMAIL_CHARACTERS)(value)
         except ValidationError:
-            raise Problem(422, "email_invalid", "This is not an e-mail address.", field="email") from None
+            raise Problem(422, "email_invalid", _("This is not an e-mail address."), field="email") from None
     return value
 
 
 def _photo(upload: UploadedFile | None) -> tuple[bytes, str]:
     if upload is None:
-        raise Problem(422, "photo_missing", "There is no photo in this request.", field="selfie")
+        raise Problem(422, "photo_missing", _("There is no photo in this request."), field="selfie")
     limits = door.Limits(bytes=settings.PHOTO_MAX_BYTES, pixels=settings.PHOTO_MAX_PIXELS)
     try:
         if (upload.size or 0) > limits.bytes:
@@ -114,5 +123,5 @@ def _photo(upload: UploadedFile | None) -> tuple[bytes, str]:
         photo = upload.read()
         facts = door.inspect(photo, limits=limits)
     except BadPhoto as bad:
-        raise Problem(bad.status, bad.code, bad.message, field="selfie", next_step=bad.next_step) from None
+        raise Problem(bad.status, bad.code, _(bad.message), field="selfie", next_step=_(bad.next_step)) from None
     return photo, EXTENSIONS[facts.format]

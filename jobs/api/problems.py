@@ -9,6 +9,8 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpResponse, JsonResponse
 from django.http.request import UnreadablePostError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 from rest_framework import exceptions, status
 
 from .. import services, storage
@@ -43,7 +45,7 @@ class Problem(Exception):
         """Return the JSON body."""
         body: dict[str, Any] = {
             "type": "about:blank",
-            "title": TITLES.get(self.status_code, "Error"),
+            "title": _(TITLES.get(self.status_code, "Error")),
             "status": self.status_code,
             "code": self.code,
             "detail": self.detail,
@@ -63,28 +65,28 @@ class Problem(Exception):
 
 
 TITLES = {
-    400: "Bad request",
-    401: "Not signed in",
-    403: "Not allowed",
-    404: "Not found",
-    405: "Method not allowed",
-    406: "Not acceptable",
-    409: "Conflict",
-    410: "Gone",
-    413: "Too large",
-    415: "Unsupported type",
-    422: "Cannot be used",
-    429: "Too many requests",
-    503: "Service unavailable",
-    507: "No room",
+    400: noop("Bad request"),
+    401: noop("Not signed in"),
+    403: noop("Not allowed"),
+    404: noop("Not found"),
+    405: noop("Method not allowed"),
+    406: noop("Not acceptable"),
+    409: noop("Conflict"),
+    410: noop("Gone"),
+    413: noop("Too large"),
+    415: noop("Unsupported type"),
+    422: noop("Cannot be used"),
+    429: noop("Too many requests"),
+    503: noop("Service unavailable"),
+    507: noop("No room"),
 }
 
-NOT_FOUND = "There is no such job here."
+NOT_FOUND = noop("There is no such job here.")
 
 
 def not_found() -> Problem:
     """The one answer for a job that does not exist and for one of somebody else."""
-    return Problem(404, "not_found", NOT_FOUND)
+    return Problem(404, "not_found", _(NOT_FOUND))
 
 
 def handle(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
@@ -103,39 +105,46 @@ def problem_of(error: Exception) -> Problem | None:
     if isinstance(error, Problem):
         return error
     if isinstance(error, RequestDataTooBig):
-        return Problem(413, "too_big", "A field of this form is too long.")
+        return Problem(413, "too_big", _("A field of this form is too long."))
     if isinstance(error, services.PhotoGone):
-        return Problem(410, "photo_gone", str(error), next_step="Send a photo anew.")
+        return Problem(410, "photo_gone", str(error), next_step=_("Send a photo anew."))
     if isinstance(error, services.NotPossible):
         return Problem(409, "not_finished", str(error))
     if isinstance(error, exceptions.ParseError | SuspiciousOperation | UnreadablePostError):
-        return Problem(400, "malformed", "The request could not be read.")
+        return Problem(400, "malformed", _("The request could not be read."))
     if isinstance(error, Http404 | exceptions.NotFound):
         return not_found()
     if isinstance(error, PermissionDenied | exceptions.PermissionDenied):
-        return Problem(403, "forbidden", "This request came from another site, so it was not carried out.")
+        return Problem(403, "forbidden", _("This request came from another site, so it was not carried out."))
     if isinstance(error, exceptions.AuthenticationFailed | exceptions.NotAuthenticated):
-        return Problem(401, "bad_token", "This API token is not known.")
+        return Problem(401, "bad_token", _("This API token is not known."))
     if isinstance(error, exceptions.Throttled):
         wait = max(1, round(error.wait or 10))
         return Problem(
-            429, "too_many_requests", f"That was a lot at once. Try again in {wait} seconds.", retry_after=wait
+            429,
+            "too_many_requests",
+            _("That was a lot at once. Try again in {wait} seconds.").format(wait=wait),
+            retry_after=wait,
         )
     if isinstance(error, exceptions.UnsupportedMediaType):
-        return Problem(415, "unsupported_media_type", "Send the form as multipart/form-data.")
+        return Problem(415, "unsupported_media_type", _("Send the form as multipart/form-data."))
     if isinstance(error, exceptions.MethodNotAllowed):
-        return Problem(405, "method_not_allowed", "This address does not do that.")
+        return Problem(405, "method_not_allowed", _("This address does not do that."))
     if isinstance(error, exceptions.NotAcceptable):
-        return Problem(406, "not_acceptable", "This address does not answer in this form.")
+        return Problem(406, "not_acceptable", _("This address does not answer in this form."))
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         is_kept = isinstance(error, storage.NearlyFull)
         logger.error("storage_nearly_full" if is_kept else "storage_full")
         return Problem(
             status.HTTP_507_INSUFFICIENT_STORAGE,
             "storage_full",
-            "There is no room for new photos right now."
-            + (" What room is left is kept for the films under way." if is_kept else ""),
-            next_step="Try again later.",
+            " ".join(
+                [
+                    _("There is no room for new photos right now."),
+                    *([_("What room is left is kept for the films under way.")] if is_kept else []),
+                ]
+            ),
+            next_step=_("Try again later."),
             retry_after=60,
         )
     return None

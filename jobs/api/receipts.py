@@ -6,6 +6,8 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
@@ -14,14 +16,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from .. import receipts, snapshots
+from .. import receipts, sentences, snapshots
 from . import serializers as shapes
 from . import throttles
 from .problems import Problem, problem_of
 from .views import problems
 
 JSON = "application/json"  # the page is not for programs
-_LAST_HOPE = "Paste the whole text, from “shr1” to its end."
+_LAST_HOPE = noop("Paste the whole text, from “shr1” to its end.")
 
 
 class _Page(BaseRenderer):
@@ -91,6 +93,8 @@ class VerifyView(_OpenToAll):
         context = {
             "text": text[: receipts.MOST_CHARACTERS],
             "verdict": verdict,
+            "status": verdict and sentences.word(sentences.STATUSES, verdict["status"]),
+            "stage": verdict and sentences.word(sentences.STAGES, verdict["stage"]),
             "problem": problem.body() if problem else None,
         }
         response = render(
@@ -115,21 +119,21 @@ class KeysView(_OpenToAll):
 def _verdict(text: str) -> dict[str, Any]:
     """Return the verdict on a genuine receipt; raise the Problem of any other text."""
     if not text.strip():
-        raise Problem(422, "receipt_missing", "There is no receipt in this request.", field="receipt")
+        raise Problem(422, "receipt_missing", _("There is no receipt in this request."), field="receipt")
     try:
         return snapshots.verdict(receipts.check(text))
     except receipts.KeyUnknown:
         raise Problem(
             422,
             "receipt_key_unknown",
-            "This is signed with a key that is not in use here, or not any more: we cannot say that it is ours.",
+            _("This is signed with a key that is not in use here, or not any more: we cannot say that it is ours."),
             field="receipt",
         ) from None
     except receipts.NotOurs:
         raise Problem(
             422,
             "receipt_not_ours",
-            "This receipt is not ours, or a letter of it was changed or lost.",
+            _("This receipt is not ours, or a letter of it was changed or lost."),
             field="receipt",
-            next_step=_LAST_HOPE,
+            next_step=_(_LAST_HOPE),
         ) from None

@@ -13,6 +13,7 @@ from django.templatetags.static import static
 from django.urls import resolve
 from django.utils import timezone
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.exceptions import NotFound
@@ -58,9 +59,9 @@ class JobPages(CursorPagination):
             raise Problem(
                 400,
                 "cursor_invalid",
-                "“cursor” comes from “next” or “previous” of a page of this list.",
+                _("“cursor” comes from “next” or “previous” of a page of this list."),
                 field="cursor",
-                next_step="Begin again without a cursor.",
+                next_step=_("Begin again without a cursor."),
             ) from None
 
 
@@ -68,9 +69,9 @@ def _key_conflict() -> Problem:
     return Problem(
         409,
         "idempotency_conflict",
-        "This Idempotency-Key was used before for another photo, look or name.",
+        _("This Idempotency-Key was used before for another photo, look or name."),
         field="Idempotency-Key",
-        next_step="Send a new key with a new order.",
+        next_step=_("Send a new key with a new order."),
     )
 
 
@@ -176,7 +177,7 @@ class JobEventsView(_OneJobView):
         job = self.job_of(request, job_id)
         after = request.query_params.get("after", "0")
         if not (after.isascii() and after.isdigit() and len(after) < 10):
-            raise Problem(400, "after_invalid", "“after” is the seq of an event.", field="after")
+            raise Problem(400, "after_invalid", _("“after” is the seq of an event."), field="after")
         rows = JobEvent.objects.filter(job=job, seq__gt=int(after)).order_by("seq")[:MAX_EVENTS]
         events = [
             {"seq": row.seq, "kind": row.kind, "at": row.at.isoformat().replace("+00:00", "Z"), "data": row.data}
@@ -273,11 +274,13 @@ class NotifyView(_OneJobView):
     def post(self, request: Request, job_id: UUID) -> Response:
         job = self.job_of(request, job_id)
         if not settings.EMAIL_OFFERED:
-            raise Problem(409, "email_off", "No mail is sent from here.", next_step="Let this device be notified.")
+            raise Problem(
+                409, "email_off", _("No mail is sent from here."), next_step=_("Let this device be notified.")
+            )
         given = request.data.get("email") if isinstance(request.data, Mapping) else None
         email = orders.clean_email(given) if isinstance(given, str) else ""
         if not email:
-            raise Problem(422, "email_invalid", "This is not an e-mail address.", field="email")
+            raise Problem(422, "email_invalid", _("This is not an e-mail address."), field="email")
         now = timezone.now()
         try:
             services.remember_email(job.id, email)
@@ -297,7 +300,7 @@ class LooksView(APIView):
             {
                 "slug": look.slug,
                 "title": look.title,
-                "note": look.note,
+                "note": _(look.note),
                 "picture": static(look.picture),
                 "loop": static(look.loop) if look.loop else None,
             }
@@ -319,5 +322,5 @@ def nothing_here(request: HttpRequest, path: str) -> HttpResponse:
         response = HttpResponsePermanentRedirect(request.get_full_path(force_append_slash=True))
         response.status_code = 308
         return response
-    problem = Problem(404, "not_found", "There is nothing at this address.", next_step="See /api/docs/.")
+    problem = Problem(404, "not_found", _("There is nothing at this address."), next_step=_("See /api/docs/."))
     return JsonResponse(problem.body(), status=404, content_type=CONTENT_TYPE)

@@ -96,9 +96,8 @@ export const fill = (node, value) => { node.style.setProperty("--fill", String(v
 /* "23 h 41 min", counted down in every <time data-until datetime="…">. */
 function left(milliseconds) {
   const minutes = Math.max(0, Math.floor(milliseconds / 60000)), hours = Math.floor(minutes / 60), days = Math.floor(hours / 24);
-  if (days > 1) return `${days} days ${hours % 24} h`;
-  if (hours) return `${hours} h ${minutes % 60} min`;
-  return minutes ? `${minutes} min` : WORDS.lessThanAMinute;
+  if (!minutes) return WORDS.lessThanAMinute;
+  return days > 1 ? WORDS.timeLeft(days, hours % 24, 0) : WORDS.timeLeft(0, hours, minutes % 60);
 }
 const clocks = $$("time[data-until]").filter(clock => !Number.isNaN(Date.parse(clock.dateTime)));
 if (clocks.length) {

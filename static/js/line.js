@@ -1,5 +1,6 @@
 /* The Line: a horizontal slider between a photo and its film. A real slider: drag, arrows, Home, End. */
 import { calm } from "./app.js";
+import { WORDS } from "./words.js";
 
 const STEPS = { ArrowDown: 4, ArrowUp: -4, ArrowRight: 4, ArrowLeft: -4, PageDown: 15, PageUp: -15, Home: -100, End: 100 };
 const mounted = new WeakMap();
@@ -8,7 +9,7 @@ export function setLine(film, percent) {
   const value = Math.min(100, Math.max(0, percent)), line = film.querySelector(".line");
   film.style.setProperty("--line", `${value}%`);
   line?.setAttribute("aria-valuenow", String(Math.round(value)));
-  line?.setAttribute("aria-valuetext", `${Math.round(value)} % film, ${100 - Math.round(value)} % photo`);
+  line?.setAttribute("aria-valuetext", WORDS.line(Math.round(value), 100 - Math.round(value)));
   return value;
 }
 

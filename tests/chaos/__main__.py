@@ -56,7 +56,7 @@ def main() -> int:
     for line in report.lines(result):
         say(line)
     if not result.is_fine:
-        say(f"logs and the ledger of answers are in {kept}; once more: python -m tests.chaos {again}")
+        say(f"logs, rows and the ledger of answers are in {kept}; once more: python -m tests.chaos {again}")
     return 0 if result.is_fine else 1
 
 

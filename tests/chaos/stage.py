@@ -169,11 +169,12 @@ class Stage(Rig):
         with contextlib.closing(redis.Redis.from_url(self.redis_url, socket_timeout=5)) as client:
             yield client
 
-    def keep_logs(self, into: Path) -> None:
-        """Copy the logs to where they outlive the storm."""
+    def keep_evidence(self, into: Path) -> None:
+        """Copy the logs, and the rows as JSON, to where they outlive the storm."""
         into.mkdir(parents=True, exist_ok=True)
         for path in self.folder.glob("*.log"):
             shutil.copy(path, into / path.name)
+        self.run_manage("dumpdata", "jobs", "providers", "notifications", "--output", str(into / "rows.json"))
 
     def run_manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the product's to its end, whatever it ends with."""

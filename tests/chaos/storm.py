@@ -101,7 +101,7 @@ def run(
         _judge(stage, ledger, result, LAWS)
         result.facts |= stage.facts | {"killed 20 s after SIGTERM": dict(stage.cast.stubborn)} | _tracebacks(stage)
         if result.broken and logs:
-            stage.keep_logs(logs)
+            stage.keep_evidence(logs)
     _judge(stage, ledger, result, (nobody_outlives_a_parent,))
     ledger.close()
     if result.broken and logs:

@@ -93,13 +93,26 @@ def test_a_provider_is_told_to_stop_at_once(provider):
     assert attempt.errand_at <= timezone.now()
 
 
+def test_an_errand_waits_no_longer_for_a_lost_answer_than_it_can_take(provider):
+    attempt = factories.make_attempt(provider)
+    lifecycle.attempt_timed_out(attempt, now=timezone.now())
+    later = {name: getattr(attempt, name) + AHEAD for name in ("lease_until", "deadline_at")}
+    Attempt.objects.update(**later)
+    assert bring_near() == 2
+    attempt.refresh_from_db()
+    assert attempt.lease_until <= timezone.now() + claims.lease_of(provider)
+    assert attempt.deadline_at <= timezone.now() + provider.attempt_deadline
+    assert bring_near() == 0
+
+
 def test_an_errand_that_waits_for_a_deadline_or_was_tried_before_goes_on_waiting(provider):
-    for tries, deadline in ((0, AHEAD), (3, 2 * AHEAD)):
+    minutes = timedelta(minutes=4)
+    for tries, errand, deadline in ((0, minutes, minutes), (3, AHEAD, minutes)):
         attempt = factories.make_submitted_attempt(provider)
         now = timezone.now()
         lifecycle.attempt_timed_out(attempt, now=now)
         Attempt.objects.filter(id=attempt.id).update(
-            errand_at=now + AHEAD, deadline_at=now + deadline, errand_tries=tries
+            errand_at=now + errand, deadline_at=now + deadline, errand_tries=tries
         )
     assert bring_near() == 0
 

@@ -1,0 +1,50 @@
+"""Which language a visitor is answered in, and the switch that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+from django.views.i18n import set_language
+
+from jobs.api import identity
+
+# What has words in it. Films, pictures and style sheets are the same in every language.
+_WORDED = ("text/html", "text/javascript", "application/json", "application/problem+json", "application/manifest+json")
+
+
+def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Answer in the visitor's language: what the switch put into the cookie, else what the browser asks for.
+
+    Django's own middleware says that every response depends on Accept-Language, and none on the cookie. A response that
+    names its language itself (Content-Language) is the same for everybody, and is left alone for the CDN that keeps it.
+    """
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        code = translation.get_language_from_request(request)
+        with translation.override(code):
+            request.LANGUAGE_CODE = code
+            response = get_response(request)
+        if response.get("Content-Type", "").partition(";")[0] in _WORDED and "Content-Language" not in response:
+            response["Content-Language"] = code
+            patch_vary_headers(response, ["Accept-Language", "Cookie"])
+        return response
+
+    return answer
+
+
+@csrf_exempt
+@require_POST
+def choose(request: HttpRequest) -> HttpResponse:
+    """Keep the chosen language in its cookie and go back to the page.
+
+    The Referer names it: scripts may have moved on from the address it was loaded from. Pages that a cache keeps have
+    no form token, so the request's origin decides.
+    """
+    if not identity.is_same_origin(request):
+        return HttpResponse(status=403)
+    return set_language(request)

@@ -1,0 +1,144 @@
+"""Nobody who reads another language is told anything in English: catalogues are complete, and the sources use them."""
+
+from __future__ import annotations
+
+import gettext
+import io
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.template.base import Lexer, TokenType
+
+from selfiehero import catalogues
+
+ROOT = Path(settings.ROOT)
+LANGUAGES = [code for code, _name in settings.LANGUAGES if code != "en"]
+FOUND = catalogues.found_in_sources(ROOT)
+# Names, units and what every language writes alike.
+SAME = re.compile(r"Selfie Hero|NOVA-7|KAIRO ZERO|VESPER|shr1|Selfie|UTC|SHA-256|\bs\b|\bh\b|\bmin\b")
+HOLES = re.compile(r"%\(\w+\)s|%%|\{\w*\}|</?\w+[^>]*>|\n")
+
+
+def templates() -> list[Path]:
+    paths = sorted((ROOT / "templates").rglob("*.html")) + sorted((ROOT / "templates").rglob("*.txt"))
+    return [path for path in paths if not _place(path).startswith(catalogues.NOT_TRANSLATED)]
+
+
+def _place(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def bare_words(source: str) -> list[str]:
+    """Return the words that a template says without asking a catalogue."""
+    told, is_inside = [], False
+    for token in Lexer(source).tokenize():
+        if token.token_type == TokenType.BLOCK:
+            name, *rest = token.split_contents()
+            if name in ("blocktranslate", "endblocktranslate"):
+                is_inside = name == "blocktranslate"
+            elif name in ("block", "endblock"):
+                # These are parts of a tag of the page around them.
+                is_inside = bool(rest) and rest[0].endswith(("_class", "_current", "look"))
+        told.append("" if is_inside else token.contents if token.token_type == TokenType.TEXT else "\x00")
+    text = re.sub(r"<(script|style|svg)\b.*?</\1>", " ", "".join(told), flags=re.DOTALL)
+    said = re.findall(
+        r'(?:alt|aria-label|aria-valuetext|title|placeholder|label|name="description" content)="([^"]*)"', text
+    )
+    said += re.sub(r"<[^>]*>", "\n", text).split("\n")
+    return [words.strip() for words in said if re.search(r"[^\W\d_]", SAME.sub("", words.replace("\x00", "")))]
+
+
+@pytest.mark.parametrize("path", templates(), ids=_place)
+def test_a_template_has_no_words_of_its_own(path: Path) -> None:
+    assert bare_words(path.read_text()) == []
+
+
+def test_words_of_its_own_would_be_found() -> None:
+    assert bare_words('<p>Hello {% translate "you" %}</p>') == ["Hello \x00"]
+    assert bare_words('<img alt="A face"><svg><path d="M0"/></svg>{% blocktranslate %}fine{% endblocktranslate %}') == [
+        "A face"
+    ]
+
+
+@pytest.mark.parametrize("domain", ["django", "djangojs"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_everything_is_translated(language: str, domain: str) -> None:
+    catalogue = catalogues.read_po(catalogues.po_path(ROOT, language, domain))
+    assert set(catalogue) == set(FOUND[domain]), "run manage.py messages"
+    forms = int(re.search(r"nplurals=(\d)", catalogues.PLURALS[language])[1])
+    for text, message in catalogue.items():
+        assert not message.is_fuzzy, text
+        assert message.plural == FOUND[domain][text].plural, text
+        assert len(message.said) == (forms if message.plural else 1), text
+        for said in message.said:
+            assert said.strip(), text
+            # The one of a plural may do without its number.
+            wanted = sorted(HOLES.findall(message.plural or text))
+            assert sorted(HOLES.findall(said)) in (wanted, sorted(HOLES.findall(text))), (text, said)
+            assert said != text or not re.search(r"[a-z]{3}", SAME.sub("", HOLES.sub("", text))) or text in ALIKE, text
+
+
+# What Spanish says as English does.
+ALIKE = {"No", "Final"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_compiled_is_what_is_written(language: str) -> None:
+    for path, content in catalogues.compiled(ROOT, language).items():
+        assert path.read_bytes() == content, f"{path}: run manage.py messages"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_gettext_reads_what_was_compiled(language: str) -> None:
+    catalogue = catalogues.read_po(catalogues.po_path(ROOT, language, "django"))
+    read = gettext.GNUTranslations(io.BytesIO(catalogues.mo_bytes(catalogue, language)))
+    for text, message in catalogue.items():
+        if message.plural:
+            assert read.ngettext(text, message.plural, 1) == message.said[0]
+            assert read.ngettext(text, message.plural, 5) == message.said[-1]
+        else:
+            assert read.gettext(text) == message.said[0]
+
+
+def test_every_language_has_its_catalogue() -> None:
+    assert set(LANGUAGES) == set(catalogues.PLURALS)
+
+
+def test_catalogues_come_through_writing_and_reading(tmp_path: Path) -> None:
+    one = catalogues.Message('Say "hi"\n%(name)s', "", ('Di "hola"\n%(name)s',), ("templates/a.html",))
+    two = catalogues.Message("{count} film", "{count} films", ("{count} corto", "{count} cortos"))
+    path = tmp_path / "django.po"
+    path.write_text(catalogues.po_text({one.text: one, two.text: two}, "es"))
+    read = catalogues.read_po(path)
+    assert [(message.plural, message.said) for message in read.values()] == [
+        (one.plural, one.said),
+        (two.plural, two.said),
+    ]
+    path.write_text('#, fuzzy\nmsgid "a"\n"b"\nmsgstr "c"\n"d"\n\nmsgid "empty"\nmsgstr ""\n')
+    read = catalogues.read_po(path)
+    assert (read["ab"].said, read["ab"].is_fuzzy, read["empty"].said) == (("cd",), True, ("",))
+
+
+def test_a_new_message_is_found_and_an_old_one_leaves(tmp_path: Path, settings) -> None:
+    settings.ROOT = tmp_path
+    for folder in ("jobs", "templates", "static/js"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "jobs" / "one.py").write_text('_("Hello")\nngettext("{n} day", "{n} days", 2)\n_(variable)\n')
+    (tmp_path / "templates" / "a.html").write_text(
+        '{% load i18n %}{% translate "100 %" %}{% blocktranslate trimmed count n=n %}one\n <b>film</b>{% plural %}'
+        '{{ n }} films{% endblocktranslate %}{{ x|default:_("nobody") }}'
+    )
+    (tmp_path / "static" / "js" / "words.js").write_text('export const A = _("It\\u2019s you");')
+    call_command("messages", stdout=io.StringIO())
+    path = catalogues.po_path(tmp_path, "es", "django")
+    assert list(catalogues.read_po(path)) == ["Hello", "{n} day", "100 %%", "one <b>film</b>", "nobody"]
+    assert list(catalogues.read_po(path.with_name("djangojs.po"))) == ["It’s you"]
+    path.write_text(path.read_text().replace('msgid "Hello"\nmsgstr ""', 'msgid "Hello"\nmsgstr "Hola"'))
+    (tmp_path / "templates" / "a.html").unlink()
+    told = io.StringIO()
+    call_command("messages", stdout=told)
+    assert [message.said for message in catalogues.read_po(path).values()] == [("Hola",), ("", "")]
+    assert "2 messages, 1 missing\n  {n} day" in told.getvalue()
