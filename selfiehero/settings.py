@@ -53,6 +53,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "selfiehero.middleware.ShortPages",
     "csp.middleware.CSPMiddleware",
     "selfiehero.language.middleware",
     "selfiehero.middleware.database_unavailable",

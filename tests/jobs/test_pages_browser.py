@@ -21,9 +21,9 @@ from tests.support.processes import wait_for
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 SIZES = [(360, 740), (768, 1024), (1440, 900)]
 STATIC = PROJECT_DIR / "static"
-# SHOTS=folder keeps what the pages look like.
 # A page that only a test's route serves may frame this machine; nobody's page on the Internet may.
 ANYWHERE = "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests"
+# Where to keep what the pages look like; `make test` says var/shots.
 SHOTS = os.environ.get("SHOTS", "")
 
 
@@ -91,7 +91,7 @@ def make_film(provider, owner, *, look="neon-noir", hero_name="NOVA-7"):
 
 def shot(page, name):
     if SHOTS:
-        Path(SHOTS).mkdir(exist_ok=True)
+        Path(SHOTS).mkdir(parents=True, exist_ok=True)
         page.wait_for_timeout(500)
         page.screenshot(path=f"{SHOTS}/{name}-{page.viewport_size['width']}.png")
 
@@ -159,8 +159,9 @@ def test_the_film_is_saved_under_its_name(visit, hero):
     assert Path(download.value.path()).read_bytes() == storage.read(hero.video_key)
 
 
-def test_sharing_is_turned_on_and_off(visit, hero, live_server):
-    page = visit(f"/jobs/{hero.id}/")
+@pytest.mark.parametrize("size", SIZES)
+def test_sharing_is_turned_on_and_off(size, visit, hero, live_server):
+    page = visit(f"/jobs/{hero.id}/", size)
     open_curtain(page)
     page.evaluate("navigator.canShare = undefined")
     page.locator("[data-share]").click()
@@ -217,8 +218,9 @@ def test_a_frame_on_somebody_elses_page_plays(visit, hero, live_server):
     visit.problems.clear()
 
 
-def test_another_take_of_the_same_photo(visit, hero):
-    page = visit(f"/jobs/{hero.id}/")
+@pytest.mark.parametrize("size", SIZES)
+def test_another_take_of_the_same_photo(size, visit, hero):
+    page = visit(f"/jobs/{hero.id}/", size)
     open_curtain(page)
     page.locator('[data-takes] [value="chrome-samurai"]').click()
     page.locator("[data-wait]").wait_for()
@@ -241,8 +243,9 @@ def test_a_take_whose_photo_is_gone_says_so(visit, hero):
     visit.problems.clear()  # the 410
 
 
-def test_erasing_ends_in_a_receipt(visit, hero):
-    page = visit(f"/jobs/{hero.id}/")
+@pytest.mark.parametrize("size", SIZES)
+def test_erasing_ends_in_a_receipt(size, visit, hero):
+    page = visit(f"/jobs/{hero.id}/", size)
     open_curtain(page)
     page.locator("[data-after] [data-open=erase]").click()
     shot(page, "erase-dialog")
@@ -315,3 +318,19 @@ def test_photo_rules_and_style_guide(size, visit, settings, db):
     shot(guide, "styleguide")
     assert violations(guide) == []
     assert guide.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize(("language", "saved"), [("es", "Guardar"), ("ja", "保存")])
+def test_the_reveal_in_other_languages_fits_a_phone(language, saved, visit, hero):
+    page = visit(f"/jobs/{hero.id}/", locale=language)
+    assert page.get_attribute("html", "lang") == language
+    shot(page, f"curtain-{language}")
+    open_curtain(page)
+    assert page.text_content("[data-save] span") == saved
+    fits(page)
+    shot(page, f"reveal-{language}")
+    page.locator(".keep").scroll_into_view_if_needed()
+    shot(page, f"after-{language}")
+    page.click(f'.languages [value="{ {"es": "ja", "ja": "es"}[language] }"]')
+    page.wait_for_function("was => document.documentElement.lang !== was", arg=language)
+    assert page.url.endswith(f"/jobs/{hero.id}/")

@@ -119,7 +119,8 @@ def test_json_for_who_asks_for_it_a_page_for_browsers(provider):
     wanted = {"application/json": "application/json", "text/html,*/*;q=0.8": "text/html; charset=utf-8"}
     for accept, kind in wanted.items():
         answer = Client().get("/status", headers={"Accept": accept})
-        assert (answer["Content-Type"], answer["Vary"]) == (kind, "Accept, Accept-Language, Cookie")
+        assert answer["Content-Type"] == kind
+        assert answer["Vary"].startswith("Accept, Accept-Language, Cookie")
         assert answer["Cache-Control"] == "public, max-age=5, stale-while-revalidate=5"
         assert not answer.cookies
 

@@ -23,6 +23,8 @@ from tests.support.browser import running_browser
 from tests.support.served import Served
 
 SIZES = {"phone": (360, 740), "tablet": (768, 1024), "desk": (1440, 900)}
+# Where to keep what pages look like at the end of each test; `make test` says var/shots.
+SHOTS = os.environ.get("SHOTS", "")
 CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
 
@@ -53,7 +55,7 @@ def looks(browser: Any, transactional_db: None) -> None:
 
 
 @pytest.fixture
-def visit(web: Served, browser: Any, looks: None) -> Iterator[Callable[..., Any]]:
+def visit(web: Served, browser: Any, looks: None, request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
     """Open a page of the product; no script of it may fail, and it may ask no other host for anything."""
     contexts, problems = [], []
 
@@ -82,7 +84,11 @@ def visit(web: Served, browser: Any, looks: None) -> Iterator[Callable[..., Any]
         return url.startswith((web.url, web.socket_url, "data:", "blob:"))
 
     yield open_page
-    for context in contexts:
+    for number, context in enumerate(contexts):
+        if SHOTS and context.pages:
+            context.pages[-1].screenshot(
+                path=f"{SHOTS}/{request.node.name}-{number}.png".replace("[", "-").replace("]", "")
+            )
         context.close()
     assert problems == []
 

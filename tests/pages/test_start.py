@@ -84,8 +84,9 @@ def test_a_photo_from_a_file_leaves_upright_small_and_without_its_secrets(size, 
     assert (job.hero_name, job.look.slug) == ("NOVA-7", "neon-noir")
 
 
-def test_the_camera_shows_a_mirror_and_sends_what_is_around_its_guide(visit, received):
-    page = visit()
+@pytest.mark.parametrize("size", ["phone", "tablet", "desk"])
+def test_the_camera_shows_a_mirror_and_sends_what_is_around_its_guide(size, visit, received):
+    page = visit("/", size)
     page.click("[data-photo-none] [data-camera]")
     page.locator("#camera[open] [data-guide]").wait_for(state="visible")
     wait_for(lambda: page.evaluate("document.querySelector('#camera video').videoWidth"), "the camera")

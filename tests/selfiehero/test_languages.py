@@ -217,7 +217,7 @@ def test_the_line_speaks_the_language_of_the_page_and_not_that_of_the_order(prov
     said = {code: json.loads(messages.text_for(changed, code))["job"]["queue"]["reason"] for code in ("en", "es", "ja")}
     assert said["en"] == "WaveSpeed is busy, your hero moves to Replicate."
     assert said["es"] == "WaveSpeed está a tope: tu héroe se muda a Replicate."
-    assert said["ja"].startswith("WaveSpeed が混雑")
+    assert said["ja"].startswith("WaveSpeedが混雑")
     assert max(len(text.encode()) for text in changed["texts"].values()) <= 1100
     assert messages.language_of({"accept-language": "ja,en;q=0.5"}) == "ja"
     assert messages.language_of({"accept-language": "ja", "cookie": f"a=b; {settings.LANGUAGE_COOKIE_NAME}=es"}) == "es"
