@@ -1,6 +1,5 @@
 /* The start page: the Line, the look, the photo, the name, and one button that always knows the next step. */
 import { $, $$, frugal, playWhenSeen, tell } from "./app.js";
-import { takeSelfie } from "./camera.js";
 import { mountLine } from "./line.js";
 import { isPhoto, pack, silhouette, upright } from "./photo.js";
 import { Stage } from "./stage.js";
@@ -89,7 +88,7 @@ $$("[data-camera]").forEach(button => button.addEventListener("click", async () 
     return;
   }
   try {
-    const shot = await takeSelfie($("#camera"));
+    const { takeSelfie } = await import("./camera.js"), shot = await takeSelfie($("#camera"));
     if (shot) await accept(shot, null);
   } catch { complain("selfie", WORDS.noCamera); }
 }));
