@@ -1,6 +1,5 @@
-/* The catalogue of the page's language. It is a script of its own that stands before all others in the page
-   (`static/js/catalogue/`, made by `manage.py messages`), so that it is there when the first word is said; English has
-   none, and whatever a catalogue does not know is said in English. */
+/* The catalogue of the page's language, a script of its own before all others (`static/js/catalogue/`, made by
+   `manage.py messages`). English has none; what a catalogue does not know is said in English. */
 const catalogue = globalThis.catalogue ?? {};
 
 export const language = document.documentElement.lang || "en";
