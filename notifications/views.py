@@ -10,12 +10,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from jobs.api import identity, throttles
+from jobs.api.parsers import JSONParser
 from jobs.api.problems import Problem, not_found
 from jobs.api.views import problems
 from jobs.models import Job

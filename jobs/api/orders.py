@@ -54,7 +54,9 @@ def read_remix(fields: Mapping[str, Any], *, idempotency_key: str | None) -> tup
     if idempotency_key is not None:
         _check_key(idempotency_key)
     name = fields.get("hero_name")
-    return _look(str(fields.get("look", ""))), None if name is None else clean_hero_name(str(name))
+    if name is not None and not isinstance(name, str):
+        raise _odd_name()
+    return _look(str(fields.get("look", ""))), None if name is None else clean_hero_name(name)
 
 
 def clean_hero_name(value: str) -> str:
@@ -71,10 +73,14 @@ def clean_hero_name(value: str) -> str:
         )
     kinds = {unicodedata.category(char) for char in name if char not in _ALLOWED_INVISIBLE}
     if any(kind[0] == "C" or kind in _LINE_ENDS for kind in kinds):
-        raise Problem(
-            422, "hero_name_characters", _("A hero name is made of letters, digits and signs."), field="hero_name"
-        )
+        raise _odd_name()
     return name
+
+
+def _odd_name() -> Problem:
+    return Problem(
+        422, "hero_name_characters", _("A hero name is made of letters, digits and signs."), field="hero_name"
+    )
 
 
 def _check_key(key: str) -> None:

@@ -18,7 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import Cursor, CursorPagination
-from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -27,6 +27,7 @@ from .. import eta, receipts, services, snapshots
 from ..models import Job, JobEvent, Look
 from . import identity, orders, schema, throttles  # noqa: F401 - schema registers itself
 from . import serializers as shapes
+from .parsers import JSONParser
 from .problems import CONTENT_TYPE, TITLES, Problem, not_found
 
 MAX_EVENTS = 500
