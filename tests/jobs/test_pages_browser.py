@@ -231,7 +231,8 @@ def test_another_take_of_the_same_photo(size, visit, hero):
     assert kept["id"] == str(job.id), "the wait is painted from the photo that was on the page"
     page.wait_for_timeout(500)
     shot(page, "take-wait")
-    visit.problems.clear()  # this server has no sockets; the page polls
+    page.close()
+    visit.problems.clear()  # this server has no sockets; the page polled
 
 
 def test_a_take_whose_photo_is_gone_says_so(visit, hero):
