@@ -60,8 +60,8 @@ def create_job(order: Order, *, owner: str, now: datetime) -> tuple[Job, bool]:
     if order.idempotency_key and (earlier := _earlier(order, owner)):
         return _same_or_conflict(earlier, order, digest), False
     storage.keep_room()
+    promised = eta.promise(owner, now=now)  # before the photo is stored: no database, no photo
     key = storage.save(storage.new_key("raw", order.extension), order.photo)
-    promised = eta.promise(owner, now=now)
     job = Job(
         id=uuid.uuid4(),
         owner=owner,
@@ -158,8 +158,8 @@ def remix_job(
         photo = storage.read(old.clean_key)
     except FileNotFoundError:
         raise PhotoGone(_("The photo of this film is gone.")) from None
-    key = storage.save(storage.new_key("clean", "jpg"), photo)
     promised = eta.promise(old.owner, now=now)
+    key = storage.save(storage.new_key("clean", "jpg"), photo)
     token = claims.new_token()
     job = Job(
         id=uuid.uuid4(),

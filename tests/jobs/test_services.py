@@ -164,6 +164,13 @@ def test_a_photo_is_kept_while_nobody_can_tell_whether_its_job_is_there(db, monk
     assert len(factories.stored_files()) == 1
 
 
+def test_without_a_database_no_photo_is_stored(db, monkeypatch):
+    monkeypatch.setattr(services.eta, "promise", raising(OperationalError("connection refused")))
+    with pytest.raises(OperationalError):
+        services.create_job(an_order(), owner=factories.OWNER, now=now())
+    assert factories.stored_files() == []
+
+
 def raising(error):
     def fail(*_, **__):
         raise error
