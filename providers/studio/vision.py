@@ -29,6 +29,8 @@ TEMPLE_LEFT, TEMPLE_RIGHT = 234, 454  # left and right as the picture shows them
 EYE_OUTER_LEFT, EYE_OUTER_RIGHT = 33, 263
 NOSE_TIP, NOSE_BRIDGE = 1, 168
 JAW_LEFT, JAW_RIGHT = 172, 397
+# From the bridge of the nose over the inner cheeks to below the nose: skin without visor, hair or beard.
+LIT_CENTRE = (6, 280, 164, 50)
 FACE_OVAL = (
     *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
     *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
