@@ -42,7 +42,9 @@ BARE_FACE = 1.45  # seconds: the hero shot, before the visor boots
 MOST_HUE_ERROR = 8.0  # degrees
 LEAST_HUE = 0.12  # saturation below which a photo's skin has no hue to keep
 DARKEST, BRIGHTEST = 0.20, 0.78  # luma of the lit centre in the film, 0..1
-MOST_BURNT = 0.02  # share of the lit centre at the end of the scale that is not burnt out in the photo
+MOST_BURNT = 0.02  # share of the lit centre that is white in the film and was not in the photo
+LUMA = np.array([0.114, 0.587, 0.299])  # of BGR
+WHITE = 0.92
 LEAST_IOU = 0.95
 MOST_CUT_OFF = 0.03  # of the true alpha
 MOST_HALO = 8.0  # of 255: light along the edge that is not the hero's
@@ -63,7 +65,7 @@ class Skin:
     hue: float  # degrees, HSV hue of the mean colour of the lit centre
     saturation: float  # 0..1
     luma: float  # 0..1, mean
-    burnt: float  # share of pixels with a channel at the end of the scale
+    burnt: float  # share of pixels that look white: a luma of at least WHITE
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,8 @@ def lit_centre(pixels: np.ndarray, points: np.ndarray) -> Skin:
         return Skin(0.0, 0.0, 0.0, 0.0)
     blue, green, red = (float(value) for value in colours.mean(0))
     hue, saturation, _ = cv2.cvtColor(np.array([[[blue, green, red]]], np.float32) / 255, cv2.COLOR_BGR2HSV)[0, 0]
-    luma = (0.114 * blue + 0.587 * green + 0.299 * red) / 255
-    return Skin(float(hue), float(saturation), luma, float((colours.max(1) >= 252).mean()))
+    luma = float(LUMA @ (blue, green, red)) / 255
+    return Skin(float(hue), float(saturation), luma, float((colours @ LUMA >= WHITE * 255).mean()))
 
 
 def hue_difference(one: float, other: float) -> float:

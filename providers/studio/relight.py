@@ -84,7 +84,7 @@ def relight(cutout: Cutout, look: Look) -> Figure:
     small = cv2.resize(cutout.colours[:rows], (HALF_WIDTH, half_rows), interpolation=cv2.INTER_AREA)
     luma = to_unit(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY))
     face_luma = float(np.median(luma[inner > 0])) if inner.any() else 0.5
-    exposed = wanted_luma(face_luma, float(np.percentile(luma[::4, ::4], 97)))
+    exposed = wanted_luma(face_luma, float(np.percentile(luma[::4, ::4], 99.5)))
     normals = _normals(body[:half_rows], face, blend, luma, cutout.scale)
 
     fade = 1 - 0.75 * smoothsteps(0.66, 1.0, np.linspace(0, 1, HALF_HEIGHT, dtype=np.float32))

@@ -9,24 +9,28 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from .canvas import smoothstep
 from .vision import LIT_CENTRE
 
 DARKEST, RANGE = 0.28, 0.27  # luma of the lit centre in the film: of black skin, and how much brighter white skin is
-WHITE_AT_LEAST = 0.42  # a photo whose brightest parts are darker than this is taken for dim
+DIM = (0.2, 0.45)  # luma of the brightest parts of photos taken in hardly any light, and in enough
+GOOD_LIGHT = 0.68  # what is bright in a well-lit photo is at least this bright
 SATURATION_KEPT = 0.92  # the night takes a little
 MOST_SATURATED = 0.62  # what is more is a colour cast, or noise of a dark photo
 GAINS = (0.4, 4.0)  # how far the grade may bend one channel
 ROUNDS = 4
-SHOULDER, TOP = 0.45, 0.80  # of 1: brighter skin is compressed to below the top, so that bloom does not burn it out
+SHOULDER, TOP = 0.45, 0.78  # of 1: brighter skin is compressed to below the top, so that bloom does not burn it out
 
 
 def wanted_luma(face: float, white: float) -> float:
     """Return the luma, 0..1, that a face should have in the film.
 
     `face` is its median luma in the photo, `white` that of the photo's brightest parts: their ratio tells skin from
-    light, as far as one photo can.
+    light, as far as one photo can. Where nothing at all is bright, the light was dim; else it was good enough.
     """
-    return DARKEST + RANGE * float(np.clip(face / max(white, WHITE_AT_LEAST), 0, 1))
+    good = max(white, GOOD_LIGHT)
+    reference = white + (good - white) * smoothstep(*DIM, white)
+    return DARKEST + RANGE * min(1.0, face / max(reference, 0.05))
 
 
 def centre_mask(points: np.ndarray, left: int, top: int, width: int, height: int) -> np.ndarray:

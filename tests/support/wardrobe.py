@@ -94,7 +94,7 @@ def _tinted(colour: tuple[int, int, int], light: np.ndarray) -> np.ndarray:
     return np.clip(np.array(colour, np.float32) * light[..., None], 0, 255).astype(np.float32)
 
 
-def afro(person: Person, colour: tuple[int, int, int] = (30, 34, 42)) -> Person:
+def afro(person: Person, colour: tuple[int, int, int] = (18, 20, 24)) -> Person:
     """A large round afro with a soft, curly edge."""
     x, y = person.frame()
     size, shape = person.face_height, person.alpha.shape
@@ -102,13 +102,16 @@ def afro(person: Person, colour: tuple[int, int, int] = (30, 34, 42)) -> Person:
     ball = _within(np.hypot(x, y + 0.30) / 0.92 + curls, 0.07)
     neck = _within(np.abs(x) / 0.34, 0.2) * smoothsteps(0.25, 0.40, y)
     mask = ball * (1 - person.region(FACE_OVAL, 0.96)) * (1 - neck)
-    return person.covered(mask, _tinted(colour, 1 + 0.35 * _noise(shape, size * 0.025, 3)))
+    return person.covered(
+        mask,
+        _tinted(colour, 1 - 0.35 * y + 0.12 * _noise(shape, size * 0.06, 3) + 0.14 * _noise(shape, size * 0.02, 15)),
+    )
 
 
 def headscarf(person: Person, colour: tuple[int, int, int] = (150, 96, 70)) -> Person:
     """A headscarf around the face, over neck and shoulders."""
     x, y = person.frame()
-    hood = _within(np.hypot(x / 0.66, (y + 0.10) / 0.82), 0.015)
+    hood = _within(np.hypot(x / 0.74, (y + 0.12) / 0.90), 0.015)
     drape = _within(np.abs(x) / np.clip(0.5 + 0.5 * (y - 0.2), 0.3, 1.1), 0.02) * smoothsteps(0.18, 0.22, y)
     drape *= 1 - smoothsteps(1.02, 1.05, y + 0.08 * np.cos(x * 3))
     mask = np.maximum(hood, drape) * (1 - person.region(FACE_OVAL, 0.95, 0.006))
@@ -221,7 +224,9 @@ def busy_street(shape: tuple[int, int]) -> np.ndarray:
     for _ in range(90):
         x, y = int(dice.integers(-40, width)), int(dice.integers(-40, height))
         size = (int(dice.integers(20, 130)), int(dice.integers(30, 220)))
-        cv2.rectangle(street, (x, y), (x + size[0], y + size[1]), (dice.integers(10, 190) + dice.integers(0, 60, 3)).tolist(), -1)
+        cv2.rectangle(
+            street, (x, y), (x + size[0], y + size[1]), (dice.integers(10, 190) + dice.integers(0, 60, 3)).tolist(), -1
+        )
     return blur(street, 4)
 
 
