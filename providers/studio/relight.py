@@ -23,7 +23,8 @@ HALF_WIDTH, HALF_HEIGHT = PLATE_WIDTH // 2, PLATE_HEIGHT // 2
 HEADROOM = 2  # light masks reach 2 before they are cut off
 BAND = 48  # rows graded at a time
 SHIELD_SIZE = 0.58  # of the face: its middle, which keeps its own colour
-SHIELDED = 0.85  # share of the coloured lights that the middle of the face does not get
+SHIELDED = 0.96  # share of the coloured lights that the middle of the face does not get
+SHIELDED_SIDES = 0.50  # and the rest of it
 USUAL_GAIN = 0.85  # of the coloured lights, over the film
 BODY_RADIUS = 0.23  # of the face's height: how thick the body is modelled
 
@@ -153,6 +154,7 @@ def _shield(cutout: Cutout, half_rows: int) -> np.ndarray:
     oval = cutout.points[list(FACE_OVAL), :2] * 0.5
     middle = oval.mean(0)
     mask = np.zeros((half_rows, HALF_WIDTH), np.uint8)
+    cv2.fillPoly(mask, [np.round(oval).astype(np.int32)], int(255 * SHIELDED_SIDES / SHIELDED))
     cv2.fillPoly(mask, [np.round(middle + (oval - middle) * SHIELD_SIZE).astype(np.int32)], 255)
     return 1 - SHIELDED * to_unit(wide_blur(mask, cutout.face_height * 0.06))
 
