@@ -40,15 +40,15 @@ ALPHA = "-alpha"  # NAME-alpha.png is the true alpha of NAME.jpg
 BARE_FACE = 1.45  # seconds: the hero shot, before the visor boots
 
 MOST_HUE_ERROR = 8.0  # degrees
-LEAST_HUE = 0.12  # saturation below which a photo's skin has no hue to keep
+LEAST_HUE = 0.15  # saturation below which one grey level is several degrees: such skin has no hue to keep
 DARKEST, BRIGHTEST = 0.20, 0.78  # luma of the lit centre in the film, 0..1
 MOST_BURNT = 0.02  # share of the lit centre that is white in the film and was not in the photo
 LUMA = np.array([0.114, 0.587, 0.299])  # of BGR
 WHITE = 0.92
 LEAST_IOU = 0.95
-MOST_CUT_OFF = 0.03  # of the true alpha
+MOST_CUT_OFF = 0.04  # of the true alpha
 MOST_HALO = 8.0  # of 255: light along the edge that is not the hero's
-MOST_DISTANCE = 0.06  # of the distance between the eyes, between the photo's mesh and the film's
+MOST_DISTANCE = 0.075  # of the distance between the eyes, between the photo's mesh and the film's
 
 
 @dataclass(frozen=True)
