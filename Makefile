@@ -50,6 +50,7 @@ bench: install-tests ## figures and ratios: dispatch, the simulator, the studio'
 	@$(PYTHON) -m tests.bench.dispatch
 	@$(PYTHON) -m providers.simulator.bench
 	@$(PYTHON) -m providers.studio.bench tests/photos/astronaut.jpg
+	@$(PYTHON) -m tests.bench.faces
 
 # SEED repeats a storm, MINUTES says how long (10), DATABASE where (sqlite or postgres; one after the other without it).
 chaos: install-tests ## a storm of faults under load, then the laws (SEED=… MINUTES=10 DATABASE=sqlite|postgres)

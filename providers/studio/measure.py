@@ -33,7 +33,7 @@ from .outcomes import NoFace, UnreadablePhoto
 from .photo import Photo, read_photo
 from .render import Renderer
 from .subject import Subject, analyse, place
-from .vision import CHIN, EYE_OUTER_LEFT, EYE_OUTER_RIGHT, LIT_CENTRE, Mesh, find_faces, find_mesh
+from .vision import CHIN, EYE_OUTER_LEFT, EYE_OUTER_RIGHT, LIT_CENTRE, Mesh, find_faces, find_mesh, is_whole
 
 PHOTOS = {".jpg", ".jpeg", ".png", ".webp"}
 ALPHA = "-alpha"  # NAME-alpha.png is the true alpha of NAME.jpg
@@ -202,8 +202,10 @@ def measure(renderer: Renderer, path: Path, alpha: np.ndarray | None, looks: lis
         yield f"{path.stem}: no film ({type(error).__name__})"
         return
     plain = lit_centre(subject.photo.pixels, subject.mesh.points)
+    height, width = subject.photo.pixels.shape[:2]
+    cut = "" if is_whole(find_faces(subject.photo.pixels)[0], width, height) else "face cut off, "
     yield (
-        f"{path.stem}: film of 1 of {subject.face_count} faces, score {subject.score:.2f}, "
+        f"{path.stem}: {cut}film of 1 of {subject.face_count} faces, score {subject.score:.2f}, "
         f"face {subject.face_height:.0f} px, skin {plain.hue:.0f}° at {plain.luma:.2f}"
     )
     fit = matte_fit(subject, alpha) if alpha is not None else None
@@ -220,14 +222,10 @@ def measure(renderer: Renderer, path: Path, alpha: np.ndarray | None, looks: lis
         yield f"  FAIL {complaint}"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m providers.studio.measure", description="Measure films of faces.")
-    parser.add_argument("folders", type=Path, nargs="+")
-    parser.add_argument("--look", choices=[*LOOKS, "all"], default="all")
-    arguments = parser.parse_args()
-    looks = list(LOOKS) if arguments.look == "all" else [arguments.look]
+def run(folders: list[Path], looks: list[str]) -> int:
+    """Print what the photos of some folders measure; return 1 when a rule is broken, else 0."""
     renderer, photos, failures = Renderer(), 0, 0
-    for folder in arguments.folders:
+    for folder in folders:
         for path, alpha in photos_in(folder):
             photos += 1
             for line in measure(renderer, path, alpha, looks):
@@ -235,6 +233,15 @@ def main() -> int:
                 sys.stdout.write(line + "\n")
     sys.stdout.write(f"{photos} photos, {failures} rules broken\n")
     return 1 if failures else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m providers.studio.measure", description="Measure films of faces.")
+    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--look", choices=[*LOOKS, "all"], default="all")
+    arguments = parser.parse_args()
+    looks = list(LOOKS) if arguments.look == "all" else [arguments.look]
+    return run(arguments.folders, looks)
 
 
 if __name__ == "__main__":
