@@ -29,6 +29,7 @@ from .memory import Scratch
 from .relight import relight
 from .subject import Subject, place
 from .suit import wear
+from .variation import Variation
 from .visor import make_visor
 
 HALO_DARKNESS = 0.62  # a dark halo parts the head from a bright sun
@@ -50,7 +51,7 @@ class Pose:
 
 
 class Hero:
-    def __init__(self, subject: Subject, look: Look, armour: Armour) -> None:
+    def __init__(self, subject: Subject, look: Look, armour: Armour, variation: Variation) -> None:
         figure = relight(cut_out(subject, place(subject)), look)
         wear(figure, armour, look)
         self.points = figure.cutout.points[:, :2]  # mesh on the plate
@@ -59,8 +60,8 @@ class Hero:
         self.triangles = figure.triangles
         self._frame = FaceFrame.of(self.points)
         window = self._frame.slice
-        self._visor = make_visor(self._frame, look, subject.score)
-        circuits = make_circuits(self._frame, look, self._visor.mask, figure.alpha[window], subject.yaw)
+        self._visor = make_visor(self._frame, look, subject.score, subject.yaw, variation.lens_side)
+        circuits = make_circuits(self._frame, look, self._visor.mask, figure.alpha[window], subject.yaw, variation)
         _add_halo(figure.base)
         # What the visor's window looks like without it, and the plates with it.
         self._bare = [plate[window].copy() for plate in (figure.base, figure.left, figure.right)]

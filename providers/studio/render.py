@@ -20,6 +20,7 @@ from .armour import Armour
 from .assets import load_armour, load_city
 from .canvas import FRAME_HEIGHT, FRAME_WIDTH
 from .city import City
+from .details import paint_details
 from .encode import FilmWriter, encode_sound
 from .hero import Hero
 from .looks import DEFAULT_LOOK, LOOKS, Look
@@ -27,7 +28,7 @@ from .memory import keep_freed_memory
 from .outcomes import Cancelled, NoFace, UnreadablePhoto
 from .photo import Photo, read_photo
 from .scenery import Scenery
-from .shots import CUTS, FRAME_COUNT, POSTER_FRAME, SECONDS, Director
+from .shots import Director
 from .signs import hang_signs
 from .sound import soundtrack
 from .subject import analyse
@@ -83,7 +84,8 @@ class Renderer:
         """Prepare a film: find the hero, dress and light them, and build the set. Raise NoFace."""
         style, variation = _look(look), Variation.of(seed)
         subject = analyse(photo)
-        hero = Hero(subject, style, self.armour(look))
+        armour = paint_details(self.armour(look), style, variation)
+        hero = Hero(subject, style, armour, variation)
         city = hang_signs(self.city(look), style, variation.dice("signs"))
         return Director(subject, hero, Scenery(city, style, variation), style, variation, hero_name)
 
@@ -106,7 +108,7 @@ class Renderer:
         UnreadablePhoto for photos no film can be made of, Cancelled when told to stop;
         whatever is raised, neither file is left behind.
         """
-        _look(look)
+        timeline = _look(look).timeline
         video, poster = folder / "film.mp4", folder / "poster.jpg"
         partial = folder / "film.mp4.part"
         try:
@@ -114,14 +116,14 @@ class Renderer:
             on_progress(0.0)
             director = self.direct(read_photo(photo), look=look, hero_name=hero_name, seed=seed)
             _go_on(should_stop)
-            _write_poster(director.frame(POSTER_FRAME), poster)
+            _write_poster(director.frame(timeline.poster_frame), poster)
             on_poster(poster)
             on_progress(POSTER_PROGRESS)
             with FilmWriter(partial, self._sounds[look]) as writer:
-                for number in range(FRAME_COUNT):
+                for number in range(timeline.frame_count):
                     _go_on(should_stop)
                     writer.add(director.frame(number))
-                    on_progress(POSTER_PROGRESS + (0.99 - POSTER_PROGRESS) * (number + 1) / FRAME_COUNT)
+                    on_progress(POSTER_PROGRESS + (0.99 - POSTER_PROGRESS) * (number + 1) / timeline.frame_count)
             _go_on(should_stop)
             partial.replace(video)
         except BaseException:
@@ -129,7 +131,7 @@ class Renderer:
                 path.unlink(missing_ok=True)
             raise
         on_progress(1.0)
-        return Film(video, poster, SECONDS, FRAME_COUNT, FRAME_WIDTH, FRAME_HEIGHT)
+        return Film(video, poster, timeline.seconds, timeline.frame_count, FRAME_WIDTH, FRAME_HEIGHT)
 
     def _load(self, slug: str) -> None:
         """Keep a look's scenery, armour and sound; there are only as many as looks."""
@@ -137,7 +139,7 @@ class Renderer:
             return
         look = _look(slug)
         self._armours[slug] = load_armour(look)
-        self._sounds[slug] = encode_sound(soundtrack(SECONDS, CUTS, look.root_note))
+        self._sounds[slug] = encode_sound(soundtrack(look.timeline.seconds, look.timeline.cuts, look.root_note))
         self._cities[slug] = load_city(look)
 
 

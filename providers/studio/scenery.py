@@ -51,22 +51,24 @@ class Scenery:
             (self._city.mid, 0.75, 0.6, self._bottoms[0]),
             (self._city.near, 1.5, 1.25, self._bottoms[1]),
         ):
+            nearer = 1 + (zoom - 1) * zoom_gain
+            slack_x, slack_y = ((1 - 1 / nearer) * size / 2 - 1 for size in (PLATE_WIDTH, PLATE_HEIGHT))
             matrix = camera(
-                1 + (zoom - 1) * zoom_gain,
-                VANISHING_POINT[0] + x * pan_gain,
-                VANISHING_POINT[1] + y * pan_gain,
+                nearer,
+                VANISHING_POINT[0] + min(slack_x, max(-slack_x, x * pan_gain)),
+                VANISHING_POINT[1] + min(slack_y, max(-slack_y, y * pan_gain)),
                 to=(FRAME_WIDTH / 2, middle),
             )
             is_far = plate is self._city.far
             rows = FRAME_HEIGHT if is_far else min(FRAME_HEIGHT, int(matrix[1, 1] * bottom + matrix[1, 2]) + 2)
             target = out if is_far else self._layer[:rows]
-            # The plates always cover the frame, so no border is filled.
+            # Kept so that the plates always cover the frame: no border is filled.
             cv2.warpAffine(plate, inverse(matrix), (FRAME_WIDTH, rows), target, INVERSE, cv2.BORDER_TRANSPARENT)
             if is_far:
                 self._flash(out, seconds)
             else:
                 composite(out[:rows], target, self._scratch)
-            if plate is self._city.mid:
+            if plate is self._city.mid and self._look.city.traffic:
                 for car in self._variation.cars:
                     self._drive(out, car, seconds, zoom)
 
