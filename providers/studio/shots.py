@@ -134,10 +134,12 @@ class Director:
         )
         self._act(move, pose)
         self._scenery.bloom(self._picture)
-        eye_level = apply(move, points[NOSE_BRIDGE])[1] + FRAME_HEIGHT * 0.03 * (shots.flare - 0.5)
+        # Above the brows: the eyes stay free.
+        brow = points[NOSE_BRIDGE] - np.array([0, self._hero.face_height * (0.13 + 0.05 * shots.flare)])
+        flare_y = apply(move, brow)[1]
         gain = 0.35 + 0.35 * np.sin(np.pi * progress)
         across = 0.1 + 0.8 * progress if shots.lean > 0 else 0.9 - 0.8 * progress
-        self._scenery.flare(self._picture, FRAME_WIDTH * across, eye_level, gain)
+        self._scenery.flare(self._picture, FRAME_WIDTH * across, flare_y, gain)
         self._finish(number, seconds)
         return max(1 - smoothstep(0, 0.16, progress), smoothstep(0.86, 1, progress) * 0.9)
 

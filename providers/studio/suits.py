@@ -272,8 +272,8 @@ def ribbed(canvas: Canvas, suit: SuitMaterial) -> None:
     _ribbed_neck(canvas, suit)
     for mirror in (list, _mirrored):
         for way, width in (
-            ([(-0.58, -0.30), (-0.86, 0.00), (-0.98, 0.44), (-1.22, 0.92)], 0.085),
-            ([(-0.54, -0.16), (-0.72, 0.14), (-0.78, 0.58), (-0.90, 1.06)], 0.075),
+            ([(-0.78, 0.22), (-1.00, 0.04), (-1.22, 0.34), (-1.24, 0.94)], 0.078),
+            ([(-0.68, 0.44), (-0.92, 0.46), (-1.02, 0.76), (-0.92, 1.10)], 0.066),
         ):
             hose = _tube(way, width)
             canvas.part(mirror(hose), 0.66, 0.035, suit.trim, 0.03, 1.0)

@@ -21,8 +21,8 @@ from .vision import CHIN, EYE_OUTER_LEFT, EYE_OUTER_RIGHT, NOSE_BRIDGE
 POD_LEFT, POD_RIGHT = 127, 356  # mesh points at the temples
 UPPER_LID, LOWER_LID = 386, 374  # of the eye on the picture's right
 UPPER_LID_LEFT, LOWER_LID_LEFT = 159, 145
-TURNED, ASIDE = 0.15, 0.45  # yaw: from here a lens goes to the nearer eye; only a lens is worn
-DARKNESS = {"band": 0.50, "brow": 0.14, "lens": 0.56}
+TURNED, ASIDE = 0.15, 0.38  # yaw: from here a lens goes to the nearer eye; only a lens is worn
+DARKNESS = {"band": 0.42, "brow": 0.14, "lens": 0.56}
 
 
 @dataclass
@@ -193,7 +193,7 @@ def _glass(
     reflections = np.exp(-(((diagonal + 0.42) / 0.035) ** 2)) * 0.55 + np.exp(-(((diagonal + 0.31) / 0.012) ** 2)) * 0.5
     reflections += np.exp(-(((diagonal - 0.33) / 0.06) ** 2)) * 0.25
     keep[box] = 1 - glass * darkness * (1 - 0.30 * gradient)
-    tint = glass * (0.07 + 0.34 * gradient**2.2 + 0.05 * lines + 0.38 * reflections)
+    tint = glass * (0.07 + 0.34 * gradient**2.2 + 0.05 * lines + 0.24 * reflections)
     light[box] = (tint[..., None] * colour + edge[..., None] * (colour * 0.75 + 70)) * np.float32(gain)
     return keep, light
 
