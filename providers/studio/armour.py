@@ -179,6 +179,6 @@ def _collar_masks(alpha: np.ndarray, outline: list[Point]) -> tuple[np.ndarray, 
     cv2.fillPoly(back, [sixteenths(on_canvas(outline))], 255, cv2.LINE_AA, 4)
     inside = to_unit(back) * (1 - alpha)
     rim = np.clip(inside - np.roll(inside, 3, 0), 0, 1)
-    upwards = np.array([[1, 0, 0], [0, 1, -0.04 * FACE_WIDTH]], np.float32)
-    shadow = blur(cv2.warpAffine(alpha, upwards, (WIDTH, HEIGHT)), 0.07 * FACE_WIDTH) * 0.85
+    upwards = np.array([[1, 0, 0], [0, 1, -0.08 * FACE_WIDTH]], np.float32)
+    shadow = blur(cv2.warpAffine(alpha, upwards, (WIDTH, HEIGHT)), 0.075 * FACE_WIDTH) * 0.9
     return inside, rim, shadow

@@ -16,7 +16,7 @@ from .suits import Point
 from .variation import SuitDetails, Variation
 
 PAINT = 0.82  # how opaque it is
-AMBIENT = 26  # 0..255: paint can be read in the dark, too
+AMBIENT = 64  # 0..255: paint can be read in the dark, too
 
 
 @dataclass(frozen=True)

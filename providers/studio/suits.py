@@ -128,7 +128,7 @@ def _plated_side(canvas: Canvas, suit: SuitMaterial, mirror: Mirror, dark: Colou
 
 def _neck_seal(canvas: Canvas) -> None:
     """The neck seal: hides shirt collars, and photos that end at the chin."""
-    side = [(-0.53, 0.02), (-0.45, 0.085), (-0.34, 0.165), (-0.18, 0.235), (0, 0.262)]
+    side = [(-0.54, -0.03), (-0.45, 0.05), (-0.34, 0.13), (-0.18, 0.20), (0, 0.228)]
     lower = [(0.60, 0.30), (0.50, 0.72), (-0.50, 0.72), (-0.60, 0.30)]
     canvas.part(side + _mirrored(side[:-1])[::-1] + lower, 0.10, 0.05, (30, 31, 40), 0.40, 0.35)
     for ring in range(4):
@@ -194,7 +194,7 @@ def _shoulder_board(canvas: Canvas, suit: SuitMaterial, mirror: Mirror) -> None:
 
 def _gorget(canvas: Canvas, suit: SuitMaterial) -> None:
     """The throat guard: three curved lames, the upper ones behind."""
-    side = [(-0.53, 0.02), (-0.45, 0.085), (-0.34, 0.165), (-0.18, 0.235), (0, 0.262)]
+    side = [(-0.54, -0.03), (-0.45, 0.05), (-0.34, 0.13), (-0.18, 0.20), (0, 0.228)]
     canvas.part(side + _mirrored(side[:-1])[::-1] + [(0.62, 0.3), (0.5, 0.8), (-0.5, 0.8), (-0.62, 0.3)], 0.1, 0.05,
                 (24, 22, 28), 0.3, 0.3)  # fmt: skip
     for ring in range(3):
@@ -321,7 +321,7 @@ def _ribbed_side(canvas: Canvas, suit: SuitMaterial, mirror: Mirror, dark: Colou
 
 def _ribbed_neck(canvas: Canvas, suit: SuitMaterial) -> None:
     """A turtle neck of soft rings, and a cowl that lies on the shoulders."""
-    side = [(-0.53, 0.00), (-0.45, 0.075), (-0.34, 0.155), (-0.18, 0.225), (0, 0.252)]
+    side = [(-0.54, -0.03), (-0.45, 0.045), (-0.34, 0.125), (-0.18, 0.195), (0, 0.222)]
     canvas.part(side + _mirrored(side[:-1])[::-1] + [(0.62, 0.3), (0.5, 0.9), (-0.5, 0.9), (-0.62, 0.3)], 0.10, 0.05,
                 (26, 30, 34), 0.40, 0.5)  # fmt: skip
     for ring in range(5):
