@@ -50,8 +50,8 @@ def _sun(far: np.ndarray, look: Look, rows: np.ndarray, columns: np.ndarray) -> 
     disc = np.clip(SUN_RADIUS - distance, 0, 1)
     if look.sun_shape == "slit":
         height = (rows - SUN_Y) / SUN_RADIUS
-        slits = ((height * 9) % 1) < np.clip(0.12 + 0.36 * height, 0, 0.6)
-        disc = disc * (1 - slits * (height > -0.15))
+        slits = ((height * 9) % 1) < np.clip(0.26 + 0.24 * height, 0, 0.6)
+        disc = disc * (1 - slits * (height > -0.80))
     if look.sun_shape == "ring":
         disc = _rings(distance, rows, columns)
     disc = blur(disc.astype(np.float32), 1.2)[..., None]

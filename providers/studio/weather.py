@@ -58,7 +58,7 @@ FRONT = {
 MORE = {"drizzle": 0.7, "rain": 1.0, "storm": 1.4}  # how much of petals and bits a weather has
 BACK_FLAKES = {
     "petals": _Flakes("petals", 34, 6, 150, 0.34, 0.7, 150),
-    "bits": _Flakes("bits", 60, 3, 120, 0.0, 0.6, -120),
+    "bits": _Flakes("bits", 80, 4, 170, 0.0, 0.6, -120),
 }
 FRONT_FLAKES = {
     "petals": _Flakes("petals", 7, 17, 150, 0.42, 2.4, 330),
