@@ -35,7 +35,7 @@ class Renderer:
     def __init__(self) -> None:
         self.hoard: list[bytearray] = []
 
-    def warm_up(self, looks: Iterable[str] = ()) -> None:
+    def warm_up(self, looks: Iterable[str] = (), should_stop: Callable[[], bool] = lambda: False) -> None:
         assert list(looks)
         time.sleep(float(os.environ.get("FAKE_WARM_UP_SECONDS", "0")))
         if os.environ.get("FAKE_NEVER_WARM"):
