@@ -25,7 +25,6 @@ from .canvas import (
     PLATE_HEIGHT,
     PLATE_WIDTH,
     camera,
-    composite,
     to_unit,
     wide_blur,
 )
@@ -69,7 +68,6 @@ class Sample:
         seconds = LOOP_STARTS + number / FRAMES_PER_SECOND
         turn = 2 * np.pi * number / LOOP_FRAMES
         picture = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
-        figure = np.empty_like(picture)
         self._scenery.draw(seconds, ZOOM + 0.03 + 0.02 * np.sin(turn), 0, 0, picture)
         self._behind.fall(picture, seconds)
         pose = Pose(
@@ -80,7 +78,7 @@ class Sample:
             pitch=-2 * np.sin(turn),
             breath=2 * np.sin(2 * turn),
         )
-        composite(picture, self._hero.draw(still_camera(), pose, figure))
+        self._hero.draw(still_camera(), pose, picture)
         self._scenery.bloom(picture)
         self._before.fall(picture, seconds)
         return cv2.resize(picture[..., :3], SIZE, interpolation=cv2.INTER_AREA)

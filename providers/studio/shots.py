@@ -28,7 +28,6 @@ from .glitch import glitch, glitch_strip
 from .hero import Hero, Pose, circuits_gain
 from .hud import make_hud, tick
 from .looks import NEON_NOIR, Look
-from .memory import Scratch
 from .moves import close_up_move, hero_move, title_move
 from .scan import Scan
 from .scenery import Scenery
@@ -53,8 +52,6 @@ class Director:
         self._look, self._variation, self._hero_name = look, variation, hero_name
         self._back_rain, self._front_rain = make_falls(look, variation)
         self._picture = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
-        self._scratch = Scratch()
-        self._figure = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
 
     def frame(self, number: int) -> np.ndarray:
         """Return frame `number` of the look's timeline as BGRA uint8; valid until the next call."""
@@ -90,7 +87,8 @@ class Director:
     def _hero_shot(self, number: int, seconds: float, progress: float) -> float:
         shots, lean = self._variation.shots, self._variation.shots.lean
         move = hero_move(shots, self._hero.face_y, progress)
-        self._street(seconds, move.street_zoom, move.street_x, move.street_y)
+        matrix = move.matrix()
+        self._street(seconds, move.street_zoom, move.street_x, move.street_y, self._hero.hides_from(matrix))
         boots = 0.16 + 0.14 * shots.boot  # of the shot's length
         visor = smoothstep(boots, boots + 0.26, progress)
         pose = Pose(
@@ -106,7 +104,7 @@ class Director:
             breath=2.2 * np.sin(seconds * 2.2),
             circuits=circuits_gain(seconds, self._look.timeline.hero_at),
         )
-        self._act(move.matrix(), pose)
+        self._act(matrix, pose)
         self._scenery.bloom(self._picture)
         if progress > 0.36:
             across = smoothstep(0.35, 1, progress)
@@ -122,7 +120,7 @@ class Director:
         shots, points = self._variation.shots, self._hero.points
         eyes = (points[EYE_OUTER_LEFT] + points[EYE_OUTER_RIGHT]) / 2
         move, behind = close_up_move(shots, eyes, self._hero.face_height, progress)
-        self._scenery.draw_defocused(behind, self._picture)
+        self._scenery.draw_defocused(behind, self._picture[: self._hero.hides_from(move)])
         pose = Pose(
             seconds + 9 * shots.pulse,
             left=1.0 + 0.10 * np.sin(seconds * 8),
@@ -146,7 +144,8 @@ class Director:
     def _title_shot(self, number: int, seconds: float, progress: float) -> float:
         shots = self._variation.shots
         move = title_move(shots, self._hero.face_y, progress)
-        self._street(seconds, move.street_zoom, move.street_x, move.street_y)
+        matrix = move.matrix()
+        self._street(seconds, move.street_zoom, move.street_x, move.street_y, self._hero.hides_from(matrix))
         pose = Pose(
             seconds + 9 * shots.pulse,
             left=1.0 + 0.08 * np.sin(seconds * 6),
@@ -156,7 +155,7 @@ class Director:
             pitch=-2 * progress,
             breath=2 * np.sin(seconds * 2.2),
         )
-        self._act(move.matrix(), pose)
+        self._act(matrix, pose)
         self._scenery.bloom(self._picture)
         gain = 0.85 * _pulse(progress, 0.2, 0.10) + 0.12
         self._scenery.flare(self._picture, FRAME_WIDTH * 0.5, FRAME_HEIGHT * 0.83, gain)
@@ -180,12 +179,12 @@ class Director:
             strength = 0.5 if progress > 0.3 else 1 - smoothstep(0.1, 0.26, progress)
             strip[...] = glitch_strip(strip, strength, self._variation.dice("title", number))
 
-    def _street(self, seconds: float, zoom: float, x: float, y: float) -> None:
-        self._scenery.draw(seconds, zoom, x, y, self._picture)
-        self._back_rain.fall(self._picture, seconds)
+    def _street(self, seconds: float, zoom: float, x: float, y: float, bottom: int) -> None:
+        self._scenery.draw(seconds, zoom, x, y, self._picture[:bottom])
+        self._back_rain.fall(self._picture[:bottom], seconds)
 
     def _act(self, matrix: np.ndarray, pose: Pose) -> None:
-        composite(self._picture, self._hero.draw(matrix, pose, self._figure), self._scratch)
+        self._hero.draw(matrix, pose, self._picture)
 
     def _finish(self, number: int, seconds: float) -> None:
         self._front_rain.fall(self._picture, seconds)
