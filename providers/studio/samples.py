@@ -46,7 +46,8 @@ LOOP_SECONDS = LOOP_FRAMES / FRAMES_PER_SECOND
 LOOP_STARTS = 2.762  # s: the visor's reflection is beside the glass then, and when the loop ends
 STILL = 30  # the loop's frame that becomes the picture
 ZOOM = 1.04
-JPEG_LIMIT, WEBP_QUALITY, LOOP_CRF = 57_000, 62, 33
+BEFORE_LIMIT, LOOK_LIMIT = 47_000, 57_000  # bytes
+WEBP_QUALITY, LOOP_CRF = 62, 33
 
 
 class Sample:
@@ -95,7 +96,7 @@ def before(subject: Subject) -> np.ndarray:
     plate = warp_photo(subject.photo.pixels, placement.matrix, placement.scale)
     inside = cv2.warpAffine(np.full(subject.photo.pixels.shape[:2], 255, np.uint8), placement.matrix, size)
     inside = to_unit(cv2.blur(cv2.erode(inside, np.ones((25, 25), np.uint8)), (25, 25)))[..., None]
-    plate = plate * inside + wide_blur(plate, 24) * (1 - inside)
+    plate = plate * inside + wide_blur(plate, 64, 8) * (1 - inside)
     shown = cv2.warpAffine(plate.astype(np.uint8), still_camera(), (FRAME_WIDTH, FRAME_HEIGHT))
     return cv2.resize(shown, SIZE, interpolation=cv2.INTER_AREA)
 
@@ -107,24 +108,24 @@ def make_samples(photo: bytes, folder: Path) -> dict[str, int]:
     for path in (pictures, films):
         path.mkdir(parents=True, exist_ok=True)
     plain = before(subject)
-    _write_jpeg(pictures / "before.jpg", plain)
+    _write_jpeg(pictures / "before.jpg", plain, BEFORE_LIMIT)
     cv2.imwrite(str(pictures / "before.webp"), plain, [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY])
     made = [pictures / "before.jpg", pictures / "before.webp"]
     for slug, look in LOOKS.items():
         sample = Sample(renderer, subject, look)
         frames = [sample.frame(number) for number in range(LOOP_FRAMES)]
-        _write_jpeg(pictures / f"{slug}.jpg", frames[STILL])
+        _write_jpeg(pictures / f"{slug}.jpg", frames[STILL], LOOK_LIMIT)
         _write_loop(films / f"{slug}-loop.mp4", frames)
         made += [pictures / f"{slug}.jpg", films / f"{slug}-loop.mp4"]
     return {str(path.relative_to(folder)): path.stat().st_size for path in made}
 
 
-def _write_jpeg(path: Path, picture: np.ndarray) -> None:
+def _write_jpeg(path: Path, picture: np.ndarray, limit: int) -> None:
     """Write at the best quality that keeps the file small."""
     for quality in range(88, 40, -2):
         options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
         data = cv2.imencode(".jpg", picture, options)[1].tobytes()
-        if len(data) <= JPEG_LIMIT:
+        if len(data) <= limit:
             break
     path.write_bytes(data)
 
