@@ -85,6 +85,7 @@ class Look:
     accents: tuple[Colour, ...]  # each film's suit wears one of them
     city: CityShape = field(default_factory=CityShape)
     falls: Literal["rain", "petals", "bits"] = "rain"  # what the air is full of
+    hud: Literal["camera", "lacquer", "terminal"] = "camera"  # how the HUD is drawn
     timeline: Timeline = field(default_factory=Timeline)
 
 
@@ -152,6 +153,7 @@ CHROME_SAMURAI = Look(
         film_signs=2,
     ),
     falls="petals",
+    hud="lacquer",
     timeline=Timeline(hero_at=1.0, close_up_at=3.25, title_at=4.3),
 )
 
@@ -194,6 +196,7 @@ NETRUNNER = Look(
         film_signs=3,
     ),
     falls="bits",
+    hud="terminal",
     timeline=Timeline(hero_at=1.1, close_up_at=3.6, title_at=4.4),
 )
 
