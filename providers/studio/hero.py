@@ -65,7 +65,9 @@ class Hero:
         self.triangles = figure.triangles
         self._frame = FaceFrame.of(self.points)
         window = self._frame.slice
-        self._visor = make_visor(self._frame, look, subject.score, subject.yaw, variation.lens_side)
+        self._visor = make_visor(
+            self._frame, look, subject.score, figure.alpha[window], subject.yaw, variation.lens_side
+        )
         circuits = make_circuits(self._frame, look, self._visor.mask, figure.alpha[window], subject.yaw, variation)
         _add_halo(figure.base)
         # What the visor's window looks like without it, and the plates with it.

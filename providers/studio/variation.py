@@ -2,8 +2,9 @@
 
 A shot list is one of 4 x 4 x 4 kinds of shots, filmed from one of 2 sides, with 8 numbers
 of 64 steps each: 128 x 64^8, about 3.6e16 different ones. With 10,000 films the chance
-that any two have the same one is below 1 in 500 million, and signs, weather and the
-suit's details come on top (10 x 3 x 4 x 4 x 2^16 x 2 x 6 of them).
+that any two have the same one is below 1 in 500 million. What the suit wears (100 numbers,
+2 sides, 3 x 4 stripes, 12 accents, 65,536 sets of scratches), the weather (3 x 2), the lens
+and the circuits (2 x 6) multiply that by 1.4e11, before signs, cars and codes.
 """
 
 from __future__ import annotations

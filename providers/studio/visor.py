@@ -35,15 +35,19 @@ class Visor:
     reflection: np.ndarray  # float32 0..1, one row three windows wide: gliding over the glass
 
 
-def make_visor(frame: FaceFrame, look: Look, score: float, yaw: float = 0.0, lens_side: int = 1) -> Visor:
+def make_visor(
+    frame: FaceFrame, look: Look, score: float, alpha: np.ndarray, yaw: float = 0.0, lens_side: int = 1
+) -> Visor:
     """Draw the visor a look wants; the glass shows the detector's score.
 
     A face that looks far aside (`yaw`) wears a lens over its nearer eye, whatever the look: a band would
-    look like a sticker there.
+    look like a sticker there. Where the photo cuts the face (`alpha`, the figure's in the window), there is none.
     """
     kind = "lens" if abs(yaw) > ASIDE else look.visor
     if abs(yaw) > TURNED:
         lens_side = -1 if yaw > 0 else 1  # the nearer eye
+    if _seen(frame, alpha, lens_side) < 0.5 < _seen(frame, alpha, -lens_side):
+        lens_side = -lens_side
     lens = _Lens.of(frame, lens_side, yaw) if kind == "lens" else None
     outlines = {"band": _band_outline, "brow": _brow_glass_outline}
     outline = lens.outline() if lens else np.vstack(outlines[kind](frame))
@@ -60,9 +64,33 @@ def make_visor(frame: FaceFrame, look: Look, score: float, yaw: float = 0.0, len
     _pods(frame, keep, light, colour, (lens_side,) if lens else (-1, 1))
     light += glow(edge, frame.unit * 0.03, 0.9)[..., None] * colour * (0.25 if kind == "brow" else 0.55)
     light += glow(glass, frame.unit * 0.10)[..., None] * colour * (0.04 if kind == "brow" else 0.10)
+    there = _around(alpha, frame.unit * 0.26)
+    light *= there[..., None]
+    mask = cv2.multiply(mask, there, dtype=cv2.CV_8U)
     across = np.arange(frame.width * 3, dtype=np.float32) / frame.unit - 1.5 * frame.width / frame.unit
     reflection = np.exp(-((across / 0.05) ** 2)) * 0.8 + np.exp(-(((across - 0.17) / 0.02) ** 2)) * 0.5
     return Visor(keep, light, mask, np.clip(reflection, 0, 1))
+
+
+def _eye(frame: FaceFrame, side: int) -> np.ndarray:
+    """The middle of an eye: 1 the picture's right one, -1 the left one."""
+    lids = (UPPER_LID, LOWER_LID) if side > 0 else (UPPER_LID_LEFT, LOWER_LID_LEFT)
+    return frame.points[list(lids)].mean(0)
+
+
+def _seen(frame: FaceFrame, alpha: np.ndarray, side: int) -> float:
+    """How much of an eye is in the photo, 0..1."""
+    x, y = (np.array(frame.local_point(_eye(frame, side))) // 16).tolist()
+    return float(alpha[min(max(y, 0), frame.height - 1), min(max(x, 0), frame.width - 1)])
+
+
+def _around(alpha: np.ndarray, reach: float) -> np.ndarray:
+    """1 on the figure and fading out within `reach` px of it; worked out at a quarter of the size."""
+    small = cv2.resize(alpha, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    size = 2 * int(reach / 4 * 0.75) + 1
+    wide = cv2.dilate(small, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+    wide = blur(wide, max(1.0, reach / 4 * 0.25))
+    return cv2.resize(wide, alpha.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _band_outline(frame: FaceFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -129,8 +157,7 @@ class _Lens:
 
     @classmethod
     def of(cls, frame: FaceFrame, side: int, yaw: float) -> _Lens:
-        lids = (UPPER_LID, LOWER_LID) if side > 0 else (UPPER_LID_LEFT, LOWER_LID_LEFT)
-        centre = frame.points[list(lids)].mean(0)
+        centre = _eye(frame, side)
         # Seen from the side the eyes come together, but a lens does not shrink.
         height = float(np.clip(abs(frame.below(CHIN)) / 1.25 / frame.unit, 1.0, 1.7)) if abs(yaw) > ASIDE else 1.0
         return cls(frame, centre, side, frame.unit * 0.34 * height, 1.12 * float(np.clip(1.25 - abs(yaw), 0.62, 1)))

@@ -12,10 +12,12 @@ import pytest
 
 from providers.studio import assets, bake
 from providers.studio.canvas import apply
+from providers.studio.hud import make_hud
 from providers.studio.looks import LOOKS
 from providers.studio.moves import close_up_move
 from providers.studio.photo import read_photo
 from providers.studio.render import Renderer
+from providers.studio.variation import Variation
 from providers.studio.vision import EYE_OUTER_LEFT, EYE_OUTER_RIGHT
 
 PAGE = Path(assets.__file__).with_name("ADDING_A_LOOK.md")
@@ -175,3 +177,9 @@ def test_the_page_on_adding_a_look_works(monkeypatch, tmp_path, astronaut):
     frames = [director.frame(number)[..., :3].copy() for number in (8, 66, 92, look.timeline.poster_frame)]
     assert all(frame.mean() > 25 and frame.std() > 20 for frame in frames)
     assert frames[1][:200].mean(axis=(0, 1))[0] > frames[1][:200].mean(axis=(0, 1))[2]  # its sky is blue, as described
+
+
+def test_every_look_has_a_hud_of_its_own():
+    shapes = {look.slug: make_hud(look, Variation.of("hud")).max(2) > 60 for look in LOOKS.values()}
+    for one, other in itertools.combinations(shapes, 2):
+        assert (shapes[one] & shapes[other]).sum() / (shapes[one] | shapes[other]).sum() < 0.6, (one, other)
