@@ -16,7 +16,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from .canvas import FRAME_HEIGHT, FRAME_WIDTH, FRAMES_PER_SECOND
-from .sound import SAMPLE_RATE
+from .music.loudness import SAMPLE_RATE
 
 X264 = {"preset": "superfast", "crf": "25", "threads": "1", "x264-params": "keyint=48"}
 SOUND_BITS = 128_000  # a second

@@ -32,6 +32,7 @@ from .hero import Hero, Pose, circuits_gain
 from .hud import make_hud, tick
 from .looks import Look
 from .memory import Scratch
+from .music.score import Cues
 from .scan import Scan
 from .scenery import Scenery
 from .subject import Subject
@@ -42,6 +43,9 @@ from .weather import develop, make_rain
 
 HERO_AT, CLOSE_UP_AT, TITLE_AT, SECONDS = 1.05, 3.45, 4.35, 5.75
 CUTS = (HERO_AT, CLOSE_UP_AT, TITLE_AT)
+VISOR_AT = HERO_AT + 0.20 * (CLOSE_UP_AT - HERO_AT)
+MARK_AT = SECONDS - 0.98
+CUES = Cues(HERO_AT, VISOR_AT, CLOSE_UP_AT, TITLE_AT, MARK_AT, SECONDS)  # what the music follows
 FRAME_COUNT = round(SECONDS * FRAMES_PER_SECOND)
 POSTER_FRAME = round(5.2 * FRAMES_PER_SECOND)
 FACE_LEVEL = PLATE_HEIGHT * 0.415  # plate px: faces away from it are followed by the camera
