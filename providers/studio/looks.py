@@ -7,6 +7,7 @@ from typing import Literal
 
 from .canvas import Colour
 from .music.score import GLITCH, SYNTHWAVE, TAIKO, Music
+from .title_styles import NEON, STEEL, TERMINAL, TitleStyle
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Look:
     suit: SuitMaterial
     strips: Literal["lights", "circuit"]  # the suit's strips glow in the two lights' colours, or the circuits'
     music: Music
+    title: TitleStyle
 
 
 NEON_NOIR = Look(
@@ -61,6 +63,7 @@ NEON_NOIR = Look(
     suit=SuitMaterial(cloth=(34, 36, 48), plate=(52, 54, 70), shoulder=(58, 58, 78), shine=0.9),
     strips="lights",
     music=SYNTHWAVE,
+    title=NEON,
 )
 
 CHROME_SAMURAI = Look(
@@ -85,6 +88,7 @@ CHROME_SAMURAI = Look(
     ),
     strips="circuit",
     music=TAIKO,
+    title=STEEL,
 )
 
 NETRUNNER = Look(
@@ -107,6 +111,7 @@ NETRUNNER = Look(
     suit=SuitMaterial(cloth=(24, 34, 34), plate=(40, 58, 56), shoulder=(34, 48, 50), shine=0.7),
     strips="circuit",
     music=GLITCH,
+    title=TERMINAL,
 )
 
 LOOKS = {look.slug: look for look in (NEON_NOIR, CHROME_SAMURAI, NETRUNNER)}
