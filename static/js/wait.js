@@ -35,7 +35,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
   const say = $("[data-stage]", root), about = $("[data-about]", root), clock = $("[data-clock]", root), ownTitle = "Selfie Hero";
   document.documentElement.dataset.look = look;
   $("[data-hero-name]", root).textContent = name;
-  if (!isOwnPhoto) canvas.removeAttribute("aria-label");
+  if (!isOwnPhoto) { canvas.removeAttribute("role"); canvas.removeAttribute("aria-label"); canvas.setAttribute("aria-hidden", "true"); }
 
   let job = null, progress = null, best = 0, spoken = "", shownPoster = "", posterTries = 0, told = null;
   const on = new AbortController();
@@ -137,9 +137,9 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     forgetPhoto();
     orderEnded(job?.id);
     stage.stop();
-    $$("canvas, .stage__poster, .stage__line", root).forEach(node => { node.hidden = true; });
+    $(".stage", root).hidden = true;
     document.title = `${STAGES.gone[0]} – ${ownTitle}`;
-    $$("[data-while], [data-progress], .bracket, [data-percent]", root).forEach(node => { node.hidden = true; });
+    $$("[data-while], [data-progress]", root).forEach(node => { node.hidden = true; });
     tell($("[data-signal]", root), "");
     tell($("[data-reason]", root), "");
     const open = $("[data-open-film]", root);
