@@ -51,6 +51,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
   };
   if (face) picture.dataset.face = [face[0], face[1], face[2] * 2].join();
   await stage.show(picture);
+  performance.mark("graded-shown");
   root.dataset.painter = stage.painter.kind;
   root.dataset.picture = isOwnPhoto ? "own" : "placeholder";
 
@@ -109,7 +110,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     const images = $$(".stage__poster", root);
     let loaded = 0;
     images.forEach(image => {
-      image.onload = () => { if (++loaded === images.length) { stage.burst(1.2); root.classList.add("has-poster"); } };
+      image.onload = () => { if (++loaded === images.length) { stage.burst(1.2); root.classList.add("has-poster"); performance.mark("poster-shown"); } };
       image.onerror = () => { image.onerror = null; if (posterTries++ < 4) { shownPoster = ""; setTimeout(() => progress?.reread(), 1500); } };
       image.src = url;
     });

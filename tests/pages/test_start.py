@@ -14,7 +14,6 @@ from PIL import Image
 from pillow_heif import from_pillow, register_heif_opener
 
 from jobs.models import Job
-from tests.support.axe import violations
 from tests.support.processes import wait_for
 
 from .conftest import has_photo
@@ -178,62 +177,6 @@ def test_too_many_orders_are_answered_with_a_countdown_and_a_way_back(visit, sel
     page.click("[data-back]")
     has_photo(page)
     assert page.is_checked("#consent")
-
-
-def test_everything_works_by_keyboard(visit, received, selfie):
-    page, choosers = visit("/", "desk"), []
-    page.on("filechooser", lambda chooser: choosers.append(chooser))  # a bound append will not do for Playwright
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.className") == "skip"
-    page.locator(".line").focus()
-    page.keyboard.press("Home")
-    assert page.get_attribute(".line", "aria-valuenow") == "0"
-    for _ in range(2):
-        page.keyboard.press("PageDown")
-    assert page.get_attribute(".line", "aria-valuetext") == "30 % film, 70 % photo"
-
-    def tab_to(selector: str) -> None:
-        for _ in range(30):
-            page.keyboard.press("Tab")
-            if page.evaluate("selector => document.activeElement.matches(selector)", selector):
-                assert page.evaluate("document.activeElement.getBoundingClientRect().height") > 0
-                return
-        raise AssertionError(f"{selector} cannot be reached")
-
-    tab_to("[name=look]")
-    page.keyboard.press("ArrowRight")
-    assert page.get_attribute("html", "data-look") == "chrome-samurai"
-    tab_to("[data-pick]")
-    page.keyboard.press("Enter")
-    wait_for(lambda: page.wait_for_timeout(50) or choosers, "the choice of a file")
-    choosers[0].set_files(selfie)
-    has_photo(page)
-    tab_to("#hero-name")
-    page.keyboard.type("lynx")
-    tab_to("[data-suggest]")
-    tab_to("#consent")
-    page.keyboard.press("Space")
-    tab_to("[data-action]")
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/jobs/*/")
-    assert page.evaluate("document.activeElement.id") == "main", "the focus did not come along"
-    assert Job.objects.get().look.slug == "chrome-samurai"
-    received()
-
-
-@pytest.mark.parametrize("size", ["phone", "desk"])
-def test_axe_finds_nothing_on_the_start_page(size, visit, selfie):
-    page = visit("/", size, reduced_motion="reduce")
-    assert violations(page) == []
-    page.click("[data-action]")
-    page.set_input_files("#photo-file", selfie)
-    has_photo(page)
-    page.click("[data-action]")
-    page.locator("[data-error=consent]").wait_for(state="visible")
-    assert violations(page) == []
-    page.click("[data-photo-got] [data-camera]")
-    page.locator("[data-shutter]").wait_for(state="visible")
-    assert violations(page, within="#camera") == []
 
 
 def test_the_page_is_light_and_its_own(visit, web):

@@ -136,21 +136,6 @@ def test_a_failure_arrives_by_itself_with_its_reason_and_a_next_step(code, words
     assert violations(page) == []
 
 
-@pytest.mark.parametrize("size", ["phone", "tablet", "desk"])
-def test_axe_finds_nothing_on_the_wait(size, waiting, show):
-    page, job = waiting(size, reduced_motion="reduce")
-    show(job, **ROLLING, progress=0.42, reason_code="moved_busy", reason_subject="WaveSpeed", reason_target="Replicate")
-    reads(page, job.seq)
-    assert violations(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") == 0
-    page.click("[data-open=phone]")
-    wait_for(lambda: page.text_content("[data-here]"), "the link")
-    assert violations(page, within="#phone") == []
-    page.keyboard.press("Escape")
-    page.click("[data-open=cancel]")
-    assert violations(page, within="#cancel") == []
-
-
 def test_the_clock_counts_from_the_order(waiting, show):
     page, job = waiting()
     Job.objects.filter(id=job.id).update(created_at=timezone.now() - timedelta(seconds=125))
