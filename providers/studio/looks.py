@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .canvas import FRAMES_PER_SECOND, Colour
+from .music.score import GLITCH, SYNTHWAVE, TAIKO, Cues, Music
+from .title_styles import NEON, STEEL, TERMINAL, TitleStyle
 
 Skyline = Literal["towers", "pagodas", "spires"]
 Street = Literal["canyon", "temple", "monoliths"]
@@ -52,6 +54,21 @@ class Timeline:
         return self.hero_at, self.close_up_at, self.title_at
 
     @property
+    def visor_at(self) -> float:
+        """When the visor starts to boot."""
+        return self.hero_at + 0.20 * (self.close_up_at - self.hero_at)
+
+    @property
+    def mark_at(self) -> float:
+        """When the mark comes, the end card."""
+        return self.seconds - 0.98
+
+    @property
+    def cues(self) -> Cues:
+        """What the music follows."""
+        return Cues(self.hero_at, self.visor_at, self.close_up_at, self.title_at, self.mark_at, self.seconds)
+
+    @property
     def frame_count(self) -> int:
         return round(self.seconds * FRAMES_PER_SECOND)
 
@@ -81,7 +98,8 @@ class Look:
     highlight: Colour  # tint of the face's highlights
     suit: SuitMaterial
     strips: Literal["lights", "left light", "circuit"]  # what colour the suit's strips glow in
-    root_note: float  # Hz, the drone everything in the music is tuned to
+    music: Music
+    title: TitleStyle
     accents: tuple[Colour, ...]  # each film's suit wears one of them
     city: CityShape = field(default_factory=CityShape)
     falls: Literal["rain", "petals", "bits"] = "rain"  # what the air is full of
@@ -109,7 +127,8 @@ NEON_NOIR = Look(
     highlight=(255, 214, 180),
     suit=SuitMaterial(cloth=(34, 36, 48), plate=(52, 54, 70), shoulder=(58, 58, 78), shine=0.9),
     strips="lights",
-    root_note=41.2,
+    music=SYNTHWAVE,
+    title=NEON,
     accents=((60, 240, 255), (255, 60, 160), (255, 200, 70), (150, 110, 255)),
 )
 
@@ -142,7 +161,8 @@ CHROME_SAMURAI = Look(
         marking=(232, 196, 120),
     ),
     strips="left light",
-    root_note=36.71,
+    music=TAIKO,
+    title=STEEL,
     accents=((196, 34, 34), (214, 150, 50), (32, 60, 120), (96, 30, 84)),
     city=CityShape(
         skyline="pagodas",
@@ -185,7 +205,8 @@ NETRUNNER = Look(
         marking=(150, 240, 206),
     ),
     strips="circuit",
-    root_note=43.65,
+    music=GLITCH,
+    title=TERMINAL,
     accents=((96, 255, 176), (120, 150, 255), (255, 170, 60), (255, 90, 130)),
     city=CityShape(
         skyline="spires",

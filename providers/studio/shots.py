@@ -21,25 +21,26 @@ from .canvas import (
     FRAME_WIDTH,
     FRAMES_PER_SECOND,
     apply,
-    composite,
     smoothstep,
 )
-from .glitch import glitch, glitch_strip
+from .glitch import glitch
 from .hero import Hero, Pose, circuits_gain
 from .hud import make_hud, tick
 from .looks import NEON_NOIR, Look
+from .mark import lay_mark, make_mark
 from .moves import close_up_move, hero_move, title_move
 from .scan import Scan
 from .scenery import Scenery
 from .subject import Subject
-from .titles import SHADE_TOP, STRIP_HEIGHT, STRIP_TOP, make_title, shade
+from .titles import TitleCard
 from .variation import Variation
 from .vision import EYE_OUTER_LEFT, EYE_OUTER_RIGHT, NOSE_BRIDGE
 from .weather import develop, make_falls
 
-# Of the first look; every look's `timeline` has its own.
-CUTS, SECONDS = NEON_NOIR.timeline.cuts, NEON_NOIR.timeline.seconds
-FRAME_COUNT, POSTER_FRAME = NEON_NOIR.timeline.frame_count, NEON_NOIR.timeline.poster_frame
+# The first look's; every look has a `timeline` of its own.
+_FIRST = NEON_NOIR.timeline
+CUTS, TITLE_AT, MARK_AT, SECONDS, CUES = _FIRST.cuts, _FIRST.title_at, _FIRST.mark_at, _FIRST.seconds, _FIRST.cues
+FRAME_COUNT, POSTER_FRAME = _FIRST.frame_count, _FIRST.poster_frame
 
 
 class Director:
@@ -75,8 +76,12 @@ class Director:
         return make_hud(self._look, self._variation)
 
     @cached_property
-    def _title(self) -> np.ndarray:
-        return make_title(self._look, self._hero_name)
+    def _title(self) -> TitleCard:
+        return TitleCard(self._look, self._hero_name, self._variation.serial)
+
+    @cached_property
+    def _mark(self) -> np.ndarray:
+        return make_mark(self._look)
 
     def _scan(self, number: int, seconds: float, progress: float) -> float:
         self._scanner.draw(progress, seconds, self._picture)
@@ -89,8 +94,9 @@ class Director:
         move = hero_move(shots, self._hero.face_y, progress)
         matrix = move.matrix()
         self._street(seconds, move.street_zoom, move.street_x, move.street_y, self._hero.hides_from(matrix))
-        boots = 0.16 + 0.14 * shots.boot  # of the shot's length
-        visor = smoothstep(boots, boots + 0.26, progress)
+        timeline = self._look.timeline
+        booted = (seconds - timeline.visor_at) / (timeline.close_up_at - timeline.hero_at)  # since then, in shots
+        visor = smoothstep(0, 0.20 + 0.12 * shots.boot, booted)
         pose = Pose(
             seconds + 9 * shots.pulse,
             visor=visor if visor < 0.985 else 1,
@@ -102,7 +108,7 @@ class Director:
             yaw=(11 + 5 * shots.turn) * np.sin((progress - 0.5) * 2.6) * lean,
             pitch=-3 * np.sin(progress * 2.5),
             breath=2.2 * np.sin(seconds * 2.2),
-            circuits=circuits_gain(seconds, self._look.timeline.hero_at),
+            circuits=circuits_gain(seconds, timeline.hero_at),
         )
         self._act(matrix, pose)
         self._scenery.bloom(self._picture)
@@ -113,7 +119,7 @@ class Director:
             level = FRAME_HEIGHT * (0.29 + 0.08 * shots.flare)
             self._scenery.flare(self._picture, x, level, 0.55 * np.sin(np.pi * across))
         self._finish(number, seconds)
-        booting = -0.005 < progress - boots < 0.015 or 0.20 < progress - boots < 0.215
+        booting = -0.005 < booted < 0.015 or 0.20 < booted < 0.215
         return max(1 - smoothstep(0, 0.07, progress), smoothstep(0.955, 1, progress) * 0.8, 0.55 if booting else 0.0)
 
     def _close_up(self, number: int, seconds: float, progress: float) -> float:
@@ -161,23 +167,12 @@ class Director:
         self._scenery.flare(self._picture, FRAME_WIDTH * 0.5, FRAME_HEIGHT * 0.83, gain)
         self._front_rain.fall(self._picture, seconds)
         self._develop(number)
-        if progress > 0.10:
-            self._lay_title(number, progress)
+        timeline = self._look.timeline
+        self._title.lay(self._picture, seconds - timeline.title_at, self._variation.dice("title", number))
         if progress > 0.90:
             cv2.convertScaleAbs(self._picture, self._picture, 1 - smoothstep(0.90, 1.0, progress))
+        lay_mark(self._picture, self._mark, seconds - timeline.mark_at, timeline.seconds - seconds)
         return 1 - smoothstep(0, 0.10, progress)
-
-    def _lay_title(self, number: int, progress: float) -> None:
-        picture, gain = self._picture, smoothstep(0.10, 0.18, progress)
-        darker, title = shade(), self._title
-        if gain < 1:
-            darker, title = (cv2.convertScaleAbs(layer, alpha=gain) for layer in (darker, title))
-        cv2.subtract(picture[SHADE_TOP:], darker, picture[SHADE_TOP:])
-        strip = picture[STRIP_TOP : STRIP_TOP + STRIP_HEIGHT]
-        composite(strip, title)
-        if progress < 0.26 or 0.52 < progress < 0.555:
-            strength = 0.5 if progress > 0.3 else 1 - smoothstep(0.1, 0.26, progress)
-            strip[...] = glitch_strip(strip, strength, self._variation.dice("title", number))
 
     def _street(self, seconds: float, zoom: float, x: float, y: float, bottom: int) -> None:
         self._scenery.draw(seconds, zoom, x, y, self._picture[:bottom])

@@ -33,7 +33,7 @@ class ShotList:
     drift: float  # how far it goes sideways
     turn: float  # how far the head turns
     tilt: float  # how far the camera rolls
-    boot: float  # when the visor comes on
+    boot: float  # how slowly the visor comes on
     sweep: float  # when a headlight passes
     flare: float  # how high the lens flare is
     pulse: float  # how far the circuits' pulses have run
