@@ -56,7 +56,8 @@ class Pose:
 
 
 class Hero:
-    def __init__(self, subject: Subject, look: Look, armour: Armour, variation: Variation) -> None:
+    def __init__(self, subject: Subject, look: Look, armour: Armour, variation: Variation | None = None) -> None:
+        variation = variation or Variation.of("")
         figure = relight(cut_out(subject, place(subject)), look)
         wear(figure, armour, look)
         self.points = figure.cutout.points[:, :2]  # mesh on the plate
