@@ -46,11 +46,12 @@ test: install-tests chromium ## everything CI runs: all tests, then the database
 check: install-tests ## format, lint, import contracts, missing migrations, fast tests
 	@bash .make/check $(VENV)/bin
 
-bench: install-tests ## figures and ratios: dispatch, the simulator, the studio's film; wants an idle machine
+bench: install-tests chromium ## figures and ratios: dispatch, simulator, film, first picture; wants an idle machine
 	@$(PYTHON) -m tests.bench.dispatch
 	@$(PYTHON) -m providers.simulator.bench
 	@$(PYTHON) -m providers.studio.bench tests/photos/astronaut.jpg
 	@$(PYTHON) -m tests.bench.faces
+	@$(PYTHON) -m tests.bench.first_picture
 
 # SEED repeats a storm, MINUTES says how long (10), DATABASE where (sqlite or postgres; one after the other without it).
 chaos: install-tests ## a storm of faults under load, then the laws (SEED=… MINUTES=10 DATABASE=sqlite|postgres)

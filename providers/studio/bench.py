@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .cutout import cut_out
+from .details import paint_details
 from .hero import Hero
 from .looks import DEFAULT_LOOK, LOOKS
 from .photo import read_photo
 from .relight import relight
 from .render import Renderer
 from .scenery import Scenery
-from .shots import CUTS, FRAME_COUNT, POSTER_FRAME, SECONDS, Director
+from .shots import Director
 from .signs import hang_signs
 from .subject import analyse, place
 from .suit import wear
@@ -32,7 +33,8 @@ def bench(photo: bytes, look: str, films: int, report: Report) -> None:
     with _timed("start: models, plates, sound", report):
         renderer.warm_up([look])
     style, variation = LOOKS[look], Variation.of("bench")
-    renderer.direct(read_photo(photo), look=look, hero_name="BENCH", seed="bench").frame(POSTER_FRAME)
+    timeline = style.timeline
+    renderer.direct(read_photo(photo), look=look, hero_name="BENCH", seed="bench").frame(timeline.poster_frame)
     with _timed("read the photo", report):
         picture = read_photo(photo)
     with _timed("face, mesh, matte", report):
@@ -44,16 +46,18 @@ def bench(photo: bytes, look: str, films: int, report: Report) -> None:
     with _timed("wear the suit", report):
         wear(figure, renderer.armour(look), style)
     with _timed("hero (the three above, visor, circuits)", report):
-        hero = Hero(subject, style, renderer.armour(look))
+        hero = Hero(subject, style, paint_details(renderer.armour(look), style, variation), variation)
     with _timed("signs, rain", report):
         city = hang_signs(renderer.city(look), style, variation.dice("signs"))
         director = Director(subject, hero, Scenery(city, style, variation), style, variation, "BENCH")
     with _timed("poster frame, title", report):
-        director.frame(POSTER_FRAME)
+        director.frame(timeline.poster_frame)
     with _timed("first scan frame, HUD", report):
         director.frame(0)
     director.frame(int(3.6 * 24))
-    for name, start, end in zip(("scan", "hero", "close-up", "title"), (0, *CUTS), (*CUTS, SECONDS), strict=True):
+    for name, start, end in zip(
+        ("scan", "hero", "close-up", "title"), (0, *timeline.cuts), (*timeline.cuts, timeline.seconds), strict=True
+    ):
         first, last = int(start * 24) + 1, int(end * 24)
         began = time.process_time()
         for number in range(first, last):
@@ -81,7 +85,7 @@ def _film(renderer: Renderer, photo: bytes, look: str, number: int, report: Repo
     report(f"film {number + 1}: poster", poster[0] * 1000)
     cpu, elapsed = time.process_time() - began, time.monotonic() - wall
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    note = f"film {number + 1}: {FRAME_COUNT} frames, {size / 1e6:.1f} MB, wall {elapsed:.1f} s, peak {memory} MB"
+    note = f"film {number + 1}: {film.frames} frames, {size / 1e6:.1f} MB, wall {elapsed:.1f} s, peak {memory} MB"
     report(note, cpu * 1000)
 
 
