@@ -99,7 +99,7 @@ def relight(cutout: Cutout, look: Look) -> Figure:
     left, right, sweep = (
         _light_layer(mask, rim, albedo, alpha_byte, colour, gain)
         for (mask, rim), colour, gain in zip(
-            lights, (look.left_light, look.right_light, (255, 255, 255)), (1.25, 1.20, 0.55), strict=True
+            lights, (look.left_light, look.right_light, (255, 255, 255)), (1.25, 1.20, 0.48), strict=True
         )
     )
     _true_skin(cutout, base, left, right, exposed)

@@ -19,7 +19,7 @@ SATURATION_KEPT = 0.92  # the night takes a little
 MOST_SATURATED = 0.62  # what is more is a colour cast, or noise of a dark photo
 GAINS = (0.4, 4.0)  # how far the grade may bend one channel
 ROUNDS = 4
-SHOULDER, TOP = 0.58, 0.90  # of 1: brighter skin is compressed to below the top, and not burnt out by the bloom
+SHOULDER, TOP = 0.58, 0.88  # of 1: brighter skin is compressed to below the top, and not burnt out by the bloom
 
 
 def wanted_luma(face: float, white: float) -> float:
