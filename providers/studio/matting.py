@@ -116,7 +116,7 @@ def _refine(pixels: np.ndarray, matte: np.ndarray, points: np.ndarray, face_heig
     guide = to_unit(small)
     coarse = np.clip((cv2.resize(matte, size, interpolation=cv2.INTER_AREA) - 0.15) / 0.7, 0, 1)
     coarse = _by_colour(small, coarse, points * scale)
-    fine = np.clip((_guided_filter(guide, coarse) - 0.20) / 0.68, 0, 1)
+    fine = np.clip((_guided_filter(guide, coarse) - 0.18) / 0.69, 0, 1)
     # The filter is only trusted in the band around the border.
     inside = cv2.erode(
         (coarse > 0.95).astype(np.uint8), np.ones((int(2 * SURE_INSIDE * face_height * scale) | 1,) * 2, np.uint8)
