@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -55,9 +56,14 @@ class Pose:
 
 
 class Hero:
-    def __init__(self, subject: Subject, look: Look, armour: Armour) -> None:
-        figure = relight(cut_out(subject, place(subject)), look)
+    def __init__(self, subject: Subject, look: Look, armour: Armour, go_on: Callable[[], None] = lambda: None) -> None:
+        """Dress and light a subject; `go_on` is called between the stages, and may raise."""
+        cutout = cut_out(subject, place(subject))
+        go_on()
+        figure = relight(cutout, look)
+        go_on()
         wear(figure, armour, look)
+        go_on()
         self.points = figure.cutout.points[:, :2]  # mesh on the plate
         self.face_height = figure.cutout.face_height  # plate px
         self.face_y = figure.cutout.face_y
@@ -66,6 +72,7 @@ class Hero:
         window = self._frame.slice
         self._visor = make_visor(self._frame, look, subject.score)
         circuits = make_circuits(self._frame, look, self._visor.mask, figure.alpha[window], subject.yaw)
+        go_on()
         _add_halo(figure.base)
         # What the visor's window looks like without it, and the plates with it.
         self._bare = [plate[window].copy() for plate in (figure.base, figure.left, figure.right)]

@@ -102,7 +102,7 @@ class Renderer:
         _go_on(should_stop)
         subject = analyse(photo)
         _go_on(should_stop)
-        hero = Hero(subject, style, self.armour(look))
+        hero = Hero(subject, style, self.armour(look), lambda: _go_on(should_stop))
         _go_on(should_stop)
         city = hang_signs(self.city(look), style, variation.dice("signs"))
         _go_on(should_stop)

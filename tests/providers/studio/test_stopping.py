@@ -58,7 +58,7 @@ def stop_at(renderer: Renderer, photo: bytes, folder: Path, log: list[str], mome
 
 
 def test_a_cold_renderer_is_asked_before_every_stage(astronaut, tmp_path, log):
-    stop_at(Renderer(), astronaut, tmp_path, log, 12)
+    stop_at(Renderer(), astronaut, tmp_path, log, 18)
     assert set(STAGES) < set(log)
     assert "poster" in log
     after_question = [one for before, one in itertools.pairwise(log) if before == "?"]
