@@ -46,10 +46,11 @@ test: install-tests chromium ## everything CI runs: all tests, then the database
 check: install-tests ## format, lint, import contracts, missing migrations, fast tests
 	@bash .make/check $(VENV)/bin
 
-bench: install-tests ## figures and ratios: dispatch, the simulator, the studio's film; wants an idle machine
+bench: install-tests chromium ## figures and ratios: dispatch, simulator, film, first picture; wants an idle machine
 	@$(PYTHON) -m tests.bench.dispatch
 	@$(PYTHON) -m providers.simulator.bench
 	@$(PYTHON) -m providers.studio.bench tests/photos/astronaut.jpg
+	@$(PYTHON) -m tests.bench.first_picture
 
 soak: install-tests ## many films in a row on one renderer (FILMS=1000), judged by laws; an hour on an idle machine
 	@$(PYTHON) -m providers.studio.soak --films $(or $(FILMS),1000)

@@ -16,7 +16,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from .canvas import FRAME_HEIGHT, FRAME_WIDTH, FRAMES_PER_SECOND
-from .sound import SAMPLE_RATE
+from .music.loudness import SAMPLE_RATE
 
 # Two B-frames and CABAC on `ultrafast` cost 40 % less than `superfast` at crf 25, for films of the same size
 # that are 0.5 dB nearer to what was drawn; adaptive quantisation would cost a decibel, scene cuts a millisecond.

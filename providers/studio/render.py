@@ -28,9 +28,9 @@ from .memory import keep_freed_memory
 from .outcomes import Cancelled, NoFace, UnreadablePhoto
 from .photo import Photo, read_photo
 from .scenery import Scenery
-from .shots import CUTS, FRAME_COUNT, POSTER_FRAME, SECONDS, Director
+from .shots import CUES, FRAME_COUNT, POSTER_FRAME, SECONDS, Director
 from .signs import hang_signs
-from .sound import soundtrack
+from .sound import VARIANTS, soundtrack
 from .subject import analyse
 from .variation import Variation
 from .vision import warm_up_models
@@ -67,7 +67,7 @@ class Renderer:
         keep_freed_memory()
         self._cities: dict[str, City] = {}
         self._armours: dict[str, Armour] = {}
-        self._sounds: dict[str, bytes] = {}
+        self._sounds: dict[tuple[str, int], bytes] = {}
 
     def warm_up(self, looks: Iterable[str] = (), should_stop: ShouldStop = never) -> None:
         """Load the models, and all that the given looks need, so that the first film is as fast as the others.
@@ -79,6 +79,9 @@ class Renderer:
         warm_up_weather()
         for slug in looks:
             self._load(slug, should_stop)
+            for variant in range(VARIANTS):
+                _go_on(should_stop)
+                self.sound(slug, variant)
 
     def city(self, look: str) -> City:
         """The stored city of a look."""
@@ -89,6 +92,12 @@ class Renderer:
         """The suit of a look, before anyone wears it."""
         self._load(look)
         return self._armours[look]
+
+    def sound(self, look: str, variant: int) -> bytes:
+        """A variant of a look's music, played to the film and encoded; made once."""
+        if (look, variant) not in self._sounds:
+            self._sounds[look, variant] = encode_sound(soundtrack(_look(look).music, CUES, variant))
+        return self._sounds[look, variant]
 
     def direct(
         self, photo: Photo, *, look: str, hero_name: str, seed: str, should_stop: ShouldStop = never
@@ -140,7 +149,9 @@ class Renderer:
             _write_poster(director.frame(POSTER_FRAME), poster)
             on_poster(poster)
             on_progress(POSTER_PROGRESS)
-            with FilmWriter(partial, self._sounds[look]) as writer:
+            _go_on(should_stop)
+            sound = self.sound(look, Variation.of(seed).dice("music").randrange(VARIANTS))
+            with FilmWriter(partial, sound) as writer:
                 for number in range(FRAME_COUNT):
                     _go_on(should_stop)
                     writer.add(director.frame(number))
@@ -155,11 +166,10 @@ class Renderer:
         return Film(video, poster, SECONDS, FRAME_COUNT, FRAME_WIDTH, FRAME_HEIGHT)
 
     def _load(self, slug: str, should_stop: ShouldStop = never) -> None:
-        """Keep a look's scenery, armour and sound; there are only as many as looks."""
+        """Keep a look's scenery and armour; there are only as many as looks."""
         look = _look(slug)
         makers: tuple[tuple[dict[str, Any], Callable[[], Any]], ...] = (
             (self._armours, lambda: load_armour(look)),
-            (self._sounds, lambda: encode_sound(soundtrack(SECONDS, CUTS, look.root_note))),
             (self._cities, lambda: load_city(look)),
         )
         for kept, make in makers:
