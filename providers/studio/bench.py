@@ -31,7 +31,7 @@ from .photo import read_photo
 from .relight import relight
 from .render import Renderer, never
 from .scenery import Scenery
-from .shots import CUTS, FRAME_COUNT, POSTER_FRAME, SECONDS, Director
+from .shots import CUES, CUTS, FRAME_COUNT, POSTER_FRAME, SECONDS, Director
 from .signs import hang_signs
 from .sound import soundtrack
 from .subject import analyse, place
@@ -133,7 +133,7 @@ def bench_film(renderer: Renderer, photo: bytes, look: str, seed: str, table: Ta
 
 def bench_floor(renderer: Renderer, photo: bytes, look: str, table: Table) -> float:
     """Decode, blend, encode as cheaply as it can be done, and return the CPU seconds."""
-    city, samples = renderer.city(look), soundtrack(SECONDS, CUTS, LOOKS[look].root_note)
+    city, samples = renderer.city(look), soundtrack(LOOKS[look].music, CUES)
     plates = [cv2.resize(plate, (FRAME_WIDTH + PAN, FRAME_HEIGHT + PAN)) for plate in (city.far, city.mid, city.near)]
     dice, scratch = Variation.of("floor"), Scratch()
     picture = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)

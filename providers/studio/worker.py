@@ -48,12 +48,12 @@ class Worker:
     def run(self) -> None:
         """Warm up, then render whatever is asked for until the parent closes the socket.
 
-        The other looks than the first are warmed up while there is nothing to do.
+        At first only what a first picture needs; the sounds and the other looks while there is nothing to do.
         """
         threading.Thread(target=self.listen, daemon=True).start()
-        self.renderer.warm_up(self.looks[:1])
+        self.renderer.warm_up(self.looks[:1], with_sounds=False)
         self.say("warm")
-        cold = self.looks[1:]
+        cold = list(self.looks)
         while True:
             while cold and self.orders.empty():
                 # An order comes first: what is loaded by then is kept, the rest waits for the next pause.

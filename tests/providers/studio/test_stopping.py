@@ -17,7 +17,17 @@ from providers.studio.outcomes import Cancelled
 from providers.studio.render import Renderer
 from providers.studio.sound import VARIANTS
 
-STAGES = ("read_photo", "analyse", "Hero", "hang_signs", "Director", "load_armour", "load_city", "encode_sound")
+STAGES = (
+    "read_photo",
+    "analyse",
+    "Hero",
+    "hang_signs",
+    "Director",
+    "load_armour",
+    "load_city",
+    "soundtrack",
+    "encode_sound",
+)
 
 
 @pytest.fixture
@@ -83,7 +93,7 @@ def test_warming_up_stops_too_and_goes_on_later(log):
     begun = list(log)
     assert 0 < len(begun) < 3
     renderer.warm_up(["neon-noir"])
-    once = [*["encode_sound"] * VARIANTS, "load_armour", "load_city"]
+    once = [*["encode_sound"] * VARIANTS, "load_armour", "load_city", *["soundtrack"] * VARIANTS]
     assert sorted(log) == once, "nothing is loaded twice"
 
 
