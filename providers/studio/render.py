@@ -98,7 +98,7 @@ class Renderer:
             _go_on(should_stop)
             samples = soundtrack(_look(look).music, CUES, variant)
             _go_on(should_stop)
-            self._sounds[look, variant] = encode_sound(samples)
+            self._sounds[look, variant] = encode_sound(samples, lambda: _go_on(should_stop))
         return self._sounds[look, variant]
 
     def direct(

@@ -6,9 +6,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from providers.studio import soak
+from providers.studio.outcomes import NoFace, UnreadablePhoto
 from providers.studio.photo import read_photo
+from providers.studio.subject import analyse
 from tests.support.studio import FAKE
 
 PHOTOS = Path(__file__).parents[2] / "photos"
@@ -74,10 +77,15 @@ def test_every_law_can_be_broken(tmp_path, change, word):
     assert [word in sentence for sentence in broken(run)] == ([True] if word else [])
 
 
-def test_photos_are_made_in_all_sizes(tmp_path):
+def test_photos_are_made_in_all_sizes(tmp_path, monkeypatch):
+    monkeypatch.setattr(soak, "MEGAPIXELS", (1, 3))
     (tmp_path / "made").mkdir()
     photos, bad = soak.make_photos(PHOTOS, tmp_path / "made")
-    largest = read_photo(next(path for path in photos if path.stem == "astronaut-12").read_bytes())
-    assert max(largest.pixels.shape) == 1800
-    assert len(photos) == len(soak.MEGAPIXELS) * len(list(PHOTOS.glob("*.jpg")))
-    assert set(bad) == {"no_face", "unreadable_photo"}
+    assert len(photos) == 2 * len(list(PHOTOS.glob("*.jpg")))
+    for path in photos:
+        with Image.open(path) as image:
+            assert image.width * image.height == pytest.approx(int(path.stem.rpartition("-")[2]) * 1e6, rel=0.01)
+    with pytest.raises(UnreadablePhoto):
+        read_photo(bad["unreadable_photo"].read_bytes())
+    with pytest.raises(NoFace):
+        analyse(read_photo(bad["no_face"].read_bytes()))
