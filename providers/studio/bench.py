@@ -23,6 +23,7 @@ import numpy as np
 from .bench_processes import peak_memory, time_cancels, time_first_films
 from .canvas import FRAME_HEIGHT, FRAME_WIDTH, PLATE_HEIGHT, PLATE_WIDTH, composite
 from .cutout import cut_out
+from .details import paint_details
 from .encode import FilmWriter, encode_sound
 from .hero import Hero
 from .looks import LOOKS
@@ -31,7 +32,7 @@ from .photo import read_photo
 from .relight import relight
 from .render import Renderer, never
 from .scenery import Scenery
-from .shots import CUES, CUTS, FRAME_COUNT, POSTER_FRAME, SECONDS, Director
+from .shots import Director
 from .signs import hang_signs
 from .sound import soundtrack
 from .subject import analyse, place
@@ -79,6 +80,7 @@ def spread(figures: list[float]) -> str:
 def bench_stages(renderer: Renderer, photo: bytes, look: str, table: Table) -> None:
     """Time the stages of a film's preparation, and a frame of every shot."""
     style, variation = LOOKS[look], Variation.of("bench")
+    timeline = style.timeline
     with table.timed("read the photo, ms", look):
         picture = read_photo(photo)
     with table.timed("face, mesh, matte", look):
@@ -89,17 +91,21 @@ def bench_stages(renderer: Renderer, photo: bytes, look: str, table: Table) -> N
         figure = relight(cutout, style)
     with table.timed("wear the suit", look):
         wear(figure, renderer.armour(look), style)
-    with table.timed("hero: the three above, visor, circuits", look):
-        hero = Hero(subject, style, renderer.armour(look))
+    with table.timed("suit's details", look):
+        armour = paint_details(renderer.armour(look), style, variation)
+    with table.timed("hero: cut out, relight, suit, visor, circuits", look):
+        hero = Hero(subject, style, armour, variation)
     with table.timed("signs, rain", look):
         city = hang_signs(renderer.city(look), style, variation.dice("signs"))
         director = Director(subject, hero, Scenery(city, style, variation), style, variation, "BENCH")
     with table.timed("poster frame, title", look):
-        director.frame(POSTER_FRAME)
+        director.frame(timeline.poster_frame)
     with table.timed("first scan frame, HUD", look):
         director.frame(0)
-    director.frame(int((CUTS[1] + 0.1) * 24))
-    for name, start, end in zip(("scan", "hero", "close-up", "title"), (0, *CUTS), (*CUTS, SECONDS), strict=True):
+    director.frame(int((timeline.cuts[1] + 0.1) * 24))
+    for name, start, end in zip(
+        ("scan", "hero", "close-up", "title"), (0, *timeline.cuts), (*timeline.cuts, timeline.seconds), strict=True
+    ):
         first, last = int(start * 24) + 1, int(end * 24)
         began = time.process_time()
         for number in range(first, last):
@@ -125,7 +131,7 @@ def bench_film(renderer: Renderer, photo: bytes, look: str, seed: str, table: Ta
         megabytes = film.video.stat().st_size / 1e6
     cost = time.process_time() - began
     table.add("poster, CPU ms", look, poster[0] * 1000)
-    table.add(f"film of {FRAME_COUNT} frames, CPU ms", look, cost * 1000)
+    table.add(f"film of {film.frames} frames, CPU ms", look, cost * 1000)
     table.add("film, wall ms", look, (time.monotonic() - wall) * 1000)
     table.add("film, MB", look, megabytes)
     return cost
@@ -133,7 +139,8 @@ def bench_film(renderer: Renderer, photo: bytes, look: str, seed: str, table: Ta
 
 def bench_floor(renderer: Renderer, photo: bytes, look: str, table: Table) -> float:
     """Decode, blend, encode as cheaply as it can be done, and return the CPU seconds."""
-    city, samples = renderer.city(look), soundtrack(LOOKS[look].music, CUES)
+    timeline = LOOKS[look].timeline
+    city, samples, count = renderer.city(look), soundtrack(LOOKS[look].music, timeline.cues), timeline.frame_count
     plates = [cv2.resize(plate, (FRAME_WIDTH + PAN, FRAME_HEIGHT + PAN)) for plate in (city.far, city.mid, city.near)]
     dice, scratch = Variation.of("floor"), Scratch()
     picture = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
@@ -142,10 +149,10 @@ def bench_floor(renderer: Renderer, photo: bytes, look: str, table: Table) -> fl
         hero = cv2.cvtColor(cv2.resize(read_photo(photo).pixels, (PLATE_WIDTH, PLATE_HEIGHT)), cv2.COLOR_BGR2BGRA)
         hero[: PLATE_HEIGHT // 2] = 0  # somebody who fills half of the frame
         with FilmWriter(Path(folder) / "floor.mp4", encode_sound(samples)) as writer:
-            for number in range(FRAME_COUNT):
+            for number in range(count):
                 far, mid, near, front = (
                     plate[shift : shift + FRAME_HEIGHT, shift : shift + FRAME_WIDTH]
-                    for plate, shift in zip((*plates, hero), [number * PAN // FRAME_COUNT] * 4, strict=True)
+                    for plate, shift in zip((*plates, hero), [number * PAN // count] * 4, strict=True)
                 )
                 np.copyto(picture, far)
                 for layer in (mid, near, front):

@@ -32,6 +32,7 @@ from .memory import Scratch
 from .relight import relight
 from .subject import Subject, place
 from .suit import wear
+from .variation import Variation
 from .visor import make_visor
 
 GRID = 4  # px of a frame between two points at which the movement is worked out; it is smooth
@@ -56,8 +57,16 @@ class Pose:
 
 
 class Hero:
-    def __init__(self, subject: Subject, look: Look, armour: Armour, go_on: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        look: Look,
+        armour: Armour,
+        variation: Variation | None = None,
+        go_on: Callable[[], None] = lambda: None,
+    ) -> None:
         """Dress and light a subject; `go_on` is called between the stages, and may raise."""
+        variation = variation or Variation.of("")
         cutout = cut_out(subject, place(subject))
         go_on()
         figure = relight(cutout, look)
@@ -70,8 +79,10 @@ class Hero:
         self.triangles = figure.triangles
         self._frame = FaceFrame.of(self.points)
         window = self._frame.slice
-        self._visor = make_visor(self._frame, look, subject.score)
-        circuits = make_circuits(self._frame, look, self._visor.mask, figure.alpha[window], subject.yaw)
+        self._visor = make_visor(
+            self._frame, look, subject.score, figure.alpha[window], subject.yaw, variation.lens_side
+        )
+        circuits = make_circuits(self._frame, look, self._visor.mask, figure.alpha[window], subject.yaw, variation)
         go_on()
         _add_halo(figure.base)
         # What the visor's window looks like without it, and the plates with it.

@@ -138,7 +138,8 @@ def bare_close_up(subject: Subject, hero: Hero) -> np.ndarray:
     face = hero.points.mean(0)
     out = np.zeros((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
     pose = Pose(0.0, visor=0.0, left=0.85, right=0.9, circuits=0.0)
-    return hero.draw(camera(1.7, float(face[0]), float(face[1])), pose, out)[..., :3].copy()
+    hero.draw(camera(1.7, float(face[0]), float(face[1])), pose, out)
+    return out[..., :3].copy()
 
 
 def mesh_of(picture: np.ndarray) -> Mesh | None:

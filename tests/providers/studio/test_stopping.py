@@ -19,6 +19,7 @@ from providers.studio.sound import VARIANTS
 
 STAGES = (
     "read_photo",
+    "paint_details",
     "analyse",
     "Hero",
     "hang_signs",
