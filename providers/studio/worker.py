@@ -31,6 +31,7 @@ from .outcomes import Cancelled, NoFace, UnreadablePhoto
 
 PR_SET_PDEATHSIG = 1
 NICENESS = 5
+STOP_PATIENCE = 0.05  # seconds a failed render waits for the news that it was canceled
 PROGRESS_PAUSE = 0.2  # seconds between two reports; more would tell nobody more
 
 
@@ -98,7 +99,11 @@ class Worker:
         except Cancelled:
             self.say("canceled")
         except Exception as error:  # noqa: BLE001 whatever it is, the parent must hear of it
-            self.say("failed", detail=f"{type(error).__name__}: {error}"[:300])
+            # A canceled film's photo and folder are gone at once, maybe before we hear that it is canceled.
+            if self.stop.wait(STOP_PATIENCE):
+                self.say("canceled")
+            else:
+                self.say("failed", detail=f"{type(error).__name__}: {error}"[:300])
         else:
             self.say(
                 "film",

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from providers.studio.outcomes import Cancelled
 from providers.studio.worker import Worker
 
@@ -61,3 +63,43 @@ def test_an_order_comes_before_what_is_still_cold(tmp_path):
     theirs.close()
     assert not thread.is_alive()
     assert renderer.done == ["stopped warming one", "rendered", "warmed one", "warmed two"]
+
+
+class Bereft:
+    """A renderer whose folder is taken away while it draws."""
+
+    def __init__(self) -> None:
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def warm_up(self, looks: Iterable[str], **choices: Any) -> None:
+        pass
+
+    def render(self, photo: bytes, **order: Any) -> SimpleNamespace:
+        self.begun.set()
+        assert self.go_on.wait(10)
+        raise FileNotFoundError("film.mp4.part")
+
+
+@pytest.mark.parametrize(("is_told", "outcome"), [(True, "canceled"), (False, "failed")])
+def test_a_canceled_film_whose_folder_is_gone_is_canceled_and_no_failure(tmp_path, is_told, outcome):
+    photo = tmp_path / "photo"
+    photo.write_bytes(b"")
+    order = {"photo": str(photo), "look": "one", "hero_name": "", "seed": "", "folder": str(tmp_path)}
+    ours, theirs = socket.socketpair()
+    renderer = Bereft()
+    worker = Worker(theirs, renderer, ["one"])
+    with ours:
+        thread = threading.Thread(target=worker.run, daemon=True)
+        thread.start()
+        with ours.makefile("rb") as said:
+            assert json.loads(said.readline()) == {"said": "warm"}
+            ours.sendall(json.dumps({"do": "render", **order}).encode() + b"\n")
+            assert renderer.begun.wait(10)
+            if is_told:
+                ours.sendall(b'{"do": "stop"}\n')
+                assert worker.stop.wait(10)
+            renderer.go_on.set()
+            assert json.loads(said.readline())["said"] == outcome
+        ours.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+    theirs.close()
