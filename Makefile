@@ -50,6 +50,7 @@ bench: install-tests chromium ## figures and ratios: dispatch, simulator, film, 
 	@$(PYTHON) -m tests.bench.dispatch
 	@$(PYTHON) -m providers.simulator.bench
 	@$(PYTHON) -m providers.studio.bench tests/photos/astronaut.jpg
+	@$(PYTHON) -m tests.bench.faces
 	@$(PYTHON) -m tests.bench.first_picture
 
 soak: install-tests ## many films in a row on one renderer (FILMS=1000), judged by laws; an hour on an idle machine
