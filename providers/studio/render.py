@@ -70,7 +70,7 @@ class Renderer:
         self._armours: dict[str, Armour] = {}
         self._sounds: dict[tuple[str, int], bytes] = {}
 
-    def warm_up(self, looks: Iterable[str] = (), should_stop: ShouldStop = never) -> None:
+    def warm_up(self, looks: Iterable[str] = (), *, with_sounds: bool = True, should_stop: ShouldStop = never) -> None:
         """Load the models, and all that the given looks need, so that the first film is as fast as the others.
 
         Raise Cancelled when told to stop; what was loaded until then is kept.
@@ -80,9 +80,8 @@ class Renderer:
         warm_up_weather()
         for slug in looks:
             self._load(slug, should_stop)
-            for variant in range(VARIANTS):
-                _go_on(should_stop)
-                self.sound(slug, variant)
+            for variant in range(VARIANTS if with_sounds else 0):
+                self.sound(slug, variant, should_stop)
 
     def city(self, look: str) -> City:
         """The stored city of a look."""
@@ -94,12 +93,13 @@ class Renderer:
         self._load(look)
         return self._armours[look]
 
-    def sound(self, look: str, variant: int) -> bytes:
+    def sound(self, look: str, variant: int, should_stop: ShouldStop = never) -> bytes:
         """A variant of a look's music, played to the film and encoded; made once."""
         if (look, variant) not in self._sounds:
-            self._sounds[look, variant] = encode_sound(
-                soundtrack(_look(look).music, _look(look).timeline.cues, variant)
-            )
+            _go_on(should_stop)
+            samples = soundtrack(_look(look).music, _look(look).timeline.cues, variant)
+            _go_on(should_stop)
+            self._sounds[look, variant] = encode_sound(samples, lambda: _go_on(should_stop))
         return self._sounds[look, variant]
 
     def direct(
@@ -115,7 +115,8 @@ class Renderer:
         subject = analyse(photo)
         _go_on(should_stop)
         armour = paint_details(self.armour(look), style, variation)
-        hero = Hero(subject, style, armour, variation)
+        _go_on(should_stop)
+        hero = Hero(subject, style, armour, variation, lambda: _go_on(should_stop))
         _go_on(should_stop)
         city = hang_signs(self.city(look), style, variation.dice("signs"))
         _go_on(should_stop)
@@ -154,7 +155,7 @@ class Renderer:
             on_poster(poster)
             on_progress(POSTER_PROGRESS)
             _go_on(should_stop)
-            sound = self.sound(look, Variation.of(seed).dice("music").randrange(VARIANTS))
+            sound = self.sound(look, Variation.of(seed).dice("music").randrange(VARIANTS), should_stop)
             with FilmWriter(partial, sound) as writer:
                 for number in range(timeline.frame_count):
                     _go_on(should_stop)

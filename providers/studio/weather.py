@@ -75,8 +75,7 @@ class Fall:
         if wind < 0:
             tile = np.ascontiguousarray(tile[:, ::-1])
         # As much as a slice can reach into: one frame plus one period.
-        tiled = cv2.repeat(tile, 2 + FRAME_HEIGHT // RAIN_TILE, 2 + FRAME_WIDTH // RAIN_TILE)
-        self._layer = tiled[: FRAME_HEIGHT + RAIN_TILE]
+        self._layer = cv2.copyMakeBorder(tile, 0, FRAME_HEIGHT, 0, FRAME_WIDTH, cv2.BORDER_WRAP)
 
     def fall(self, frame: np.ndarray, seconds: float) -> None:
         """Add what falls at a moment to a frame or its upper part, in place."""
