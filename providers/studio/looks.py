@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .canvas import Colour
+from .music.score import GLITCH, SYNTHWAVE, TAIKO, Music
+from .title_styles import NEON, STEEL, TERMINAL, TitleStyle
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Look:
     highlight: Colour  # tint of the face's highlights
     suit: SuitMaterial
     strips: Literal["lights", "circuit"]  # the suit's strips glow in the two lights' colours, or the circuits'
-    root_note: float  # Hz, the drone everything in the music is tuned to
+    music: Music
+    title: TitleStyle
 
 
 NEON_NOIR = Look(
@@ -59,7 +62,8 @@ NEON_NOIR = Look(
     highlight=(255, 214, 180),
     suit=SuitMaterial(cloth=(34, 36, 48), plate=(52, 54, 70), shoulder=(58, 58, 78), shine=0.9),
     strips="lights",
-    root_note=41.2,
+    music=SYNTHWAVE,
+    title=NEON,
 )
 
 CHROME_SAMURAI = Look(
@@ -83,7 +87,8 @@ CHROME_SAMURAI = Look(
         cloth=(30, 18, 20), plate=(112, 26, 22), shoulder=(150, 146, 150), shine=1.25, shoulder_caps="shoulder"
     ),
     strips="circuit",
-    root_note=36.71,
+    music=TAIKO,
+    title=STEEL,
 )
 
 NETRUNNER = Look(
@@ -105,7 +110,8 @@ NETRUNNER = Look(
     highlight=(240, 255, 220),
     suit=SuitMaterial(cloth=(24, 34, 34), plate=(40, 58, 56), shoulder=(34, 48, 50), shine=0.7),
     strips="circuit",
-    root_note=43.65,
+    music=GLITCH,
+    title=TERMINAL,
 )
 
 LOOKS = {look.slug: look for look in (NEON_NOIR, CHROME_SAMURAI, NETRUNNER)}

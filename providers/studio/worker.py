@@ -48,15 +48,21 @@ class Worker:
     def run(self) -> None:
         """Warm up, then render whatever is asked for until the parent closes the socket.
 
-        The other looks than the first are warmed up one by one while there is nothing to do.
+        The other looks than the first are warmed up while there is nothing to do.
         """
         threading.Thread(target=self.listen, daemon=True).start()
         self.renderer.warm_up(self.looks[:1])
         self.say("warm")
-        for look in self.looks[1:]:
-            if self.orders.empty():
-                self.renderer.warm_up([look])
-        while (order := self.orders.get()) is not None:
+        cold = self.looks[1:]
+        while True:
+            while cold and self.orders.empty():
+                # An order comes first: what is loaded by then is kept, the rest waits for the next pause.
+                with contextlib.suppress(Cancelled):
+                    self.renderer.warm_up(cold[:1], should_stop=lambda: not self.orders.empty())
+                    cold.pop(0)
+            order = self.orders.get()
+            if order is None:
+                return
             self.render(order)
 
     def listen(self) -> None:

@@ -1,22 +1,15 @@
+"""Names in the scripts of the world, drawn without an operating system's help, and the films' fixed texts."""
+
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from providers.studio import titles
-from providers.studio.canvas import FRAME_WIDTH
-from providers.studio.lettering import (
-    FONTS,
-    HUD,
-    LINE,
-    NOT_A_CHARACTER,
-    SIGNS,
-    TITLE,
-    covers,
-    font,
-    name_mask,
-    showable,
-)
-from providers.studio.looks import LOOKS, NEON_NOIR
+from providers.studio.lettering import showable
+from providers.studio.looks import LOOKS
+from providers.studio.mark import NOTE, WORDMARK
+from providers.studio.shaping import Line, clusters, covers, draw_line, set_line, visual_runs
+from providers.studio.typefaces import FALLBACKS, FONTS, HEAVY, HUD, LINE, SIGNS, TITLE
 
 MORE_SCRIPTS = (
     *("李小龙", "鑫淼", "蔡英文", "김민수", "龍之介 薔薇", "齋藤 鷹之丞", "李 Nova", "ქართული", "Հայկ", "রবীন্দ্রনাথ"),
@@ -43,7 +36,98 @@ MORE_SCRIPTS = (
 )
 def test_names_in_many_scripts_are_shown_in_full(name):
     assert showable(name) == name
-    assert name_mask(name, 50, spacing=8).max() > 200
+    for face in {look.title.face for look in LOOKS.values()}:
+        line = set_line(name, face)
+        assert all(glyph.number for glyph in line.glyphs)  # 0 is the box for what is missing
+        mask, above = draw_line(line, 50)
+        assert mask.max() > 250
+        assert 0 < above < mask.shape[0]
+
+
+def shape(name: str, **changes) -> np.ndarray:
+    return draw_line(set_line(name, TITLE, **changes), 60)[0]
+
+
+def overlap(one: np.ndarray, other: np.ndarray) -> float:
+    """How much of two masks' ink lies at the same places, 0..1, the taller one cut to the other's height."""
+    height, width = (max(sizes) for sizes in zip(one.shape, other.shape, strict=True))
+    laid = [np.pad(mask, ((height - mask.shape[0], 0), (0, width - mask.shape[1]))) > 128 for mask in (one, other)]
+    return float((laid[0] & laid[1]).sum() / max(1, (laid[0] | laid[1]).sum()))
+
+
+@pytest.mark.parametrize("name", ["محمد", "سلام", "شیرین"])
+def test_arabic_letters_are_joined(name):
+    # Most letters take another form than they have on their own, and the ink hangs together.
+    alone = {glyph.number for letter in name for glyph in set_line(letter, TITLE).glyphs}
+    assert len({glyph.number for glyph in set_line(name, TITLE).glyphs} - alone) >= 2
+    ink = shape("سسس").max(axis=0) > 0
+    assert np.diff(np.flatnonzero(ink)).max() == 1
+
+
+@pytest.mark.parametrize(("name", "glyphs"), [("क्ष", 1), ("श्री", 2), ("க்ஷ", 1), ("ক্ষ", 1)])
+def test_conjuncts_become_one_shape(name, glyphs):
+    assert len(set_line(name, TITLE).glyphs) <= glyphs < len(name)
+
+
+def test_a_vowel_that_is_written_before_its_consonant_stands_before_it():
+    consonant, both = set_line("क", TITLE).glyphs[0], set_line("कि", TITLE).glyphs
+    assert [glyph.number for glyph in both].index(consonant.number) == 1
+
+
+def test_thai_marks_are_stacked_above_their_letter():
+    bare, toned = set_line("น", TITLE), set_line("น้", TITLE)
+    assert toned.top > bare.top + 0.1
+    assert toned.width == pytest.approx(bare.width, abs=0.02)
+
+
+def test_accents_stay_on_letters_that_no_font_has_whole():
+    assert len(clusters("z\u0308")) == 1
+    assert set_line("Z\u0308", HEAVY).top > set_line("Z", HEAVY).top
+
+
+@pytest.mark.parametrize(
+    ("name", "from_left_to_right"),
+    [
+        ("שלום", ["שלום"]),
+        ("Kim שלום", ["Kim ", "שלום"]),
+        ("שלום Kim", ["Kim", "שלום "]),
+        ("שלום 7", ["7", "שלום "]),
+        ("Kim שלום 7", ["Kim ", "7", "שלום "]),
+        ("Nova-7", ["Nova-7"]),
+    ],
+)
+def test_names_from_the_right_are_read_from_the_right(name, from_left_to_right):
+    assert [run for _, run, _ in visual_runs(name, TITLE)] == from_left_to_right
+    assert set_line(name, TITLE).from_right == (name[0] == "ש")
+
+
+def test_a_bracket_opens_towards_what_it_holds():
+    # The same sign, mirrored where the text runs from the right.
+    assert overlap(shape("(א")[:, -30:], shape("א)")[:, -30:]) < 0.9
+
+
+def test_joiners_are_kept_where_they_mean_something():
+    assert showable("میان\u200cرود") == "میان\u200cرود"
+    assert set_line("میان\u200cرود", TITLE).width != set_line("میانرود", TITLE).width
+    assert showable("A\u200dB") == "AB"
+
+
+def test_tracking_sets_letters_apart_but_never_tears_joined_ones():
+    assert set_line("NOVA", TITLE, 0.2).width == pytest.approx(set_line("NOVA", TITLE).width + 0.6)
+    assert set_line("محمد", TITLE, 0.2).width == pytest.approx(set_line("محمد", TITLE).width, abs=0.21)
+
+
+def test_squeezed_lines_are_narrower_and_as_tall():
+    line = set_line("NOVA", TITLE)
+    wide, narrow = draw_line(line, 60)[0], draw_line(line, 60, 0.8)[0]
+    assert narrow.shape[1] == pytest.approx(0.8 * wide.shape[1], abs=3)
+    assert narrow.shape[0] == wide.shape[0]
+
+
+def test_a_tower_of_marks_is_cut_to_what_people_can_read():
+    line = set_line("a" + "\u0301" * 40, TITLE)
+    assert isinstance(line, Line)
+    assert line.top < 2.2
 
 
 @pytest.mark.parametrize(
@@ -66,15 +150,11 @@ def test_what_no_font_has_is_left_out_by_whole_words(name, shown):
 @pytest.mark.parametrize("name", MORE_SCRIPTS)
 def test_capitals_of_a_name_can_be_drawn_too(name):
     assert showable(name.upper()) == name.upper()
-    strip = titles.make_title(NEON_NOIR, name)
-    assert (strip != titles.make_title(NEON_NOIR, titles.DEFAULT_NAME)).any()
 
 
 @pytest.mark.parametrize("letters", ["李小龙鑫", "김민수", "薔薇齋鷹"])
-def test_letters_of_the_large_font_differ_from_each_other_and_from_the_box(letters):
-    face = font("noto-sans-cjk-700", 32)
-    drawn = {bytes(face.getmask(letter)) for letter in [*letters, NOT_A_CHARACTER]}
-    assert len(drawn) == len(letters) + 1
+def test_letters_of_the_large_font_differ_from_each_other(letters):
+    assert len({shape(letter).tobytes() for letter in letters}) == len(letters)
 
 
 @pytest.mark.parametrize(
@@ -93,47 +173,24 @@ def test_a_missing_glyph_is_recognised():
     assert covers(SIGNS, "あ")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "I",
-        "W" * 24,
-        "Ж" * 24,
-        "ẞ" * 24,
-        "あ" * 24,
-        "龙" * 24,
-        "김" * 24,
-        "ქ" * 24,
-        "க்ஷ" * 8,
-        "محمد " * 4,
-        "a b c d e f g h i j k l",
-    ],
-)
-def test_every_title_fits_the_frame(name):
-    strip = titles.make_title(NEON_NOIR, name)
-    assert strip.shape == (titles.STRIP_HEIGHT, FRAME_WIDTH, 4)
-    letters = strip[..., 3] > 200
-    assert letters[:, : titles.MARGIN - 2].sum() == 0
-    assert letters[:, -titles.MARGIN + 2 :].sum() == 0
-    assert letters[150:215].any(1).sum() > 10
-
-
-def test_without_a_name_the_hero_is_the_hero():
-    expected = titles.make_title(NEON_NOIR, titles.DEFAULT_NAME)
-    assert (titles.make_title(NEON_NOIR, "") == expected).all()
-    assert (titles.make_title(NEON_NOIR, "🔥🔥🔥") == expected).all()
-    assert (titles.make_title(NEON_NOIR, "Nova") != expected).any()
-
-
 def test_every_sign_can_be_written():
     words = {letter for look in LOOKS.values() for word in look.signs for letter in word}
     assert [letter for letter in sorted(words) if not covers(SIGNS, letter)] == []
 
 
 def test_the_fixed_texts_can_be_written():
-    assert all(covers(TITLE, letter) for letter in "SELFIE HERO/")
-    assert all(covers(LINE, letter) for letter in "A CYBERPUNK STORY // STARRING YOU")
-    assert all(covers(HUD, letter) for look in LOOKS.values() for letter in look.tag + "0123456789ABCDEF:%.-/")
+    assert all(covers(TITLE, letter) for letter in WORDMARK)
+    assert all(covers(LINE, letter) for letter in NOTE)
+    for look in LOOKS.values():
+        style = look.title
+        assert all(covers(style.tagline_face, letter) for letter in style.tagline)
+        assert all(covers(style.face, letter) for letter in style.before)
+        assert all(covers(SIGNS, letter) for letter in style.seal)
+        assert all(covers(HUD, letter) for letter in look.tag + "0123456789ABCDEF:%.-/")
+
+
+def test_every_fallback_is_shipped():
+    assert {path.stem for path in FONTS.glob("*.[ot]tf")} >= set(FALLBACKS)
 
 
 def test_every_font_has_its_licence_beside_it():
