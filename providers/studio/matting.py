@@ -19,7 +19,8 @@ GUIDE_RADIUS = 13  # px at that size
 CORE_SIZE, CORE_ABOVE = 0.95, 0.10  # of the face
 HAIR_REACH = 1.15  # face heights from the middle of the head; what is farther is nobody's hair
 SURE_INSIDE = 0.05  # face heights inside of the coarse border that the filter may still thin out
-LEAST_BELIEF = 0.15  # mean of the network's answer where colours say hair or headwear
+LEAST_BELIEF = 0.3  # share of such a part that the network gives at least a quarter
+LEAST_PART = 0.04  # of the face's height squared: smaller parts are specks
 LEAST_SAMPLES = 150  # pixels of hair, and of background, that make a colour model
 GUIDE_EPSILON = 2e-4  # how much colour must vary to count as an edge
 
@@ -115,7 +116,7 @@ def _refine(pixels: np.ndarray, matte: np.ndarray, points: np.ndarray, face_heig
     guide = to_unit(small)
     coarse = np.clip((cv2.resize(matte, size, interpolation=cv2.INTER_AREA) - 0.15) / 0.7, 0, 1)
     coarse = _by_colour(small, coarse, points * scale)
-    fine = np.clip((_guided_filter(guide, coarse) - 0.12) / 0.76, 0, 1)
+    fine = np.clip((_guided_filter(guide, coarse) - 0.20) / 0.68, 0, 1)
     # The filter is only trusted in the band around the border.
     inside = cv2.erode(
         (coarse > 0.95).astype(np.uint8), np.ones((int(2 * SURE_INSIDE * face_height * scale) | 1,) * 2, np.uint8)
@@ -196,13 +197,14 @@ def _by_colour(pixels: np.ndarray, matte: np.ndarray, points: np.ndarray) -> np.
     likely = (ours / (ours + theirs + 1e-4)).astype(np.float32)[cells]
     likely = cv2.blur(likely, (5, 5))
     near = np.clip((HAIR_REACH - away) / 0.1, 0, 1) * np.clip((centre[1] - rows) / (0.1 * face), 0, 1)
-    added = np.clip((likely - 0.75) / 0.2, 0, 1) * near
-    found = cv2.morphologyEx(
-        ((added > 0.5) | (known > 0.5)).astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)
-    )
+    added = np.clip((likely - 0.80) / 0.15, 0, 1) * near
+    solid = np.ones((max(3, int(0.05 * face)) | 1,) * 2, np.uint8)
+    found = cv2.morphologyEx(((added > 0.5) | (known > 0.5)).astype(np.uint8), cv2.MORPH_OPEN, solid)
     _, parts = cv2.connectedComponents(((found > 0) & (known <= 0.9)).astype(np.uint8))
     # A wall in the colours of the hair is no hair: of a hat the network believes at least a part.
-    believed = np.bincount(parts.ravel(), known.ravel()) / np.bincount(parts.ravel())
+    sizes = np.bincount(parts.ravel())
+    believed = np.bincount(parts.ravel(), (known > 0.25).ravel()) / np.maximum(sizes, 1)
+    believed[sizes < LEAST_PART * face * face] = 0
     believed[0] = 0
     added *= cv2.dilate((believed[parts] > LEAST_BELIEF).astype(np.uint8), np.ones((3, 3), np.uint8))
     matte = matte.copy()

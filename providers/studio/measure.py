@@ -33,22 +33,22 @@ from .outcomes import NoFace, UnreadablePhoto
 from .photo import Photo, read_photo
 from .render import Renderer
 from .subject import Subject, analyse, place
-from .vision import CHIN, EYE_OUTER_LEFT, EYE_OUTER_RIGHT, LIT_CENTRE, Mesh, find_faces, find_mesh
+from .vision import CHIN, EYE_OUTER_LEFT, EYE_OUTER_RIGHT, LIT_CENTRE, Mesh, find_faces, find_mesh, is_whole
 
 PHOTOS = {".jpg", ".jpeg", ".png", ".webp"}
 ALPHA = "-alpha"  # NAME-alpha.png is the true alpha of NAME.jpg
 BARE_FACE = 1.45  # seconds: the hero shot, before the visor boots
 
 MOST_HUE_ERROR = 8.0  # degrees
-LEAST_HUE = 0.12  # saturation below which a photo's skin has no hue to keep
+LEAST_HUE = 0.15  # saturation below which one grey level is several degrees: such skin has no hue to keep
 DARKEST, BRIGHTEST = 0.20, 0.78  # luma of the lit centre in the film, 0..1
 MOST_BURNT = 0.02  # share of the lit centre that is white in the film and was not in the photo
 LUMA = np.array([0.114, 0.587, 0.299])  # of BGR
 WHITE = 0.92
 LEAST_IOU = 0.95
-MOST_CUT_OFF = 0.03  # of the true alpha
+MOST_CUT_OFF = 0.04  # of the true alpha
 MOST_HALO = 8.0  # of 255: light along the edge that is not the hero's
-MOST_DISTANCE = 0.06  # of the distance between the eyes, between the photo's mesh and the film's
+MOST_DISTANCE = 0.075  # of the distance between the eyes, between the photo's mesh and the film's
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,8 @@ def bare_close_up(subject: Subject, hero: Hero) -> np.ndarray:
     face = hero.points.mean(0)
     out = np.zeros((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
     pose = Pose(0.0, visor=0.0, left=0.85, right=0.9, circuits=0.0)
-    return hero.draw(camera(1.7, float(face[0]), float(face[1])), pose, out)[..., :3].copy()
+    hero.draw(camera(1.7, float(face[0]), float(face[1])), pose, out)
+    return out[..., :3].copy()
 
 
 def mesh_of(picture: np.ndarray) -> Mesh | None:
@@ -202,8 +203,10 @@ def measure(renderer: Renderer, path: Path, alpha: np.ndarray | None, looks: lis
         yield f"{path.stem}: no film ({type(error).__name__})"
         return
     plain = lit_centre(subject.photo.pixels, subject.mesh.points)
+    height, width = subject.photo.pixels.shape[:2]
+    cut = "" if is_whole(find_faces(subject.photo.pixels)[0], width, height) else "face cut off, "
     yield (
-        f"{path.stem}: film of 1 of {subject.face_count} faces, score {subject.score:.2f}, "
+        f"{path.stem}: {cut}film of 1 of {subject.face_count} faces, score {subject.score:.2f}, "
         f"face {subject.face_height:.0f} px, skin {plain.hue:.0f}° at {plain.luma:.2f}"
     )
     fit = matte_fit(subject, alpha) if alpha is not None else None
@@ -220,14 +223,10 @@ def measure(renderer: Renderer, path: Path, alpha: np.ndarray | None, looks: lis
         yield f"  FAIL {complaint}"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m providers.studio.measure", description="Measure films of faces.")
-    parser.add_argument("folders", type=Path, nargs="+")
-    parser.add_argument("--look", choices=[*LOOKS, "all"], default="all")
-    arguments = parser.parse_args()
-    looks = list(LOOKS) if arguments.look == "all" else [arguments.look]
+def run(folders: list[Path], looks: list[str]) -> int:
+    """Print what the photos of some folders measure; return 1 when a rule is broken, else 0."""
     renderer, photos, failures = Renderer(), 0, 0
-    for folder in arguments.folders:
+    for folder in folders:
         for path, alpha in photos_in(folder):
             photos += 1
             for line in measure(renderer, path, alpha, looks):
@@ -235,6 +234,15 @@ def main() -> int:
                 sys.stdout.write(line + "\n")
     sys.stdout.write(f"{photos} photos, {failures} rules broken\n")
     return 1 if failures else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m providers.studio.measure", description="Measure films of faces.")
+    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--look", choices=[*LOOKS, "all"], default="all")
+    arguments = parser.parse_args()
+    looks = list(LOOKS) if arguments.look == "all" else [arguments.look]
+    return run(arguments.folders, looks)
 
 
 if __name__ == "__main__":

@@ -111,6 +111,7 @@ def mend_crown(colours: np.ndarray, alpha: np.ndarray, matrix: np.ndarray, scale
         forehead = apply(to_photo, face[[FOREHEAD]])[0, 1]
         hair = _reach(alpha, matrix, middle, forehead, width)
         alpha[:rows] = above * _dome(px - hair[0], py - forehead, hair[1], forehead, scale)
+        _shave(alpha, int(face[FOREHEAD, 1]), 0.45 * width * scale)
         return
     half = min(half, 0.78 * width) * 1.03
     brim = 0.05 * height
@@ -133,6 +134,19 @@ def _dome(x: np.ndarray, y: np.ndarray, half: float, height: float, scale: float
     """The upper half of an ellipse, soft over about 5 plate px; 1 below it too, between its sides."""
     distance = np.sqrt((x / half) ** 2 + (np.minimum(y, 0) / height) ** 2)
     return np.clip((1 - distance) * height * scale / 5 + 0.5, 0, 1).astype(np.float32)
+
+
+def _shave(alpha: np.ndarray, below: int, width: float) -> None:
+    """Take off what stands on the head and is narrower than `width`: a bit of the background at the photo's edge."""
+    rows = min(PLATE_HEIGHT, int(below + width)) // 4 * 4
+    small = cv2.resize(alpha[:rows], None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(3, int(width / 4)) | 1,) * 2)
+    head = cv2.copyMakeBorder((small > 0.5).astype(np.uint8), 0, kernel.shape[0], 0, 0, cv2.BORDER_REPLICATE)
+    head = cv2.morphologyEx(head, cv2.MORPH_OPEN, kernel)[: small.shape[0]]
+    head = cv2.blur(cv2.dilate(head, np.ones((3, 3), np.uint8)).astype(np.float32), (3, 3))
+    kept = cv2.resize(head, (PLATE_WIDTH, rows), interpolation=cv2.INTER_LINEAR)
+    above = max(0, below)
+    alpha[:above] *= kept[:above]
 
 
 def _reach(alpha: np.ndarray, matrix: np.ndarray, middle: float, row: float, width: float) -> tuple[float, float]:

@@ -151,12 +151,16 @@ def _face_region(cutout: Cutout, half_rows: int) -> tuple[np.ndarray, np.ndarray
 
 def _shield(cutout: Cutout, half_rows: int) -> np.ndarray:
     """1, falling to what little the coloured lights may give to the middle of the face."""
-    oval = cutout.points[list(FACE_OVAL), :2] * 0.5
-    middle = oval.mean(0)
+    oval, lit = (cutout.points[list(ring), :2] * 0.5 for ring in (FACE_OVAL, LIT_CENTRE))
+    middle = np.vstack([_grown(oval, SHIELD_SIZE), _grown(lit, 1.4)])  # a turned face's lit centre is not in its middle
     mask = np.zeros((half_rows, HALF_WIDTH), np.uint8)
     cv2.fillPoly(mask, [np.round(oval).astype(np.int32)], int(255 * SHIELDED_SIDES / SHIELDED))
-    cv2.fillPoly(mask, [np.round(middle + (oval - middle) * SHIELD_SIZE).astype(np.int32)], 255)
+    cv2.fillConvexPoly(mask, cv2.convexHull(np.round(middle).astype(np.int32)), 255)
     return 1 - SHIELDED * to_unit(wide_blur(mask, cutout.face_height * 0.06))
+
+
+def _grown(ring: np.ndarray, times: float) -> np.ndarray:
+    return ring.mean(0) + (ring - ring.mean(0)) * times
 
 
 def _true_skin(cutout: Cutout, base: np.ndarray, left: np.ndarray, right: np.ndarray, luma: float) -> None:
@@ -187,11 +191,16 @@ def _normals(body: np.ndarray, face: np.ndarray, blend: np.ndarray, luma: np.nda
     face_x, face_y = _slopes(face)
     # The photo's fine detail is read as bumps; an enlarged photo has fewer, or hair would look etched.
     bump_x, bump_y = _slopes(blur(luma, 1.0) - blur(luma, 7))
-    bumps = 26 * (1 - 0.55 * blend) * float(np.clip(1.25 / scale, 0.22, 1))
-    slope_x = body_x * (1 - blend) + face_x * (1.25 * blend) + bump_x * bumps
-    slope_y = body_y * (1 - blend) + face_y * (1.1 * blend) + bump_y * bumps
+    bumps = 26 * (1 - 0.72 * blend) * float(np.clip(1.25 / scale, 0.22, 1))
+    slope_x = body_x * (1 - blend) + face_x * (1.25 * blend) + _limited(bump_x * bumps)
+    slope_y = body_y * (1 - blend) + face_y * (1.1 * blend) + _limited(bump_y * bumps)
     length = 1 / np.sqrt(slope_x * slope_x + slope_y * slope_y + 1)
     return _Normals(-slope_x * length, -slope_y * length, length)
+
+
+def _limited(slopes: np.ndarray) -> np.ndarray:
+    """Slopes held below 0.6: contrasty hair would look cast in metal."""
+    return slopes / (1 + np.abs(slopes) * (1 / 0.6))
 
 
 def _light_masks(
@@ -243,7 +252,7 @@ def _grade(cutout: Cutout, look: Look, key: np.ndarray, gain: float) -> tuple[np
     shown = np.where(cutout.alpha[:rows, left:right].max(0) > 0.002)[0]
     if len(shown):
         left, right = left + int(shown[0]), left + int(shown[-1]) + 1
-    brighten, exposure = float(np.clip(gain, 0.6, 3.5)), float(np.clip(gain, 0.55, 5.0))
+    exposure = float(np.clip(gain, 0.55, 5.0))
     key = cv2.resize(key, (PLATE_WIDTH, rows), interpolation=cv2.INTER_LINEAR)
     albedo = np.zeros((rows, PLATE_WIDTH), np.uint8)
     base = np.zeros((PLATE_HEIGHT, PLATE_WIDTH, 4), np.uint8)
@@ -252,8 +261,9 @@ def _grade(cutout: Cutout, look: Look, key: np.ndarray, gain: float) -> tuple[np
         band = np.s_[top : min(rows, top + BAND), left:right]
         picture = to_unit(cutout.colours[band])
         gray = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-        albedo[band] = to_byte(0.06 + 0.86 * _rolled_off(gray * brighten))
-        picture = _graded(picture, gray[..., None], exposure, look)
+        bright = _rolled_off(gray * exposure)
+        albedo[band] = to_byte(0.06 + 0.86 * bright)
+        picture = _graded(picture, gray[..., None], bright[..., None], look)
         picture *= (key[band] * 255 * cutout.alpha[band])[..., None]
         base[band][..., :3] = np.clip(picture, 0, 255)
     return base, albedo
@@ -265,13 +275,12 @@ def _rolled_off(light: np.ndarray) -> np.ndarray:
     return np.minimum(light, 0.5) + over / (1 + over * (1 / 0.35))
 
 
-def _graded(picture: np.ndarray, gray: np.ndarray, exposure: float, look: Look) -> np.ndarray:
-    """Exposure, rolled off; less saturation, an S-curve, cool shadows, the look's highlights; 0..1."""
-    bright = _rolled_off(gray * exposure)
+def _graded(picture: np.ndarray, gray: np.ndarray, bright: np.ndarray, look: Look) -> np.ndarray:
+    """Bring luma from `gray` to `bright`; less saturation, an S-curve, cool shadows, the look's highlights; 0..1."""
     picture = bright + (picture * (bright / np.maximum(gray, 1e-3)) - bright) * np.float32(0.82)
     picture = picture * (0.55 + 0.45 * picture * (3 - 2 * np.minimum(picture, 1)))
-    cool = np.array([1.16, 1.0, 0.90], np.float32)
-    warm = bgr(look.highlight) / 255 * np.array([0.98, 1.0, 1.02], np.float32)
+    cool = np.array([1.07, 1.0, 0.95], np.float32)
+    warm = 1 + (bgr(look.highlight) / 255 - 1) * np.float32(0.45)
     picture *= (1 - bright) * cool + bright * warm
     picture += (1 - np.clip(bright * 1.6, 0, 1)) * (bgr(look.shadow) / 255 * 0.45)
     return picture

@@ -12,14 +12,14 @@ import numpy as np
 from .canvas import smoothstep
 from .vision import LIT_CENTRE
 
-DARKEST, RANGE = 0.28, 0.27  # luma of the lit centre in the film: of black skin, and how much brighter white skin is
+DARKEST, RANGE = 0.28, 0.25  # luma of the lit centre in the film: of black skin, and how much brighter white skin is
 DIM = (0.2, 0.45)  # luma of the brightest parts of photos taken in hardly any light, and in enough
 GOOD_LIGHT = 0.68  # what is bright in a well-lit photo is at least this bright
 SATURATION_KEPT = 0.92  # the night takes a little
 MOST_SATURATED = 0.62  # what is more is a colour cast, or noise of a dark photo
 GAINS = (0.4, 4.0)  # how far the grade may bend one channel
 ROUNDS = 4
-SHOULDER, TOP = 0.45, 0.78  # of 1: brighter skin is compressed to below the top, so that bloom does not burn it out
+SHOULDER, TOP = 0.58, 0.90  # of 1: brighter skin is compressed to below the top, and not burnt out by the bloom
 
 
 def wanted_luma(face: float, white: float) -> float:

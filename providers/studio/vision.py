@@ -24,7 +24,7 @@ OVERLAP_LIMIT = 0.3  # two boxes that overlap more are one face
 SMALL_FACE = 0.12  # of the picture's long side; smaller ones are looked for again in tiles
 
 ESSENTIAL_KEYPOINTS = 4  # of the detector's six: eyes, nose, mouth
-CLEAR_OF_EDGE = 0.03  # face widths
+CLEAR_OF_EDGE = 0.05  # face widths
 CUT_OFF_WORTH = 0.3  # a face that is cut off is chosen only when no other is near as large
 
 # Mesh points by what they are.

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import cv2
@@ -204,6 +204,9 @@ WARDROBE: dict[str, Callable[[Person], Person]] = {
 }
 
 
+Backdrop = Callable[[tuple[int, int]], np.ndarray]
+
+
 def bright_wall(shape: tuple[int, int]) -> np.ndarray:
     """A wall that is nearly white, a little darker to the right."""
     height, width = shape
@@ -233,7 +236,7 @@ def busy_street(shape: tuple[int, int]) -> np.ndarray:
 BACKDROPS = {"wall": bright_wall, "hair": hair_coloured_wall, "street": busy_street}
 
 
-def compose(person: Person, backdrop: Callable[[tuple[int, int]], np.ndarray]) -> np.ndarray:
+def compose(person: Person, backdrop: Backdrop) -> np.ndarray:
     """Lay a person on a backdrop; BGR uint8."""
     alpha = person.alpha[..., None]
     return np.clip(person.colours * alpha + backdrop(person.alpha.shape) * (1 - alpha), 0, 255).astype(np.uint8)
@@ -318,31 +321,43 @@ CAMERA: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 PORTRAITS = ("astronaut", "biden", "guido", "obama")
 
 
-def pictures() -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
-    """Every picture's name, BGR pixels, and its alpha (uint8) where that is known."""
+Picture = tuple[np.ndarray, np.ndarray | None]
+
+
+def names() -> Iterator[tuple[str, Callable[[], Picture]]]:
+    """Every picture's name, and what draws it: BGR pixels, and its alpha (uint8) where that is known."""
     for who in PORTRAITS:
         for where, backdrop in BACKDROPS.items():
-            person = portrait(who)
-            yield f"{who}-{where}", compose(person, backdrop), np.round(person.alpha * 255).astype(np.uint8)
+            yield f"{who}-{where}", partial(_drawn, who, None, backdrop)
     places = list(BACKDROPS.items())
     for number, (what, put_on) in enumerate(WARDROBE.items()):
         for who in ("obama", "astronaut") if number % 2 else ("obama", "biden"):
-            person = put_on(portrait(who))
             where, backdrop = places[(number + (who != "obama")) % len(places)]
-            yield f"{who}-{what}-{where}", compose(person, backdrop), np.round(person.alpha * 255).astype(np.uint8)
+            yield f"{who}-{what}-{where}", partial(_drawn, who, put_on, backdrop)
     for number, (what, take) in enumerate(CAMERA.items()):
-        who = PORTRAITS[number % len(PORTRAITS)]
-        yield f"{who}-{what}", take(cv2.imread(str(PHOTOS / f"{who}.jpg"))), None
+        if what != "cut-through":  # no film is made of that one
+            who = PORTRAITS[number % len(PORTRAITS)]
+            yield f"{who}-{what}", partial(_taken, who, take)
 
 
-def main() -> None:
-    folder = Path(sys.argv[1])
+def _drawn(who: str, put_on: Callable[[Person], Person] | None, backdrop: Backdrop) -> Picture:
+    person = put_on(portrait(who)) if put_on else portrait(who)
+    return compose(person, backdrop), np.round(person.alpha * 255).astype(np.uint8)
+
+
+def _taken(who: str, take: Callable[[np.ndarray], np.ndarray]) -> Picture:
+    return take(cv2.imread(str(PHOTOS / f"{who}.jpg"))), None
+
+
+def write(folder: Path) -> None:
+    """Write every picture as NAME.jpg, and its alpha as NAME-alpha.png."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, pixels, alpha in pictures():
+    for name, draw in names():
+        pixels, alpha = draw()
         cv2.imwrite(str(folder / f"{name}.jpg"), pixels, [cv2.IMWRITE_JPEG_QUALITY, 92])
         if alpha is not None:
             cv2.imwrite(str(folder / f"{name}-alpha.png"), alpha)
 
 
 if __name__ == "__main__":
-    main()
+    write(Path(sys.argv[1]))
