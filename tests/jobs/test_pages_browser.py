@@ -1,4 +1,4 @@
-"""The reveal, the shared film, My heroes and the status, in a real browser."""
+"""The reveal, the shared film, My heroes and the status, in a real browser. At every size: tests/pages/."""
 
 import os
 from pathlib import Path
@@ -13,10 +13,11 @@ from providers.models import ProviderConfig
 from tests import factories
 from tests.support.axe import violations
 from tests.support.browser import running_browser
+from tests.support.layout import misplaced
 from tests.support.processes import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
-SIZES = [(360, 740), (768, 1024), (1440, 900)]
+PHONE, DESK = (360, 740), (1440, 900)
 # A page that only a test's route serves may frame this machine; nobody's page on the Internet may.
 ANYWHERE = "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests"
 # Where to keep what the pages look like; `make test` says var/shots.
@@ -38,7 +39,7 @@ def visit(chromium, live_server, settings):
     contexts, problems = [], []
     value, owner = identity.new_visitor()
 
-    def open_page(path, size=SIZES[0], *, stranger=False, **choices):
+    def open_page(path, size=PHONE, *, stranger=False, **choices):
         context = chromium.new_context(
             viewport={"width": size[0], "height": size[1]},
             reduced_motion="reduce",
@@ -81,14 +82,7 @@ def shot(page, name):
 
 
 def fits(page):
-    """Nothing sticks out to the side, and nothing to press is too small for a thumb."""
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    small = """[...document.querySelectorAll('a, button, input, [role=slider]')].filter(node => {
-      const box = node.getBoundingClientRect(), isInText = node.closest('p, .skip, h2, .sr, label');
-      const isShown = box.width && node.checkVisibility({ visibilityProperty: true });
-      return isShown && !isInText && (box.height < 44 || box.width < 40);
-    }).map(node => node.outerHTML.slice(0, 90))"""
-    assert page.evaluate(small) == []
+    assert misplaced(page) == []
 
 
 def open_curtain(page):
@@ -97,9 +91,8 @@ def open_curtain(page):
     page.evaluate("scrollTo(0, 0)")  # axe looks everywhere
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_the_reveal(size, visit, hero):
-    page = visit(f"/jobs/{hero.id}/", size)
+def test_the_reveal(visit, hero):
+    page = visit(f"/jobs/{hero.id}/")
     shot(page, "reveal-curtain")
     assert violations(page) == []
     open_curtain(page)
@@ -135,7 +128,7 @@ def test_the_reveal(size, visit, hero):
 
 
 def test_the_film_is_saved_under_its_name(visit, hero):
-    page = visit(f"/jobs/{hero.id}/", SIZES[2])
+    page = visit(f"/jobs/{hero.id}/", DESK)
     open_curtain(page)
     with page.expect_download() as download:
         page.locator("[data-save]").click()
@@ -143,9 +136,8 @@ def test_the_film_is_saved_under_its_name(visit, hero):
     assert Path(download.value.path()).read_bytes() == storage.read(hero.video_key)
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_sharing_is_turned_on_and_off(size, visit, hero, live_server):
-    page = visit(f"/jobs/{hero.id}/", size)
+def test_sharing_is_turned_on_and_off(visit, hero, live_server):
+    page = visit(f"/jobs/{hero.id}/")
     open_curtain(page)
     page.evaluate("navigator.canShare = undefined")
     page.locator("[data-share]").click()
@@ -163,10 +155,9 @@ def test_sharing_is_turned_on_and_off(size, visit, hero, live_server):
     assert page.request.get(address).status == 404
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_the_page_of_a_shared_film(size, visit, hero):
+def test_the_page_of_a_shared_film(visit, hero):
     slug = services.share_job(hero.id, now=timezone.now()).share_slug
-    page = visit(f"/v/{slug}/", size, stranger=True)
+    page = visit(f"/v/{slug}/", stranger=True)
     page.wait_for_function("document.querySelector('[data-shared]').readyState >= 2")
     shot(page, "share")
     fits(page)
@@ -183,7 +174,7 @@ def test_the_page_of_a_shared_film(size, visit, hero):
 
 def test_a_frame_on_somebody_elses_page_plays(visit, hero, live_server):
     slug = services.share_job(hero.id, now=timezone.now()).share_slug
-    frame = visit(f"/v/{slug}/embed/", SIZES[0], stranger=True)
+    frame = visit(f"/v/{slug}/embed/", PHONE, stranger=True)
     shot(frame, "embed")
     assert violations(frame) == []
     page = visit("/privacy/", stranger=True)
@@ -202,9 +193,8 @@ def test_a_frame_on_somebody_elses_page_plays(visit, hero, live_server):
     visit.problems.clear()
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_another_take_of_the_same_photo(size, visit, hero):
-    page = visit(f"/jobs/{hero.id}/", size)
+def test_another_take_of_the_same_photo(visit, hero):
+    page = visit(f"/jobs/{hero.id}/")
     open_curtain(page)
     page.locator('[data-takes] [value="chrome-samurai"]').click()
     page.locator("[data-wait]").wait_for()
@@ -228,9 +218,8 @@ def test_a_take_whose_photo_is_gone_says_so(visit, hero):
     visit.problems.clear()  # the 410
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_erasing_ends_in_a_receipt(size, visit, hero):
-    page = visit(f"/jobs/{hero.id}/", size)
+def test_erasing_ends_in_a_receipt(visit, hero):
+    page = visit(f"/jobs/{hero.id}/")
     open_curtain(page)
     page.locator("[data-after] [data-open=erase]").click()
     shot(page, "erase-dialog")
@@ -246,12 +235,11 @@ def test_erasing_ends_in_a_receipt(size, visit, hero):
     assert page.evaluate("sessionStorage.getItem('selfie-hero:photo')") is None
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_my_heroes(size, visit, hero, provider):
+def test_my_heroes(visit, hero, provider):
     make_film(provider, visit.owner, look="chrome-samurai", hero_name="KAIRO BLADE")
     make_film(provider, visit.owner, look="netrunner", hero_name="")
     factories.make_waiting_job(owner=visit.owner, hero_name="ECHO SIGNAL")
-    page = visit("/me/", size)
+    page = visit("/me/")
     page.wait_for_load_state("networkidle")
     shot(page, "me")
     fits(page)
@@ -265,8 +253,8 @@ def test_my_heroes_before_the_first(visit, db):
     shot(page, "me-empty")
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_the_status(size, visit, provider):
+@pytest.mark.parametrize("language", ["en", "es", "ja"])
+def test_the_status(language, visit, provider):
     now = timezone.now()
     for slug, values in (
         ("replica", {"title": "Replicate", "parked_until": now + timezone.timedelta(minutes=3)}),
@@ -283,26 +271,12 @@ def test_the_status(size, visit, provider):
     for number in range(3):
         factories.make_submitted_attempt(provider, job=factories.make_waiting_job(owner=f"v:{number:064}"))
         factories.make_waiting_job(owner=f"v:{number + 9:064}")
-    page = visit("/status", size, stranger=True)
-    shot(page, "status")
+    page = visit("/status", stranger=True, locale=language)
+    shot(page, f"status-{language}")
     fits(page)
     assert violations(page) == []
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
-    shot(page, "status-end")
-
-
-@pytest.mark.parametrize("size", [SIZES[0], SIZES[2]])
-def test_photo_rules_and_style_guide(size, visit, settings, db):
-    page = visit("/privacy/", size)
-    shot(page, "privacy")
-    fits(page)
-    assert violations(page) == []
-    settings.DEBUG = True
-    guide = visit("/styleguide/", size)
-    guide.wait_for_load_state("networkidle")
-    shot(guide, "styleguide")
-    assert violations(guide) == []
-    assert guide.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    shot(page, f"status-end-{language}")
 
 
 @pytest.mark.parametrize(("language", "saved"), [("es", "Guardar"), ("ja", "保存")])
