@@ -14,12 +14,13 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
 from . import services, storage
-from .models import Job, WebhookDelivery
+from .models import Attempt, Job, WebhookDelivery
 
 logger = logging.getLogger(__name__)
 
 DELIVERIES_KEPT = timedelta(days=30)
 REJECTED_KEPT = timedelta(days=2)
+KEEP_WARM_KEPT = timedelta(days=30)
 TEMPORARY_KEPT_SECONDS = 3600
 # Longer than any lease: a younger file may be one whose row is being written.
 LOOSE_AFTER = timedelta(hours=1)
@@ -36,6 +37,9 @@ def sweep(*, now: datetime) -> bool:
     rejected = [WebhookDelivery.Verdict.FORGED, WebhookDelivery.Verdict.STALE]
     WebhookDelivery.objects.filter(received_at__lt=now - REJECTED_KEPT, verdict__in=rejected).delete()
     WebhookDelivery.objects.filter(received_at__lt=now - DELIVERIES_KEPT).delete()
+    # Calls that only kept a model awake belong to no job that would take them along.
+    idle = Attempt.objects.filter(job=None, claimed_at__lt=now - KEEP_WARM_KEPT, slot_held=False, errand="")
+    idle.exclude(status__in=Attempt.OPEN).delete()
     # What killed requests and downloads left, and mails that were written to files for want of a mail server.
     _sweep_folder(settings.FILE_UPLOAD_TEMP_DIR, seconds=TEMPORARY_KEPT_SECONDS)
     _sweep_folder(settings.EMAIL_FILE_PATH, seconds=settings.RETENTION.total_seconds())

@@ -77,29 +77,44 @@ def create_job(order: Order, *, owner: str, now: datetime) -> tuple[Job, bool]:
         consent_at=now,
         locale=order.locale,
         email=order.email,
-        promised_p50=promised.p50,
-        promised_p90=promised.p90,
-        created_at=now,
-        deadline_at=now + settings.JOB_DEADLINE,
         erase_at=now + settings.RETENTION,
     )
     try:
-        with transaction.atomic():
-            lifecycle.accept(job, now=now, data={"promised": [promised.p50, promised.p90]})
-            queues.nudge_after_commit(Lane.PREPARE)
+        _accept(job, key, promised, now=now)
     except IntegrityError:
-        storage.discard([key])
         earlier = _earlier(order, owner) if order.idempotency_key else None
         if earlier is None:
             raise
         return _same_or_conflict(earlier, order, digest), False
+    job.place = promised.position
+    logger.info("job_accepted job=%s look=%s bytes=%d", job.id, order.look.slug, len(order.photo))
+    return job, True
+
+
+def _accept(job: Job, key: str, promised: eta.Promise, *, now: datetime, remix_of: UUID | None = None) -> None:
+    """Commit a new job with the photo stored under `key` and its promise; without the job no photo stays either.
+
+    A remix has its clean photo and goes straight to dispatch. IntegrityError when its idempotency key was taken.
+    """
+    job.created_at, job.deadline_at = now, now + settings.JOB_DEADLINE
+    job.promised_p50, job.promised_p90 = promised.p50, promised.p90
+    data: dict[str, Any] = {"promised": [promised.p50, promised.p90]}
+    try:
+        with transaction.atomic():
+            if remix_of is None:
+                lifecycle.accept(job, now=now, data=data)
+                queues.nudge_after_commit(Lane.PREPARE)
+            else:
+                lifecycle.accept(job, now=now, data=data | {"remix_of": str(remix_of)})
+                lifecycle.photo_ready(job.id, lease_token=job.lease_token, clean_key=key, now=now)
+                queues.nudge_after_commit(Lane.DISPATCH)
+    except IntegrityError:
+        storage.discard([key])
+        raise
     except BaseException:
         if _is_surely_absent(job.id):
             storage.discard([key])
         raise
-    job.place = promised.position
-    logger.info("job_accepted job=%s look=%s bytes=%d", job.id, order.look.slug, len(order.photo))
-    return job, True
 
 
 def _is_surely_absent(job_id: UUID) -> bool:
@@ -160,7 +175,6 @@ def remix_job(
         raise PhotoGone(_("The photo of this film is gone.")) from None
     promised = eta.promise(old.owner, now=now)
     key = storage.save(storage.new_key("clean", "jpg"), photo)
-    token = claims.new_token()
     job = Job(
         id=uuid.uuid4(),
         owner=old.owner,
@@ -168,7 +182,7 @@ def remix_job(
         hero_name=name,
         lane=Lane.PREPARE,
         due_at=now,
-        lease_token=token,
+        lease_token=claims.new_token(),
         photo_sha256=old.photo_sha256,
         photo_bytes=old.photo_bytes,
         idempotency_key=idempotency_key,
@@ -176,28 +190,15 @@ def remix_job(
         consent_at=old.consent_at,
         locale=old.locale,
         email=old.email,
-        promised_p50=promised.p50,
-        promised_p90=promised.p90,
-        created_at=now,
-        deadline_at=now + settings.JOB_DEADLINE,
         erase_at=old.erase_at,
     )
-    data = {"promised": [promised.p50, promised.p90], "remix_of": str(old.id)}
     try:
-        with transaction.atomic():
-            lifecycle.accept(job, now=now, data=data)
-            lifecycle.photo_ready(job.id, lease_token=token, clean_key=key, now=now)
-            queues.nudge_after_commit(Lane.DISPATCH)
+        _accept(job, key, promised, now=now, remix_of=old.id)
     except IntegrityError:
-        storage.discard([key])
         earlier = _earlier(order, old.owner) if idempotency_key else None
         if earlier is None:
             raise
         return _same_remix(earlier, order, old, hero_name), False
-    except BaseException:
-        if _is_surely_absent(job.id):
-            storage.discard([key])
-        raise
     logger.info("job_remixed job=%s of=%s look=%s", job.id, old.id, look.slug)
     job = Job.objects.select_related("look").get(id=job.id)
     job.place = promised.position

@@ -41,6 +41,7 @@ def snapshot(job: Job, *, position: int, now: datetime) -> dict[str, Any]:
         "created_at": _iso(job.created_at),
         "finished_at": _iso(job.finished_at),
         "erase_at": _iso(job.erase_at),
+        "erased_at": _iso(job.erased_at),
         "links": _links(job, now=now),
     }
 

@@ -44,3 +44,18 @@ def too_large(path: str) -> tuple[int, bytes]:
 def no_room() -> tuple[int, bytes]:
     """Return status and body for a request that the disk has no room for."""
     return 507, problem(507, "storage_full", "No room", "There is no room for uploads right now. Try again later.")
+
+
+def address_too_long() -> tuple[int, bytes]:
+    """Return status and body for a request whose first line is longer than the server reads."""
+    return 414, problem(414, "address_too_long", "Address too long", "The address is longer than 16 kB.")
+
+
+def head_too_large() -> tuple[int, bytes]:
+    """Return status and body for a request with a header longer than the server reads."""
+    return 431, problem(431, "header_too_large", "Header too large", "A header is longer than 16 kB.")
+
+
+def bad_request() -> tuple[int, bytes]:
+    """Return status and body for what is no HTTP request."""
+    return 400, problem(400, "bad_request", "Bad request", "This is not a request the server can read.")

@@ -14,10 +14,11 @@ from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.ws_protocol import WebSocketProtocol
 from django.conf import settings
 from twisted.internet.interfaces import IPushProducer
+from twisted.web.http import HTTPChannel, _GenericHTTPChannelProtocol
 from zope.interface import implementer
 
 from .web_drain import draining
-from .web_limits import body_limit, no_room, problem, too_large
+from .web_limits import address_too_long, bad_request, body_limit, head_too_large, no_room, problem, too_large
 
 logger = logging.getLogger(__name__)
 
@@ -89,15 +90,7 @@ class Request(WebRequest):
         self._arrives_by = time.monotonic() + REFUSED_SECONDS
         self.requestHeaders.removeHeader(b"Expect")  # Twisted would ask for the body right after this
         self.channel.persistent = False
-        lines = (
-            b"HTTP/1.1 %d %s" % (status, PHRASES[status]),
-            b"Content-Type: application/problem+json",
-            b"Content-Length: %d" % len(body),
-            b"Connection: close",
-            b"",
-            body,
-        )
-        self.channel.transport.write(b"\r\n".join(lines))
+        self.channel.transport.write(last_answer(status, body))
         logger.info("request_refused status=%s", status)
 
     def process(self) -> None:
@@ -194,8 +187,27 @@ class Request(WebRequest):
             self.application_queue.put_nowait({"type": "http.disconnect", "code": code})
 
 
+class Channel(HTTPChannel):
+    """One connection. Twisted says nothing when a line is too long, and nothing in words when a head is wrong."""
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        is_address = not self.requests
+        self._end(*(address_too_long() if is_address else head_too_large()))
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        self._end(*bad_request())
+
+    def _end(self, status: int, body: bytes) -> None:
+        self.transport.write(last_answer(status, body))
+        self.loseConnection()
+        logger.info("request_refused status=%s", status)
+
+
 class HTTP(HTTPFactory):
     """Makes guarded requests."""
+
+    def protocol(self) -> _GenericHTTPChannelProtocol:
+        return _GenericHTTPChannelProtocol(Channel())
 
     def buildProtocol(self, addr: Any) -> Any:
         protocol = super().buildProtocol(addr)
@@ -225,6 +237,19 @@ class Socket(WebSocketProtocol):
             self.serverClose(code)
         elif self.state == self.STATE_CONNECTING and hasattr(self, "handshake_deferred"):
             self.serverReject()
+
+
+def last_answer(status: int, body: bytes) -> bytes:
+    """Return a whole response, for a connection that is closed after it."""
+    lines = (
+        b"HTTP/1.1 %d %s" % (status, PHRASES[status]),
+        b"Content-Type: application/problem+json",
+        b"Content-Length: %d" % len(body),
+        b"Connection: close",
+        b"",
+        body,
+    )
+    return b"\r\n".join(lines)
 
 
 def temporary_file() -> IO[bytes]:

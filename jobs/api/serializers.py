@@ -69,7 +69,10 @@ class JobSerializer(serializers.Serializer):
     seq = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
-    erase_at = serializers.DateTimeField()
+    erase_at = serializers.DateTimeField(help_text="When photo and film are erased at the latest.")
+    erased_at = serializers.DateTimeField(
+        allow_null=True, help_text="When they were; then nothing is left of it but its state and this."
+    )
     links = LinksSerializer()
 
 

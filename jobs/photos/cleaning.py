@@ -25,8 +25,9 @@ def clean(
     pixels: int = 40_000_000,
     find_faces: FindFaces | None = None,
     is_face: IsFace | None = None,
+    allow_no_face: bool = False,
 ) -> CleanPhoto:
-    """Return the clean photo of a picture with a usable face in it, or raise BadPhoto.
+    """Return the clean photo of a picture with a usable face in it (or, where allowed, with none), or raise BadPhoto.
 
     `find_faces` takes BGR pixels and returns faces, best first; `is_face` has a second look at one of them. Both are
     the studio's own unless told otherwise. A photo whose file does not say which way up it is comes out upright.
@@ -41,17 +42,17 @@ def clean(
     turn, seen = find_upright(bgr, find_faces or studio_detector(), is_face or studio_check())
     if turn:
         picture = Image.fromarray(np.ascontiguousarray(np.rot90(rgb, turn)))
-    if not seen:
+    if not seen and not allow_no_face:
         raise BadPhoto("no_face")
     large = [face for face in seen if face.width >= LEAST_FACE_WIDTH]
-    if not large:
+    if seen and not large:
         raise BadPhoto("face_too_small", f"{max(face.width for face in seen):.0f} px")
     return CleanPhoto(
         jpeg=encode(picture),
         width=picture.width,
         height=picture.height,
         faces=len(seen),
-        face=_as_fractions(large[0], picture.size),
+        face=_as_fractions(large[0], picture.size) if large else None,
         brightness=brightness,
     )
 

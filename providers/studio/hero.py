@@ -16,12 +16,14 @@ from .canvas import (
     PLATE_WIDTH,
     apply,
     blur,
+    composite,
     gray_layer,
     inverse,
     smoothstep,
     to_byte,
 )
 from .circuits import make_circuits, pulse_table
+from .coverage import Coverage
 from .cutout import cut_out
 from .faceframe import FaceFrame
 from .looks import Look
@@ -31,6 +33,9 @@ from .subject import Subject, place
 from .suit import wear
 from .visor import make_visor
 
+GRID = 4  # px of a frame between two points at which the movement is worked out; it is smooth
+REACH = 24  # plate px: no pose moves a pixel farther
+CHEST_REACH = 8  # plate px: the same below the chin
 HALO_DARKNESS = 0.62  # a dark halo parts the head from a bright sun
 
 
@@ -78,11 +83,19 @@ class Hero:
         self._movement = np.dstack([figure.depth, figure.breath]).astype(np.float32)
         self._scratch = Scratch()
         self._plate = np.zeros((PLATE_HEIGHT, PLATE_WIDTH, 4), np.uint8)
-        columns, rows = np.arange(FRAME_WIDTH // 2), np.arange(FRAME_HEIGHT // 2)
-        self._columns, self._rows = np.meshgrid(*(axis.astype(np.float32) * 2 + 0.5 for axis in (columns, rows)))
+        self._layer = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
+        self._coverage = Coverage(np.maximum.reduce([self._base, self._left, self._right, self._sweep]))
+        # The map of a frame: one point for GRID x GRID pixels, and one more all round to be enlarged from.
+        columns, rows = (np.arange(-1, length // GRID + 1) for length in (FRAME_WIDTH, FRAME_HEIGHT))
+        middle = (GRID - 1) / 2
+        self._columns, self._rows = np.meshgrid(*(axis.astype(np.float32) * GRID + middle for axis in (columns, rows)))
 
-    def draw(self, matrix: np.ndarray, pose: Pose, out: np.ndarray) -> np.ndarray:
-        """Draw the hero as a premultiplied layer of the frame, through a plate → frame matrix."""
+    def hides_from(self, matrix: np.ndarray) -> int:
+        """The frame row from which on the hero hides everything behind, through a plate → frame matrix."""
+        return self._coverage.solid_from(matrix, reach=CHEST_REACH)
+
+    def draw(self, matrix: np.ndarray, pose: Pose, picture: np.ndarray) -> None:
+        """Lay the hero over a frame, in place, through a plate → frame matrix."""
         seen = _seen(matrix)  # only what the camera sees is mixed; the rest of the plate stays as it was
         plate = self._plate[seen]
         cv2.addWeighted(self._left[seen], pose.left, self._right[seen], pose.right, 0, plate)
@@ -97,7 +110,15 @@ class Hero:
             table = pulse_table(pose.seconds, pose.circuits)
             gain = gray_layer(cv2.LUT(self._phase, table))
             cv2.add(window, cv2.multiply(self._circuits, gain, scale=1 / 255), window)
-        return self._turn(matrix, pose, out)
+        map_x, map_y = self._turn(matrix, pose)
+        hidden = self.hides_from(matrix)
+        for strip in self._coverage.strips(matrix, reach=REACH, bottom=hidden):
+            layer = self._layer[strip]
+            cv2.remap(self._plate, map_x[strip], map_y[strip], cv2.INTER_LINEAR, layer, cv2.BORDER_CONSTANT)
+            composite(picture[strip], layer, self._scratch)
+        if hidden < FRAME_HEIGHT:
+            lower = picture[hidden:]
+            cv2.remap(self._plate, map_x[hidden:], map_y[hidden:], cv2.INTER_LINEAR, lower, cv2.BORDER_CONSTANT)
 
     def _dress_face(self, pose: Pose) -> None:
         """Put the bare face back where the visor is not on yet: it boots by a wipe from the temple."""
@@ -122,42 +143,45 @@ class Hero:
             gain = cv2.repeat(gray_layer(row[None]), self._frame.height, 1)
             cv2.add(window, cv2.multiply(self._glass, gain, scale=1 / 255), window)
 
-    def _turn(self, matrix: np.ndarray, pose: Pose, out: np.ndarray) -> np.ndarray:
-        """Warp by the camera, shifted by depth: the head turns a little, the chest breathes. Maps at half size."""
-        to_plate = inverse(matrix)
-        (xx, xy, x0), (yx, yy, y0) = to_plate
-        to_half_plate = np.array([[xx, xy, x0 / 2], [yx, yy, y0 / 2]])
-        half, full = (FRAME_HEIGHT // 2, FRAME_WIDTH // 2), (FRAME_HEIGHT, FRAME_WIDTH)
-        movement, depth, breath, map_x, map_y = (
-            self._scratch.get(name, shape, np.float32)
-            for name, shape in (
-                ("movement", (*half, 2)),
-                ("depth", half),
-                ("breath", half),
-                ("map_x", half),
-                ("map_y", half),
-            )
+    def _turn(self, matrix: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.ndarray]:
+        """The plate point of every frame pixel, shifted by depth: the head turns a little, the chest breathes."""
+        (xx, xy, x0), (yx, yy, y0) = inverse(matrix)
+        rows, columns = self._columns.shape
+        # From the grid to the movement's half plate.
+        start_x, start_y = self._columns[0, 0], self._rows[0, 0]
+        to_movement = np.array(
+            [
+                [xx * GRID, xy * GRID, x0 + xx * start_x + xy * start_y],
+                [yx * GRID, yy * GRID, y0 + yx * start_x + yy * start_y],
+            ]
         )
-        cv2.warpAffine(self._movement, to_half_plate, half[::-1], movement, INVERSE, cv2.BORDER_REPLICATE)
+        movement = self._scratch.get("movement", (rows, columns, 2), np.float32)
+        cv2.warpAffine(self._movement, to_movement / 2, (columns, rows), movement, INVERSE, cv2.BORDER_REPLICATE)
+        depth, breath, map_x, map_y = (
+            self._scratch.get(name, (rows, columns), np.float32) for name in ("depth", "breath", "map_x", "map_y")
+        )
         cv2.split(movement, [depth, breath])
         cv2.addWeighted(self._columns, xx, self._rows, xy, x0, map_x)
         cv2.scaleAdd(depth, pose.yaw, map_x, map_x)
         cv2.addWeighted(self._columns, yx, self._rows, yy, y0, map_y)
         cv2.scaleAdd(depth, pose.pitch, map_y, map_y)
         cv2.scaleAdd(breath, pose.breath, map_y, map_y)
-        full_x = self._scratch.get("full_x", full, np.float32)
-        full_y = self._scratch.get("full_y", full, np.float32)
-        cv2.resize(map_x, full[::-1], full_x, interpolation=cv2.INTER_LINEAR)
-        cv2.resize(map_y, full[::-1], full_y, interpolation=cv2.INTER_LINEAR)
-        return cv2.remap(self._plate, full_x, full_y, cv2.INTER_LINEAR, out, cv2.BORDER_CONSTANT)
+        return self._enlarged("full_x", map_x), self._enlarged("full_y", map_y)
+
+    def _enlarged(self, name: str, grid: np.ndarray) -> np.ndarray:
+        """A grid of map points at the frame's size, without the margin."""
+        rows, columns = grid.shape
+        full = self._scratch.get(name, (rows * GRID, columns * GRID), np.float32)
+        cv2.resize(grid, full.shape[::-1], full, interpolation=cv2.INTER_LINEAR)
+        return full[GRID:-GRID, GRID:-GRID]
 
 
 def _seen(matrix: np.ndarray) -> tuple[slice, slice]:
     """The part of the plate that a plate → frame matrix shows, with room for the movements."""
     corners = np.array([[0, 0], [FRAME_WIDTH, 0], [0, FRAME_HEIGHT], [FRAME_WIDTH, FRAME_HEIGHT]], np.float64)
     placed = apply(inverse(matrix), corners)
-    left, top = np.maximum(placed.min(0).astype(int) - 24, 0).tolist()
-    right, bottom = (placed.max(0).astype(int) + 24).tolist()
+    left, top = np.maximum(placed.min(0).astype(int) - REACH, 0).tolist()
+    right, bottom = (placed.max(0).astype(int) + REACH).tolist()
     return np.s_[top : min(PLATE_HEIGHT, bottom), left : min(PLATE_WIDTH, right)]
 
 

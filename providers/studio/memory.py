@@ -10,7 +10,7 @@ import ctypes
 
 import numpy as np
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # malloc.h
 KEPT_FREE = 256 << 20  # bytes the heap may keep at its top
 LARGEST_ON_HEAP = 32 << 20  # bytes, the most glibc accepts
 
@@ -23,6 +23,7 @@ def keep_freed_memory() -> None:
         return
     mallopt(M_MMAP_THRESHOLD, LARGEST_ON_HEAP)
     mallopt(M_TRIM_THRESHOLD, KEPT_FREE)
+    mallopt(M_ARENA_MAX, 1)  # what the encoder's thread frees, the renderer's may use
 
 
 class Scratch:

@@ -1,7 +1,7 @@
 """The warm renderer processes: started, given work, listened to, stopped, replaced.
 
-A renderer that dies, or makes no progress for too long, loses its prediction to the front of the line
-and is started again after a pause that doubles. One that has grown or made many films is replaced
+A renderer that dies, makes no progress for too long, or does not end at all, loses its prediction to the
+front of the line and is started again after a pause that doubles. One that has grown or made many films is replaced
 between two films.
 """
 
@@ -195,13 +195,14 @@ class Slot:
     async def render(self, renderer: RendererProcess, prediction: Prediction) -> bool:
         """Make one film and tell the desk how it went. Return whether the renderer is still good."""
         renderer.say(do="render", **self.desk.begin(prediction))
-        best, give_up_at = -1.0, asyncio.get_running_loop().time() + self.settings.stall_seconds
+        clock = asyncio.get_running_loop().time
+        best, stalled_at, late_at = -1.0, clock() + self.settings.stall_seconds, clock() + self.settings.film_seconds
         while True:
             try:
-                async with asyncio.timeout_at(give_up_at):
+                async with asyncio.timeout_at(min(stalled_at, late_at)):
                     message = await renderer.messages.get()
             except TimeoutError:
-                logger.error("render_stalled prediction=%s pid=%d", prediction.id, renderer.process.pid)
+                logger.error("render_hung prediction=%s pid=%d at=%.2f", prediction.id, renderer.process.pid, best)
                 renderer.kill()
                 message = None
             if message is None:
@@ -210,7 +211,7 @@ class Slot:
             said = message["said"]
             if said == "progress":
                 if message["value"] > best:
-                    best, give_up_at = message["value"], asyncio.get_running_loop().time() + self.settings.stall_seconds
+                    best, stalled_at = message["value"], clock() + self.settings.stall_seconds
                 self.desk.progressed(prediction, message["value"])
             elif said == "poster":
                 self.desk.poster_made(prediction, Path(message["path"]))

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,9 +23,10 @@ from .canvas import FRAME_HEIGHT, FRAME_WIDTH
 from .city import City
 from .encode import FilmWriter, encode_sound
 from .hero import Hero
+from .hologram import HologramDirector
 from .looks import DEFAULT_LOOK, LOOKS, Look
 from .memory import keep_freed_memory
-from .outcomes import Cancelled, NoFace, UnreadablePhoto
+from .outcomes import HOLOGRAM, Cancelled, NoFace, UnreadablePhoto
 from .photo import Photo, read_photo
 from .scenery import Scenery
 from .shots import CUES, FRAME_COUNT, POSTER_FRAME, SECONDS, Director
@@ -35,8 +37,14 @@ from .variation import Variation
 from .vision import warm_up_models
 from .weather import warm_up_weather
 
+ShouldStop = Callable[[], bool]  # whether the render is wanted no more
+
 POSTER_QUALITY = 88
 POSTER_PROGRESS = 0.10  # what the poster counts for; the frames count for the rest
+
+
+def never() -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -62,14 +70,18 @@ class Renderer:
         self._armours: dict[str, Armour] = {}
         self._sounds: dict[tuple[str, int], bytes] = {}
 
-    def warm_up(self, looks: Iterable[str] = ()) -> None:
-        """Load the models, and all that the given looks need, so that the first film is as fast as the others."""
+    def warm_up(self, looks: Iterable[str] = (), should_stop: ShouldStop = never) -> None:
+        """Load the models, and all that the given looks need, so that the first film is as fast as the others.
+
+        Raise Cancelled when told to stop; what was loaded until then is kept.
+        """
         warm_up_models()
+        _go_on(should_stop)
         warm_up_weather()
         for slug in looks:
-            self._load(slug)
+            self._load(slug, should_stop)
             for variant in range(VARIANTS):
-                self.sound(slug, variant)
+                self.sound(slug, variant, should_stop)
 
     def city(self, look: str) -> City:
         """The stored city of a look."""
@@ -81,19 +93,51 @@ class Renderer:
         self._load(look)
         return self._armours[look]
 
-    def sound(self, look: str, variant: int) -> bytes:
+    def sound(self, look: str, variant: int, should_stop: ShouldStop = never) -> bytes:
         """A variant of a look's music, played to the film and encoded; made once."""
         if (look, variant) not in self._sounds:
+            _go_on(should_stop)
             self._sounds[look, variant] = encode_sound(soundtrack(_look(look).music, CUES, variant))
         return self._sounds[look, variant]
 
-    def direct(self, photo: Photo, *, look: str, hero_name: str, seed: str) -> Director:
-        """Prepare a film: find the hero, dress and light them, and build the set. Raise NoFace."""
+    def direct(
+        self,
+        photo: Photo,
+        *,
+        look: str,
+        hero_name: str,
+        seed: str,
+        faceless: str = "",
+        should_stop: ShouldStop = never,
+    ) -> Director | HologramDirector:
+        """Prepare a film: find the hero, dress and light them, and build the set.
+
+        With `faceless` set to HOLOGRAM a picture without a face becomes a hologram. Raise NoFace, or Cancelled
+        when told to stop: it is asked for between any two stages.
+        """
         style, variation = _look(look), Variation.of(seed)
-        subject = analyse(photo)
+        self._load(look, should_stop)
+        _go_on(should_stop)
+        try:
+            subject = analyse(photo)
+        except NoFace:
+            if faceless != HOLOGRAM:
+                raise
+            return self._hologram(photo, style, variation, hero_name, should_stop)
+        _go_on(should_stop)
         hero = Hero(subject, style, self.armour(look))
+        _go_on(should_stop)
         city = hang_signs(self.city(look), style, variation.dice("signs"))
+        _go_on(should_stop)
         return Director(subject, hero, Scenery(city, style, variation), style, variation, hero_name)
+
+    def _hologram(
+        self, photo: Photo, style: Look, variation: Variation, hero_name: str, should_stop: ShouldStop
+    ) -> HologramDirector:
+        _go_on(should_stop)
+        city = hang_signs(self.city(style.slug), style, variation.dice("signs"))
+        _go_on(should_stop)
+        return HologramDirector(photo, Scenery(city, style, variation), style, variation, hero_name, CUES)
 
     def render(
         self,
@@ -105,14 +149,15 @@ class Renderer:
         folder: Path,
         on_progress: Callable[[float], None],
         on_poster: Callable[[Path], None],
-        should_stop: Callable[[], bool],
+        should_stop: ShouldStop,
+        faceless: str = "",
     ) -> Film:
         """Write `poster.jpg`, then `film.mp4` in `folder`, and return what was made.
 
         `on_poster` is called as soon as the poster is there, `on_progress` with rising
-        numbers from 0 to 1, `should_stop` before every frame. Raise NoFace or
-        UnreadablePhoto for photos no film can be made of, Cancelled when told to stop;
-        whatever is raised, neither file is left behind.
+        numbers from 0 to 1, `should_stop` before every stage of the preparation and
+        before every frame. Raise NoFace or UnreadablePhoto for photos no film can be
+        made of, Cancelled when told to stop; whatever is raised, neither file is left behind.
         """
         _look(look)
         video, poster = folder / "film.mp4", folder / "poster.jpg"
@@ -120,12 +165,16 @@ class Renderer:
         try:
             _go_on(should_stop)
             on_progress(0.0)
-            director = self.direct(read_photo(photo), look=look, hero_name=hero_name, seed=seed)
+            picture = read_photo(photo)
+            director = self.direct(
+                picture, look=look, hero_name=hero_name, seed=seed, faceless=faceless, should_stop=should_stop
+            )
+            del picture
             _go_on(should_stop)
             _write_poster(director.frame(POSTER_FRAME), poster)
             on_poster(poster)
             on_progress(POSTER_PROGRESS)
-            sound = self.sound(look, Variation.of(seed).dice("music").randrange(VARIANTS))
+            sound = self.sound(look, Variation.of(seed).dice("music").randrange(VARIANTS), should_stop)
             with FilmWriter(partial, sound) as writer:
                 for number in range(FRAME_COUNT):
                     _go_on(should_stop)
@@ -140,13 +189,17 @@ class Renderer:
         on_progress(1.0)
         return Film(video, poster, SECONDS, FRAME_COUNT, FRAME_WIDTH, FRAME_HEIGHT)
 
-    def _load(self, slug: str) -> None:
+    def _load(self, slug: str, should_stop: ShouldStop = never) -> None:
         """Keep a look's scenery and armour; there are only as many as looks."""
-        if slug in self._cities:
-            return
         look = _look(slug)
-        self._armours[slug] = load_armour(look)
-        self._cities[slug] = load_city(look)
+        makers: tuple[tuple[dict[str, Any], Callable[[], Any]], ...] = (
+            (self._armours, lambda: load_armour(look)),
+            (self._cities, lambda: load_city(look)),
+        )
+        for kept, make in makers:
+            if slug not in kept:
+                _go_on(should_stop)
+                kept[slug] = make()
 
 
 def _look(slug: str) -> Look:
@@ -155,7 +208,7 @@ def _look(slug: str) -> Look:
     return LOOKS[slug]
 
 
-def _go_on(should_stop: Callable[[], bool]) -> None:
+def _go_on(should_stop: ShouldStop) -> None:
     if should_stop():
         raise Cancelled
 
@@ -185,7 +238,7 @@ def main() -> int:
                 folder=Path(folder),
                 on_progress=lambda progress: sys.stderr.write(f"\r{progress:4.0%}"),
                 on_poster=lambda poster: None,
-                should_stop=lambda: False,
+                should_stop=never,
             )
             shutil.move(film.video, arguments.output)
             shutil.move(film.poster, arguments.output.with_suffix(".jpg"))

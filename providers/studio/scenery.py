@@ -24,11 +24,11 @@ from .canvas import (
     scalar,
 )
 from .city import City
+from .coverage import Coverage, moved_to
 from .looks import Look
 from .memory import Scratch
 from .variation import Car, Variation
 
-FAINT = 3  # of 255: a plate's rows below its last brighter one are not drawn
 BLOOM_THRESHOLD = 135
 FLARE_HEIGHT = 240  # px
 FLASH = (58.0, 40.0, 44.0, 0.0)  # BGRA a flash of lightning adds to the sky
@@ -41,15 +41,19 @@ class Scenery:
         self._light = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
         self._scratch = Scratch()
         self._flare = _flare_sprite(look.right_light)
-        self._bottoms = [_last_row(plate) for plate in (city.mid, city.near)]
+        # A street is empty in the middle: its two sides are drawn apart.
+        self._mid, self._near = (
+            [Coverage(plate, side) for side in ((0, PLATE_WIDTH // 2), (PLATE_WIDTH // 2, PLATE_WIDTH))]
+            for plate in (city.mid, city.near)
+        )
 
     def draw(self, seconds: float, zoom: float, x: float, y: float, out: np.ndarray) -> None:
-        """Draw the street; near plates zoom and pan (plate px) more than far ones."""
+        """Draw the street on a frame or its upper part; near plates zoom and pan (plate px) more than far ones."""
         middle = FRAME_HEIGHT * VANISHING_POINT[1] / PLATE_HEIGHT
-        for plate, zoom_gain, pan_gain, bottom in (
-            (self._city.far, 0.35, 0.25, PLATE_HEIGHT),
-            (self._city.mid, 0.75, 0.6, self._bottoms[0]),
-            (self._city.near, 1.5, 1.25, self._bottoms[1]),
+        for plate, zoom_gain, pan_gain, sides in (
+            (self._city.far, 0.35, 0.25, None),
+            (self._city.mid, 0.75, 0.6, self._mid),
+            (self._city.near, 1.5, 1.25, self._near),
         ):
             matrix = camera(
                 1 + (zoom - 1) * zoom_gain,
@@ -57,24 +61,24 @@ class Scenery:
                 VANISHING_POINT[1] + y * pan_gain,
                 to=(FRAME_WIDTH / 2, middle),
             )
-            is_far = plate is self._city.far
-            rows = FRAME_HEIGHT if is_far else min(FRAME_HEIGHT, int(matrix[1, 1] * bottom + matrix[1, 2]) + 2)
-            target = out if is_far else self._layer[:rows]
+            to_plate = inverse(matrix)
             # The plates always cover the frame, so no border is filled.
-            cv2.warpAffine(plate, inverse(matrix), (FRAME_WIDTH, rows), target, INVERSE, cv2.BORDER_TRANSPARENT)
-            if is_far:
+            if sides is None:
+                cv2.warpAffine(plate, to_plate, out.shape[1::-1], out, INVERSE, cv2.BORDER_TRANSPARENT)
                 self._flash(out, seconds)
-            else:
-                composite(out[:rows], target, self._scratch)
+            for strip in (strip for side in sides or () for strip in side.strips(matrix, bottom=len(out))):
+                layer = self._layer[strip]
+                size = layer.shape[1::-1]
+                cv2.warpAffine(plate, moved_to(to_plate, strip), size, layer, INVERSE, cv2.BORDER_TRANSPARENT)
+                composite(out[strip], layer, self._scratch)
             if plate is self._city.mid:
                 for car in self._variation.cars:
                     self._drive(out, car, seconds, zoom)
 
     def draw_defocused(self, matrix: np.ndarray, out: np.ndarray) -> None:
-        """Draw the street out of focus, through a plate → frame matrix."""
+        """Draw the street out of focus on a frame or its upper part, through a plate → frame matrix."""
         to_half_plate = inverse(matrix @ np.diag([2.0, 2.0, 1.0]))
-        size = (FRAME_WIDTH, FRAME_HEIGHT)
-        cv2.warpAffine(self._defocused, to_half_plate, size, out, INVERSE, cv2.BORDER_REPLICATE)
+        cv2.warpAffine(self._defocused, to_half_plate, out.shape[1::-1], out, INVERSE, cv2.BORDER_REPLICATE)
 
     def bloom(self, frame: np.ndarray, gain: float = 0.5) -> None:
         """Let what is bright glow, in place."""
@@ -137,12 +141,6 @@ class Scenery:
         cv2.line(frame, head, at(z + 3.8), scalar(colour, 0.55), width, cv2.LINE_AA)
         cv2.line(frame, head, at(z + 0.5), scalar((255, 255, 255), 0.9), width + 1, cv2.LINE_AA)
         cv2.circle(frame, head, width + 1, scalar((255, 250, 255)), -1, cv2.LINE_AA)
-
-
-def _last_row(plate: np.ndarray) -> int:
-    """The row below which a plate is as good as empty."""
-    bright = np.where(plate[::4, ::4].max(axis=(1, 2)) > FAINT)[0]
-    return min(PLATE_HEIGHT, 4 * int(bright.max()) + 8) if len(bright) else PLATE_HEIGHT
 
 
 @cache

@@ -44,10 +44,11 @@ class StudioSettings:
     renderer: str = DEFAULT_RENDERER
     looks: tuple[str, ...] = LOOKS
     warm_up_seconds: float = 120.0
-    stall_seconds: float = 60.0
+    stall_seconds: float = 30.0  # without any progress, until a renderer counts as hung
+    film_seconds: float = 180.0  # the most that one film may take, whatever progress it makes
     stop_seconds: float = 0.4  # between asking a renderer to stop and killing it
     films_per_process: int = 500
-    max_process_bytes: int = 900 * 2**20
+    max_process_bytes: int = 600 * 2**20
     webhook_seconds: float = 10.0
     webhook_patience: timedelta = timedelta(hours=1)
     webhook_backoff: tuple[float, float] = (0.5, 60.0)

@@ -24,7 +24,6 @@ from .canvas import (
     PLATE_WIDTH,
     apply,
     camera,
-    composite,
     smoothstep,
 )
 from .glitch import glitch
@@ -32,7 +31,6 @@ from .hero import Hero, Pose, circuits_gain
 from .hud import make_hud, tick
 from .looks import Look
 from .mark import lay_mark, make_mark
-from .memory import Scratch
 from .music.score import Cues
 from .scan import Scan
 from .scenery import Scenery
@@ -44,9 +42,7 @@ from .weather import develop, make_rain
 
 HERO_AT, CLOSE_UP_AT, TITLE_AT, SECONDS = 1.05, 3.45, 4.35, 5.75
 CUTS = (HERO_AT, CLOSE_UP_AT, TITLE_AT)
-VISOR_AT = HERO_AT + 0.20 * (CLOSE_UP_AT - HERO_AT)
-MARK_AT = SECONDS - 0.98
-CUES = Cues(HERO_AT, VISOR_AT, CLOSE_UP_AT, TITLE_AT, MARK_AT, SECONDS)  # what the music follows
+CUES = Cues.of(CUTS, SECONDS)  # what music, title and mark follow
 FRAME_COUNT = round(SECONDS * FRAMES_PER_SECOND)
 POSTER_FRAME = round(5.2 * FRAMES_PER_SECOND)
 FACE_LEVEL = PLATE_HEIGHT * 0.415  # plate px: faces away from it are followed by the camera
@@ -62,8 +58,6 @@ class Director:
         self._look, self._variation, self._hero_name = look, variation, hero_name
         self._back_rain, self._front_rain = make_rain(variation)
         self._picture = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
-        self._scratch = Scratch()
-        self._figure = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
 
     def frame(self, number: int) -> np.ndarray:
         """Return frame `number` (0 .. FRAME_COUNT - 1) as BGRA uint8; valid until the next call."""
@@ -108,12 +102,12 @@ class Director:
         ease = smoothstep(-0.2, 1.2, progress)
         zoom = 1.02 + 0.16 * ease + 0.42 * np.exp(-progress * 13)
         pan = (-18 + 36 * progress) * self._variation.lean
-        self._street(seconds, zoom + 0.03, pan, -6 * progress)
         visor = smoothstep(0.20, 0.46, progress)
         rise = self._hero.face_y - FACE_LEVEL
         matrix = camera(
             zoom, PLATE_WIDTH / 2 + pan * 0.35, PLATE_HEIGHT * 0.5 + rise * 0.5 * ease, 0.006 * np.sin(seconds * 1.4)
         )
+        self._street(seconds, zoom + 0.03, pan, -6 * progress, self._hero.hides_from(matrix))
         pose = Pose(
             seconds,
             visor=visor if visor < 0.985 else 1,
@@ -154,7 +148,7 @@ class Director:
             PLATE_HEIGHT * 0.44,
             tilt + 0.005 * lean,
         )
-        self._scenery.draw_defocused(behind, self._picture)
+        self._scenery.draw_defocused(behind, self._picture[: self._hero.hides_from(matrix)])
         pose = Pose(
             seconds,
             left=1.0 + 0.10 * np.sin(seconds * 8),
@@ -176,9 +170,9 @@ class Director:
         lean = self._variation.lean
         settled = 1 - (1 - min(1.0, progress * 1.15)) ** 3
         zoom, pan = 1.30 - 0.22 * settled, (14 - 20 * progress) * lean
-        self._street(seconds, zoom + 0.02, pan, 0)
         rise = self._hero.face_y - FACE_LEVEL
         matrix = camera(zoom, PLATE_WIDTH / 2 + pan * 0.35, PLATE_HEIGHT * 0.5 + rise * 0.3 + 26)
+        self._street(seconds, zoom + 0.02, pan, 0, self._hero.hides_from(matrix))
         pose = Pose(
             seconds,
             left=1.0 + 0.08 * np.sin(seconds * 6),
@@ -197,15 +191,15 @@ class Director:
         self._title.lay(self._picture, seconds - TITLE_AT, self._variation.dice("title", number))
         if progress > 0.90:
             cv2.convertScaleAbs(self._picture, self._picture, 1 - smoothstep(0.90, 1.0, progress))
-        lay_mark(self._picture, self._mark, seconds - MARK_AT, SECONDS - seconds)
+        lay_mark(self._picture, self._mark, seconds - CUES.mark, SECONDS - seconds)
         return 1 - smoothstep(0, 0.10, progress)
 
-    def _street(self, seconds: float, zoom: float, x: float, y: float) -> None:
-        self._scenery.draw(seconds, zoom, x, y, self._picture)
-        self._back_rain.fall(self._picture, seconds)
+    def _street(self, seconds: float, zoom: float, x: float, y: float, bottom: int) -> None:
+        self._scenery.draw(seconds, zoom, x, y, self._picture[:bottom])
+        self._back_rain.fall(self._picture[:bottom], seconds)
 
     def _act(self, matrix: np.ndarray, pose: Pose) -> None:
-        composite(self._picture, self._hero.draw(matrix, pose, self._figure), self._scratch)
+        self._hero.draw(matrix, pose, self._picture)
 
     def _finish(self, number: int, seconds: float) -> None:
         self._front_rain.fall(self._picture, seconds)

@@ -55,11 +55,11 @@ class Rain:
         self._layer = tiled[: FRAME_HEIGHT + RAIN_TILE]
 
     def fall(self, frame: np.ndarray, seconds: float) -> None:
-        """Add the rain of a moment to a frame, in place."""
+        """Add the rain of a moment to a frame or its upper part, in place."""
         drops = self._drops
         y = int(-seconds * drops.speed) % RAIN_TILE
         x = int(-seconds * drops.speed * drops.slant * self._wind) % RAIN_TILE
-        cv2.add(frame, self._layer[y : y + FRAME_HEIGHT, x : x + FRAME_WIDTH], frame)
+        cv2.add(frame, self._layer[y : y + len(frame), x : x + FRAME_WIDTH], frame)
 
 
 def make_rain(variation: Variation) -> tuple[Rain, Rain]:

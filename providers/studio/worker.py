@@ -3,7 +3,7 @@
 The parent (`pool`) and this process write JSON lines to each other over a socket pair, so that nothing
 a library prints gets in between.
 
-    parent says  {"do": "render", "photo", "look", "hero_name", "seed", "folder"}   {"do": "stop"}
+    parent says  {"do": "render", "photo", "look", "hero_name", "seed", "faceless", "folder"}   {"do": "stop"}
     we say       {"said": "warm"}   {"said": "progress", "value"}   {"said": "poster", "path"}
                  {"said": "film", "video", "render_seconds", "cpu_seconds", "process_bytes"}
                  {"said": "no_face" | "unreadable_photo" | "canceled" | "failed", "detail"}
@@ -48,15 +48,21 @@ class Worker:
     def run(self) -> None:
         """Warm up, then render whatever is asked for until the parent closes the socket.
 
-        The other looks than the first are warmed up one by one while there is nothing to do.
+        The other looks than the first are warmed up while there is nothing to do.
         """
         threading.Thread(target=self.listen, daemon=True).start()
         self.renderer.warm_up(self.looks[:1])
         self.say("warm")
-        for look in self.looks[1:]:
-            if self.orders.empty():
-                self.renderer.warm_up([look])
-        while (order := self.orders.get()) is not None:
+        cold = self.looks[1:]
+        while True:
+            while cold and self.orders.empty():
+                # An order comes first: what is loaded by then is kept, the rest waits for the next pause.
+                with contextlib.suppress(Cancelled):
+                    self.renderer.warm_up(cold[:1], should_stop=lambda: not self.orders.empty())
+                    cold.pop(0)
+            order = self.orders.get()
+            if order is None:
+                return
             self.render(order)
 
     def listen(self) -> None:
@@ -80,6 +86,7 @@ class Worker:
                 look=order["look"],
                 hero_name=order["hero_name"],
                 seed=order["seed"],
+                faceless=order["faceless"],
                 folder=Path(order["folder"]),
                 on_progress=self.progress,
                 on_poster=lambda path: self.say("poster", path=str(path)),

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 KEYS = {
     "id", "status", "stage", "progress", "look", "hero_name", "queue", "failure", "seq",
-    "created_at", "finished_at", "erase_at", "links",
+    "created_at", "finished_at", "erase_at", "erased_at", "links",
 }  # fmt: skip
 LINKS = {"self", "events", "cancel", "page", "socket", "stream", "poster", "video", "share"}
 
@@ -325,6 +325,7 @@ def test_erase_leaves_nothing_and_gives_a_receipt(api, ordered, provider, stub, 
     assert answer.status_code == 202
     body = answer.json()
     assert set(body) == {"id", "erased_at", "receipt"}
+    assert ordered["erased_at"] is None
     assert str(receipts.check(body["receipt"]).job_id) == ordered["id"]
     assert factories.stored_files() == []
     ask()
@@ -334,8 +335,9 @@ def test_erase_leaves_nothing_and_gives_a_receipt(api, ordered, provider, stub, 
     assert job.status == "succeeded"
     again = api.delete(ordered["links"]["self"]).json()
     assert again["erased_at"] == body["erased_at"]
-    links = api.get(ordered["links"]["self"]).json()["links"]
-    assert (links["video"], links["poster"], links["share"]) == (None, None, None)
+    left = api.get(ordered["links"]["self"]).json()
+    assert left["erased_at"] == body["erased_at"]
+    assert (left["links"]["video"], left["links"]["poster"], left["links"]["share"]) == (None, None, None)
 
 
 def test_erase_stops_a_job_under_way(api, ordered, provider, stub, work, ask, sandbox):

@@ -1,4 +1,5 @@
 import os
+import secrets
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -110,6 +111,22 @@ def test_evidence_goes_after_its_time(db):
     delivery(timedelta(days=3), "stale")
     retention.sweep(now=timezone.now())
     assert set(WebhookDelivery.objects.values_list("id", flat=True)) == {row.id for row in kept}
+
+
+def test_calls_that_kept_a_model_awake_go_after_a_month(provider):
+    def call(days, **values):
+        at = timezone.now() - timedelta(days=days)
+        same = {"number": 1, "kind": "keep_warm", "lease_until": at, "deadline_at": at, "slot_held": False}
+        values = {"status": "succeeded"} | values
+        return Attempt.objects.create(provider=provider, claimed_at=at, token=secrets.token_hex(8), **same | values)
+
+    kept = [call(29), call(31, status="running", slot_held=True), call(31, errand="delete")]
+    call(31)
+    call(31, status="failed")
+    of_a_job = factories.make_attempt(provider)
+    Attempt.objects.filter(id=of_a_job.id).update(claimed_at=timezone.now() - timedelta(days=40))
+    retention.sweep(now=timezone.now())
+    assert set(Attempt.objects.values_list("id", flat=True)) == {row.id for row in [*kept, of_a_job]}
 
 
 def test_unfinished_files_go_after_an_hour(db):

@@ -11,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import av
 import pytest
@@ -30,6 +31,11 @@ def studio(tmp_path_factory):
 def receiver(studio):
     with Receiver(studio.credentials.webhook_secret) as listening:
         yield listening
+
+
+def starts(folder: Path, prediction_id: str) -> int:
+    """How many renders were begun for a prediction."""
+    return json.loads((folder / "predictions" / prediction_id / "prediction.json").read_text())["start_count"]
 
 
 # --- Orders -------------------------------------------------------------------------------------------
@@ -326,10 +332,22 @@ def test_a_killed_renderer_costs_one_retry_and_a_second_one_the_prediction(tmp_p
 
 
 @pytest.mark.slow
-def test_a_render_that_stands_still_is_killed(tmp_path):
+def test_a_render_that_stands_still_is_killed_and_tried_once_more(tmp_path):
     with running_studio(tmp_path, stall_seconds=0.5) as studio:
-        failed = studio.wait(studio.submit("stall", "HANG").json()["id"])
+        stuck = studio.submit("stall", "HANG").json()["id"]
+        recovers = studio.submit("stall-once", "HANG-ONCE").json()["id"]
+        failed = studio.wait(stuck)
         assert (failed["status"], failed["error"]["code"]) == ("failed", "render_failed")
+        assert studio.wait(recovers)["status"] == "succeeded"
+        assert [starts(tmp_path, one) for one in (stuck, recovers)] == [2, 2]
+
+
+@pytest.mark.slow
+def test_a_render_that_moves_but_does_not_end_is_killed_too(tmp_path):
+    with running_studio(tmp_path, film_seconds=0.5) as studio:
+        failed = studio.wait(studio.submit("endless", "SLOW").json()["id"])
+        assert (failed["status"], failed["error"]["code"]) == ("failed", "render_failed")
+        assert studio.wait(studio.submit("short").json()["id"])["status"] == "succeeded"
 
 
 @pytest.mark.slow

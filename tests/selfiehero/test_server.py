@@ -178,6 +178,21 @@ def test_a_path_that_is_not_text_is_an_answer_not_an_error(web: Served) -> None:
         assert head_of(read_all(connection))[0] in (400, 404), web.said()[-3000:]
 
 
+@pytest.mark.parametrize(
+    ("head", "status", "code"),
+    [
+        (f"GET /{'a' * 20_000} HTTP/1.1\nHost: localhost\n\n", 414, "address_too_long"),
+        (f"GET /healthz HTTP/1.1\nHost: localhost\nX-Long: {'a' * 20_000}\n\n", 431, "header_too_large"),
+        ("GET /healthz HTTP/1.1 and more\n\n", 400, "bad_request"),
+    ],
+)
+def test_a_head_that_cannot_be_read_is_answered_in_words(web: Served, head: str, status: int, code: str) -> None:
+    with raw(web, head) as connection:
+        answer = read_all(connection)
+    assert head_of(answer)[0] == status
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == code
+
+
 def streaming(web: Served) -> dict[str, int]:
     return requests.get(f"{web.url}/try/streaming", timeout=20).json()
 

@@ -1,6 +1,7 @@
 """A renderer for tests of the studio: a tiny real film in a third of a second, and misbehaviour by hero name.
 
-CRASH dies every time, CRASH-ONCE the first time, HANG neither moves nor stops, SLOW takes ten seconds,
+CRASH dies every time, CRASH-ONCE the first time, HANG neither moves nor stops (HANG-ONCE the first time), SLOW takes
+ten seconds,
 NOFACE, UNREADABLE and BROKEN raise, HOARD takes a lot of memory.
 """
 
@@ -35,7 +36,7 @@ class Renderer:
     def __init__(self) -> None:
         self.hoard: list[bytearray] = []
 
-    def warm_up(self, looks: Iterable[str] = ()) -> None:
+    def warm_up(self, looks: Iterable[str] = (), should_stop: Callable[[], bool] = lambda: False) -> None:
         assert list(looks)
         time.sleep(float(os.environ.get("FAKE_WARM_UP_SECONDS", "0")))
         if os.environ.get("FAKE_NEVER_WARM"):
@@ -52,6 +53,7 @@ class Renderer:
         on_progress: Callable[[float], None],
         on_poster: Callable[[Path], None],
         should_stop: Callable[[], bool],
+        faceless: str = "",
     ) -> Film:
         assert photo and look and seed
         on_progress(0.0)
@@ -74,7 +76,8 @@ class Renderer:
         if hero_name == "CRASH" or (hero_name == "CRASH-ONCE" and not marker.exists()):
             marker.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        if hero_name == "HANG":
+        if hero_name == "HANG" or (hero_name == "HANG-ONCE" and not marker.exists()):
+            marker.touch()
             time.sleep(600)
         if hero_name == "NOFACE":
             raise NoFace

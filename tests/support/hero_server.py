@@ -81,7 +81,8 @@ def job_body(**changes: Any) -> dict[str, Any]:
     }
     body = {"id": JOB_ID, "status": "queued", "stage": "accepted", "progress": 0.0, "look": "neon-noir"}
     body |= {"hero_name": "NOVA-7", "queue": queue, "failure": None, "seq": 1, "links": links}
-    body |= {"created_at": "2026-01-01T00:00:00Z", "finished_at": None, "erase_at": "2026-01-02T00:00:00Z"}
+    body |= {"created_at": "2026-01-01T00:00:00Z", "finished_at": None}
+    body |= {"erase_at": "2026-01-02T00:00:00Z", "erased_at": None}
     return body | changes
 
 

@@ -1,0 +1,85 @@
+"""The soak's own eyes: what it would say of good and of bad renderers."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from providers.studio import soak
+from providers.studio.photo import read_photo
+from tests.support.studio import FAKE
+
+PHOTOS = Path(__file__).parents[2] / "photos"
+
+
+def made(folder: Path, films: int, monkeypatch, **chances: float) -> soak.Soak:
+    for name in ("CANCELED", "BAD"):
+        monkeypatch.setattr(soak, name, chances.get(name, 0.0))
+    photo = folder / "photo.jpg"
+    photo.write_bytes(b"the fake renderer looks at none")
+    run = soak.Soak(films, [photo], {"no_face": photo}, folder, "test", lambda line: None, FAKE)
+    asyncio.run(asyncio.wait_for(run.run(), 60))
+    return run
+
+
+def broken(run: soak.Soak, **limits: float) -> list[str]:
+    return [sentence for kept, sentence in soak.verdicts(run, soak.Limits(**limits)) if not kept]
+
+
+def test_a_good_renderer_keeps_the_laws(tmp_path, monkeypatch):
+    run = made(tmp_path, 4, monkeypatch)
+    assert run.outcomes == {"film": 4}
+    assert broken(run, wall_drift=10.0) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
+
+
+def test_a_bad_photo_that_becomes_a_film_is_a_failure(tmp_path, monkeypatch):
+    run = made(tmp_path, 2, monkeypatch, BAD=1.0)
+    assert run.failures == [f"film {number}: film instead of no_face" for number in range(2)]
+    assert "2 failures" in broken(run, wall_drift=10.0)[0]
+
+
+def test_a_lost_renderer_is_a_failure_and_the_rest_is_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(soak, "NAMES", ("CRASH-ONCE", "NOVA-7"))
+    run = made(tmp_path, 2, monkeypatch)
+    assert run.failures == ["film 0: renderer lost instead of film"]
+    assert run.outcomes == {"renderer lost": 1, "film": 1}
+
+
+def test_canceled_films_are_expected_to_be_canceled(tmp_path, monkeypatch):
+    monkeypatch.setattr(soak, "NAMES", ("SLOW",))
+    monkeypatch.setattr(soak, "FILM_SECONDS", 0.2)
+    run = made(tmp_path, 2, monkeypatch, CANCELED=1.0)
+    assert (run.outcomes, run.failures) == ({"canceled": 2}, [])
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({}, None),
+        ({"peak_megabytes": 601}, "peak"),
+        ({"megabytes": 540}, "grown"),
+        ({"threads": 9}, "threads"),
+        ({"open_files": 30}, "threads"),
+        ({"wall": 3.4}, "wall"),
+        ({"wall": 2.0}, None),
+    ],
+)
+def test_every_law_can_be_broken(tmp_path, change, word):
+    run = soak.Soak(200, [], {}, tmp_path, "test", lambda line: None, ended=200)
+    facts = {"megabytes": 500, "peak_megabytes": 520, "open_files": 5, "threads": 3}
+    wall = change.pop("wall", 3.0)
+    run.facts = [soak.Facts(**facts)] * 100 + [soak.Facts(**facts | change)] * 100
+    run.walls = [3.0] * 100 + [wall] * 100
+    assert [word in sentence for sentence in broken(run)] == ([True] if word else [])
+
+
+def test_photos_are_made_in_all_sizes(tmp_path):
+    (tmp_path / "made").mkdir()
+    photos, bad = soak.make_photos(PHOTOS, tmp_path / "made")
+    largest = read_photo(next(path for path in photos if path.stem == "astronaut-12").read_bytes())
+    assert max(largest.pixels.shape) == 1800
+    assert len(photos) == len(soak.MEGAPIXELS) * len(list(PHOTOS.glob("*.jpg")))
+    assert set(bad) == {"no_face", "unreadable_photo"}
