@@ -13,7 +13,7 @@ export PIP_ROOT_USER_ACTION := ignore
 # A .venv whose Python was moved or removed is made anew.
 _ := $(shell test ! -e $(VENV)/made || $(PYTHON) -c '' 2>/dev/null || rm -rf $(VENV))
 
-.PHONY: help up test check bench chaos lighthouse install install-tests chromium clean
+.PHONY: help up test check bench soak chaos lighthouse install install-tests chromium clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,10 +46,15 @@ test: install-tests chromium ## everything CI runs: all tests, then the database
 check: install-tests ## format, lint, import contracts, missing migrations, fast tests
 	@bash .make/check $(VENV)/bin
 
-bench: install-tests ## figures and ratios: dispatch, the simulator, the studio's film; wants an idle machine
+bench: install-tests chromium ## figures and ratios: dispatch, simulator, film, first picture; wants an idle machine
 	@$(PYTHON) -m tests.bench.dispatch
 	@$(PYTHON) -m providers.simulator.bench
 	@$(PYTHON) -m providers.studio.bench tests/photos/astronaut.jpg
+	@$(PYTHON) -m tests.bench.faces
+	@$(PYTHON) -m tests.bench.first_picture
+
+soak: install-tests ## many films in a row on one renderer (FILMS=1000), judged by laws; an hour on an idle machine
+	@$(PYTHON) -m providers.studio.soak --films $(or $(FILMS),1000)
 
 # SEED repeats a storm, MINUTES says how long (10), DATABASE where (sqlite or postgres; one after the other without it).
 chaos: install-tests ## a storm of faults under load, then the laws (SEED=… MINUTES=10 DATABASE=sqlite|postgres)

@@ -22,8 +22,8 @@ SHIPPED = [
         "title": "Chrome samurai",
         "note": noop("Red sun, forged steel"),
         "prompt": (
-            "Cinematic portrait film of the person in the photo as a chrome samurai: huge red sun over a dark city, "
-            "polished steel armour with gold seams, narrow visor, drifting embers, slow push-in."
+            "Cinematic portrait film of the person in the photo as a chrome samurai: huge red sun behind torii gates, "
+            "laced steel armour, crested forehead plate, eyes in view, drifting petals, slow push-in."
         ),
         "negative_prompt": "distorted face, different person, extra limbs, text, watermark, gore, nudity",
         "picture": "img/chrome-samurai.jpg",

@@ -92,7 +92,12 @@ def reason(code: str, subject: str, target: str = "") -> str | None:
     template = REASONS.get(code)
     if not template:
         return None
-    return _(template).format(subject=subject or _("The studio"), target=target or _("another studio"))
+    return _(template).format(subject=studio(subject) or _("The studio"), target=studio(target) or _("another studio"))
+
+
+def studio(title: str) -> str:
+    """Return the name of a provider. Ours comes in the reader's language; those that staff gave stay as they are."""
+    return _("The studio") if title == "The studio" else title
 
 
 def fate(code: str) -> str:

@@ -72,20 +72,20 @@ def embed(request: HttpRequest, share_slug: str) -> HttpResponse:
 def oembed(request: HttpRequest) -> HttpResponse:
     """Say how to embed the shared film at `url`, no larger than `maxwidth` and `maxheight`."""
     if request.GET.get("format", "json") != "json":
-        return _oembed_problem(501, "Only format=json is spoken here.")
+        return _oembed_problem(501, _("Only format=json is spoken here."))
     share_slug = _slug_of(request.GET.get("url", ""))
     if share_slug is None:
-        return _oembed_problem(404, "“url” is no address of a shared film here.")
+        return _oembed_problem(404, _("“url” is no address of a shared film here."))
     try:
         most = [int(request.GET.get(name) or 100_000) for name in ("maxwidth", "maxheight")]
     except ValueError:
-        return _oembed_problem(400, "“maxwidth” and “maxheight” are numbers of pixels.")
+        return _oembed_problem(400, _("“maxwidth” and “maxheight” are numbers of pixels."))
     if min(most) < 1:
-        return _oembed_problem(400, "“maxwidth” and “maxheight” are numbers of pixels.")
+        return _oembed_problem(400, _("“maxwidth” and “maxheight” are numbers of pixels."))
     try:
         job = _shared_job(share_slug)
     except Http404:
-        return _oembed_problem(404, "This film is not shared, or not any more.")
+        return _oembed_problem(404, _("This film is not shared, or not any more."))
     with _language_of(job):
         shown = _shown(job)
     scale = min(1.0, most[0] / shown["width"], most[1] / shown["height"])

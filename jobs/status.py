@@ -18,6 +18,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.functional import lazy
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
@@ -25,7 +26,7 @@ from django.views.decorators.http import require_safe
 from providers import registry
 from providers.models import BreakerReason, ProviderConfig
 
-from . import eta, report, storage, warmth
+from . import eta, report, sentences, storage, warmth
 from .models import Attempt, Heartbeat
 
 FRESH_SECONDS = 5
@@ -34,6 +35,7 @@ _LATE = timedelta(seconds=30)
 _MANY = 10_000
 # A film promised later than this is worth a word of its own.
 _LONG_SECONDS = 300
+_in_readers_language = lazy(sentences.studio, str)
 _lock = threading.Lock()
 _last: tuple[float, dict[str, Any]] | None = None
 
@@ -186,7 +188,7 @@ def _studios(*, now: datetime) -> tuple[list[dict[str, Any]], int]:
         taken += held[row.id] if is_open else 0
         studios.append(
             {
-                "title": row.title or row.slug,
+                "title": _in_readers_language(row.title or row.slug),
                 "state": state,
                 "label": label,
                 "words": words,

@@ -70,9 +70,21 @@ def _say_once(message: str, *arguments: object) -> None:
     logger.error(message, *arguments)
 
 
+def is_for_programs(path: str) -> bool:
+    """Whether it is programs that ask for this address, and want a problem instead of a page."""
+    return path.startswith(("/api/", "/webhooks/"))
+
+
+def busy_page(retry_after: int | str) -> HttpResponse:
+    """Return the page of a full house, which counts down and tries again."""
+    from django.template.loader import render_to_string
+
+    return HttpResponse(render_to_string("pages/busy.html", {"retry_after": retry_after}), status=503)
+
+
 def busy_response(request: HttpRequest) -> HttpResponse:
     """Return the 503 a browser or an API client can act on."""
-    if request.path.startswith(("/api/", "/webhooks/")):
+    if is_for_programs(request.path):
         response: HttpResponse = JsonResponse(
             {
                 "type": "about:blank",
@@ -85,8 +97,6 @@ def busy_response(request: HttpRequest) -> HttpResponse:
             content_type="application/problem+json",
         )
     else:
-        from django.template.loader import render_to_string
-
-        response = HttpResponse(render_to_string("pages/busy.html", {"retry_after": _AFTER_SECONDS}), status=503)
+        response = busy_page(_AFTER_SECONDS)
     response["Retry-After"] = _AFTER_SECONDS
     return response

@@ -26,6 +26,7 @@ from threading import RLock
 from typing import IO, Any
 from urllib.parse import unquote_to_bytes
 
+from . import web_busy
 from .web_limits import WEBHOOK_PREFIX, body_limit, problem, too_large
 from .web_log import shown
 
@@ -98,7 +99,7 @@ class Bridge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.is_overrun(scope["path"]):
-            await send_plain(send, 503, BUSY, [(b"retry-after", b"2")])
+            await send_busy(scope, send, retry_after=2)
             return
         try:
             body, length = await collect(scope, receive)
@@ -113,7 +114,7 @@ class Bridge:
             answer = await self.run(self.start, environ, is_head, patience=LONGEST_WAIT_SECONDS)
         except NoThread:
             body.close()
-            await send_plain(send, 503, BUSY, [(b"retry-after", b"5")])
+            await send_busy(scope, send, retry_after=5)
             return
         except Exception:
             # Django answers for its views' errors; this is one in its answer.
@@ -211,13 +212,18 @@ class Bridge:
 
 
 FAILED = problem(500, "internal_error", "Internal server error", "Something went wrong on our side.")
-BUSY = problem(503, "busy", "Service unavailable", "More people than places right now. Try again in a few seconds.")
 
 
 async def send_plain(send: Send, status: int, body: bytes, headers: Headers) -> None:
     head = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body)), *headers]
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": body})
+
+
+async def send_busy(scope: Scope, send: Send, *, retry_after: int) -> None:
+    headers, body = web_busy.answer(scope["path"], scope.get("headers", ()), retry_after=retry_after)
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
 async def collect(scope: Scope, receive: Receive) -> tuple[IO[bytes], int]:

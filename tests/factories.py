@@ -21,10 +21,12 @@ from jobs import claims, lifecycle, storage
 from jobs.looks import SHIPPED
 from jobs.models import Attempt, Job, Lane, Look
 from providers.models import ProviderConfig
+from selfiehero.environment import PROJECT_DIR
 from tests import stub_provider
 
 OWNER = "v:" + "0" * 64
 _numbers = itertools.count(1)
+_STATIC = PROJECT_DIR / "static"
 
 
 def make_look(slug: str = "neon-noir", **values: Any) -> Look:
@@ -77,9 +79,13 @@ def make_job(*, now: datetime | None = None, photo: bytes | None = None, **value
 
 def make_waiting_job(**values: Any) -> Job:
     """Return a job whose photo is clean and that stands in line for a provider."""
-    job = make_job(**values)
+    return prepare(make_job(**values))
+
+
+def prepare(job: Job, *, photo: bytes | None = None) -> Job:
+    """Bring a job that was just accepted into the line for a provider."""
     claim = _claim_of(job, Lane.PREPARE)
-    clean_key = storage.save(storage.new_key("clean", "jpg"), tiny_photo())
+    clean_key = storage.save(storage.new_key("clean", "jpg"), photo or tiny_photo())
     assert lifecycle.photo_ready(job.id, lease_token=claim, clean_key=clean_key, now=timezone.now())
     storage.delete([job.raw_key])
     return reload(job)
@@ -127,7 +133,12 @@ def make_rendered_job(provider: ProviderConfig, *, video_url: str = "http://127.
 def make_finished_job(provider: ProviderConfig | None = None, *, film: bytes = b"film", **values: Any) -> Job:
     """Return a succeeded job with photo, poster and film in storage."""
     provider = provider or make_provider(slug=f"provider-{next(_numbers)}")
-    attempt = make_submitted_attempt(provider, job=make_waiting_job(**values))
+    return finish(make_waiting_job(**values), provider, film=film)
+
+
+def finish(job: Job, provider: ProviderConfig, *, film: bytes, poster: bytes | None = None) -> Job:
+    """Have a job that waits in line get its film from this provider."""
+    attempt = make_submitted_attempt(provider, job=job)
     now = timezone.now()
     lifecycle.attempt_succeeded(attempt, prediction_id=attempt.prediction_id, video_url="http://x/film.mp4", now=now)
     claim = _claim_of(attempt.job, Lane.COLLECT)
@@ -135,12 +146,30 @@ def make_finished_job(provider: ProviderConfig | None = None, *, film: bytes = b
         attempt.job_id,
         lease_token=claim,
         video_key=storage.save(storage.new_key("video", "mp4"), film),
-        poster_key=storage.save(storage.new_key("poster", "jpg"), tiny_photo()),
+        poster_key=storage.save(storage.new_key("poster", "jpg"), poster or tiny_photo()),
         video_bytes=len(film),
         video_seconds=5.0,
         now=now,
     )
-    return Job.objects.get(id=attempt.job_id)
+    return reload(job)
+
+
+def make_hero(provider: ProviderConfig, *, look: str = "neon-noir", **values: Any) -> Job:
+    """Return a finished job whose photo, poster and film are pictures to look at, upright, of the size of a phone."""
+    return shoot(make_job(look=make_look(look), **values), provider)
+
+
+def shoot(job: Job, provider: ProviderConfig) -> Job:
+    """Make the film of a job that was just accepted, out of the pictures of its look."""
+    look = job.look.slug
+    poster, photo = (_STATIC / f"img/{look}.jpg").read_bytes(), (_STATIC / "img/before.jpg").read_bytes()
+    film = (_STATIC / f"films/{look}-loop.mp4").read_bytes()
+    job = finish(prepare(job, photo=photo), provider, film=film, poster=poster)
+    with Image.open(io.BytesIO(poster)) as picture:
+        size = {"width": picture.width, "height": picture.height}
+    sizes = {f"{what}_{edge}": pixels for what in ("video", "poster") for edge, pixels in size.items()}
+    Job.objects.filter(id=job.id).update(**sizes)
+    return reload(job)
 
 
 def _claim_of(job: Job, lane: str) -> str:

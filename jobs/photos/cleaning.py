@@ -1,5 +1,7 @@
 """The work on one photo: decode it, find the face in it, rebuild it from raw pixels. Runs in the sandbox's child."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import pillow_heif
@@ -7,11 +9,13 @@ from PIL import Image
 
 from jobs.photos.decoding import decode, encode
 from jobs.photos.outcomes import BadPhoto, CleanPhoto
-from jobs.photos.upright import Face, FindFaces, IsFace, find_upright
+from jobs.photos.upright import SURE, Face, FindFaces, IsFace, find_upright
+from providers.studio.vision import is_whole
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")  # a JPEG with a second picture, as phones write it, opens as MPO
 LEAST_FACE_WIDTH = 64  # pixels of the clean photo: the film enlarges a face to about 325
 LEAST_PRESENCE = 0.5  # of 1: real faces reach 0.99, other things 0.2
+DARK_FACE = 20  # of 255: a face whose lighter parts stay below is a silhouette
 BLACK = 24  # of 255: a photo whose brightest hundredth stays below shows nothing
 
 # A preview inside the file is not the photo, and more threads would only cost memory under the sandbox's limit.
@@ -42,19 +46,46 @@ def clean(
     turn, seen = find_upright(bgr, find_faces or studio_detector(), is_face or studio_check())
     if turn:
         picture = Image.fromarray(np.ascontiguousarray(np.rot90(rgb, turn)))
-    if not seen and not allow_no_face:
-        raise BadPhoto("no_face")
-    large = [face for face in seen if face.width >= LEAST_FACE_WIDTH]
-    if seen and not large:
-        raise BadPhoto("face_too_small", f"{max(face.width for face in seen):.0f} px")
+        bgr = np.ascontiguousarray(np.rot90(bgr, turn))
+    best: Face | None = None
+    try:
+        best = _best_face(seen, bgr, is_face or studio_check())
+    except BadPhoto as bad:
+        if bad.code != "no_face" or not allow_no_face:
+            raise
     return CleanPhoto(
         jpeg=encode(picture),
         width=picture.width,
         height=picture.height,
         faces=len(seen),
-        face=_as_fractions(large[0], picture.size) if large else None,
+        face=_as_fractions(best, picture.size) if best else None,
         brightness=brightness,
     )
+
+
+def _best_face(seen: Sequence[Face], bgr: np.ndarray, is_face: IsFace) -> Face:
+    """Return the face that the film will be about; raise BadPhoto when there is none, or it cannot be shown."""
+    if not seen:
+        raise BadPhoto("no_face")
+    large = [face for face in seen if face.width >= LEAST_FACE_WIDTH]
+    if not large:
+        raise BadPhoto("face_too_small", f"{max(face.width for face in seen):.0f} px")
+    best = large[0]
+    if best.score < SURE and not is_face(bgr, best):
+        raise BadPhoto("no_face", f"score {best.score:.2f}")
+    height, width = bgr.shape[:2]
+    if not is_whole(best, width, height):
+        raise BadPhoto("face_cut_off")
+    if _face_light(bgr, best) < DARK_FACE:
+        raise BadPhoto("face_too_dark")
+    return best
+
+
+def _face_light(bgr: np.ndarray, face: Face) -> float:
+    """Return how light the lighter parts of a face are, 0 to 255."""
+    left, top = max(0, int(face.x)), max(0, int(face.y))
+    pixels = bgr[top : int(face.y + face.height), left : int(face.x + face.width)][::4, ::4]
+    return float(np.percentile(pixels.mean(2), 90)) if pixels.size else 255.0
 
 
 def studio_detector() -> FindFaces:

@@ -74,6 +74,16 @@ OUTCOMES: dict[str, Outcome] = {
     "face_too_small": Outcome(
         422, noop("The face in this photo is too small."), noop("Come closer, or crop the photo around one face.")
     ),
+    "face_cut_off": Outcome(
+        422,
+        noop("Part of the face is outside of this photo."),
+        noop("Use a photo that shows both eyes, nose and mouth, best with the whole head."),
+    ),
+    "face_too_dark": Outcome(
+        422,
+        noop("The face in this photo lies in the dark."),
+        noop("Turn towards the light, so that it falls on your face and not into the camera."),
+    ),
 }
 
 

@@ -15,12 +15,11 @@ import numpy as np
 
 from .canvas import PLATE_WIDTH, Colour, bgr, blur, sixteenths, to_byte, to_unit, wide_blur
 from .looks import Look
+from .suits import COLLARS, MODELS, Point
 
 FACE_WIDTH = 250.0  # canvas px
 CHIN_X, CHIN_Y = PLATE_WIDTH / 2, 190.0  # canvas px
 HEIGHT, WIDTH = 1180, PLATE_WIDTH
-
-Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -35,16 +34,12 @@ class Armour:
 
 def forge(look: Look) -> Armour:
     """Model and light the suit of a look."""
-    canvas = _Canvas()
-    _model(canvas, look)
+    canvas = Canvas()
+    MODELS[look.suit.cut](canvas, look.suit)
     return _light(canvas, look)
 
 
-def _mirrored(points: list[Point]) -> list[Point]:
-    return [(-u, v) for u, v in points]
-
-
-def _on_canvas(points: list[Point]) -> np.ndarray:
+def on_canvas(points: list[Point]) -> np.ndarray:
     """Face widths as canvas px; shoulders and waist are squeezed a little, for a slimmer figure."""
     placed = []
     for u, v in points:
@@ -54,7 +49,7 @@ def _on_canvas(points: list[Point]) -> np.ndarray:
     return np.array(placed)
 
 
-class _Canvas:
+class Canvas:
     def __init__(self) -> None:
         self.heights = np.zeros((HEIGHT, WIDTH), np.float32)  # px towards the camera
         self.alpha = np.zeros((HEIGHT, WIDTH), np.float32)
@@ -66,7 +61,7 @@ class _Canvas:
         self, points: list[Point], level: float, bevel: float, colour: Colour, dome: float = 0.0, shine: float = 1.0
     ) -> None:
         """Lay a piece of armour on top; level, bevel and dome in face widths."""
-        corners = sixteenths(_on_canvas(points))
+        corners = sixteenths(on_canvas(points))
         left, top = np.maximum(np.floor(corners.min(0) / 16).astype(int) - 2, 0)
         right, bottom = np.minimum(np.ceil(corners.max(0) / 16).astype(int) + 3, (WIDTH, HEIGHT))
         if right - left < 4 or bottom - top < 4:
@@ -104,98 +99,15 @@ class _Canvas:
     @staticmethod
     def _line(points: list[Point], width: int, closed: bool = False) -> np.ndarray:
         line = np.zeros((HEIGHT, WIDTH), np.uint8)
-        cv2.polylines(line, [sixteenths(_on_canvas(points))], closed, 255, width, cv2.LINE_AA, 4)
+        cv2.polylines(line, [sixteenths(on_canvas(points))], closed, 255, width, cv2.LINE_AA, 4)
         return to_unit(line)
-
-
-def _model(canvas: _Canvas, look: Look) -> None:
-    """Build the suit from the back to the front."""
-    suit = look.suit
-    dark = tuple(channel * 0.55 for channel in suit.cloth)
-    side = [(-0.10, 0.30), (-0.50, 0.34), (-0.95, 0.56), (-1.55, 0.70), (-2.05, 0.98), (-2.35, 1.7), (-2.5, 4.2)]
-    canvas.part(side + _mirrored(side)[::-1], 0, 0.16, suit.cloth, 0.9, 0.5)
-    for mirror in (list, _mirrored):
-        _model_side(canvas, look, mirror, dark)
-    _model_neck(canvas)
-    centre = [(-0.085, 0.70), (0.085, 0.70), (0.07, 4.2), (-0.07, 4.2)]
-    canvas.part(centre, 0.30, 0.03, dark, 0.02, 0.6)
-    angles = np.arange(6) * np.pi / 3 + np.pi / 6
-    emblem = [(0.19 * np.cos(a), 1.36 + 0.21 * np.sin(a)) for a in angles]
-    canvas.part(emblem, 0.46, 0.04, suit.shoulder, 0.05, 1.2)
-    canvas.strip([(u * 0.62, 1.36 + (v - 1.36) * 0.62) for u, v in emblem], 0.022, 1.0, closed=True)
-    canvas.strip([(0, 1.30), (0, 1.43)], 0.03)
-    for mirror in (list, _mirrored):
-        flap = [(-0.66, -0.20), (-0.54, -0.06), (-0.44, 0.22), (-0.16, 0.52), (-0.06, 0.74), (-0.10, 1.02)]
-        flap += [(-0.34, 0.86), (-0.72, 0.60), (-0.86, 0.34), (-0.82, 0.02)]
-        canvas.part(mirror(flap), 0.62, 0.05, suit.cloth, 0.10, 0.8)
-        plate = [
-            (-0.80, 0.06),
-            (-0.70, 0.10),
-            (-0.62, 0.34),
-            (-0.40, 0.62),
-            (-0.30, 0.84),
-            (-0.66, 0.62),
-            (-0.84, 0.36),
-        ]
-        canvas.part(mirror(plate), 0.72, 0.03, suit.plate, 0.05, 1.0)
-        canvas.strip(mirror([(-0.625, -0.10), (-0.50, 0.04), (-0.405, 0.25), (-0.15, 0.545), (-0.07, 0.72)]), 0.020)
-
-
-def _model_side(canvas: _Canvas, look: Look, mirror, dark: Colour) -> None:
-    """One arm, half of the chest and one shoulder."""
-    suit = look.suit
-    canvas.part(mirror([(-1.62, 1.45), (-2.42, 1.62), (-2.62, 4.2), (-1.72, 4.2)]), 0.25, 0.12, suit.cloth, 0.35, 0.5)
-    for ring in range(3):
-        v = 1.62 + ring * 0.26
-        lame = [
-            (-1.58, v),
-            (-2.05, v - 0.10),
-            (-2.52, v + 0.10),
-            (-2.58, v + 0.36),
-            (-2.06, v + 0.20),
-            (-1.60, v + 0.32),
-        ]
-        canvas.part(mirror(lame), 0.42 - 0.04 * ring, 0.05, suit.plate, 0.12, 0.9)
-    chest = [(-0.085, 0.98), (-0.42, 0.72), (-1.02, 0.78), (-1.50, 1.00), (-1.46, 1.52), (-1.10, 1.98)]
-    chest += [(-0.30, 2.10), (-0.085, 1.98)]
-    canvas.part(mirror(chest), 0.34, 0.07, suit.plate, 0.30, 1.0)
-    belly = [(-0.085, 2.08), (-0.34, 2.20), (-1.06, 2.10), (-1.30, 1.98), (-1.24, 2.62), (-0.90, 3.1), (-0.085, 3.1)]
-    canvas.part(mirror(belly), 0.26, 0.06, suit.cloth, 0.22, 0.8)
-    shoulder = [(-0.98, 0.60), (-1.30, 0.50), (-1.86, 0.60), (-2.34, 0.98), (-2.52, 1.52), (-2.30, 1.66)]
-    shoulder += [(-1.72, 1.44), (-1.30, 1.16)]
-    canvas.part(mirror(shoulder), 0.50, 0.06, suit.shoulder, 0.34, 1.2)
-    cap = [(-1.06, 0.54), (-1.34, 0.40), (-1.80, 0.46), (-2.22, 0.78), (-2.36, 1.16), (-2.12, 1.22)]
-    cap += [(-1.62, 1.02), (-1.26, 0.84)]
-    canvas.part(mirror(cap), 0.66, 0.05, suit.plate if suit.shoulder_caps == "plate" else suit.shoulder, 0.24, 1.2)
-    strap = [(-0.60, 0.42), (-0.78, 0.36), (-1.02, 0.80), (-0.88, 0.86)]
-    canvas.part(mirror(strap), 0.56, 0.03, dark, 0.02, 0.5)
-    canvas.groove(mirror([(-0.36, 1.0), (-0.62, 1.30), (-0.62, 1.78)]))
-    canvas.groove(mirror([(-1.42, 1.20), (-1.02, 1.34), (-0.86, 1.62)]))
-    canvas.groove(mirror([(-0.46, 2.40), (-1.16, 2.30)]))
-    canvas.strip(mirror([(-1.34, 0.47), (-1.79, 0.53), (-2.17, 0.82)]), 0.022)
-    canvas.strip(mirror([(-0.20, 1.12), (-0.44, 0.92), (-0.86, 0.94)]), 0.018, 0.9)
-    canvas.strip(mirror([(-0.70, 1.50), (-0.92, 1.36), (-1.26, 1.42)]), 0.016, 0.7)
-    canvas.strip(mirror([(-0.18, 2.34), (-0.18, 2.9)]), 0.016, 0.7)
-
-
-def _model_neck(canvas: _Canvas) -> None:
-    """The neck seal: hides shirt collars, and photos that end at the chin."""
-    side = [(-0.53, 0.02), (-0.45, 0.085), (-0.34, 0.165), (-0.18, 0.235), (0, 0.262)]
-    lower = [(0.60, 0.30), (0.50, 0.72), (-0.50, 0.72), (-0.60, 0.30)]
-    canvas.part(side + _mirrored(side[:-1])[::-1] + lower, 0.10, 0.05, (30, 31, 40), 0.40, 0.35)
-    for ring in range(4):
-        down = 0.10 + 0.085 * ring
-        half = [(-0.52, down - 0.02), (-0.36, down + 0.13), (-0.18, down + 0.21)]
-        canvas.groove([*half, (0, down + 0.24), *_mirrored(half)[::-1]], 0.010, 0.05)
-    half = [(-0.47, 0.035), (-0.35, 0.19), (-0.17, 0.27)]
-    canvas.strip([*half, (0, 0.296), *_mirrored(half)[::-1]], 0.010, 0.55)
 
 
 def _unit(*direction: float) -> np.ndarray:
     return np.array(direction, np.float32) / np.float32(np.linalg.norm(direction))
 
 
-def _light(canvas: _Canvas, look: Look) -> Armour:
+def _light(canvas: Canvas, look: Look) -> Armour:
     random = np.random.default_rng(5)  # the suit's scratches are the same for everyone
     rows, columns = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
     heights, alpha, shine = blur(canvas.heights, 1.0), canvas.alpha, look.suit.shine * canvas.shine
@@ -229,7 +141,7 @@ def _light(canvas: _Canvas, look: Look) -> Armour:
     passing = facing(0.45, -0.2, 0.85) ** 10
     passing = (passing * (0.1 + brightness) + passing**3 * 0.4 * shine) * fall
 
-    collar, rim, shadow = _collar_masks(alpha)
+    collar, rim, shadow = _collar_masks(alpha, COLLARS[look.suit.cut])
     emitted = _emitted(canvas, look, columns, brightness)
 
     def layer(light: np.ndarray, colour: np.ndarray, gain: float, tint: np.ndarray | None, mask: np.ndarray):
@@ -247,11 +159,13 @@ def _light(canvas: _Canvas, look: Look) -> Armour:
     )
 
 
-def _emitted(canvas: _Canvas, look: Look, columns: np.ndarray, brightness: np.ndarray) -> np.ndarray:
+def _emitted(canvas: Canvas, look: Look, columns: np.ndarray, brightness: np.ndarray) -> np.ndarray:
     """The light of the glowing strips, and what they throw on the plates around them."""
     core = blur(canvas.glow, 0.012 * FACE_WIDTH)
     spill = wide_blur(canvas.glow, 0.09 * FACE_WIDTH)
     colour = bgr(look.circuit_colour)
+    if look.strips == "left light":
+        colour = bgr(look.left_light)
     if look.strips == "lights":
         across = np.clip(0.5 + (columns - CHIN_X) / (1.6 * FACE_WIDTH), 0, 1)[..., None]
         colour = bgr(look.left_light) * (1 - across) + bgr(look.right_light) * across
@@ -259,13 +173,12 @@ def _emitted(canvas: _Canvas, look: Look, columns: np.ndarray, brightness: np.nd
     return near + spill[..., None] * colour * 1.7 * (0.5 + brightness)[..., None]
 
 
-def _collar_masks(alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _collar_masks(alpha: np.ndarray, outline: list[Point]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The inside of the collar, its upper rim, and the suit's shadow on the neck."""
     back = np.zeros((HEIGHT, WIDTH), np.uint8)
-    outline = [(-0.60, -0.10), (-0.38, -0.30), (0, -0.36), (0.38, -0.30), (0.60, -0.10), (0.74, 0.5), (-0.74, 0.5)]
-    cv2.fillPoly(back, [sixteenths(_on_canvas(outline))], 255, cv2.LINE_AA, 4)
+    cv2.fillPoly(back, [sixteenths(on_canvas(outline))], 255, cv2.LINE_AA, 4)
     inside = to_unit(back) * (1 - alpha)
     rim = np.clip(inside - np.roll(inside, 3, 0), 0, 1)
-    upwards = np.array([[1, 0, 0], [0, 1, -0.04 * FACE_WIDTH]], np.float32)
-    shadow = blur(cv2.warpAffine(alpha, upwards, (WIDTH, HEIGHT)), 0.07 * FACE_WIDTH) * 0.85
+    upwards = np.array([[1, 0, 0], [0, 1, -0.08 * FACE_WIDTH]], np.float32)
+    shadow = blur(cv2.warpAffine(alpha, upwards, (WIDTH, HEIGHT)), 0.075 * FACE_WIDTH) * 0.9
     return inside, rim, shadow

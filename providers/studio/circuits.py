@@ -11,6 +11,7 @@ import numpy as np
 from .canvas import bgr, blur, glow, to_unit
 from .faceframe import FaceFrame
 from .looks import Look
+from .variation import Variation
 
 # Chains of mesh points on the picture's left cheek, jaw and forehead, and their twins on the right.
 CHAINS = (
@@ -40,11 +41,15 @@ class Circuits:
     keep: np.ndarray  # float32 0..1: the skin darkens under the traces
 
 
-def make_circuits(frame: FaceFrame, look: Look, glass: np.ndarray, alpha: np.ndarray, yaw: float) -> Circuits:
+def make_circuits(
+    frame: FaceFrame, look: Look, glass: np.ndarray, alpha: np.ndarray, yaw: float, variation: Variation
+) -> Circuits:
     """Draw the traces; `glass` (uint8) and `alpha` (float32) are the visor's and the figure's in the window."""
     traces, phase = frame.blank(), frame.blank()
-    chains = CHAINS if yaw > 0 or abs(yaw) < FRONTAL_YAW else MIRRORED_CHAINS
-    for number, chain in enumerate(chains):
+    left = variation.shots.lean > 0 if abs(yaw) < FRONTAL_YAW else yaw > 0
+    for number, chain in enumerate(CHAINS if left else MIRRORED_CHAINS):
+        if number == variation.missing_circuit:
+            continue
         # Three points of a chain are enough: more of them look like worms.
         ends = [chain[0], chain[len(chain) // 2], chain[-1]] if len(chain) > 3 else list(chain)
         _draw_trace(frame, traces, phase, _routed(frame, frame.points[ends]), number)

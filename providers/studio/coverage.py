@@ -41,6 +41,11 @@ class Coverage:
         bands = np.where(holes.any(axis=0), holes.argmax(axis=0), len(lowest))
         self._solid_from = self._height - bands * BAND
 
+    @property
+    def top(self) -> int:
+        """The plate's first row that is filled."""
+        return self._boxes[0][0] if self._boxes else self._height
+
     def strips(self, matrix: np.ndarray, *, reach: float = 0.0, bottom: int = FRAME_HEIGHT) -> list[Strip]:
         """The parts of a frame above its row `bottom` that the plate fills through a plate → frame matrix.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import queue
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -31,13 +32,18 @@ QUEUED_FRAMES = 4  # each 1.4 MB
 AAC_FRAME = 1024  # samples
 
 
-def encode_sound(samples: np.ndarray) -> bytes:
-    """Encode float32 stereo (2 x samples) as AAC in an MP4 container, in memory."""
+def encode_sound(samples: np.ndarray, go_on: Callable[[], None] = lambda: None) -> bytes:
+    """Encode float32 stereo (2 x samples) as AAC in an MP4 container, in memory.
+
+    `go_on` is called for every second of sound, and may raise.
+    """
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
         stream = container.add_stream("aac", rate=SAMPLE_RATE, layout="stereo")
         stream.bit_rate = SOUND_BITS
-        for start in range(0, samples.shape[1], AAC_FRAME):
+        for number, start in enumerate(range(0, samples.shape[1], AAC_FRAME)):
+            if number % (SAMPLE_RATE // AAC_FRAME) == 0:
+                go_on()
             block = np.ascontiguousarray(samples[:, start : start + AAC_FRAME])
             frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="stereo")
             frame.sample_rate, frame.pts = SAMPLE_RATE, start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -31,6 +32,7 @@ from .memory import Scratch
 from .relight import relight
 from .subject import Subject, place
 from .suit import wear
+from .variation import Variation
 from .visor import make_visor
 
 GRID = 4  # px of a frame between two points at which the movement is worked out; it is smooth
@@ -55,17 +57,33 @@ class Pose:
 
 
 class Hero:
-    def __init__(self, subject: Subject, look: Look, armour: Armour) -> None:
-        figure = relight(cut_out(subject, place(subject)), look)
+    def __init__(
+        self,
+        subject: Subject,
+        look: Look,
+        armour: Armour,
+        variation: Variation | None = None,
+        go_on: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Dress and light a subject; `go_on` is called between the stages, and may raise."""
+        variation = variation or Variation.of("")
+        cutout = cut_out(subject, place(subject))
+        go_on()
+        figure = relight(cutout, look)
+        go_on()
         wear(figure, armour, look)
+        go_on()
         self.points = figure.cutout.points[:, :2]  # mesh on the plate
         self.face_height = figure.cutout.face_height  # plate px
         self.face_y = figure.cutout.face_y
         self.triangles = figure.triangles
         self._frame = FaceFrame.of(self.points)
         window = self._frame.slice
-        self._visor = make_visor(self._frame, look, subject.score)
-        circuits = make_circuits(self._frame, look, self._visor.mask, figure.alpha[window], subject.yaw)
+        self._visor = make_visor(
+            self._frame, look, subject.score, figure.alpha[window], subject.yaw, variation.lens_side
+        )
+        circuits = make_circuits(self._frame, look, self._visor.mask, figure.alpha[window], subject.yaw, variation)
+        go_on()
         _add_halo(figure.base)
         # What the visor's window looks like without it, and the plates with it.
         self._bare = [plate[window].copy() for plate in (figure.base, figure.left, figure.right)]
@@ -80,7 +98,9 @@ class Hero:
         self._glass = cv2.merge([self._visor.mask] * 3 + [np.zeros_like(self._visor.mask)])
         self._circuits = cv2.multiply(circuits.layer, gray_layer(to_byte(figure.alpha[window])), scale=1 / 255)
         self._phase = circuits.phase
-        self._movement = np.dstack([figure.depth, figure.breath]).astype(np.float32)
+        # Both are smooth: a quarter of the plate's size is enough.
+        movement = np.dstack([figure.depth, figure.breath]).astype(np.float32)
+        self._movement = cv2.resize(movement, None, fx=2 / GRID, fy=2 / GRID, interpolation=cv2.INTER_AREA)
         self._scratch = Scratch()
         self._plate = np.zeros((PLATE_HEIGHT, PLATE_WIDTH, 4), np.uint8)
         self._layer = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
@@ -96,7 +116,7 @@ class Hero:
 
     def draw(self, matrix: np.ndarray, pose: Pose, picture: np.ndarray) -> None:
         """Lay the hero over a frame, in place, through a plate → frame matrix."""
-        seen = _seen(matrix)  # only what the camera sees is mixed; the rest of the plate stays as it was
+        seen = _seen(matrix, self._coverage.top)  # only this is mixed; the rest of the plate stays as it was
         plate = self._plate[seen]
         cv2.addWeighted(self._left[seen], pose.left, self._right[seen], pose.right, 0, plate)
         cv2.add(plate, self._base[seen], plate)
@@ -147,16 +167,16 @@ class Hero:
         """The plate point of every frame pixel, shifted by depth: the head turns a little, the chest breathes."""
         (xx, xy, x0), (yx, yy, y0) = inverse(matrix)
         rows, columns = self._columns.shape
-        # From the grid to the movement's half plate.
-        start_x, start_y = self._columns[0, 0], self._rows[0, 0]
+        # From the grid to the movement's pixels.
+        start_x, start_y, middle = self._columns[0, 0], self._rows[0, 0], (GRID - 1) / 2
         to_movement = np.array(
             [
-                [xx * GRID, xy * GRID, x0 + xx * start_x + xy * start_y],
-                [yx * GRID, yy * GRID, y0 + yx * start_x + yy * start_y],
+                [xx, xy, (x0 + xx * start_x + xy * start_y - middle) / GRID],
+                [yx, yy, (y0 + yx * start_x + yy * start_y - middle) / GRID],
             ]
         )
         movement = self._scratch.get("movement", (rows, columns, 2), np.float32)
-        cv2.warpAffine(self._movement, to_movement / 2, (columns, rows), movement, INVERSE, cv2.BORDER_REPLICATE)
+        cv2.warpAffine(self._movement, to_movement, (columns, rows), movement, INVERSE, cv2.BORDER_REPLICATE)
         depth, breath, map_x, map_y = (
             self._scratch.get(name, (rows, columns), np.float32) for name in ("depth", "breath", "map_x", "map_y")
         )
@@ -176,13 +196,13 @@ class Hero:
         return full[GRID:-GRID, GRID:-GRID]
 
 
-def _seen(matrix: np.ndarray) -> tuple[slice, slice]:
-    """The part of the plate that a plate → frame matrix shows, with room for the movements."""
+def _seen(matrix: np.ndarray, highest: int) -> tuple[slice, slice]:
+    """The part of the plate below its row `highest` that a plate → frame matrix shows, with room for the movements."""
     corners = np.array([[0, 0], [FRAME_WIDTH, 0], [0, FRAME_HEIGHT], [FRAME_WIDTH, FRAME_HEIGHT]], np.float64)
     placed = apply(inverse(matrix), corners)
     left, top = np.maximum(placed.min(0).astype(int) - REACH, 0).tolist()
     right, bottom = (placed.max(0).astype(int) + REACH).tolist()
-    return np.s_[top : min(PLATE_HEIGHT, bottom), left : min(PLATE_WIDTH, right)]
+    return np.s_[max(top, highest) : min(PLATE_HEIGHT, bottom), left : min(PLATE_WIDTH, right)]
 
 
 def _add_halo(base: np.ndarray) -> None:

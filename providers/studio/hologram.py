@@ -48,7 +48,7 @@ from .photo import Photo
 from .scenery import Scenery
 from .titles import TitleCard
 from .variation import Variation
-from .weather import develop, make_rain
+from .weather import develop, make_falls
 
 PANEL_WIDTH, PANEL_HEIGHT = 560, 640  # plate px: the room a picture is fitted into
 ASPECTS = (0.72, 1.3)  # pictures beyond are cropped to the middle
@@ -74,7 +74,7 @@ class HologramDirector:
         self._image = _cropped(photo)
         self._relief = blur(_light(self._image), 2.5)
         self._panel = _projected(self._image, look)
-        self._back_rain, self._front_rain = make_rain(variation)
+        self._back_rain, self._front_rain = make_falls(look, variation)
         self._picture = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
         self._layer = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
         self._scratch = Scratch()
@@ -170,7 +170,7 @@ class HologramDirector:
         return smoothstep(0.88, 1.0, progress) * 0.9
 
     def _projection(self, number: int, seconds: float, progress: float) -> float:
-        lean = self._variation.lean
+        lean = self._variation.shots.lean
         zoom = 1.03 + 0.13 * smoothstep(-0.2, 1.2, progress) + 0.4 * np.exp(-progress * 13)
         pan = (-18 + 36 * progress) * lean
         self._street(seconds, zoom + 0.03, pan)
@@ -187,7 +187,7 @@ class HologramDirector:
         return max(1 - smoothstep(0, 0.07, progress), smoothstep(0.955, 1, progress) * 0.8, flash)
 
     def _close(self, number: int, seconds: float, progress: float) -> float:
-        lean = self._variation.lean
+        lean = self._variation.shots.lean
         tilt = (-0.06 + 0.025 * progress) * lean
         behind = camera(1.5 + 0.05 * progress, PLATE_WIDTH / 2 + (30 - 50 * progress) * lean, PLATE_HEIGHT * 0.44, tilt)
         self._scenery.draw_defocused(behind, self._picture)
@@ -206,7 +206,7 @@ class HologramDirector:
         return max(1 - smoothstep(0, 0.16, progress), smoothstep(0.86, 1, progress) * 0.9)
 
     def _end(self, seconds: float, progress: float) -> float:
-        lean = self._variation.lean
+        lean = self._variation.shots.lean
         settled = 1 - (1 - min(1.0, progress * 1.15)) ** 3
         zoom, pan = 1.26 - 0.2 * settled, (14 - 20 * progress) * lean
         self._street(seconds, zoom + 0.02, pan)

@@ -11,11 +11,17 @@ import cv2
 import numpy as np
 
 from .canvas import blur, to_unit
-from .vision import CHIN, FOREHEAD, TEMPLE_LEFT, TEMPLE_RIGHT, Mesh, forward
+from .vision import CHIN, FACE_OVAL, FOREHEAD, Mesh, forward
 
 NETWORK_SIDE = 256  # px
 GUIDE_SIDE = 640  # px, long side the guided filter works at
 GUIDE_RADIUS = 13  # px at that size
+CORE_SIZE, CORE_ABOVE = 0.95, 0.10  # of the face
+HAIR_REACH = 1.15  # face heights from the middle of the head; what is farther is nobody's hair
+SURE_INSIDE = 0.05  # face heights inside of the coarse border that the filter may still thin out
+LEAST_BELIEF = 0.3  # share of such a part that the network gives at least a quarter
+LEAST_PART = 0.04  # of the face's height squared: smaller parts are specks
+LEAST_SAMPLES = 150  # pixels of hair, and of background, that make a colour model
 GUIDE_EPSILON = 2e-4  # how much colour must vary to count as an edge
 
 
@@ -23,8 +29,8 @@ def person_matte(
     pixels: np.ndarray, mesh: Mesh, centre: np.ndarray, face_height: float, others: list[np.ndarray]
 ) -> np.ndarray:
     """Return the hero's matte, float32 0..1, for a photo without alpha of its own."""
-    matte = _refine(pixels, _coarse_matte(pixels, centre, face_height))
-    matte = np.maximum(matte, _head_ellipse(pixels.shape[:2], mesh, face_height))
+    matte = _refine(pixels, _coarse_matte(pixels, centre, face_height), mesh.points[:, :2], face_height)
+    matte = np.maximum(matte, _head_core(pixels.shape[:2], mesh, face_height))
     return cut_others(matte, centre, face_height, others)
 
 
@@ -101,16 +107,20 @@ def _ramp(length: int, feather: int, at_start: bool, at_end: bool) -> np.ndarray
     return np.clip(ramp, 0, 1)
 
 
-def _refine(pixels: np.ndarray, matte: np.ndarray) -> np.ndarray:
+def _refine(pixels: np.ndarray, matte: np.ndarray, points: np.ndarray, face_height: float) -> np.ndarray:
     """Pull the coarse matte's border to the photo's own edges."""
     height, width = pixels.shape[:2]
     scale = min(1.0, GUIDE_SIDE / max(height, width))
     size = (int(width * scale), int(height * scale))
-    guide = to_unit(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    guide = to_unit(small)
     coarse = np.clip((cv2.resize(matte, size, interpolation=cv2.INTER_AREA) - 0.15) / 0.7, 0, 1)
-    fine = np.clip((_guided_filter(guide, coarse) - 0.12) / 0.76, 0, 1)
+    coarse = _by_colour(small, coarse, points * scale)
+    fine = np.clip((_guided_filter(guide, coarse) - 0.20) / 0.68, 0, 1)
     # The filter is only trusted in the band around the border.
-    inside = cv2.erode((coarse > 0.95).astype(np.uint8), np.ones((2 * GUIDE_RADIUS | 1,) * 2, np.uint8))
+    inside = cv2.erode(
+        (coarse > 0.95).astype(np.uint8), np.ones((int(2 * SURE_INSIDE * face_height * scale) | 1,) * 2, np.uint8)
+    )
     around = cv2.dilate((coarse > 0.05).astype(np.uint8), np.ones((GUIDE_RADIUS | 1,) * 2, np.uint8))
     fine = np.where(inside > 0, 1, np.where(around > 0, fine, 0)).astype(np.float32)
     return cv2.resize(fine, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -145,12 +155,68 @@ def _guided_filter(guide: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return sum(mean(slope) * channel for slope, channel in zip(slopes, channels, strict=True)) + mean(offset)
 
 
-def _head_ellipse(shape: tuple[int, int], mesh: Mesh, face_height: float) -> np.ndarray:
-    """The core of the head is foreground whatever the network says (bald heads, bright walls)."""
-    forehead, chin = mesh.points[FOREHEAD, :2], mesh.points[CHIN, :2]
-    centre = forehead * 0.62 + chin * 0.38 + (forehead - chin) * 0.06
-    face_width = float(np.hypot(*(mesh.points[TEMPLE_RIGHT, :2] - mesh.points[TEMPLE_LEFT, :2])))
-    ellipse = np.zeros(shape, np.uint8)
-    middle, axes = (int(centre[0]), int(centre[1])), (int(face_width * 0.43), int(face_height * 0.56))
-    cv2.ellipse(ellipse, middle, axes, float(np.degrees(mesh.roll)), 0, 360, 255, -1, cv2.LINE_AA)
-    return to_unit(blur(ellipse, max(1, face_height * 0.02)))
+def _head_core(shape: tuple[int, int], mesh: Mesh, face_height: float) -> np.ndarray:
+    """The face and the forehead above it are foreground whatever the network says (bald heads, bright walls)."""
+    oval = mesh.points[list(FACE_OVAL), :2]
+    middle = oval.mean(0)
+    up = (mesh.points[FOREHEAD, :2] - mesh.points[CHIN, :2]) * CORE_ABOVE
+    core = np.zeros(shape, np.uint8)
+    ring = middle + (oval - middle) * CORE_SIZE
+    for shift in (0, up):
+        cv2.fillConvexPoly(core, cv2.convexHull(np.round((ring + shift) * 16).astype(np.int32)), 255, cv2.LINE_AA, 4)
+    return to_unit(blur(core, max(1, face_height * 0.015)))
+
+
+def _by_colour(pixels: np.ndarray, matte: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Add to a coarse matte what has the colours of the hair or headwear and not of the background.
+
+    The network knows few hats and turbans, and loses parts of large hair. What is surely hair or headwear is known
+    from above the face; what is surely background, from farther away than any hair reaches.
+    """
+    height, width = matte.shape
+    centre, face = points[[FOREHEAD, CHIN]].mean(0), float(np.hypot(*(points[CHIN] - points[FOREHEAD])))
+    left, right = int(max(0, centre[0] - face * 1.8)), int(min(width, centre[0] + face * 1.8))
+    top, bottom = int(max(0, centre[1] - face * 1.9)), int(min(height, centre[1] + face * 0.45))
+    if bottom - top < 8 or right - left < 8:
+        return matte
+    window = np.s_[top:bottom, left:right]
+    known = matte[window]
+    rows, columns = np.mgrid[top:bottom, left:right].astype(np.float32)
+    away = np.hypot(columns - centre[0], rows - (centre[1] - 0.3 * face)) / face
+    oval = np.zeros(known.shape, np.uint8)
+    cv2.fillConvexPoly(oval, cv2.convexHull(np.round(points[list(FACE_OVAL)] - (left, top)).astype(np.int32)), 1)
+    hair = (known > 0.9) & (oval == 0) & (rows < centre[1])
+    back = (known < 0.05) & (away > HAIR_REACH)
+    if back.sum() < LEAST_SAMPLES:
+        back = known < 0.05
+    if min(hair.sum(), back.sum()) < LEAST_SAMPLES:
+        return matte
+    cells = (pixels[window] >> 4).astype(np.int32)
+    cells = (cells[..., 0] << 8) + (cells[..., 1] << 4) + cells[..., 2]
+    ours, theirs = (_colour_density(cells[mask]) for mask in (hair, back))
+    likely = (ours / (ours + theirs + 1e-4)).astype(np.float32)[cells]
+    likely = cv2.blur(likely, (5, 5))
+    near = np.clip((HAIR_REACH - away) / 0.1, 0, 1) * np.clip((centre[1] - rows) / (0.1 * face), 0, 1)
+    added = np.clip((likely - 0.80) / 0.15, 0, 1) * near
+    solid = np.ones((max(3, int(0.05 * face)) | 1,) * 2, np.uint8)
+    found = cv2.morphologyEx(((added > 0.5) | (known > 0.5)).astype(np.uint8), cv2.MORPH_OPEN, solid)
+    _, parts = cv2.connectedComponents(((found > 0) & (known <= 0.9)).astype(np.uint8))
+    # A wall in the colours of the hair is no hair: of a hat the network believes at least a part.
+    sizes = np.bincount(parts.ravel())
+    believed = np.bincount(parts.ravel(), (known > 0.25).ravel()) / np.maximum(sizes, 1)
+    believed[sizes < LEAST_PART * face * face] = 0
+    believed[0] = 0
+    added *= cv2.dilate((believed[parts] > LEAST_BELIEF).astype(np.uint8), np.ones((3, 3), np.uint8))
+    matte = matte.copy()
+    matte[window] = np.maximum(known, added)
+    return matte
+
+
+def _colour_density(cells: np.ndarray) -> np.ndarray:
+    """How common each of 16 x 16 x 16 colours is, with its neighbours; sums to one."""
+    counts = np.bincount(cells, minlength=4096).astype(np.float32).reshape(16, 16, 16)
+    for axis in range(3):
+        padded = np.pad(counts, [(1, 1) if axis == other else (0, 0) for other in range(3)])
+        before, here, after = (np.take(padded, range(start, start + 16), axis) for start in range(3))
+        counts = 0.25 * before + 0.5 * here + 0.25 * after
+    return (counts / max(counts.sum(), 1)).ravel()

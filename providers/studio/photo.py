@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 from .outcomes import UnreadablePhoto
 
 MAX_SIDE = 1800  # px; more would not be seen in the film
+NEARLY = 0.9  # of the size is enough where it saves decoding four times the pixels
 MAX_PIXELS = 50_000_000  # checked in the header, before anything is decoded
 UNDEFINED_COLOUR = 128  # what lies below fully transparent pixels may be anything: grey instead
 
@@ -59,9 +60,9 @@ def _decode(image: Image.Image, data: bytes) -> tuple[np.ndarray, np.ndarray | N
         # Large JPEGs are shrunk while they are decoded; imdecode turns them upright too.
         shrink = max(image.size) / MAX_SIDE
         flag = cv2.IMREAD_COLOR
-        if shrink >= 4:
+        if shrink >= 4 * NEARLY:
             flag = cv2.IMREAD_REDUCED_COLOR_4
-        elif shrink >= 2:
+        elif shrink >= 2 * NEARLY:
             flag = cv2.IMREAD_REDUCED_COLOR_2
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
         if pixels is not None:

@@ -13,14 +13,19 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .canvas import PLATE_HEIGHT, PLATE_WIDTH, bgr, blur, smoothsteps, to_byte, to_unit
+from .canvas import PLATE_HEIGHT, PLATE_WIDTH, bgr, blur, smoothsteps, to_byte, to_unit, wide_blur
 from .cutout import Cutout
 from .looks import Look
-from .vision import CHIN, FACE_OVAL
+from .skin import centre_mask, table, wanted_colour, wanted_luma
+from .vision import CHIN, FACE_OVAL, LIT_CENTRE
 
 HALF_WIDTH, HALF_HEIGHT = PLATE_WIDTH // 2, PLATE_HEIGHT // 2
 HEADROOM = 2  # light masks reach 2 before they are cut off
 BAND = 48  # rows graded at a time
+SHIELD_SIZE = 0.58  # of the face: its middle, which keeps its own colour
+SHIELDED = 0.96  # share of the coloured lights that the middle of the face does not get
+SHIELDED_SIDES = 0.50  # and the rest of it
+USUAL_GAIN = 0.85  # of the coloured lights, over the film
 BODY_RADIUS = 0.23  # of the face's height: how thick the body is modelled
 
 
@@ -80,22 +85,24 @@ def relight(cutout: Cutout, look: Look) -> Figure:
     small = cv2.resize(cutout.colours[:rows], (HALF_WIDTH, half_rows), interpolation=cv2.INTER_AREA)
     luma = to_unit(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY))
     face_luma = float(np.median(luma[inner > 0])) if inner.any() else 0.5
+    exposed = wanted_luma(face_luma, float(np.percentile(luma[::4, ::4], 99.5)))
     normals = _normals(body[:half_rows], face, blend, luma, cutout.scale)
 
     fade = 1 - 0.75 * smoothsteps(0.66, 1.0, np.linspace(0, 1, HALF_HEIGHT, dtype=np.float32))
     fade = fade[:half_rows, None]
     key = np.clip(normals.facing(-0.18, -0.45, 0.86), 0, 1)
     key = (0.15 + 0.84 * key**1.7 * fade) * (0.82 + 0.18 * blend)
-    base, albedo = _grade(cutout, look, key, face_luma)
+    base, albedo = _grade(cutout, look, key, exposed / max(face_luma, 0.02))
 
     alpha_byte = to_byte(cutout.alpha)
-    lights = _light_masks(cutout, normals, alpha[:half_rows], blend, fade)
+    lights = _light_masks(cutout, normals, alpha[:half_rows], blend, fade, _shield(cutout, half_rows))
     left, right, sweep = (
         _light_layer(mask, rim, albedo, alpha_byte, colour, gain)
         for (mask, rim), colour, gain in zip(
             lights, (look.left_light, look.right_light, (255, 255, 255)), (1.25, 1.20, 0.55), strict=True
         )
     )
+    _true_skin(cutout, base, left, right, exposed)
     depth, breath = _movement(cutout, alpha, body / radius, face, blend)
     return Figure(cutout, cutout.alpha.copy(), base, left, right, sweep, triangles, depth, breath)
 
@@ -142,6 +149,39 @@ def _face_region(cutout: Cutout, half_rows: int) -> tuple[np.ndarray, np.ndarray
     return inner, blur(to_unit(inner), margin * 0.8)
 
 
+def _shield(cutout: Cutout, half_rows: int) -> np.ndarray:
+    """1, falling to what little the coloured lights may give to the middle of the face."""
+    oval, lit = (cutout.points[list(ring), :2] * 0.5 for ring in (FACE_OVAL, LIT_CENTRE))
+    middle = np.vstack([_grown(oval, SHIELD_SIZE), _grown(lit, 1.4)])  # a turned face's lit centre is not in its middle
+    mask = np.zeros((half_rows, HALF_WIDTH), np.uint8)
+    cv2.fillPoly(mask, [np.round(oval).astype(np.int32)], int(255 * SHIELDED_SIDES / SHIELDED))
+    cv2.fillConvexPoly(mask, cv2.convexHull(np.round(middle).astype(np.int32)), 255)
+    return 1 - SHIELDED * to_unit(wide_blur(mask, cutout.face_height * 0.06))
+
+
+def _grown(ring: np.ndarray, times: float) -> np.ndarray:
+    return ring.mean(0) + (ring - ring.mean(0)) * times
+
+
+def _true_skin(cutout: Cutout, base: np.ndarray, left: np.ndarray, right: np.ndarray, luma: float) -> None:
+    """Grade the base layer so that, with the lights on it, the lit centre has the photo's hue and the luma given."""
+    low, high = cutout.points[list(LIT_CENTRE), :2].min(0), cutout.points[list(LIT_CENTRE), :2].max(0)
+    x, y = np.maximum(low.astype(int), 0).tolist()
+    far_x, far_y = min(PLATE_WIDTH, int(high[0]) + 2), min(cutout.photo_rows, int(high[1]) + 2)
+    if far_x <= x or far_y <= y:
+        return
+    window = np.s_[y:far_y, x:far_x]
+    mask = centre_mask(cutout.points, x, y, far_x - x, far_y - y)
+    if not mask.any():
+        return
+    photo, from_left, from_right = (
+        np.array(cv2.mean(plate[window], mask)[:3]) for plate in (cutout.colours, left, right)
+    )
+    bare = np.vstack([np.bincount(base[window][mask > 0][:, channel], minlength=256) for channel in range(3)])
+    graded = table(bare, (from_left + from_right) * USUAL_GAIN, wanted_colour(photo, luma))
+    cv2.LUT(base[: cutout.photo_rows], graded, base[: cutout.photo_rows])
+
+
 def _slopes(heights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return tuple(cv2.Sobel(heights, cv2.CV_32F, dx, dy, ksize=3, scale=1 / 8) for dx, dy in ((1, 0), (0, 1)))
 
@@ -151,15 +191,20 @@ def _normals(body: np.ndarray, face: np.ndarray, blend: np.ndarray, luma: np.nda
     face_x, face_y = _slopes(face)
     # The photo's fine detail is read as bumps; an enlarged photo has fewer, or hair would look etched.
     bump_x, bump_y = _slopes(blur(luma, 1.0) - blur(luma, 7))
-    bumps = 26 * (1 - 0.55 * blend) * float(np.clip(1.25 / scale, 0.22, 1))
-    slope_x = body_x * (1 - blend) + face_x * (1.25 * blend) + bump_x * bumps
-    slope_y = body_y * (1 - blend) + face_y * (1.1 * blend) + bump_y * bumps
+    bumps = 26 * (1 - 0.72 * blend) * float(np.clip(1.25 / scale, 0.22, 1))
+    slope_x = body_x * (1 - blend) + face_x * (1.25 * blend) + _limited(bump_x * bumps)
+    slope_y = body_y * (1 - blend) + face_y * (1.1 * blend) + _limited(bump_y * bumps)
     length = 1 / np.sqrt(slope_x * slope_x + slope_y * slope_y + 1)
     return _Normals(-slope_x * length, -slope_y * length, length)
 
 
+def _limited(slopes: np.ndarray) -> np.ndarray:
+    """Slopes held below 0.6: contrasty hair would look cast in metal."""
+    return slopes / (1 + np.abs(slopes) * (1 / 0.6))
+
+
 def _light_masks(
-    cutout: Cutout, normals: _Normals, alpha: np.ndarray, blend: np.ndarray, fade: np.ndarray
+    cutout: Cutout, normals: _Normals, alpha: np.ndarray, blend: np.ndarray, fade: np.ndarray, shield: np.ndarray
 ) -> list[tuple[np.ndarray, np.ndarray | None]]:
     """For the left, the right and the sweeping light: what the skin reflects, and what shines regardless of it."""
     rows = np.arange(alpha.shape[0], dtype=np.float32)
@@ -169,7 +214,7 @@ def _light_masks(
     masks: list[tuple[np.ndarray, np.ndarray | None]] = []
     for side, direction, gain in ((1, (-0.92, -0.18, 0.10), 1.12), (-1, (0.92, -0.10, 0.06), 1.0)):
         rim = blur(_rim(alpha, side * 4, 1.5), 0.8) * 0.9 + blur(_rim(alpha, side * 11, 3), 2.5) * 0.5
-        skin = (normals.facing(*direction) ** 1.5 * gain + rim * 0.55) * weight
+        skin = (normals.facing(*direction) ** 1.5 * gain * shield + rim * 0.55) * weight
         masks.append((skin, rim * 0.45 * weight))
     masks.append((normals.facing(0.45, -0.2, 0.75) ** 3 * fade, None))
     return masks
@@ -200,15 +245,14 @@ def _light_layer(mask, rim, albedo, alpha, colour, gain) -> np.ndarray:
     return layer
 
 
-def _grade(cutout: Cutout, look: Look, key: np.ndarray, face_luma: float) -> tuple[np.ndarray, np.ndarray]:
+def _grade(cutout: Cutout, look: Look, key: np.ndarray, gain: float) -> tuple[np.ndarray, np.ndarray]:
     """Grade the photo and put it in key light. Return the base layer, and the skin's albedo for the other lights."""
     rows, middle, reach = cutout.photo_rows, cutout.points[CHIN, 0], 1.8 * 0.8 * cutout.face_height
     left, right = int(max(0, middle - reach)), int(min(PLATE_WIDTH, middle + reach))
     shown = np.where(cutout.alpha[:rows, left:right].max(0) > 0.002)[0]
     if len(shown):
         left, right = left + int(shown[0]), left + int(shown[-1]) + 1
-    brighten = min(3.0, max(0.75, 0.5 / max(face_luma, 0.03)))
-    exposure = float(np.clip(0.50 / max(face_luma, 0.03), 0.7, 3.4))
+    exposure = float(np.clip(gain, 0.55, 5.0))
     key = cv2.resize(key, (PLATE_WIDTH, rows), interpolation=cv2.INTER_LINEAR)
     albedo = np.zeros((rows, PLATE_WIDTH), np.uint8)
     base = np.zeros((PLATE_HEIGHT, PLATE_WIDTH, 4), np.uint8)
@@ -217,23 +261,28 @@ def _grade(cutout: Cutout, look: Look, key: np.ndarray, face_luma: float) -> tup
         band = np.s_[top : min(rows, top + BAND), left:right]
         picture = to_unit(cutout.colours[band])
         gray = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-        albedo[band] = to_byte(0.07 + 0.90 * np.clip(gray * brighten, 0, 1) ** 1.05)
-        picture = _graded(picture, gray[..., None], exposure, look)
+        bright = _rolled_off(gray * exposure)
+        albedo[band] = to_byte(0.06 + 0.86 * bright)
+        picture = _graded(picture, gray[..., None], bright[..., None], look)
         picture *= (key[band] * 255 * cutout.alpha[band])[..., None]
         base[band][..., :3] = np.clip(picture, 0, 255)
     return base, albedo
 
 
-def _graded(picture: np.ndarray, gray: np.ndarray, exposure: float, look: Look) -> np.ndarray:
-    """Exposure, less saturation, a soft shoulder, an S-curve, cool shadows, the look's highlights; 0..1."""
-    gray = gray * exposure
-    picture = gray + (picture * exposure - gray) * np.float32(0.82)
-    picture = picture / (1 + 0.15 * picture) * 1.12
+def _rolled_off(light: np.ndarray) -> np.ndarray:
+    """Light as it is up to the middle, brighter light compressed to below 0.85: white cloth beside dark skin."""
+    over = np.maximum(light - 0.5, 0)
+    return np.minimum(light, 0.5) + over / (1 + over * (1 / 0.35))
+
+
+def _graded(picture: np.ndarray, gray: np.ndarray, bright: np.ndarray, look: Look) -> np.ndarray:
+    """Bring luma from `gray` to `bright`; less saturation, an S-curve, cool shadows, the look's highlights; 0..1."""
+    picture = bright + (picture * (bright / np.maximum(gray, 1e-3)) - bright) * np.float32(0.82)
     picture = picture * (0.55 + 0.45 * picture * (3 - 2 * np.minimum(picture, 1)))
-    cool = np.array([1.16, 1.0, 0.90], np.float32)
-    warm = bgr(look.highlight) / 255 * np.array([0.98, 1.0, 1.02], np.float32)
-    picture *= (1 - gray) * cool + gray * warm
-    picture += (1 - np.clip(gray * 1.6, 0, 1)) * (bgr(look.shadow) / 255 * 0.45)
+    cool = np.array([1.07, 1.0, 0.95], np.float32)
+    warm = 1 + (bgr(look.highlight) / 255 - 1) * np.float32(0.45)
+    picture *= (1 - bright) * cool + bright * warm
+    picture += (1 - np.clip(bright * 1.6, 0, 1)) * (bgr(look.shadow) / 255 * 0.45)
     return picture
 
 

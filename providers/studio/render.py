@@ -21,6 +21,7 @@ from .armour import Armour
 from .assets import load_armour, load_city
 from .canvas import FRAME_HEIGHT, FRAME_WIDTH
 from .city import City
+from .details import paint_details
 from .encode import FilmWriter, encode_sound
 from .hero import Hero
 from .hologram import HologramDirector
@@ -29,7 +30,7 @@ from .memory import keep_freed_memory
 from .outcomes import HOLOGRAM, Cancelled, NoFace, UnreadablePhoto
 from .photo import Photo, read_photo
 from .scenery import Scenery
-from .shots import CUES, FRAME_COUNT, POSTER_FRAME, SECONDS, Director
+from .shots import Director
 from .signs import hang_signs
 from .sound import VARIANTS, soundtrack
 from .subject import analyse
@@ -70,7 +71,7 @@ class Renderer:
         self._armours: dict[str, Armour] = {}
         self._sounds: dict[tuple[str, int], bytes] = {}
 
-    def warm_up(self, looks: Iterable[str] = (), should_stop: ShouldStop = never) -> None:
+    def warm_up(self, looks: Iterable[str] = (), *, with_sounds: bool = True, should_stop: ShouldStop = never) -> None:
         """Load the models, and all that the given looks need, so that the first film is as fast as the others.
 
         Raise Cancelled when told to stop; what was loaded until then is kept.
@@ -80,7 +81,7 @@ class Renderer:
         warm_up_weather()
         for slug in looks:
             self._load(slug, should_stop)
-            for variant in range(VARIANTS):
+            for variant in range(VARIANTS if with_sounds else 0):
                 self.sound(slug, variant, should_stop)
 
     def city(self, look: str) -> City:
@@ -97,7 +98,9 @@ class Renderer:
         """A variant of a look's music, played to the film and encoded; made once."""
         if (look, variant) not in self._sounds:
             _go_on(should_stop)
-            self._sounds[look, variant] = encode_sound(soundtrack(_look(look).music, CUES, variant))
+            samples = soundtrack(_look(look).music, _look(look).timeline.cues, variant)
+            _go_on(should_stop)
+            self._sounds[look, variant] = encode_sound(samples, lambda: _go_on(should_stop))
         return self._sounds[look, variant]
 
     def direct(
@@ -125,7 +128,9 @@ class Renderer:
                 raise
             return self._hologram(photo, style, variation, hero_name, should_stop)
         _go_on(should_stop)
-        hero = Hero(subject, style, self.armour(look))
+        armour = paint_details(self.armour(look), style, variation)
+        _go_on(should_stop)
+        hero = Hero(subject, style, armour, variation, lambda: _go_on(should_stop))
         _go_on(should_stop)
         city = hang_signs(self.city(look), style, variation.dice("signs"))
         _go_on(should_stop)
@@ -137,7 +142,9 @@ class Renderer:
         _go_on(should_stop)
         city = hang_signs(self.city(style.slug), style, variation.dice("signs"))
         _go_on(should_stop)
-        return HologramDirector(photo, Scenery(city, style, variation), style, variation, hero_name, CUES)
+        return HologramDirector(
+            photo, Scenery(city, style, variation), style, variation, hero_name, style.timeline.cues
+        )
 
     def render(
         self,
@@ -159,7 +166,7 @@ class Renderer:
         before every frame. Raise NoFace or UnreadablePhoto for photos no film can be
         made of, Cancelled when told to stop; whatever is raised, neither file is left behind.
         """
-        _look(look)
+        timeline = _look(look).timeline
         video, poster = folder / "film.mp4", folder / "poster.jpg"
         partial = folder / "film.mp4.part"
         try:
@@ -171,15 +178,16 @@ class Renderer:
             )
             del picture
             _go_on(should_stop)
-            _write_poster(director.frame(POSTER_FRAME), poster)
+            _write_poster(director.frame(timeline.poster_frame), poster)
             on_poster(poster)
             on_progress(POSTER_PROGRESS)
+            _go_on(should_stop)
             sound = self.sound(look, Variation.of(seed).dice("music").randrange(VARIANTS), should_stop)
             with FilmWriter(partial, sound) as writer:
-                for number in range(FRAME_COUNT):
+                for number in range(timeline.frame_count):
                     _go_on(should_stop)
                     writer.add(director.frame(number))
-                    on_progress(POSTER_PROGRESS + (0.99 - POSTER_PROGRESS) * (number + 1) / FRAME_COUNT)
+                    on_progress(POSTER_PROGRESS + (0.99 - POSTER_PROGRESS) * (number + 1) / timeline.frame_count)
             _go_on(should_stop)
             partial.replace(video)
         except BaseException:
@@ -187,7 +195,7 @@ class Renderer:
                 path.unlink(missing_ok=True)
             raise
         on_progress(1.0)
-        return Film(video, poster, SECONDS, FRAME_COUNT, FRAME_WIDTH, FRAME_HEIGHT)
+        return Film(video, poster, timeline.seconds, timeline.frame_count, FRAME_WIDTH, FRAME_HEIGHT)
 
     def _load(self, slug: str, should_stop: ShouldStop = never) -> None:
         """Keep a look's scenery and armour; there are only as many as looks."""

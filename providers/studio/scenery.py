@@ -55,14 +55,16 @@ class Scenery:
             (self._city.mid, 0.75, 0.6, self._mid),
             (self._city.near, 1.5, 1.25, self._near),
         ):
+            nearer = 1 + (zoom - 1) * zoom_gain
+            slack_x, slack_y = ((1 - 1 / nearer) * size / 2 - 1 for size in (PLATE_WIDTH, PLATE_HEIGHT))
             matrix = camera(
-                1 + (zoom - 1) * zoom_gain,
-                VANISHING_POINT[0] + x * pan_gain,
-                VANISHING_POINT[1] + y * pan_gain,
+                nearer,
+                VANISHING_POINT[0] + min(slack_x, max(-slack_x, x * pan_gain)),
+                VANISHING_POINT[1] + min(slack_y, max(-slack_y, y * pan_gain)),
                 to=(FRAME_WIDTH / 2, middle),
             )
             to_plate = inverse(matrix)
-            # The plates always cover the frame, so no border is filled.
+            # Kept so that the plates always cover the frame: no border is filled.
             if sides is None:
                 cv2.warpAffine(plate, to_plate, out.shape[1::-1], out, INVERSE, cv2.BORDER_TRANSPARENT)
                 self._flash(out, seconds)
@@ -71,7 +73,7 @@ class Scenery:
                 size = layer.shape[1::-1]
                 cv2.warpAffine(plate, moved_to(to_plate, strip), size, layer, INVERSE, cv2.BORDER_TRANSPARENT)
                 composite(out[strip], layer, self._scratch)
-            if plate is self._city.mid:
+            if plate is self._city.mid and self._look.city.traffic:
                 for car in self._variation.cars:
                     self._drive(out, car, seconds, zoom)
 

@@ -46,7 +46,7 @@ class StudioSettings:
     warm_up_seconds: float = 120.0
     stall_seconds: float = 30.0  # without any progress, until a renderer counts as hung
     film_seconds: float = 180.0  # the most that one film may take, whatever progress it makes
-    stop_seconds: float = 0.4  # between asking a renderer to stop and killing it
+    stop_seconds: float = 0.3  # between asking a renderer to stop and killing it
     films_per_process: int = 500
     max_process_bytes: int = 600 * 2**20
     webhook_seconds: float = 10.0

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from .canvas import bgr
-from .city import City, fog_at
+from .city import City
 from .looks import Look
-from .streetwork import project_texture, sign_texture, upright
+from .streetwork import fog_at, project_texture, sign_texture, upright
 
 GLOW_MARGIN = 26  # plate px around a sign that its light reaches
 # Where signs may hang: plane, side of the street, wall (x), depth (z), and how high (y, from and to).
@@ -24,14 +24,16 @@ PLACES = (
 )
 
 
-def hang_signs(city: City, look: Look, dice: random.Random, count: int = 4) -> City:
+def hang_signs(city: City, look: Look, dice: random.Random) -> City:
     """Return the city with a few more signs; the given one stays as it is."""
     planes = {"mid": city.mid.copy(), "near": city.near.copy()}
     # From the back to the front, so that a nearer sign covers a farther one.
-    places = sorted(dice.sample(PLACES, count), key=lambda place: -place[3])
+    places = sorted(dice.sample(PLACES, look.city.film_signs), key=lambda place: -place[3])
     for plane, side, wall, z, (highest, lowest) in places:
         colour = look.left_light if dice.random() < 0.5 else look.right_light
-        texture = sign_texture(dice.choice(look.signs), colour, 56, 14, filled=dice.random() < 0.3 and z > 18)
+        texture = sign_texture(
+            dice.choice(look.signs + look.film_signs), colour, 56, 14, filled=dice.random() < 0.3 and z > 18
+        )
         width = dice.uniform(0.85, 1.25) * (1 + z * 0.022)
         height = width * texture.shape[0] / texture.shape[1]
         top, x = dice.uniform(highest, lowest), side * wall

@@ -87,6 +87,8 @@ class Soak:
     seed: str
     say: Say
     renderer: str = StudioSettings.renderer
+    canceled: float = CANCELED  # of all films
+    bad: float = BAD
     walls: list[float] = field(default_factory=list)
     processor_times: list[float] = field(default_factory=list)
     facts: list[Facts] = field(default_factory=list)
@@ -112,9 +114,9 @@ class Soak:
     def order(self, number: int) -> Order:
         dice = random.Random(f"{self.seed}.{number}")  # noqa: S311 - no secret
         photo, chance = self.photos[number % len(self.photos)], dice.random()
-        if chance < CANCELED:
+        if chance < self.canceled:
             return Order(photo, "canceled", dice.uniform(0, FILM_SECONDS))
-        if chance < CANCELED + BAD:
+        if chance < self.canceled + self.bad:
             code = dice.choice(sorted(self.bad_photos))
             return Order(self.bad_photos[code], code)
         return Order(photo, "film")

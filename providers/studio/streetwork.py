@@ -24,6 +24,11 @@ def project(point: Corner) -> tuple[float, float]:
     return VANISHING_POINT[0] + FOCAL_LENGTH * x / z, VANISHING_POINT[1] + FOCAL_LENGTH * y / z
 
 
+def fog_at(z: float) -> float:
+    """How much of what stands at a distance is fog, 0..1."""
+    return 1 - np.exp(-(z - 6) / 34)
+
+
 def facade(
     random: np.random.Generator,
     width: int,
@@ -92,12 +97,21 @@ class Plane:
         *,
         alpha: float = 1.0,
         add: bool = False,
+        outline: np.ndarray | None = None,
     ) -> None:
-        """Project a texture onto four corners (clockwise from its top left), over what is there."""
+        """Project a texture onto four corners (clockwise from its top left), over what is there.
+
+        `outline` (0..1, the texture's size) is what of the texture is there; without it, all.
+        """
+        if outline is not None:  # colour premultiplied, so that shrinking mixes nothing from outside
+            texture = np.dstack([texture * outline[..., None], outline])
         projected = project_texture(texture, corners)
         if projected is None:
             return
         region, drawn, cover = projected
+        if outline is not None:
+            inside = drawn[..., 3:]
+            drawn, cover = drawn[..., :3] / np.maximum(inside, 1e-3), cover * inside
         cover = cover * np.float32(alpha)
         drawn = drawn * (1 - fog) + np.asarray(fog_colour, np.float32) * fog
         if add:

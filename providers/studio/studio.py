@@ -143,8 +143,8 @@ class Studio:
     def cancel(self, prediction: Prediction) -> None:
         """Make it canceled, unless it is final, and stop its render."""
         if not prediction.is_final:
+            self.pool.stop_render(prediction)  # first: its photo and folder go with the next line
             self._end(prediction, Status.CANCELED)
-            self.pool.stop_render(prediction)
 
     def delete(self, prediction: Prediction) -> None:
         """Forget it: photo, film, poster and record are gone when this returns, and no webhook comes any more."""

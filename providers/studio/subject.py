@@ -52,6 +52,9 @@ def analyse(photo: Photo) -> Subject:
     mesh = find_mesh(photo.pixels, face)
     if mesh.presence < MIN_PRESENCE:
         raise NoFace
+    quarters = round(np.degrees(mesh.roll) / 90) % 4
+    if quarters:  # a photo on its side, whose file does not say so
+        return analyse(_turned(photo, quarters))
     points = mesh.points[:, :2]
     face_width = float(np.hypot(*(points[TEMPLE_RIGHT] - points[TEMPLE_LEFT])))
     # A turned or bowed face is shorter in the picture than it is.
@@ -65,6 +68,14 @@ def analyse(photo: Photo) -> Subject:
     middle = (points[TEMPLE_LEFT, 0] + points[TEMPLE_RIGHT, 0]) / 2
     yaw = float((points[NOSE_TIP, 0] - middle) / max(1.0, face_width))
     return Subject(photo, mesh, matte, centre, face_height, yaw, face.score, len(faces))
+
+
+def _turned(photo: Photo, quarters: int) -> Photo:
+    """A photo turned to the left by quarters."""
+    pixels, alpha = (
+        np.ascontiguousarray(np.rot90(x, quarters)) if x is not None else None for x in (photo.pixels, photo.alpha)
+    )
+    return Photo(pixels, alpha)
 
 
 def place(subject: Subject) -> Placement:

@@ -1,13 +1,75 @@
-"""What differs from film to film: everything here is drawn from the job's seed and nothing else."""
+"""What differs from film to film: everything here is drawn from the job's seed and nothing else.
+
+A shot list is one of 4 x 4 x 4 kinds of shots, filmed from one of 2 sides, with 8 numbers
+of 64 steps each: 128 x 64^8, about 3.6e16 different ones. With 10,000 films the chance
+that any two have the same one is below 1 in 500 million. What the suit wears (100 numbers,
+2 sides, 3 x 4 stripes, 12 accents, 65,536 sets of scratches), the weather (3 x 2), the lens
+and the circuits (2 x 6) multiply that by 1.4e11, before signs, cars and codes.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import random
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Weather = Literal["drizzle", "rain", "storm"]
+HeroShot = Literal["crash", "crane", "dolly", "vertigo"]
+CloseUp = Literal["tilt", "push", "pass", "rise"]
+TitleMove = Literal["pull back", "rise", "drift", "press on"]
+STEPS = 64  # of each number in a shot list
+
+
+@dataclass(frozen=True)
+class ShotList:
+    """How the shots are filmed. Numbers are 0..1 and mean more or less, earlier or later of something."""
+
+    hero: HeroShot
+    close_up: CloseUp
+    title: TitleMove
+    lean: int  # 1 or -1: which way the camera drifts and tilts
+    push: float  # how far the camera comes closer
+    drift: float  # how far it goes sideways
+    turn: float  # how far the head turns
+    tilt: float  # how far the camera rolls
+    boot: float  # how slowly the visor comes on
+    sweep: float  # when a headlight passes
+    flare: float  # how high the lens flare is
+    pulse: float  # how far the circuits' pulses have run
+
+    @classmethod
+    def drawn(cls, dice: random.Random) -> ShotList:
+        return cls(
+            dice.choice(get_args(HeroShot)),
+            dice.choice(get_args(CloseUp)),
+            dice.choice(get_args(TitleMove)),
+            dice.choice((-1, 1)),
+            *(dice.randrange(STEPS) / (STEPS - 1) for _ in range(8)),
+        )
+
+
+@dataclass(frozen=True)
+class SuitDetails:
+    """What is painted on this film's suit."""
+
+    number: int  # 0..99
+    side: int  # -1 or 1: where the number stands; the stripes are on the other
+    stripes: int  # 1..3
+    pattern: Literal["bars", "slants", "chevrons", "checks"]
+    accent: int  # which of the look's accents, counted round and round
+    scratches: int  # seed of the scratches
+
+    @classmethod
+    def drawn(cls, dice: random.Random) -> SuitDetails:
+        return cls(
+            dice.randrange(100),
+            dice.choice((-1, 1)),
+            dice.randint(1, 3),
+            dice.choice(("bars", "slants", "chevrons", "checks")),
+            dice.randrange(12),
+            dice.randrange(65536),
+        )
 
 
 @dataclass(frozen=True)
@@ -23,12 +85,15 @@ class Car:
 @dataclass(frozen=True)
 class Variation:
     seed: int
+    shots: ShotList
+    suit: SuitDetails
     serial: str  # as the HUD prints it
     position: str  # where on earth the HUD says it is
     codes: tuple[str, ...]  # meaningless, but different for everybody
     weather: Weather
     wind: int  # 1 blows to the right, -1 to the left
-    lean: int  # 1 or -1: which way the camera drifts and tilts
+    lens_side: int  # 1 or -1: over which eye a lens sits, when the face looks straight ahead
+    missing_circuit: int  # 0..5: one of the circuits' chains is left out, with 5 none
     cars: tuple[Car, ...]
     lightning: tuple[float, ...]  # seconds at which it flashes
 
@@ -40,7 +105,7 @@ class Variation:
         position = f"{35.5 + dice.random() * 0.4:.2f}N {139.5 + dice.random() * 0.4:.2f}E"
         codes = tuple("".join(dice.choice("0123456789ABCDEF") for _ in range(8)) for _ in range(7))
         weather = dice.choices(("drizzle", "rain", "storm"), (3, 4, 2))[0]
-        wind, lean = dice.choice((-1, 1)), dice.choice((-1, 1))
+        wind, lens_side = dice.choice((-1, 1)), dice.choice((-1, 1))
         cars = tuple(
             Car(
                 direction=dice.choice((-1, 1)),
@@ -51,7 +116,20 @@ class Variation:
             for _ in range(9)
         )
         lightning = (dice.uniform(2.2, 3.1), dice.uniform(4.7, 5.0)) if weather == "storm" else ()
-        return cls(number, serial, position, codes, weather, wind, lean, cars, lightning)
+        return cls(
+            seed=number,
+            shots=ShotList.drawn(dice),
+            suit=SuitDetails.drawn(dice),
+            serial=serial,
+            position=position,
+            codes=codes,
+            weather=weather,
+            wind=wind,
+            lens_side=lens_side,
+            missing_circuit=dice.randrange(6),
+            cars=cars,
+            lightning=lightning,
+        )
 
     def dice(self, purpose: str, frame: int = 0) -> random.Random:
         """Dice for one purpose in one frame: the same whatever was drawn before."""

@@ -23,12 +23,18 @@ TILE_PENALTY = 0.1  # a tile sees less context, so it must be surer
 OVERLAP_LIMIT = 0.3  # two boxes that overlap more are one face
 SMALL_FACE = 0.12  # of the picture's long side; smaller ones are looked for again in tiles
 
+ESSENTIAL_KEYPOINTS = 4  # of the detector's six: eyes, nose, mouth
+CLEAR_OF_EDGE = 0.05  # face widths
+CUT_OFF_WORTH = 0.3  # a face that is cut off is chosen only when no other is near as large
+
 # Mesh points by what they are.
 FOREHEAD, CHIN = 10, 152
 TEMPLE_LEFT, TEMPLE_RIGHT = 234, 454  # left and right as the picture shows them
 EYE_OUTER_LEFT, EYE_OUTER_RIGHT = 33, 263
 NOSE_TIP, NOSE_BRIDGE = 1, 168
 JAW_LEFT, JAW_RIGHT = 172, 397
+# From the bridge of the nose over the inner cheeks to below the nose: skin without visor, hair or beard.
+LIT_CENTRE = (6, 280, 164, 50)
 FACE_OVAL = (
     *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
     *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
@@ -96,6 +102,15 @@ def find_mesh(image: np.ndarray, face: Face) -> Mesh:
     return Mesh(points.astype(np.float32), presence, roll)
 
 
+def is_whole(face: Face, width: int, height: int) -> bool:
+    """Whether eyes, nose and mouth are inside of a picture of this size; what else is cut off can be mended."""
+    margin = CLEAR_OF_EDGE * face.width
+    return all(
+        margin <= x <= width - margin and margin <= y <= height - margin
+        for x, y in face.keypoints[:ESSENTIAL_KEYPOINTS]
+    )
+
+
 def warm_up_models() -> None:
     """Load and run every model once: the first run of each is several times slower than the next."""
     for model, side, outputs in (
@@ -135,7 +150,8 @@ def _anchor_centres() -> np.ndarray:
 def _prominence(face: Face, width: int, height: int) -> float:
     x, y = face.centre
     off_centre = np.hypot((x - width / 2) / width, (y - height / 2) / height)
-    return face.width * (1 - 0.6 * off_centre) * face.score
+    worth = face.width * (1 - 0.6 * off_centre) * face.score
+    return worth if is_whole(face, width, height) else worth * CUT_OFF_WORTH
 
 
 def _detect_in_tiles(image: np.ndarray) -> list[Face]:

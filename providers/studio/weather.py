@@ -1,15 +1,17 @@
-"""Rain in two depths, film grain, and the vignette: tiles larger than the frame, of which each frame takes a slice."""
+"""What falls in two depths (rain, petals, bits), film grain, and the vignette: tiles, of which frames take slices."""
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import Literal
 
 import cv2
 import numpy as np
 
-from .canvas import FRAME_HEIGHT, FRAME_WIDTH, blur, gray_layer
+from .canvas import FRAME_HEIGHT, FRAME_WIDTH, bgr, blur, gray_layer
+from .looks import Look
 from .variation import Variation, Weather
 
 RAIN_TILE = 640  # px; the pattern repeats
@@ -29,6 +31,19 @@ class _Drops:
     speed: float  # px a second
 
 
+@dataclass(frozen=True)
+class _Flakes:
+    """Petals that tumble down, or bits of data that float up."""
+
+    kind: Literal["petals", "bits"]
+    count: int
+    size: float  # px
+    light: float
+    slant: float
+    softness: float
+    speed: float  # px a second, negative upwards
+
+
 # Long bright streaks look like white sticks, and every drop costs bits: keep it soft.
 BACK = {
     "drizzle": _Drops(110, 34, 0.05, 54, 1, 0.8, 820),
@@ -40,32 +55,48 @@ FRONT = {
     "rain": _Drops(16, 150, 0.10, 62, 2, 1.6, 1900),
     "storm": _Drops(22, 170, 0.16, 62, 2, 1.6, 2200),
 }
+MORE = {"drizzle": 0.7, "rain": 1.0, "storm": 1.4}  # how much of petals and bits a weather has
+BACK_FLAKES = {
+    "petals": _Flakes("petals", 34, 6, 150, 0.34, 0.7, 150),
+    "bits": _Flakes("bits", 80, 4, 170, 0.0, 0.6, -120),
+}
+FRONT_FLAKES = {
+    "petals": _Flakes("petals", 7, 17, 150, 0.42, 2.4, 330),
+    "bits": _Flakes("bits", 9, 7, 90, 0.0, 2.0, -260),
+}
 
 
-class Rain:
-    """One depth of rain, blown by one wind."""
+class Fall:
+    """One depth of what falls, blown by one wind."""
 
-    def __init__(self, drops: _Drops, wind: int, seed: int) -> None:
+    def __init__(self, drops: _Drops | _Flakes, tint: tuple[float, float, float], wind: int, seed: int) -> None:
         self._drops, self._wind = drops, wind
-        tile = _drop_tile(drops, seed)
+        tile = _drop_tile(drops, seed) if isinstance(drops, _Drops) else _flake_tile(drops, tint, seed)
         if wind < 0:
             tile = np.ascontiguousarray(tile[:, ::-1])
         # As much as a slice can reach into: one frame plus one period.
-        tiled = cv2.repeat(tile, 2 + FRAME_HEIGHT // RAIN_TILE, 2 + FRAME_WIDTH // RAIN_TILE)
-        self._layer = tiled[: FRAME_HEIGHT + RAIN_TILE]
+        self._layer = cv2.copyMakeBorder(tile, 0, FRAME_HEIGHT, 0, FRAME_WIDTH, cv2.BORDER_WRAP)
 
     def fall(self, frame: np.ndarray, seconds: float) -> None:
-        """Add the rain of a moment to a frame or its upper part, in place."""
+        """Add what falls at a moment to a frame or its upper part, in place."""
         drops = self._drops
         y = int(-seconds * drops.speed) % RAIN_TILE
         x = int(-seconds * drops.speed * drops.slant * self._wind) % RAIN_TILE
         cv2.add(frame, self._layer[y : y + len(frame), x : x + FRAME_WIDTH], frame)
 
 
-def make_rain(variation: Variation) -> tuple[Rain, Rain]:
-    """The rain behind the hero and the rain in front."""
+def make_falls(look: Look, variation: Variation) -> tuple[Fall, Fall]:
+    """What falls behind the hero, and in front."""
     weather: Weather = variation.weather
-    return Rain(BACK[weather], variation.wind, 1), Rain(FRONT[weather], variation.wind, 2)
+    if look.falls == "rain":
+        return Fall(BACK[weather], RAIN_TINT, variation.wind, 1), Fall(FRONT[weather], RAIN_TINT, variation.wind, 2)
+    tint = (0.62, 0.56, 1.0) if look.falls == "petals" else tuple(float(c) / 255 for c in bgr(look.circuit_colour))
+    falls = (
+        replace(flakes[look.falls], count=round(flakes[look.falls].count * MORE[weather]))
+        for flakes in (BACK_FLAKES, FRONT_FLAKES)
+    )
+    back, front = (Fall(flakes, tint, variation.wind, seed) for seed, flakes in enumerate(falls, 1))
+    return back, front
 
 
 def warm_up_weather() -> None:
@@ -89,6 +120,31 @@ def _drop_tile(drops: _Drops, seed: int) -> np.ndarray:
                     cv2.line(mask, (int(left), int(top)), end, float(light), drops.thickness)
     mask = np.clip(blur(mask, drops.softness), 0, 255).astype(np.uint8)
     tinted = [cv2.convertScaleAbs(mask, alpha=gain) for gain in RAIN_TINT]
+    return cv2.merge([*tinted, np.zeros_like(mask)])
+
+
+@cache
+def _flake_tile(flakes: _Flakes, tint: tuple[float, float, float], seed: int) -> np.ndarray:
+    """A tile of petals or bits that joins to itself on all sides; BGRA uint8, alpha 0."""
+    dice, side = np.random.default_rng(seed), RAIN_TILE
+    mask = np.zeros((side, side), np.float32)
+    for _ in range(flakes.count):
+        x, y = dice.uniform(0, side, 2)
+        size, light = flakes.size * dice.uniform(0.6, 1.4), flakes.light * dice.uniform(0.35, 1)
+        turn, thin = dice.uniform(0, 180), dice.uniform(0.3, 0.75)
+        for left in (x - side, x, x + side):
+            for top in (y - side, y, y + side):
+                if not (-60 < left < side + 60 and -60 < top < side + 60):
+                    continue
+                if flakes.kind == "petals":
+                    axes = round(size * 16), round(size * thin * 16)
+                    centre = round(left * 16), round(top * 16)
+                    cv2.ellipse(mask, centre, axes, turn, 0, 360, float(light), -1, cv2.LINE_AA, 4)
+                else:
+                    end = (int(left + size * (0.5 + (turn > 90))), int(top + size * (0.5 + 3 * (turn < 30))))
+                    cv2.rectangle(mask, (int(left), int(top)), end, float(light), -1)
+    mask = np.clip(blur(mask, flakes.softness), 0, 255).astype(np.uint8)
+    tinted = [cv2.convertScaleAbs(mask, alpha=gain) for gain in tint]
     return cv2.merge([*tinted, np.zeros_like(mask)])
 
 

@@ -31,6 +31,7 @@ from .outcomes import Cancelled, NoFace, UnreadablePhoto
 
 PR_SET_PDEATHSIG = 1
 NICENESS = 5
+STOP_PATIENCE = 0.05  # seconds a failed render waits for the news that it was canceled
 PROGRESS_PAUSE = 0.2  # seconds between two reports; more would tell nobody more
 
 
@@ -48,12 +49,12 @@ class Worker:
     def run(self) -> None:
         """Warm up, then render whatever is asked for until the parent closes the socket.
 
-        The other looks than the first are warmed up while there is nothing to do.
+        At first only what a first picture needs; the sounds and the other looks while there is nothing to do.
         """
         threading.Thread(target=self.listen, daemon=True).start()
-        self.renderer.warm_up(self.looks[:1])
+        self.renderer.warm_up(self.looks[:1], with_sounds=False)
         self.say("warm")
-        cold = self.looks[1:]
+        cold = list(self.looks)
         while True:
             while cold and self.orders.empty():
                 # An order comes first: what is loaded by then is kept, the rest waits for the next pause.
@@ -99,7 +100,11 @@ class Worker:
         except Cancelled:
             self.say("canceled")
         except Exception as error:  # noqa: BLE001 whatever it is, the parent must hear of it
-            self.say("failed", detail=f"{type(error).__name__}: {error}"[:300])
+            # A canceled film's photo and folder are gone at once, maybe before we hear that it is canceled.
+            if self.stop.wait(STOP_PATIENCE):
+                self.say("canceled")
+            else:
+                self.say("failed", detail=f"{type(error).__name__}: {error}"[:300])
         else:
             self.say(
                 "film",

@@ -35,7 +35,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
   const say = $("[data-stage]", root), about = $("[data-about]", root), clock = $("[data-clock]", root), ownTitle = "Selfie Hero";
   document.documentElement.dataset.look = look;
   $("[data-hero-name]", root).textContent = name;
-  if (!isOwnPhoto) canvas.removeAttribute("aria-label");
+  if (!isOwnPhoto) { canvas.removeAttribute("role"); canvas.removeAttribute("aria-label"); canvas.setAttribute("aria-hidden", "true"); }
 
   let job = null, progress = null, best = 0, spoken = "", shownPoster = "", posterTries = 0, told = null;
   const on = new AbortController();
@@ -51,6 +51,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
   };
   if (face) picture.dataset.face = [face[0], face[1], face[2] * 2].join();
   await stage.show(picture);
+  performance.mark("graded-shown");
   root.dataset.painter = stage.painter.kind;
   root.dataset.picture = isOwnPhoto ? "own" : "placeholder";
 
@@ -109,7 +110,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     const images = $$(".stage__poster", root);
     let loaded = 0;
     images.forEach(image => {
-      image.onload = () => { if (++loaded === images.length) { stage.burst(1.2); root.classList.add("has-poster"); } };
+      image.onload = () => { if (++loaded === images.length) { stage.burst(1.2); root.classList.add("has-poster"); performance.mark("poster-shown"); } };
       image.onerror = () => { image.onerror = null; if (posterTries++ < 4) { shownPoster = ""; setTimeout(() => progress?.reread(), 1500); } };
       image.src = url;
     });
@@ -137,9 +138,9 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     forgetPhoto();
     orderEnded(job?.id);
     stage.stop();
-    $$("canvas, .stage__poster, .stage__line", root).forEach(node => { node.hidden = true; });
+    $(".stage", root).hidden = true;
     document.title = `${STAGES.gone[0]} – ${ownTitle}`;
-    $$("[data-while], [data-progress], .bracket, [data-percent]", root).forEach(node => { node.hidden = true; });
+    $$("[data-while], [data-progress]", root).forEach(node => { node.hidden = true; });
     tell($("[data-signal]", root), "");
     tell($("[data-reason]", root), "");
     const open = $("[data-open-film]", root);

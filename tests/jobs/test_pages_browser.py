@@ -1,18 +1,15 @@
 """The reveal, the shared film, My heroes and the status, in a real browser."""
 
-import io
 import os
 from pathlib import Path
 
 import pytest
 from django.utils import timezone
-from PIL import Image
 
 from jobs import services, storage
 from jobs.api import identity
 from jobs.models import Job
 from providers.models import ProviderConfig
-from selfiehero.environment import PROJECT_DIR
 from tests import factories
 from tests.support.axe import violations
 from tests.support.browser import running_browser
@@ -20,7 +17,6 @@ from tests.support.processes import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 SIZES = [(360, 740), (768, 1024), (1440, 900)]
-STATIC = PROJECT_DIR / "static"
 # A page that only a test's route serves may frame this machine; nobody's page on the Internet may.
 ANYWHERE = "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests"
 # Where to keep what the pages look like; `make test` says var/shots.
@@ -74,19 +70,7 @@ def hero(provider, visit):
 
 
 def make_film(provider, owner, *, look="neon-noir", hero_name="NOVA-7"):
-    content = (STATIC / f"films/{look}-loop.mp4").read_bytes()
-    job = factories.make_finished_job(
-        provider, film=content, owner=owner, hero_name=hero_name, look=factories.make_look(look)
-    )
-    poster, photo = ((STATIC / f"img/{name}.jpg").read_bytes() for name in (look, "before"))
-    with Image.open(io.BytesIO(poster)) as picture:
-        width, height = picture.size
-    Job.objects.filter(id=job.id).update(
-        poster_key=storage.save(storage.new_key("poster", "jpg"), poster),
-        clean_key=storage.save(storage.new_key("clean", "jpg"), photo),
-        video_width=width, video_height=height, poster_width=width, poster_height=height,
-    )  # fmt: skip
-    return factories.reload(job)
+    return factories.make_hero(provider, owner=owner, look=look, hero_name=hero_name)
 
 
 def shot(page, name):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from PIL import Image
@@ -20,6 +21,7 @@ from jobs.models import Job
 from notifications import publish
 from tests import factories
 from tests.support.browser import running_browser
+from tests.support.processes import wait_for
 from tests.support.served import Served
 
 SIZES = {"phone": (360, 740), "tablet": (768, 1024), "desk": (1440, 900)}
@@ -30,8 +32,11 @@ CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"
 
 @pytest.fixture(scope="module")
 def web(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    database = str(connection.settings_dict["NAME"])
-    with Served(tmp_path_factory.mktemp("web"), database=database, env={"SERVED_STATIC": "1"}) as served:
+    database, folder = str(connection.settings_dict["NAME"]), tmp_path_factory.mktemp("web")
+    Path(settings.MEDIA_ROOT).mkdir(exist_ok=True)
+    (folder / "var").mkdir()
+    (folder / "var" / "media").symlink_to(settings.MEDIA_ROOT)  # what a test stores is what the pages show
+    with Served(folder, database=database, env={"SERVED_STATIC": "1"}) as served:
         yield served
 
 
@@ -131,3 +136,22 @@ def selfie(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("photos") / "selfie.jpg"
     turned.save(path, quality=90, exif=exif)
     return path
+
+
+def has_photo(page: Any) -> None:
+    """Wait until the form shows the photo."""
+    page.locator("[data-photo-got]").wait_for(state="visible")
+
+
+def reads(page: Any, seq: int, seconds: float = 40) -> None:
+    """Wait until the wait page has heard of this state."""
+    wait_for(lambda: page.get_attribute("[data-wait]", "data-seq") == str(seq), f"seq {seq}", seconds=seconds)
+
+
+def goes_by(page: Any, way: str, seconds: float = 40) -> None:
+    """Wait until news come to the wait page this way."""
+    wait_for(lambda: page.get_attribute("[data-wait]", "data-way") == way, f"news by {way}", seconds=seconds)
+
+
+def percent(page: Any) -> str:
+    return page.get_attribute("[data-progress]", "aria-valuenow")

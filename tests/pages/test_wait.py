@@ -16,6 +16,8 @@ from tests import factories
 from tests.support.axe import violations
 from tests.support.processes import wait_for
 
+from .conftest import goes_by, has_photo, percent, reads
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 ROLLING = {"status": "processing", "stage": "rendering"}
@@ -31,7 +33,7 @@ def waiting(visit, selfie):
         if prepare:
             prepare(page)
         page.set_input_files("#photo-file", selfie)
-        page.locator("[data-photo-got]").wait_for(state="visible")
+        has_photo(page)
         page.fill("#hero-name", "NOVA-7")
         page.check("#consent")
         page.click("[data-action]")
@@ -39,18 +41,6 @@ def waiting(visit, selfie):
         return page, Job.objects.get(id=UUID(page.url.rstrip("/").split("/")[-1]))
 
     return order
-
-
-def reads(page: Any, seq: int, seconds: float = 40) -> None:
-    wait_for(lambda: page.get_attribute("[data-wait]", "data-seq") == str(seq), f"seq {seq}", seconds=seconds)
-
-
-def goes_by(page: Any, way: str, seconds: float = 40) -> None:
-    wait_for(lambda: page.get_attribute("[data-wait]", "data-way") == way, f"news by {way}", seconds=seconds)
-
-
-def percent(page: Any) -> str:
-    return page.get_attribute("[data-progress]", "aria-valuenow")
 
 
 def test_the_page_says_what_happens_and_never_goes_back(waiting, show):
@@ -83,34 +73,6 @@ def test_the_page_says_what_happens_and_never_goes_back(waiting, show):
     page.locator("[data-wait][data-picture=own]").wait_for(state="attached")  # the picture survives a reload
 
 
-def test_without_sockets_news_come_by_events_and_without_those_by_asking(waiting, show):
-    streams = []
-
-    def block_sockets(page: Any) -> None:
-        page.route_web_socket("**/ws/**", lambda socket: socket.close(code=3000, reason="blocked"))
-        page.on("request", lambda request: "/stream/" in request.url and streams.append(request.url))
-
-    page, job = waiting(prepare=block_sockets)
-    goes_by(page, "stream")
-    asked = []
-    page.on("request", lambda request: request.url.endswith(f"/api/v1/jobs/{job.id}/") and asked.append(request.url))
-    show(job, **ROLLING, progress=0.3)
-    reads(page, job.seq, seconds=10)
-    show(job, progress=0.5)
-    reads(page, job.seq, seconds=10)
-    assert asked == [], "it was asked for, not told"
-
-    page.route("**/stream/", lambda route: route.abort())
-    page.evaluate("dispatchEvent(new Event('offline')); dispatchEvent(new Event('online'))")  # another network
-    wait_for(lambda: page.wait_for_timeout(50) or len(streams) == 4, "one good stream and three that fail", seconds=40)
-    goes_by(page, "polling")
-    for progress in (0.7, 0.8):
-        show(job, progress=progress)
-        reads(page, job.seq)
-    assert percent(page) == "80"
-    assert len(streams) == 4, "a stream that failed three times is left alone"
-
-
 def test_a_page_asks_as_often_as_the_server_wants(waiting):
     asked = []
 
@@ -131,22 +93,6 @@ def test_a_page_asks_as_often_as_the_server_wants(waiting):
     goes_by(page, "polling")
     page.wait_for_timeout(3000)
     assert len(asked) == 1
-
-
-def test_offline_is_said_and_what_was_missed_is_made_up_for(waiting, show):
-    page, job = waiting()
-    goes_by(page, "socket")
-    page.context.set_offline(True)
-    page.locator("[data-offline]").wait_for()
-    show(job, **ROLLING, progress=0.2)
-    show(job, progress=0.6)
-    page.wait_for_timeout(300)
-    assert percent(page) == "0"
-    page.context.set_offline(False)
-    reads(page, job.seq)
-    assert percent(page) == "60"
-    assert page.locator("[data-offline]").count() == 0
-    goes_by(page, "socket")
 
 
 def test_the_film_goes_on_on_a_phone(waiting, show, visit, browser):
@@ -188,21 +134,6 @@ def test_a_failure_arrives_by_itself_with_its_reason_and_a_next_step(code, words
     page.locator(f"[data-ended][data-code={code}]").wait_for()
     assert words in page.text_content("[data-again]")
     assert violations(page) == []
-
-
-@pytest.mark.parametrize("size", ["phone", "tablet", "desk"])
-def test_axe_finds_nothing_on_the_wait(size, waiting, show):
-    page, job = waiting(size, reduced_motion="reduce")
-    show(job, **ROLLING, progress=0.42, reason_code="moved_busy", reason_subject="WaveSpeed", reason_target="Replicate")
-    reads(page, job.seq)
-    assert violations(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") == 0
-    page.click("[data-open=phone]")
-    wait_for(lambda: page.text_content("[data-here]"), "the link")
-    assert violations(page, within="#phone") == []
-    page.keyboard.press("Escape")
-    page.click("[data-open=cancel]")
-    assert violations(page, within="#cancel") == []
 
 
 def test_the_clock_counts_from_the_order(waiting, show):

@@ -190,6 +190,37 @@ def test_too_many_waiting_are_told_to_come_back_but_webhooks_wait(monkeypatch: p
     assert [client.status for client in run(crowd, bridge)] == [200] * 5 + [503] * 3 + [200] * 2
 
 
+@pytest.mark.parametrize(
+    ("path", "cookie", "type_", "words"),
+    [
+        ("/", b"", "text/html", "Aforo completo."),
+        ("/jobs/1/", b"language=ja", "text/html", "満席"),
+        ("/api/v1/jobs/", b"", "application/problem+json", "Ahora mismo hay m\\u00e1s gente que sitio."),
+    ],
+)
+def test_who_finds_no_place_is_told_so_in_their_language(
+    path: str, cookie: bytes, type_: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_bridge, "MOST_WAITING", -9)
+    headers = [(b"accept-language", b"es-MX,en;q=0.5"), (b"cookie", cookie)]
+    client, peek = (Client(path=path, method=method, headers=headers) for method in ("GET", "HEAD"))
+    bridge = answering(lambda environ: [b"never"])
+
+    async def both() -> None:
+        await asyncio.gather(client.ask(bridge), peek.ask(bridge))
+
+    run(both, bridge)
+    got = {name.decode(): value.decode() for name, value in client.got[0]["headers"]}
+    assert client.status == 503
+    assert got["content-type"].startswith(type_)
+    assert words in client.body.decode()
+    assert (got["retry-after"], got["content-length"]) == ("2", str(len(client.body)))
+    assert "script-src 'self'" in got["content-security-policy"]
+    assert {"Accept-Language", "Cookie"} <= set(got["vary"].split(", "))
+    assert (got.get("refresh") == "2") is type_.startswith("text/html")
+    assert (peek.status, peek.body) == (503, b"")
+
+
 def test_while_all_threads_hang_nobody_waits_long_and_nothing_runs_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web_bridge, "LONGEST_WAIT_SECONDS", 0.2)
     let_go, seen = threading.Event(), []

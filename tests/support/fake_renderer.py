@@ -36,8 +36,16 @@ class Renderer:
     def __init__(self) -> None:
         self.hoard: list[bytearray] = []
 
-    def warm_up(self, looks: Iterable[str] = (), should_stop: Callable[[], bool] = lambda: False) -> None:
+    def warm_up(
+        self,
+        looks: Iterable[str] = (),
+        *,
+        with_sounds: bool = True,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
         assert list(looks)
+        if with_sounds:
+            return
         time.sleep(float(os.environ.get("FAKE_WARM_UP_SECONDS", "0")))
         if os.environ.get("FAKE_NEVER_WARM"):
             raise RuntimeError("no models")

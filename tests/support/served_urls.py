@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+from django.db import OperationalError
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
@@ -68,12 +69,23 @@ def file(request: HttpRequest) -> FileResponse:
     return FileResponse(io.BytesIO(BLOCK * 80), content_type="video/mp4")
 
 
+def mistake(request: HttpRequest) -> HttpResponse:
+    raise ZeroDivisionError
+
+
+def no_database(request: HttpRequest) -> HttpResponse:
+    raise OperationalError("somebody pulled the plug")
+
+
 @condition(etag_func=lambda request: '"one"')
 def unchanged(request: HttpRequest) -> HttpResponse:
     return HttpResponse("one")
 
 
 urlpatterns = [
-    *(path(f"try/{view.__name__}", view) for view in (body, slow, stream, broken, streaming, file, unchanged)),
+    *(
+        path(f"try/{view.__name__}", view)
+        for view in (body, slow, stream, broken, streaming, file, unchanged, mistake, no_database)
+    ),
     path("", include("selfiehero.urls")),
 ]

@@ -64,5 +64,5 @@ def test_every_seed_has_its_own_night():
     assert len({night.serial for night in nights}) > 35
     assert {night.weather for night in nights} == {"drizzle", "rain", "storm"}
     assert {night.wind for night in nights} == {-1, 1}
-    assert {night.lean for night in nights} == {-1, 1}
+    assert {night.shots.lean for night in nights} == {-1, 1}
     assert Variation.of("same") == Variation.of("same")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import cv2
 import numpy as np
 import pytest
 
-from providers.studio import bake, bench, gallery, render
+from providers.studio import bake, bench, bench_processes, gallery, render
 from providers.studio.assets import load_city
 from providers.studio.looks import LOOKS
 
@@ -62,11 +63,14 @@ def test_gallery_of_an_empty_folder_says_so(monkeypatch, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_bench_names_every_stage(monkeypatch, selfie, capsys):
-    run(monkeypatch, bench.main, selfie, "--films", 0)
+def test_bench_says_what_stages_films_and_whole_processes_cost(monkeypatch, selfie, capsys):
+    monkeypatch.setattr(bench_processes, "MEMORY_FILMS", 1)
+    run(monkeypatch, bench.main, selfie, "--look", "netrunner", "--rounds", 1, "--cancels", 2)
     shown = capsys.readouterr().out
-    for stage in ("matte", "relight", "suit", "poster", "hero shot", "title shot"):
-        assert stage in shown
+    for row in ("matte", "relight", "suit", "poster", "hero shot", "title shot", "film / floor", "fresh process"):
+        assert row in shown
+    assert re.search(r"megapixels: [2-9]\d\d MB", shown)
+    assert re.search(r"[12] cancels over HTTP", shown)
 
 
 @pytest.mark.slow

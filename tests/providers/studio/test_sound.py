@@ -12,7 +12,7 @@ from providers.studio.encode import encode_sound
 from providers.studio.looks import LOOKS
 from providers.studio.music import arrangement, effects, voices
 from providers.studio.music.score import Cues
-from providers.studio.shots import CUES, CUTS, SECONDS
+from providers.studio.shots import CUES, SECONDS
 from providers.studio.sound import SAMPLE_RATE, VARIANTS, loudness, soundtrack, true_peak
 
 EVERY = [(slug, variant) for slug in LOOKS for variant in range(VARIANTS)]
@@ -24,7 +24,8 @@ BANDS = ((60, 120, -9, -1), (120, 250, -12, -3), (500, 2000, -20, -6), (2000, 40
 def played() -> dict[tuple[str, int], np.ndarray]:
     """Every soundtrack, encoded as in a film and decoded again."""
     return {
-        (slug, variant): decode(encode_sound(soundtrack(LOOKS[slug].music, CUES, variant))) for slug, variant in EVERY
+        (slug, variant): decode(encode_sound(soundtrack(LOOKS[slug].music, LOOKS[slug].timeline.cues, variant)))
+        for slug, variant in EVERY
     }
 
 
@@ -62,7 +63,7 @@ def test_a_soundtrack_begins_and_ends_without_a_click_and_has_no_offset(played, 
 @pytest.mark.parametrize(("slug", "variant"), EVERY)
 def test_every_cut_is_hit(played, slug, variant):
     sound = played[slug, variant]
-    for cut in CUTS:
+    for cut in LOOKS[slug].timeline.cuts:
         # AAC smears a blow by some milliseconds, to both sides.
         assert rms(sound, cut, cut + 0.08) > 1.5 * rms(sound, cut - 0.07, cut - 0.02)
 
@@ -71,7 +72,7 @@ def test_every_cut_is_hit(played, slug, variant):
 def test_the_riser_grows_into_the_first_cut(played, slug):
     sound = played[slug, 0]
     high = voices.band(sound[0], low=1500)[None]
-    levels = [rms(high, at, at + 0.2) for at in (0.05, 0.4, CUES.hero - 0.32)]
+    levels = [rms(high, at, at + 0.2) for at in (0.05, 0.4, LOOKS[slug].timeline.hero_at - 0.32)]
     assert levels[0] < levels[1]
     assert levels[2] > 1.8 * levels[0]
 

@@ -17,7 +17,18 @@ from providers.studio.outcomes import Cancelled
 from providers.studio.render import Renderer
 from providers.studio.sound import VARIANTS
 
-STAGES = ("read_photo", "analyse", "Hero", "hang_signs", "Director", "load_armour", "load_city", "encode_sound")
+STAGES = (
+    "read_photo",
+    "paint_details",
+    "analyse",
+    "Hero",
+    "hang_signs",
+    "Director",
+    "load_armour",
+    "load_city",
+    "soundtrack",
+    "encode_sound",
+)
 
 
 @pytest.fixture
@@ -59,7 +70,7 @@ def stop_at(renderer: Renderer, photo: bytes, folder: Path, log: list[str], mome
 
 
 def test_a_cold_renderer_is_asked_before_every_stage(astronaut, tmp_path, log):
-    stop_at(Renderer(), astronaut, tmp_path, log, 12)
+    stop_at(Renderer(), astronaut, tmp_path, log, 18)
     assert set(STAGES) < set(log)
     assert "poster" in log
     after_question = [one for before, one in itertools.pairwise(log) if before == "?"]
@@ -83,8 +94,8 @@ def test_warming_up_stops_too_and_goes_on_later(log):
     begun = list(log)
     assert 0 < len(begun) < 3
     renderer.warm_up(["neon-noir"])
-    expected = ["encode_sound"] * VARIANTS + ["load_armour", "load_city"]
-    assert sorted(log) == expected, "nothing is loaded twice"
+    once = [*["encode_sound"] * VARIANTS, "load_armour", "load_city", *["soundtrack"] * VARIANTS]
+    assert sorted(log) == once, "nothing is loaded twice"
 
 
 class HeldFrames:

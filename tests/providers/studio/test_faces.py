@@ -1,0 +1,165 @@
+"""Films of many faces, held against what their photos show: skin, matte, identity, and what the photo's edges cut."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from providers.studio import measure
+from providers.studio.cutout import cut_out
+from providers.studio.hero import Hero
+from providers.studio.looks import LOOKS
+from providers.studio.measure import bare_close_up, face_distance, matte_fit, mesh_of, show
+from providers.studio.photo import Photo
+from providers.studio.subject import Subject, analyse, place
+from providers.studio.vision import CHIN, FOREHEAD
+from tests.support import wardrobe
+
+# Brown hair, or a brown hat, before a brown wall as dark as they are: the limit of what the matte can do.
+CAMOUFLAGED = {"biden-afro-hair": 0.75, "astronaut-hat-hair": 0.92}
+
+
+def take(who: str, *, wearing: str | None = None, before: str = "wall") -> Photo:
+    person = wardrobe.portrait(who)
+    if wearing:
+        person = wardrobe.WARDROBE[wearing](person)
+    return Photo(wardrobe.compose(person, wardrobe.BACKDROPS[before]), None)
+
+
+def plain(who: str) -> Photo:
+    return Photo(cv2.imread(str(wardrobe.PHOTOS / f"{who}.jpg")), None)
+
+
+def on_plate(photo: Photo):
+    subject = analyse(photo)
+    return cut_out(subject, place(subject))
+
+
+def truth(who: str, wearing: str | None) -> np.ndarray:
+    person = wardrobe.portrait(who)
+    person = wardrobe.WARDROBE[wearing](person) if wearing else person
+    return np.round(person.alpha * 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize(
+    ("who", "wearing", "before"),
+    [("obama", "dark-skin", "street"), ("obama", "pale-skin", "wall"), ("biden", None, "hair")],
+)
+def test_skin_keeps_its_hue_in_every_look(renderer, look, who, wearing, before):
+    photo = take(who, wearing=wearing, before=before)
+    shown = show(renderer, photo, analyse(photo), look)
+    assert measure.complaints(None, [shown]) == []
+
+
+def test_dark_skin_stays_darker_than_pale_skin(renderer):
+    lumas = []
+    for wearing in ("dark-skin", None, "pale-skin"):
+        photo = take("obama", wearing=wearing, before="street")
+        lumas.append(show(renderer, photo, analyse(photo), "neon-noir").skin.luma)
+    assert lumas[0] + 0.04 < lumas[1] < lumas[2] + 0.02
+    assert lumas[0] > 0.25
+
+
+@pytest.mark.parametrize("alpha", [0.12, 0.18, 0.3])
+def test_a_dim_photo_comes_out_well_exposed(renderer, alpha):
+    photo = Photo(cv2.convertScaleAbs(plain("biden").pixels, alpha=alpha), None)
+    shown = show(renderer, photo, analyse(photo), "neon-noir")
+    assert shown.skin.luma > 0.3
+
+
+@pytest.mark.parametrize(
+    ("who", "wearing", "before"),
+    [
+        ("obama", "afro", "wall"),
+        ("obama", "hat", "wall"),
+        ("obama", "headscarf", "hair"),
+        ("biden", "turban", "wall"),
+        ("biden", "long-hair", "street"),
+        ("guido", None, "street"),
+    ],
+)
+def test_the_matte_has_neither_halo_nor_cut_off(who, wearing, before):
+    fit = matte_fit(analyse(take(who, wearing=wearing, before=before)), truth(who, wearing))
+    assert measure.complaints(fit, []) == []
+
+
+def test_a_wall_in_the_colours_of_the_hair_is_not_taken_for_hair():
+    alpha = cv2.imread(str(wardrobe.PHOTOS / "guido-alpha.png"), cv2.IMREAD_GRAYSCALE)
+    assert matte_fit(analyse(plain("guido")), alpha).iou > 0.98
+    gray = Photo(wardrobe.grayscale(plain("guido").pixels), None)
+    assert matte_fit(analyse(gray), alpha).iou > 0.95
+
+
+@pytest.mark.parametrize("who", ["astronaut", "biden", "obama"])
+def test_the_close_up_shows_the_photos_face_and_nobody_elses(renderer, who):
+    subjects: dict[str, Subject] = {name: analyse(plain(name)) for name in wardrobe.PORTRAITS}
+    filmed = mesh_of(
+        bare_close_up(subjects[who], Hero(subjects[who], LOOKS["neon-noir"], renderer.armour("neon-noir")))
+    )
+    distances = {name: face_distance(subject.mesh.points, filmed.points) for name, subject in subjects.items()}
+    own = distances.pop(who)
+    assert own < 0.035
+    assert own < 0.75 * min(distances.values())
+
+
+def test_a_photo_on_its_side_is_turned_upright():
+    subject = analyse(Photo(wardrobe.lying(plain("obama").pixels), None))
+    assert abs(np.degrees(subject.mesh.roll)) < 10
+    assert subject.mesh.points[CHIN, 1] > subject.mesh.points[FOREHEAD, 1]
+    assert subject.photo.pixels.shape == plain("obama").pixels.shape
+
+
+def test_a_head_cut_at_the_side_is_completed_by_its_other_half():
+    cutout = on_plate(plain("obama_cut"))
+    middle, row = int(cutout.points[:, 0].mean()), int(cutout.points[:, 1].mean())
+    reach = int(0.45 * cutout.face_width)
+    assert cutout.alpha[row, middle - reach : middle + reach].min() > 0.9
+    left, right = (
+        cutout.colours[row - 40 : row + 40, middle + side * reach - 12 : middle + side * reach + 12].mean((0, 1))
+        for side in (-1, 1)
+    )
+    assert np.abs(left - right).max() < 25  # skin on both sides, not the wall
+
+
+def test_nothing_stands_on_a_head_that_just_touches_the_photos_edge():
+    cutout = on_plate(plain("obama_cut"))
+    width = cutout.face_width
+    for above in (0.02, 0.10, 0.2):  # face heights above the forehead point
+        row = int(cutout.points[FOREHEAD, 1] - above * cutout.face_height)
+        assert (cutout.alpha[row] > 0.5).sum() > 0.3 * width
+    first = int(np.where((cutout.alpha > 0.5).any(1))[0].min())
+    assert cutout.points[FOREHEAD, 1] - first < 0.45 * cutout.face_height
+
+
+def test_a_head_cut_at_the_hairline_gets_a_crown():
+    cutout = on_plate(Photo(wardrobe.cut_at_top(plain("guido").pixels), None))
+    forehead = cutout.points[FOREHEAD]
+    first = int(np.where((cutout.alpha > 0.5).any(1))[0].min())
+    assert 0.15 < (forehead[1] - first) / cutout.face_height < 0.6
+    rows = np.where((cutout.alpha > 0.5).any(1))[0]
+    widths = (cutout.alpha[rows[0] : rows[0] + 60] > 0.5).sum(1)
+    assert widths[4] < 0.7 * widths[59]  # round, not flat
+
+
+def test_three_people_are_one_hero():
+    photo = Photo(wardrobe.three_people(plain("biden").pixels), None)
+    subject = analyse(photo)
+    assert subject.face_count == 3
+    others = np.abs(np.arange(photo.pixels.shape[1]) - subject.centre[0]) > 1.9 * subject.face_height
+    row = int(subject.centre[1])
+    assert subject.matte[row, others].max() < 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "draw"), list(wardrobe.names()), ids=[name for name, _ in wardrobe.names()])
+def test_everybody_in_the_wardrobe_keeps_the_rules(renderer, name, draw):
+    pixels, alpha = draw()
+    subject = analyse(Photo(pixels, None))
+    fit = matte_fit(subject, alpha) if alpha is not None else None
+    if name in CAMOUFLAGED:
+        assert fit.iou > CAMOUFLAGED[name]
+        fit = None
+    shown = [show(renderer, Photo(pixels, None), subject, look) for look in LOOKS]
+    assert measure.complaints(fit, shown) == []
