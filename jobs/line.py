@@ -9,7 +9,8 @@ at the door, and nothing per look afterwards, however long the line is. A job th
 a failed attempt keeps its turn.
 
 **Where.** Not to a provider that failed the job while another one that is open has not, and never
-to one whose content rule has refused the photo already.
+to one whose content rule has refused the photo already, nor with a picture without a face to one
+that needs a face.
 
 **How often.** Providers that fail must not get more calls because they fail. A *retry* (the same
 provider again) is allowed for at most RETRY_SHARE of the first tries of the last minute, all
@@ -96,11 +97,11 @@ def first_for(provider: ProviderConfig, *, others: Collection[ProviderConfig], n
     if others:
         failed_everywhere = Q()
         for other in others:
-            failed_everywhere &= Q(failed_at__contains=_listed(other.id)) | _refused_under_rule_of(other)
+            failed_everywhere &= Q(failed_at__contains=_listed(other.id)) | _never_goes_to(other)
         here |= failed_everywhere
     else:
         here = Q()
-    return Job.objects.claimable(Lane.DISPATCH, now=now).filter(here, ~_refused_under_rule_of(provider))
+    return Job.objects.claimable(Lane.DISPATCH, now=now).filter(here, ~_never_goes_to(provider))
 
 
 def turns(jobs: Sequence[Job], provider: ProviderConfig) -> list[Turn]:
@@ -144,9 +145,11 @@ def retries_left(*, now: datetime, more_firsts: int = 0) -> int:
 
 def open_to(job_id: UUID, providers: Sequence[ProviderConfig]) -> tuple[list[ProviderConfig], list[ProviderConfig]]:
     """Return the providers a job may go to at all, and those of them that have not failed it."""
-    failed_at, refused_by = Job.objects.values_list("failed_at", "refused_by").get(id=job_id)
+    failed_at, refused_by, has_face = Job.objects.values_list("failed_at", "refused_by", "has_face").get(id=job_id)
     possible = [
-        provider for provider in providers if _listed(registry.content_rule(provider.adapter)) not in refused_by
+        provider
+        for provider in providers
+        if _listed(registry.content_rule(provider.adapter)) not in refused_by and (has_face or takes_no_face(provider))
     ]
     return possible, [provider for provider in possible if _listed(provider.id) not in failed_at]
 
@@ -168,6 +171,25 @@ def count_against(attempt: Attempt, *, code: str) -> None:
 def _add(job_id: UUID, column: str, item: int | str) -> None:
     rows = Job.objects.filter(id=job_id).exclude(**{f"{column}__contains": _listed(item)})
     rows.update(**{column: Concat(F(column), Value(f"{item},"))})
+
+
+def takes_no_face(provider: ProviderConfig) -> bool:
+    """Tell whether a provider makes films of pictures without a face, as its staff allow."""
+    try:
+        adapter = registry.adapter_for(provider.adapter)
+    except KeyError:
+        return False
+    return adapter.takes_no_face(provider.parameters if isinstance(provider.parameters, dict) else {})
+
+
+def somebody_takes_no_face() -> bool:
+    """Tell whether a picture without a face can become a film at all."""
+    return any(takes_no_face(provider) for provider in ProviderConfig.objects.in_order())
+
+
+def _never_goes_to(provider: ProviderConfig) -> Q:
+    refused = _refused_under_rule_of(provider)
+    return refused if takes_no_face(provider) else refused | Q(has_face=False)
 
 
 def _refused_under_rule_of(provider: ProviderConfig) -> Q:

@@ -145,6 +145,7 @@ class Job(models.Model):
 
     raw_key = models.CharField(max_length=120, blank=True, default="")
     clean_key = models.CharField(max_length=120, blank=True, default="")
+    has_face = models.BooleanField(default=True)  # without one only providers that take such pictures get it
     photo_sha256 = models.CharField(max_length=64)
     photo_bytes = models.PositiveIntegerField(default=0)
     preview_key = models.CharField(max_length=120, blank=True, default="")

@@ -21,7 +21,7 @@ from jobs.lanes.dispatch import DispatchLane
 from jobs.lanes.engine import LaneWork, Pump
 from jobs.lanes.prepare import PrepareLane
 from jobs.models import Lane
-from jobs.photos.outcomes import CleanPhoto
+from jobs.photos.outcomes import BadPhoto, CleanPhoto
 from notifications import publish
 from providers.models import ProviderConfig
 from tests import factories
@@ -120,14 +120,22 @@ def hung_redis(point_redis: Callable[[str], None]) -> Iterator[Callable[[], None
 
 
 class FakeSandbox:
-    """Takes a photo for clean as it is, or raises what the test has laid in `problems`."""
+    """Takes a photo for clean as it is, or raises what the test has laid in `problems`.
+
+    While `sees_faces` is false there is a face in none.
+    """
 
     def __init__(self) -> None:
         self.problems: list[Exception] = []
+        self.sees_faces = True
 
-    def clean(self, data: bytes) -> CleanPhoto:
+    def clean(self, data: bytes, *, allow_no_face: bool = False) -> CleanPhoto:
         if self.problems:
             raise self.problems.pop(0)
+        if not self.sees_faces:
+            if not allow_no_face:
+                raise BadPhoto("no_face")
+            return CleanPhoto(data, 64, 64, 0, None, 0.5)
         return CleanPhoto(data, 64, 64, 1, (0.4, 0.2, 0.2, 0.2), 0.5)
 
 
@@ -142,6 +150,7 @@ def sandbox(_pumps: dict[str, Pump]) -> FakeSandbox:
     """What the prepare lane of `work` cleans photos with."""
     sandbox = _pumps[Lane.PREPARE].work.sandbox
     sandbox.problems.clear()
+    sandbox.sees_faces = True
     return sandbox
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from .. import claims, lifecycle, queues, storage
+from .. import claims, lifecycle, line, queues, storage
 from ..clock import database_now
 from ..models import Lane
 from ..photos.outcomes import BadPhoto
@@ -34,12 +34,14 @@ class _Photo:
     job_id: UUID
     raw_key: str
     lease_token: str
+    allow_no_face: bool = False
 
 
 @dataclass(frozen=True)
 class _Outcome:
     photo: _Photo
     clean_key: str = ""
+    has_face: bool = True
     failure_code: str = ""
     retry: bool = False
 
@@ -63,7 +65,8 @@ class PrepareLane(LaneWork):
         with transaction.atomic():
             for job in claim.jobs:
                 lifecycle.start_preparing(job.id, lease_token=claim.lease_token, now=now)
-        return [_Photo(job.id, job.raw_key, claim.lease_token) for job in claim.jobs]
+        allowed = bool(claim.jobs) and line.somebody_takes_no_face()
+        return [_Photo(job.id, job.raw_key, claim.lease_token, allowed) for job in claim.jobs]
 
     def keep(self, items: list[_Photo]) -> None:
         claims.renew([(photo.job_id, photo.lease_token) for photo in items], lane=self.lane, lease=LEASE)
@@ -81,14 +84,15 @@ class PrepareLane(LaneWork):
         except OSError:
             return _Outcome(photo, retry=True)
         try:
-            clean = self.sandbox.clean(raw)
+            clean = self.sandbox.clean(raw, allow_no_face=photo.allow_no_face)
         except BadPhoto as bad:
             return _Outcome(photo, failure_code=bad.code)
         except SandboxUnavailable as error:
             logger.error("sandbox_unavailable error=%s", error)
             return _Outcome(photo, retry=True)
         try:
-            return _Outcome(photo, clean_key=storage.save(storage.new_key("clean", "jpg"), clean.jpeg))
+            key = storage.save(storage.new_key("clean", "jpg"), clean.jpeg)
+            return _Outcome(photo, clean_key=key, has_face=clean.face is not None)
         except OSError:
             return _Outcome(photo, retry=True)
 
@@ -100,7 +104,11 @@ class PrepareLane(LaneWork):
                 photo = outcome.photo
                 if outcome.clean_key:
                     took = lifecycle.photo_ready(
-                        photo.job_id, lease_token=photo.lease_token, clean_key=outcome.clean_key, now=now
+                        photo.job_id,
+                        lease_token=photo.lease_token,
+                        clean_key=outcome.clean_key,
+                        has_face=outcome.has_face,
+                        now=now,
                     )
                     # Canceled, erased or claimed by another worker meanwhile: what was brought goes.
                     (unwanted if took else refused).append(photo.raw_key if took else outcome.clean_key)

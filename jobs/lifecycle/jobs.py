@@ -40,7 +40,7 @@ def start_preparing(job_id: UUID, *, lease_token: str, now: datetime) -> bool:
     return change(job_id, guard, "preparing", now, stage=Stage.PREPARING)
 
 
-def photo_ready(job_id: UUID, *, lease_token: str, clean_key: str, now: datetime) -> bool:
+def photo_ready(job_id: UUID, *, lease_token: str, clean_key: str, now: datetime, has_face: bool = True) -> bool:
     """The photo is clean and stored: stand in line for a provider."""
     return change(
         job_id,
@@ -54,6 +54,7 @@ def photo_ready(job_id: UUID, *, lease_token: str, clean_key: str, now: datetime
         lane_tries=0,
         raw_key="",
         clean_key=clean_key,
+        has_face=has_face,
     )
 
 

@@ -18,7 +18,13 @@ def load(options: dict[str, Any]) -> Work:
 
     def clean(order: Frame) -> Frame:
         try:
-            photo = cleaning.clean(order.body, find_faces=find_faces, is_face=is_face, **options)
+            photo = cleaning.clean(
+                order.body,
+                find_faces=find_faces,
+                is_face=is_face,
+                allow_no_face=order.header.get("allow_no_face") is True,
+                **options,
+            )
         except BadPhoto as bad:
             return Frame(Kind.REFUSED, {"code": bad.code, "detail": bad.detail})
         header = {

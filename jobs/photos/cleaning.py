@@ -29,8 +29,9 @@ def clean(
     pixels: int = 40_000_000,
     find_faces: FindFaces | None = None,
     is_face: IsFace | None = None,
+    allow_no_face: bool = False,
 ) -> CleanPhoto:
-    """Return the clean photo of a picture with a usable face in it, or raise BadPhoto.
+    """Return the clean photo of a picture with a usable face in it (or, where allowed, with none), or raise BadPhoto.
 
     `find_faces` takes BGR pixels and returns faces, best first; `is_face` has a second look at one of them. Both are
     the studio's own unless told otherwise. A photo whose file does not say which way up it is comes out upright.
@@ -46,13 +47,18 @@ def clean(
     if turn:
         picture = Image.fromarray(np.ascontiguousarray(np.rot90(rgb, turn)))
         bgr = np.ascontiguousarray(np.rot90(bgr, turn))
-    best = _best_face(seen, bgr, is_face or studio_check())
+    best: Face | None = None
+    try:
+        best = _best_face(seen, bgr, is_face or studio_check())
+    except BadPhoto as bad:
+        if bad.code != "no_face" or not allow_no_face:
+            raise
     return CleanPhoto(
         jpeg=encode(picture),
         width=picture.width,
         height=picture.height,
         faces=len(seen),
-        face=_as_fractions(best, picture.size),
+        face=_as_fractions(best, picture.size) if best else None,
         brightness=brightness,
     )
 

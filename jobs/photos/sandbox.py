@@ -52,14 +52,20 @@ class Sandbox(parent.Sandbox):
         )
         self._long_edge = long_edge
 
-    def clean(self, data: bytes, *, wall_seconds: float = 10) -> CleanPhoto:
-        """Return the clean photo, or raise BadPhoto within the time (plus a start, when the child has to be new)."""
+    def clean(self, data: bytes, *, wall_seconds: float = 10, allow_no_face: bool = False) -> CleanPhoto:
+        """Return the clean photo, or raise BadPhoto within the time (plus a start, when the child has to be new).
+
+        A picture without a face is a bad photo unless it is allowed.
+        """
+        order = Frame(Kind.ORDER, {"allow_no_face": True} if allow_no_face else {}, data)
         try:
-            result = self.ask(Frame(Kind.ORDER, body=data), self._understand, wall_seconds=wall_seconds)
+            result = self.ask(order, self._understand, wall_seconds=wall_seconds)
         except OrderFailed as failed:
             raise BadPhoto("photo_unreadable", str(failed)) from failed
         if isinstance(result, BadPhoto):
             raise result
+        if result.face is None and not allow_no_face:
+            raise BadPhoto("no_face", "not said by the child")
         return result
 
     def _understand(self, answer: Frame) -> CleanPhoto | BadPhoto:

@@ -112,6 +112,10 @@ class Adapter(ABC):
         """Return a sentence for each parameter staff entered that the vendor's model would not take."""
         return [f"{self.title} knows no parameter “{name}”." for name in parameters]
 
+    def takes_no_face(self, parameters: Mapping[str, Any]) -> bool:
+        """Tell whether, with these parameters, a film is made of a picture in which there is no face."""
+        return False
+
     def check_model(self, model: str) -> str:
         """Return a sentence when the vendor cannot have such a model, '' when it may."""
         return ""

@@ -10,10 +10,14 @@ from typing import Any
 
 from .. import http, reading, signatures
 from ..errors import PredictionGone, Unavailable, Unconfirmed
+from ..parameters import flag, problems
 from ..types import Account, PhotoTransport, PredictionStatus, ProviderEvent, SubmitRequest
 from .base import Adapter
 
 logger = logging.getLogger(__name__)
+
+# Whether pictures without a face become a hologram's film. Staff say so; without it their owners are told.
+ALLOW_NO_FACE = "allow_no_face"
 
 STATUSES = {
     "queued": PredictionStatus.QUEUED,
@@ -37,6 +41,13 @@ class StudioAdapter(Adapter):
     can_look_up = True
     is_ours = True
 
+    def takes_no_face(self, parameters: Mapping[str, Any]) -> bool:
+        return parameters.get(ALLOW_NO_FACE) is True
+
+    def check_parameters(self, parameters: Mapping[str, Any], *, model: str = "") -> list[str]:
+        unknown = f"The studio knows no parameter “{{name}}”, only “{ALLOW_NO_FACE}”."
+        return problems({ALLOW_NO_FACE: flag()}, parameters, unknown=unknown)
+
     def submit(self, account: Account, request: SubmitRequest) -> ProviderEvent:
         order: dict[str, Any] = {
             "reference": request.reference,
@@ -45,6 +56,8 @@ class StudioAdapter(Adapter):
             "seed": request.seed,
             "webhook": request.webhook_url or None,
         }
+        if self.takes_no_face(account.parameters):
+            order["faceless"] = "hologram"
         if request.photo_bytes:
             order["photo"] = base64.b64encode(request.photo_bytes).decode("ascii")
         else:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from .outcomes import HOLOGRAM
 from .settings import StudioSettings
 
 MAX_PHOTO_BYTES = 16 * 2**20
@@ -39,6 +40,7 @@ class Order:
     seed: str
     webhook: str
     photo_url: str
+    faceless: str  # "hologram": what becomes of a photo without a face; "" fails it
     encoded_photo: str = field(repr=False)
 
     def photo(self) -> bytes | None:
@@ -77,6 +79,7 @@ def read_order(body: bytes, settings: StudioSettings) -> Order:
         seed=_text(values, "seed"),
         webhook=_address(values, "webhook"),
         photo_url=photo_url,
+        faceless=_faceless(values),
         encoded_photo=photo or "",
     )
 
@@ -124,6 +127,13 @@ def _text(values: dict[str, Any], name: str) -> str:
     if not isinstance(value, str) or len(value) > LONGEST[name] or not _is_clean(value):
         raise BadOrder(f"{name} must be text of at most {LONGEST[name]} printable characters.")
     return value
+
+
+def _faceless(values: dict[str, Any]) -> str:
+    wish = values.get("faceless") or ""
+    if wish not in ("", HOLOGRAM):
+        raise BadOrder(f"faceless must be {HOLOGRAM} or left out.")
+    return HOLOGRAM if wish else ""
 
 
 def _is_clean(text: str) -> bool:

@@ -1,5 +1,7 @@
 """How a render can end without a film; the server turns each into a failure code for the person."""
 
+HOLOGRAM = "hologram"  # what an order may wish for a picture without a face, instead of NoFace
+
 
 class NoFace(Exception):
     """The photo was read, but nobody's face is in it."""

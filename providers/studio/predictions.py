@@ -47,6 +47,7 @@ class Prediction:
     webhook: str
     photo_url: str
     origin: str
+    faceless: str = ""
     id: str = field(default_factory=lambda: f"p_{secrets.token_hex(12)}")
     file_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     status: Status = Status.QUEUED

@@ -24,9 +24,10 @@ from .city import City
 from .details import paint_details
 from .encode import FilmWriter, encode_sound
 from .hero import Hero
+from .hologram import HologramDirector
 from .looks import DEFAULT_LOOK, LOOKS, Look
 from .memory import keep_freed_memory
-from .outcomes import Cancelled, NoFace, UnreadablePhoto
+from .outcomes import HOLOGRAM, Cancelled, NoFace, UnreadablePhoto
 from .photo import Photo, read_photo
 from .scenery import Scenery
 from .shots import Director
@@ -103,16 +104,29 @@ class Renderer:
         return self._sounds[look, variant]
 
     def direct(
-        self, photo: Photo, *, look: str, hero_name: str, seed: str, should_stop: ShouldStop = never
-    ) -> Director:
+        self,
+        photo: Photo,
+        *,
+        look: str,
+        hero_name: str,
+        seed: str,
+        faceless: str = "",
+        should_stop: ShouldStop = never,
+    ) -> Director | HologramDirector:
         """Prepare a film: find the hero, dress and light them, and build the set.
 
-        Raise NoFace, or Cancelled when told to stop: it is asked for between any two stages.
+        With `faceless` set to HOLOGRAM a picture without a face becomes a hologram. Raise NoFace, or Cancelled
+        when told to stop: it is asked for between any two stages.
         """
         style, variation = _look(look), Variation.of(seed)
         self._load(look, should_stop)
         _go_on(should_stop)
-        subject = analyse(photo)
+        try:
+            subject = analyse(photo)
+        except NoFace:
+            if faceless != HOLOGRAM:
+                raise
+            return self._hologram(photo, style, variation, hero_name, should_stop)
         _go_on(should_stop)
         armour = paint_details(self.armour(look), style, variation)
         _go_on(should_stop)
@@ -121,6 +135,16 @@ class Renderer:
         city = hang_signs(self.city(look), style, variation.dice("signs"))
         _go_on(should_stop)
         return Director(subject, hero, Scenery(city, style, variation), style, variation, hero_name)
+
+    def _hologram(
+        self, photo: Photo, style: Look, variation: Variation, hero_name: str, should_stop: ShouldStop
+    ) -> HologramDirector:
+        _go_on(should_stop)
+        city = hang_signs(self.city(style.slug), style, variation.dice("signs"))
+        _go_on(should_stop)
+        return HologramDirector(
+            photo, Scenery(city, style, variation), style, variation, hero_name, style.timeline.cues
+        )
 
     def render(
         self,
@@ -133,6 +157,7 @@ class Renderer:
         on_progress: Callable[[float], None],
         on_poster: Callable[[Path], None],
         should_stop: ShouldStop,
+        faceless: str = "",
     ) -> Film:
         """Write `poster.jpg`, then `film.mp4` in `folder`, and return what was made.
 
@@ -148,7 +173,9 @@ class Renderer:
             _go_on(should_stop)
             on_progress(0.0)
             picture = read_photo(photo)
-            director = self.direct(picture, look=look, hero_name=hero_name, seed=seed, should_stop=should_stop)
+            director = self.direct(
+                picture, look=look, hero_name=hero_name, seed=seed, faceless=faceless, should_stop=should_stop
+            )
             del picture
             _go_on(should_stop)
             _write_poster(director.frame(timeline.poster_frame), poster)

@@ -15,7 +15,9 @@
 A submit is JSON of at most 16 MB:
 
     {"reference": "…", "look": "neon-noir", "hero_name": "NOVA-7", "seed": "…", "webhook": "https://…" or null,
-     "photo": "base64 of a JPEG, PNG or WebP" or "photo_url": "https://…"}
+     "photo": "base64 of a JPEG, PNG or WebP" or "photo_url": "https://…", "faceless": "hologram" or null}
+
+`faceless` says what becomes of a picture without a face: a hologram of it, or the failure `no_face`.
 
 A prediction is
 

@@ -100,6 +100,7 @@ class Studio:
             seed=order.seed or secrets.token_hex(8),
             webhook=order.webhook,
             photo_url=order.photo_url,
+            faceless=order.faceless,
             origin=self.settings.public_url or origin,
             is_told=not order.webhook,
         )
@@ -193,6 +194,7 @@ class Studio:
             "look": prediction.look,
             "hero_name": prediction.hero_name,
             "seed": prediction.seed,
+            "faceless": prediction.faceless,
             "folder": str(self.store.new_render_folder(prediction)),
         }
 

@@ -3,7 +3,7 @@
 The parent (`pool`) and this process write JSON lines to each other over a socket pair, so that nothing
 a library prints gets in between.
 
-    parent says  {"do": "render", "photo", "look", "hero_name", "seed", "folder"}   {"do": "stop"}
+    parent says  {"do": "render", "photo", "look", "hero_name", "seed", "faceless", "folder"}   {"do": "stop"}
     we say       {"said": "warm"}   {"said": "progress", "value"}   {"said": "poster", "path"}
                  {"said": "film", "video", "render_seconds", "cpu_seconds", "process_bytes"}
                  {"said": "no_face" | "unreadable_photo" | "canceled" | "failed", "detail"}
@@ -87,6 +87,7 @@ class Worker:
                 look=order["look"],
                 hero_name=order["hero_name"],
                 seed=order["seed"],
+                faceless=order["faceless"],
                 folder=Path(order["folder"]),
                 on_progress=self.progress,
                 on_poster=lambda path: self.say("poster", path=str(path)),

@@ -143,9 +143,9 @@ def test_a_photo_that_takes_longer_than_a_lease_stays_its_workers(db, monkeypatc
     renewed, due = threading.Event(), []
 
     class Slow(FakeSandbox):
-        def clean(self, raw):
+        def clean(self, raw, **wishes):
             assert renewed.wait(20)
-            return super().clean(raw)
+            return super().clean(raw, **wishes)
 
     lane = PrepareLane(Slow())
 

@@ -61,6 +61,7 @@ class Renderer:
         on_progress: Callable[[float], None],
         on_poster: Callable[[Path], None],
         should_stop: Callable[[], bool],
+        faceless: str = "",
     ) -> Film:
         assert photo and look and seed
         on_progress(0.0)

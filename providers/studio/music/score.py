@@ -7,6 +7,9 @@ from typing import Literal
 
 Section = Literal["scan", "hero", "break", "title"]  # the film's four shots; the break is the close-up
 
+VISOR_BOOTS = 0.20  # of the hero shot have passed when it does
+MARK_SECONDS = 0.98  # how long before the end the mark appears
+
 
 @dataclass(frozen=True)
 class Cues:
@@ -18,6 +21,12 @@ class Cues:
     title: float
     mark: float  # the end card
     end: float
+
+    @classmethod
+    def of(cls, cuts: tuple[float, float, float], seconds: float) -> Cues:
+        """The moments of a film that cuts to hero, close-up and title at these seconds and lasts so long."""
+        hero, close_up, title = cuts
+        return cls(hero, hero + VISOR_BOOTS * (close_up - hero), close_up, title, seconds - MARK_SECONDS, seconds)
 
     def span(self, section: Section) -> tuple[float, float]:
         """From when to when a section lasts."""

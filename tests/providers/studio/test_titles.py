@@ -12,7 +12,7 @@ from providers.studio.canvas import FRAME_WIDTH, FRAMES_PER_SECOND
 from providers.studio.looks import LOOKS
 from providers.studio.mark import MARK_HEIGHT, MARK_TOP, make_mark
 from providers.studio.photo import read_photo
-from providers.studio.shots import FRAME_COUNT, MARK_AT, SECONDS, TITLE_AT
+from providers.studio.shots import CUES, FRAME_COUNT, SECONDS, TITLE_AT
 from providers.studio.titles import (
     DEFAULT_NAME,
     MARGIN,
@@ -81,7 +81,7 @@ def test_the_mark_can_be_read_for_long_enough_and_leaves_the_face_alone(director
 def test_the_mark_and_title_end_with_the_film(directors):
     last = directors["neon-noir"].frame(FRAME_COUNT - 1)
     assert last[:MARK_TOP, :, :3].mean() < 25
-    assert 0.8 <= SECONDS - MARK_AT < 1.2
+    assert 0.8 <= SECONDS - CUES.mark < 1.2
 
 
 @pytest.mark.parametrize("slug", LOOKS)
