@@ -142,7 +142,7 @@ class Soak:
         work.mkdir()
         if self.current.expected == "canceled":
             self.canceling = asyncio.get_running_loop().call_later(self.current.cancel_after, self.cancel, prediction)
-        names = ("look", "hero_name", "seed")
+        names = ("look", "hero_name", "seed", "faceless")
         return {name: getattr(prediction, name) for name in names} | {
             "photo": str(self.current.photo),
             "folder": str(work),

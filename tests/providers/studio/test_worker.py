@@ -46,7 +46,7 @@ class Scripted:
 def test_an_order_comes_before_what_is_still_cold(tmp_path):
     photo = tmp_path / "photo"
     photo.write_bytes(b"")
-    order = {"photo": str(photo), "look": "one", "hero_name": "", "seed": "", "folder": str(tmp_path)}
+    order = {"photo": str(photo), "look": "one", "hero_name": "", "seed": "", "faceless": "", "folder": str(tmp_path)}
     renderer = Scripted()
     ours, theirs = socket.socketpair()
     with ours:
@@ -84,7 +84,7 @@ class Bereft:
 def test_a_canceled_film_whose_folder_is_gone_is_canceled_and_no_failure(tmp_path, is_told, outcome):
     photo = tmp_path / "photo"
     photo.write_bytes(b"")
-    order = {"photo": str(photo), "look": "one", "hero_name": "", "seed": "", "folder": str(tmp_path)}
+    order = {"photo": str(photo), "look": "one", "hero_name": "", "seed": "", "faceless": "", "folder": str(tmp_path)}
     ours, theirs = socket.socketpair()
     renderer = Bereft()
     worker = Worker(theirs, renderer, ["one"])
