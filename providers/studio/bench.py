@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 
@@ -34,7 +35,7 @@ from .render import Renderer, never
 from .scenery import Scenery
 from .shots import Director
 from .signs import hang_signs
-from .sound import soundtrack
+from .sound import loudness, soundtrack, true_peak
 from .subject import analyse, place
 from .suit import wear
 from .variation import Variation
@@ -128,12 +129,17 @@ def bench_film(renderer: Renderer, photo: bytes, look: str, seed: str, table: Ta
             on_poster=lambda path: poster.append(time.process_time() - began),
             should_stop=never,
         )
+        cost, seconds = time.process_time() - began, time.monotonic() - wall
         megabytes = film.video.stat().st_size / 1e6
-    cost = time.process_time() - began
+        with av.open(str(film.video)) as container:
+            heard = np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)
     table.add("poster, CPU ms", look, poster[0] * 1000)
     table.add(f"film of {film.frames} frames, CPU ms", look, cost * 1000)
-    table.add("film, wall ms", look, (time.monotonic() - wall) * 1000)
+    table.add("film, wall ms", look, seconds * 1000)
     table.add("film, MB", look, megabytes)
+    table.add("film, seconds", look, film.seconds)
+    table.add("its sound as decoded, LUFS", look, loudness(heard))
+    table.add("its sound as decoded, true peak, dB", look, true_peak(heard))
     return cost
 
 
