@@ -91,7 +91,7 @@ def create_job(order: Order, *, owner: str, now: datetime) -> tuple[Job, bool]:
     return job, True
 
 
-def _accept(job: Job, key: str, promised: eta.Promise, *, now: datetime, remix_of: UUID | None = None) -> None:
+def _accept(job: Job, key: str, promised: eta.Promise, *, now: datetime, remix_of: Job | None = None) -> None:
     """Commit a new job with the photo stored under `key` and its promise; without the job no photo stays either.
 
     A remix has its clean photo and goes straight to dispatch. IntegrityError when its idempotency key was taken.
@@ -105,8 +105,10 @@ def _accept(job: Job, key: str, promised: eta.Promise, *, now: datetime, remix_o
                 lifecycle.accept(job, now=now, data=data)
                 queues.nudge_after_commit(Lane.PREPARE)
             else:
-                lifecycle.accept(job, now=now, data=data | {"remix_of": str(remix_of)})
-                lifecycle.photo_ready(job.id, lease_token=job.lease_token, clean_key=key, now=now)
+                lifecycle.accept(job, now=now, data=data | {"remix_of": str(remix_of.id)})
+                lifecycle.photo_ready(
+                    job.id, lease_token=job.lease_token, clean_key=key, has_face=remix_of.has_face, now=now
+                )
                 queues.nudge_after_commit(Lane.DISPATCH)
     except IntegrityError:
         storage.discard([key])
@@ -193,7 +195,7 @@ def remix_job(
         erase_at=old.erase_at,
     )
     try:
-        _accept(job, key, promised, now=now, remix_of=old.id)
+        _accept(job, key, promised, now=now, remix_of=old)
     except IntegrityError:
         earlier = _earlier(order, old.owner) if idempotency_key else None
         if earlier is None:

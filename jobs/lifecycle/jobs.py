@@ -41,7 +41,7 @@ def start_preparing(job_id: UUID, *, lease_token: str, now: datetime) -> bool:
 
 
 def photo_ready(job_id: UUID, *, lease_token: str, clean_key: str, now: datetime, has_face: bool = True) -> bool:
-    """The photo is clean and stored: stand in line for a provider."""
+    """The photo is clean and stored: stand in line for a provider; without a face, for one that takes such."""
     return change(
         job_id,
         Q(lane=Lane.PREPARE, lease_token=lease_token),

@@ -66,6 +66,11 @@ def test_it_becomes_a_film(api, finished, stub, work):
     assert "chrome-samurai" in str(stub.only.request)
 
 
+def test_a_picture_of_nobody_stays_one(api, finished):
+    Job.objects.filter(id=finished.id).update(has_face=False)
+    assert Job.objects.get(id=remix(api, finished).json()["id"]).has_face is False
+
+
 @pytest.mark.parametrize("erased", ["first", "second"])
 def test_erasing_one_leaves_the_other(erased, api, finished):
     other = Job.objects.get(id=remix(api, finished).json()["id"])
