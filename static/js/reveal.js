@@ -18,6 +18,7 @@ forgetPhoto();                                                   // the film is 
 orderEnded(job.id);
 mountReceipt(job);
 video.controls = false;
+video.tabIndex = -1;                                             // the page's own buttons are its controls
 setLine(film, 100);
 
 /* Signed links expire: ask for fresh ones, never show a broken film ---------------------------------- */
