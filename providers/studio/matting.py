@@ -10,8 +10,19 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .canvas import blur, to_unit
-from .vision import CHIN, FACE_OVAL, FOREHEAD, Mesh, forward
+from .canvas import apply, blur, to_unit
+from .vision import (
+    CHIN,
+    EYE_OUTER_LEFT,
+    EYE_OUTER_RIGHT,
+    FACE_OVAL,
+    FOREHEAD,
+    NOSE_BRIDGE,
+    TEMPLE_LEFT,
+    TEMPLE_RIGHT,
+    Mesh,
+    forward,
+)
 
 NETWORK_SIDE = 256  # px
 GUIDE_SIDE = 640  # px, long side the guided filter works at
@@ -23,15 +34,70 @@ LEAST_BELIEF = 0.3  # share of such a part that the network gives at least a qua
 LEAST_PART = 0.04  # of the face's height squared: smaller parts are specks
 LEAST_SAMPLES = 150  # pixels of hair, and of background, that make a colour model
 GUIDE_EPSILON = 2e-4  # how much colour must vary to count as an edge
+MOST_ROLL = np.radians(14)  # a head rolled more is turned upright for the network, which knows upright people
+HEAD_REACH = 0.62  # face widths from the middle of the face: a photo cut nearer has lost a side of the head
+ROOM = (2.2, 2.0, 3.0)  # face heights to the sides, above and below that are turned upright or completed
 
 
 def person_matte(
     pixels: np.ndarray, mesh: Mesh, centre: np.ndarray, face_height: float, others: list[np.ndarray]
 ) -> np.ndarray:
     """Return the hero's matte, float32 0..1, for a photo without alpha of its own."""
-    matte = _refine(pixels, _coarse_matte(pixels, centre, face_height), mesh.points[:, :2], face_height)
+    completed = _completed(pixels, mesh, centre, face_height)
+    if completed is None:
+        matte = _refine(pixels, _coarse_matte(pixels, centre, face_height), mesh.points[:, :2], face_height)
+    else:
+        picture, matrix = completed
+        points, middle = apply(matrix, mesh.points[:, :2]), apply(matrix, centre[None])[0]
+        matte = _refine(picture, _coarse_matte(picture, middle, face_height), points, face_height)
+        matte = cv2.warpAffine(
+            matte, matrix, pixels.shape[1::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderValue=0
+        )
     matte = np.maximum(matte, _head_core(pixels.shape[:2], mesh, face_height))
     return cut_others(matte, centre, face_height, others)
+
+
+def reflection(face: np.ndarray) -> np.ndarray:
+    """The 2 x 3 matrix that mirrors a picture in the line down the middle of the face."""
+    eyes = face[EYE_OUTER_RIGHT] - face[EYE_OUTER_LEFT]
+    across = eyes / max(1e-6, float(np.hypot(*eyes)))
+    middle = face[[FOREHEAD, NOSE_BRIDGE, CHIN]].mean(0)
+    matrix = np.eye(2) - 2 * np.outer(across, across)
+    return np.column_stack([matrix, middle - matrix @ middle]).astype(np.float32)
+
+
+def _completed(
+    pixels: np.ndarray, mesh: Mesh, centre: np.ndarray, face_height: float
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """A copy of the photo that the network understands, and the matrix photo px → its px; None where the photo will do.
+
+    The head is upright in it, and a side that the photo cuts off is the other one, mirrored.
+    """
+    height, width = pixels.shape[:2]
+    face = mesh.points[:, :2]
+    face_width = float(np.hypot(*(face[TEMPLE_RIGHT] - face[TEMPLE_LEFT])))
+    is_cut = min(centre[0], width - centre[0]) < HEAD_REACH * face_width
+    if not is_cut and abs(mesh.roll) < MOST_ROLL:
+        return None
+    sides, above, below = (room * face_height for room in ROOM)
+    angle = -mesh.roll if abs(mesh.roll) >= MOST_ROLL else 0.0
+    cos, sin = np.cos(angle), np.sin(angle)
+    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float32) - centre
+    placed = corners @ np.array([[cos, sin], [-sin, cos]])
+    low = np.maximum(placed.min(0), (-sides, -above))
+    high = np.minimum(placed.max(0), (sides, below))
+    if is_cut:
+        low[0], high[0] = min(low[0], -0.9 * face_width), max(high[0], 0.9 * face_width)
+    size = (int(high[0] - low[0]), int(high[1] - low[1]))
+    x, y = centre
+    matrix = np.array([[cos, -sin, -cos * x + sin * y - low[0]], [sin, cos, -sin * x - cos * y - low[1]]], np.float32)
+    picture = cv2.warpAffine(pixels, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    if is_cut:
+        known = cv2.warpAffine(np.full((height, width), 255, np.uint8), matrix, size)
+        mirror = reflection(apply(matrix, face))
+        theirs, there = (cv2.warpAffine(values, mirror, size) for values in (picture, known))
+        cv2.copyTo(theirs, ((known < 255) & (there == 255)).astype(np.uint8), picture)
+    return picture, matrix
 
 
 def cut_others(matte: np.ndarray, centre: np.ndarray, face_height: float, others: list[np.ndarray]) -> np.ndarray:

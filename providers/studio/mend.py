@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from .canvas import PLATE_HEIGHT, PLATE_WIDTH, apply, smoothsteps
-from .vision import CHIN, EYE_OUTER_LEFT, EYE_OUTER_RIGHT, FOREHEAD, NOSE_BRIDGE, TEMPLE_LEFT, TEMPLE_RIGHT
+from .matting import reflection
+from .vision import CHIN, FOREHEAD, TEMPLE_LEFT, TEMPLE_RIGHT
 
 COVERED = 250  # of 255: a plate pixel the photo reaches
 SIDE_FADE = 0.09 * PLATE_WIDTH  # px over which a side cut by the photo's edge fades out
@@ -58,7 +59,7 @@ def mend_sides(colours: np.ndarray, alpha: np.ndarray, cover: np.ndarray, points
     if row[reach].all():
         alpha *= smoothsteps(0, SIDE_FADE, inside)
         return
-    mirror = _reflection(face)
+    mirror = reflection(face)
     bottom = int(min(PLATE_HEIGHT, face[CHIN, 1] + 0.9 * width))
     size = (PLATE_WIDTH, bottom)
     theirs = cv2.warpAffine(colours, mirror, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -70,15 +71,6 @@ def mend_sides(colours: np.ndarray, alpha: np.ndarray, cover: np.ndarray, points
     alpha[:bottom] = alpha[:bottom] * (1 - missing) + known[..., 0] * missing
     alpha[bottom:] *= smoothsteps(0, SIDE_FADE, inside[bottom:])
     cover[:bottom] = np.where(share[..., 0] > 0.5, 255, cover[:bottom])
-
-
-def _reflection(face: np.ndarray) -> np.ndarray:
-    """The 2 x 3 matrix that mirrors the plate in the line down the middle of the face."""
-    eyes = face[EYE_OUTER_RIGHT] - face[EYE_OUTER_LEFT]
-    across = eyes / max(1e-6, float(np.hypot(*eyes)))
-    middle = face[[FOREHEAD, NOSE_BRIDGE, CHIN]].mean(0)
-    matrix = np.eye(2) - 2 * np.outer(across, across)
-    return np.column_stack([matrix, middle - matrix @ middle]).astype(np.float32)
 
 
 def mend_crown(colours: np.ndarray, alpha: np.ndarray, matrix: np.ndarray, scale: float, points: np.ndarray) -> None:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from .canvas import PLATE_HEIGHT, PLATE_WIDTH
+from .content import real_picture
 from .matting import cut_others, person_matte
 from .outcomes import NoFace
 from .photo import Photo
@@ -45,6 +46,14 @@ class Placement:
 
 def analyse(photo: Photo) -> Subject:
     """Find the hero in a photo. Raise NoFace when nobody is in it."""
+    if photo.alpha is not None:
+        return _analyse(photo, None)
+    pixels, picture = real_picture(photo.pixels)
+    return _analyse(photo if pixels is photo.pixels else Photo(pixels, None), picture)
+
+
+def _analyse(photo: Photo, picture: np.ndarray | None) -> Subject:
+    """`picture` tells, 0..1, what of the photo an editor did not fill; None where that is all of it."""
     faces = find_faces(photo.pixels)
     if not faces:
         raise NoFace
@@ -54,7 +63,8 @@ def analyse(photo: Photo) -> Subject:
         raise NoFace
     quarters = round(np.degrees(mesh.roll) / 90) % 4
     if quarters:  # a photo on its side, whose file does not say so
-        return analyse(_turned(photo, quarters))
+        picture = None if picture is None else np.ascontiguousarray(np.rot90(picture, quarters))
+        return _analyse(_turned(photo, quarters), picture)
     points = mesh.points[:, :2]
     face_width = float(np.hypot(*(points[TEMPLE_RIGHT] - points[TEMPLE_LEFT])))
     # A turned or bowed face is shorter in the picture than it is.
@@ -65,6 +75,8 @@ def analyse(photo: Photo) -> Subject:
         matte = person_matte(photo.pixels, mesh, centre, face_height, others)
     else:
         matte = cut_others(photo.alpha.astype(np.float32) / 255, centre, face_height, others)
+    if picture is not None:
+        matte = matte * picture
     middle = (points[TEMPLE_LEFT, 0] + points[TEMPLE_RIGHT, 0]) / 2
     yaw = float((points[NOSE_TIP, 0] - middle) / max(1.0, face_width))
     return Subject(photo, mesh, matte, centre, face_height, yaw, face.score, len(faces))

@@ -262,6 +262,27 @@ def tilted(photo: np.ndarray) -> np.ndarray:
     return cv2.warpAffine(photo, matrix, (width, height), borderMode=cv2.BORDER_REFLECT)
 
 
+def turned(photo: np.ndarray, degrees: float, fill: int, *, is_all_kept: bool) -> np.ndarray:
+    """The photo turned to the left by an editor that fills the corners; where not all is kept, at its old size."""
+    height, width = photo.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
+    if is_all_kept:
+        cos, sin = np.abs(matrix[0, :2])
+        size = (int(width * cos + height * sin), int(width * sin + height * cos))
+        matrix[:, 2] += np.array([size[0] - width, size[1] - height]) / 2
+    else:
+        size = (width, height)
+    return cv2.warpAffine(photo, matrix, size, flags=cv2.INTER_CUBIC, borderValue=(fill,) * 3)
+
+
+def turned_and_cropped(photo: np.ndarray) -> np.ndarray:
+    """The photo turned by 22 degrees, cropped around the face so that a corner of black is left."""
+    photo = turned(photo, 22, 0, is_all_kept=True)
+    left, top, right, bottom = _face_box(photo)
+    width = right - left
+    return photo[max(0, top - width // 3) : bottom + width, max(0, left - width // 2) : right + width].copy()
+
+
 def lying(photo: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.rot90(photo))
 
@@ -317,6 +338,9 @@ CAMERA: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "cut-side": cut_at_side,
     "cut-through": cut_through,
     "three": three_people,
+    "turned": partial(turned, degrees=35, fill=90, is_all_kept=True),
+    "turned-white": partial(turned, degrees=-28, fill=255, is_all_kept=False),
+    "turned-cropped": turned_and_cropped,
 }
 PORTRAITS = ("astronaut", "biden", "guido", "obama")
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import cv2
 import numpy as np
 import pytest
 
 from providers.studio import measure
+from providers.studio.content import real_picture
 from providers.studio.cutout import cut_out
 from providers.studio.hero import Hero
 from providers.studio.looks import LOOKS
@@ -18,6 +21,7 @@ from tests.support import wardrobe
 
 # Brown hair, or a brown hat, before a brown wall as dark as they are: the limit of what the matte can do.
 CAMOUFLAGED = {"biden-afro-hair": 0.75, "astronaut-hat-hair": 0.92}
+MOST_LOST = 0.1  # of the head's area; a mirrored half of a head is not its true other half
 
 
 def take(who: str, *, wearing: str | None = None, before: str = "wall") -> Photo:
@@ -90,6 +94,54 @@ def test_a_wall_in_the_colours_of_the_hair_is_not_taken_for_hair():
     assert matte_fit(analyse(plain("guido")), alpha).iou > 0.98
     gray = Photo(wardrobe.grayscale(plain("guido").pixels), None)
     assert matte_fit(analyse(gray), alpha).iou > 0.95
+
+
+def beside_the_truth(cutout, who: str) -> tuple[float, float]:
+    """What a cut-out of an altered photo shows that is nobody, and what it lost, by the head's area.
+
+    The alpha of the unaltered photo is laid under the cut-out's face.
+    """
+    points, placed = (found.points[:, :2].astype(np.float32).copy() for found in (analyse(plain(who)).mesh, cutout))
+    matrix, _ = cv2.estimateAffinePartial2D(points, placed)
+    alpha = cv2.imread(str(wardrobe.PHOTOS / f"{who}-alpha.png"), cv2.IMREAD_GRAYSCALE)
+    true = cv2.warpAffine(alpha, matrix, cutout.alpha.shape[::-1]).astype(np.float32) / 255
+    (x, y), reach = cutout.points[CHIN, :2].astype(int), int(cutout.face_width)
+    head = np.s_[: y - reach // 8, x - reach : x + reach]
+    surplus, whole = cutout.alpha[head] - true[head], true[head].sum()
+    return float(np.clip(surplus, 0, None).sum() / whole), float(np.clip(-surplus, 0, None).sum() / whole)
+
+
+@pytest.mark.parametrize(
+    ("alter", "most"),
+    [
+        (partial(wardrobe.turned, degrees=35, fill=90, is_all_kept=True), 0.02),
+        (partial(wardrobe.turned, degrees=-28, fill=255, is_all_kept=False), 0.045),
+        (partial(wardrobe.turned, degrees=22, fill=0, is_all_kept=False), 0.02),
+        (wardrobe.turned_and_cropped, 0.02),
+        (lambda photo: plain("obama_cut").pixels, 0.015),
+    ],
+    ids=["35", "-28", "22", "22-cropped", "half"],
+)
+def test_a_photo_turned_or_cut_by_an_editor_leaves_nothing_beside_the_head(alter, most):
+    surplus, lost = beside_the_truth(on_plate(Photo(alter(plain("obama").pixels), None)), "obama")
+    assert surplus < most
+    assert lost < MOST_LOST
+
+
+def test_a_photo_that_an_editor_turned_is_turned_back():
+    photo = wardrobe.turned(plain("obama").pixels, 35, 90, is_all_kept=True)
+    subject = analyse(Photo(photo, None))
+    assert abs(np.degrees(subject.mesh.roll)) < 3
+    inside = subject.photo.pixels.reshape(-1, 3).astype(int)
+    assert (np.abs(inside - 90).max(1) < 4).mean() < 0.01  # none of the fill
+
+
+@pytest.mark.parametrize("who", wardrobe.PORTRAITS)
+def test_a_photo_without_fill_is_left_as_it_is(who):
+    pixels = plain(who).pixels
+    assert real_picture(pixels)[0] is pixels
+    wall = wardrobe.compose(wardrobe.portrait(who), lambda shape: np.full((*shape, 3), 230, np.float32))
+    assert real_picture(wall)[0] is wall  # a plain wall is no fill
 
 
 @pytest.mark.parametrize("who", ["astronaut", "biden", "obama"])
