@@ -21,6 +21,7 @@ from .canvas import (
     FRAMES_PER_SECOND,
     PLATE_HEIGHT,
     PLATE_WIDTH,
+    apply,
     blur,
     camera,
     to_unit,
@@ -45,6 +46,9 @@ DARKEST, BRIGHTEST = 0.20, 0.78  # luma of the lit centre in the film, 0..1
 MOST_BURNT = 0.02  # share of the lit centre that is white in the film and was not in the photo
 LUMA = np.array([0.114, 0.587, 0.299])  # of BGR
 WHITE = 0.92
+MOST_NEAR_WHITE = 0.02  # share of the bare head whose darkest channel is at least NEAR_WHITE
+NEAR_WHITE, CLIPPED = 240, 252  # of 255
+MOST_CLIPPED = 0.10  # share of the bare head with a channel at CLIPPED or above
 LEAST_IOU = 0.95
 MOST_CUT_OFF = 0.04  # of the true alpha
 MOST_HALO = 8.0  # of 255: light along the edge that is not the hero's
@@ -77,6 +81,8 @@ class Shown:
     hue_error: float | None  # degrees; None where the photo's skin has no hue
     burnt: float  # share of the lit centre, beyond what the photo burns out itself
     distance: float  # see `face_distance`
+    near_white: float = 0.0  # share of the bare head without detail: see `blown_out`
+    clipped: float = 0.0
 
 
 def lit_centre(pixels: np.ndarray, points: np.ndarray) -> Skin:
@@ -142,6 +148,17 @@ def bare_close_up(subject: Subject, hero: Hero) -> np.ndarray:
     return out[..., :3].copy()
 
 
+def blown_out(subject: Subject, bare: np.ndarray) -> tuple[float, float]:
+    """The shares of the head in a `bare_close_up`, above the chin, that are nearly white and that clip."""
+    cutout = cut_out(subject, place(subject))
+    face = cutout.points[:, :2].mean(0)
+    matrix = camera(1.7, float(face[0]), float(face[1]))
+    alpha = cv2.warpAffine(cutout.alpha, matrix, (FRAME_WIDTH, FRAME_HEIGHT))
+    chin = int(apply(matrix, cutout.points[CHIN, :2])[1])
+    head = bare[:chin][alpha[:chin] > 0.5]
+    return float((head.min(1) >= NEAR_WHITE).mean()), float((head.max(1) >= CLIPPED).mean())
+
+
 def mesh_of(picture: np.ndarray) -> Mesh | None:
     """The mesh of a picture's best face."""
     faces = find_faces(np.ascontiguousarray(picture))
@@ -156,9 +173,10 @@ def show(renderer: Renderer, photo: Photo, subject: Subject, look: str) -> Shown
     skin = lit_centre(frame, mesh.points) if mesh else Skin(0.0, 0.0, 0.0, 0.0)
     plain = lit_centre(subject.photo.pixels, subject.mesh.points)
     error = hue_difference(skin.hue, plain.hue) if plain.saturation >= LEAST_HUE else None
-    close_up = mesh_of(bare_close_up(subject, Hero(subject, LOOKS[look], renderer.armour(look))))
+    bare = bare_close_up(subject, Hero(subject, LOOKS[look], renderer.armour(look)))
+    close_up = mesh_of(bare)
     distance = face_distance(subject.mesh.points, close_up.points) if close_up else 1.0
-    return Shown(look, skin, error, max(0.0, skin.burnt - plain.burnt), distance)
+    return Shown(look, skin, error, max(0.0, skin.burnt - plain.burnt), distance, *blown_out(subject, bare))
 
 
 def complaints(fit: MatteFit | None, shown: list[Shown]) -> list[str]:
@@ -181,6 +199,8 @@ def complaints(fit: MatteFit | None, shown: list[Shown]) -> list[str]:
             broken.append(f"{one.look}: face exposed at {one.skin.luma:.2f}")
         if one.burnt > MOST_BURNT:
             broken.append(f"{one.look}: {one.burnt:.0%} of the face burnt out")
+        if one.near_white > MOST_NEAR_WHITE or one.clipped > MOST_CLIPPED:
+            broken.append(f"{one.look}: {one.near_white:.1%} of the head nearly white, {one.clipped:.1%} clipped")
         if one.distance > MOST_DISTANCE:
             broken.append(f"{one.look}: another face ({one.distance:.3f})")
     return broken
@@ -217,6 +237,7 @@ def measure(renderer: Renderer, path: Path, alpha: np.ndarray | None, looks: lis
         error = "grey" if one.hue_error is None else f"{one.hue_error:4.1f}°"
         yield (
             f"  {one.look:15} hue {error}, exposure {one.skin.luma:.2f}, burnt {one.burnt:.1%}, "
+            f"head {one.near_white:.1%} white {one.clipped:.1%} clipped, "
             f"distance {one.distance:.3f}"
         )
     for complaint in complaints(fit, shown):

@@ -16,7 +16,7 @@ import numpy as np
 from .canvas import PLATE_HEIGHT, PLATE_WIDTH, bgr, blur, smoothsteps, to_byte, to_unit, wide_blur
 from .cutout import Cutout
 from .looks import Look
-from .skin import centre_mask, table, wanted_colour, wanted_luma
+from .skin import Grade, centre_mask, wanted_colour, wanted_luma
 from .vision import CHIN, FACE_OVAL, LIT_CENTRE
 
 HALF_WIDTH, HALF_HEIGHT = PLATE_WIDTH // 2, PLATE_HEIGHT // 2
@@ -26,6 +26,8 @@ SHIELD_SIZE = 0.58  # of the face: its middle, which keeps its own colour
 SHIELDED = 0.96  # share of the coloured lights that the middle of the face does not get
 SHIELDED_SIDES = 0.50  # and the rest of it
 USUAL_GAIN = 0.85  # of the coloured lights, over the film
+# What the coloured lights keep where a channel of the base has a value: all up to a fifth, a little at the top.
+ROOM = np.clip(np.linspace(1.20, -0.08, 256) * 255, 0.05 * 255, 255).astype(np.uint8)
 BODY_RADIUS = 0.23  # of the face's height: how thick the body is modelled
 
 
@@ -103,6 +105,7 @@ def relight(cutout: Cutout, look: Look) -> Figure:
         )
     )
     _true_skin(cutout, base, left, right, exposed)
+    _leave_room(base[:rows], (left[:rows], right[:rows]))
     depth, breath = _movement(cutout, alpha, body / radius, face, blend)
     return Figure(cutout, cutout.alpha.copy(), base, left, right, sweep, triangles, depth, breath)
 
@@ -177,9 +180,18 @@ def _true_skin(cutout: Cutout, base: np.ndarray, left: np.ndarray, right: np.nda
     photo, from_left, from_right = (
         np.array(cv2.mean(plate[window], mask)[:3]) for plate in (cutout.colours, left, right)
     )
-    bare = np.vstack([np.bincount(base[window][mask > 0][:, channel], minlength=256) for channel in range(3)])
-    graded = table(bare, (from_left + from_right) * USUAL_GAIN, wanted_colour(photo, luma))
-    cv2.LUT(base[: cutout.photo_rows], graded, base[: cutout.photo_rows])
+    wanted = wanted_colour(photo, luma)
+    lights = (from_left + from_right) * USUAL_GAIN * ROOM[np.clip(wanted, 0, 255).astype(int)] / 255
+    grade = Grade(base[window][mask > 0][:, :3], lights, wanted)
+    shown = np.flatnonzero(base[: cutout.photo_rows, :, 3].max(0))
+    grade.apply(base[: cutout.photo_rows, shown[0] : shown[-1] + 1], 0.08 * cutout.face_height)
+
+
+def _leave_room(base: np.ndarray, lights: tuple[np.ndarray, ...]) -> None:
+    """Dim the city's lights where a channel of the base is bright already: pale hair and foreheads would burn."""
+    room = cv2.LUT(base, ROOM)
+    for light in lights:
+        cv2.multiply(light, room, light, 1 / 255)
 
 
 def _slopes(heights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -282,7 +294,7 @@ def _graded(picture: np.ndarray, gray: np.ndarray, bright: np.ndarray, look: Loo
     cool = np.array([1.07, 1.0, 0.95], np.float32)
     warm = 1 + (bgr(look.highlight) / 255 - 1) * np.float32(0.45)
     picture *= (1 - bright) * cool + bright * warm
-    picture += (1 - np.clip(bright * 1.6, 0, 1)) * (bgr(look.shadow) / 255 * 0.45)
+    picture += (1 - np.clip(bright * 1.6, 0, 1)) * (bgr(look.shadow) / 255 * 0.36)
     return picture
 
 

@@ -13,8 +13,17 @@ from providers.studio.content import real_picture
 from providers.studio.cutout import cut_out
 from providers.studio.hero import Hero
 from providers.studio.looks import LOOKS
-from providers.studio.measure import bare_close_up, face_distance, matte_fit, mesh_of, show
+from providers.studio.measure import (
+    bare_close_up,
+    blown_out,
+    face_distance,
+    lit_centre,
+    matte_fit,
+    mesh_of,
+    show,
+)
 from providers.studio.photo import Photo
+from providers.studio.relight import relight
 from providers.studio.subject import Subject, analyse, place
 from providers.studio.vision import CHIN, FOREHEAD
 from tests.support import wardrobe
@@ -55,6 +64,43 @@ def test_skin_keeps_its_hue_in_every_look(renderer, look, who, wearing, before):
     photo = take(who, wearing=wearing, before=before)
     shown = show(renderer, photo, analyse(photo), look)
     assert measure.complaints(None, [shown]) == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize(
+    "picture",
+    [
+        lambda: plain("biden"),
+        lambda: Photo(wardrobe.grayscale(plain("obama").pixels), None),
+        lambda: take("biden", wearing="dark-headscarf", before="street"),
+    ],
+    ids=["white-hair", "gray", "yellow-scarf"],
+)
+def test_bright_hair_cloth_and_foreheads_keep_their_detail(renderer, look, picture):
+    subject = analyse(picture())
+    near_white, clipped = blown_out(subject, bare_close_up(subject, Hero(subject, LOOKS[look], renderer.armour(look))))
+    assert near_white < 0.015
+    assert clipped < 0.08
+
+
+def beside_the_skin(pixels: np.ndarray, cutout) -> float:
+    """The luma of what is above the forehead, in that of the face's lit centre."""
+    x, y = cutout.points[FOREHEAD, :2].astype(int)
+    above = pixels[y - int(0.30 * cutout.face_height) : y - int(0.12 * cutout.face_height), x - 60 : x + 60]
+    return float((above @ measure.LUMA).mean()) / (lit_centre(pixels, cutout.points).luma * 255)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_dark_hair_stays_as_dark_as_it_is_beside_the_skin(look):
+    cutout = on_plate(take("obama", wearing="dark-afro"))
+    film = beside_the_skin(relight(cutout, LOOKS[look]).base[..., :3], cutout)
+    assert film < 1.1 * beside_the_skin(cutout.colours, cutout)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_bright_scarf_does_not_outshine_a_dark_face(look):
+    cutout = on_plate(take("biden", wearing="dark-headscarf", before="street"))
+    assert 1.2 < beside_the_skin(relight(cutout, LOOKS[look]).base[..., :3], cutout) < 1.9
 
 
 def test_dark_skin_stays_darker_than_pale_skin(renderer):

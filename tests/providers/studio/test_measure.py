@@ -54,10 +54,21 @@ def test_hues_are_compared_around_the_circle():
 def test_every_broken_rule_is_a_sentence():
     good = Shown("neon-noir", Skin(20, 0.5, 0.5, 0), 3.0, 0.0, 0.02)
     assert complaints(MatteFit(0.99, 0.01, 1.0), [good]) == []
-    bad = Shown("netrunner", Skin(90, 0.5, 0.9, 0.2), 70.0, 0.2, 0.2)
+    bad = Shown("netrunner", Skin(90, 0.5, 0.9, 0.2), 70.0, 0.2, 0.2, clipped=0.3)
     broken = complaints(MatteFit(0.5, 0.5, 40), [good, bad])
-    assert len(broken) == 7
+    assert len(broken) == 8
     assert not any("neon-noir" in text for text in broken)
+
+
+def test_a_white_forehead_and_a_clipped_channel_are_seen():
+    person = wardrobe.portrait("obama")
+    subject = measure.analyse(measure.Photo(wardrobe.compose(person, wardrobe.bright_wall), None))
+    frame = np.full((measure.FRAME_HEIGHT, measure.FRAME_WIDTH, 3), 120, np.uint8)
+    assert measure.blown_out(subject, frame) == (0, 0)
+    frame[:, : measure.FRAME_WIDTH // 2] = (20, 20, 255)
+    near_white, clipped = measure.blown_out(subject, frame)
+    assert near_white == 0 and 0.3 < clipped < 0.7
+    assert measure.blown_out(subject, np.full_like(frame, 245)) == (1, 0)
 
 
 def test_a_matte_that_lost_the_hair_or_kept_the_wall_is_seen_through(monkeypatch):
