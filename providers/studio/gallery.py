@@ -54,7 +54,9 @@ def main() -> int:
     arguments = parser.parse_args()
     photos = [arguments.folder]
     if arguments.folder.is_dir():
-        photos = sorted(path for path in arguments.folder.iterdir() if path.suffix.lower() in PHOTOS)
+        # What is called NAME-alpha.png is a matte of the photo NAME, as `measure` reads it.
+        found = (path for path in arguments.folder.iterdir() if not path.stem.endswith("-alpha"))
+        photos = sorted(path for path in found if path.suffix.lower() in PHOTOS)
     if not photos:
         sys.stderr.write(f"No photos in {arguments.folder}.\n")
         return 1

@@ -11,6 +11,13 @@ export function pageData(id) {
   try { return JSON.parse(document.getElementById(id).textContent); } catch { return null; }
 }
 
+/** Load what the address says when it becomes another one. A page that took a wait's place at the wait's own address is,
+    to a browser, still the start page's document: Back would change the address and nothing else. */
+export function followAddress() {
+  const { pathname } = location;
+  addEventListener("popstate", () => { if (location.pathname !== pathname) location.reload(); });
+}
+
 /** Show another symbol of the sprite; the address of the sprite stays the one the server printed. */
 export function setIcon(node, symbol) {
   const use = $("use", node);

@@ -1,5 +1,5 @@
 /* A take that ended without a film: the next one starts with the same look and name, and the photo can go at once. */
-import { $, $$, pageData } from "./app.js";
+import { $, $$, followAddress, pageData } from "./app.js";
 import { mountErase } from "./erase.js";
 import { orderEnded } from "./once.js";
 import { mountReceipt } from "./receipt.js";
@@ -9,5 +9,6 @@ const job = pageData("job");
 forgetPhoto();
 orderEnded(job.id);
 mountReceipt(job);
+followAddress();
 $$("[data-again]").forEach(link => link.addEventListener("click", () => keepDraft({ look: job.look, name: job.hero_name || "" })));
 mountErase(job.links.self, () => { $("[data-ended]").hidden = true; });

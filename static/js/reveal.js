@@ -1,5 +1,5 @@
 /* The reveal: lift the Line and the curtain goes up. The same gesture unlocks the sound. */
-import { $, $$, calm, openDialog, pageData, playWhenSeen, setIcon, tell, toast } from "./app.js";
+import { $, $$, calm, followAddress, openDialog, pageData, playWhenSeen, setIcon, tell, toast } from "./app.js";
 import { call } from "./api.js";
 import { hex } from "./digest.js";
 import { mountErase } from "./erase.js";
@@ -17,6 +17,7 @@ const links = { ...job.links }, sharePath = `${links.self}share/`;
 forgetPhoto();                                                   // the film is here, the copy has done its work
 orderEnded(job.id);
 mountReceipt(job);
+followAddress();
 video.controls = false;
 video.tabIndex = -1;                                             // the page's own buttons are its controls
 setLine(film, 100);

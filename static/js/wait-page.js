@@ -1,5 +1,5 @@
 /* The wait page opened by its own address: reload, My heroes, another device. From the start page, start.js boots it. */
-import { $, pageData } from "./app.js";
+import { $, followAddress, pageData } from "./app.js";
 import { silhouette } from "./photo.js";
 import { recallPhoto } from "./store.js";
 import { boot } from "./wait.js";
@@ -14,6 +14,7 @@ async function ownPicture(job) {
 }
 
 const job = pageData("job");
+followAddress();
 if (job) {
   const own = await ownPicture(job);
   const wait = await boot({ ...(own || { picture: silhouette() }), isOwnPhoto: Boolean(own), look: job.look, name: job.hero_name || "" });

@@ -109,6 +109,12 @@ def test_a_photo_from_a_file_becomes_a_film_that_is_shared_taken_again_and_erase
     wait_for(lambda: stranger.evaluate("document.querySelector('[data-shared]').readyState >= 2"), "the shared film")
     look_at(stranger, "shared")
 
+    page.evaluate("history.back()")
+    page.locator("#photo-file").wait_for(state="attached")
+    page.evaluate("history.forward()")
+    page.locator("[data-reveal]").wait_for(state="attached")
+    raise_curtain(page)
+
     page.locator('[data-takes] [value="netrunner"]').click()
     take = follow(page, last=f"{film.id}/")
     assert (take.look.slug, take.hero_name) == ("netrunner", "NOVA-7")

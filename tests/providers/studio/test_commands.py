@@ -58,6 +58,7 @@ def test_gallery_draws_a_row_for_every_photo(monkeypatch, tmp_path, selfie, caps
 
 
 def test_gallery_of_an_empty_folder_says_so(monkeypatch, tmp_path, capsys):
+    (tmp_path / "somebody-alpha.png").write_bytes(b"")
     assert run(monkeypatch, gallery.main, tmp_path, "-o", tmp_path / "sheet.png") == 1
     assert "No photos" in capsys.readouterr().err
 
