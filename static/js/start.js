@@ -39,6 +39,7 @@ function wear(slug) {
   $$("[data-film]", film).forEach(video => {
     const isOn = video.dataset.film === slug;
     video.classList.toggle("is-on", isOn);
+    if (isOn && video.dataset.poster) video.poster = video.dataset.poster;  // only the first one comes with the page
     if (!isOn || frugal) { video.pause(); return; }
     if (!video.src) video.src = video.dataset.src;
     video.play().catch(() => {});
