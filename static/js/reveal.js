@@ -108,6 +108,7 @@ lift.addEventListener("pointerup", event => {                     // the end of 
   if (pull > PULL) open();
 });
 lift.addEventListener("pointercancel", () => { from = null; root.style.setProperty("--pull", "0px"); });
+lift.disabled = false;                                            // until here a tap would have been lost
 
 $("[data-sound]").addEventListener("click", () => sound(video.muted));
 $("[data-pause]").addEventListener("click", () => { if (video.paused) video.play().catch(() => {}); else video.pause(); });

@@ -118,6 +118,7 @@ def test_everything_works_by_keyboard(visit: Any, show: Any, selfie: Path, looks
     Job.objects.filter(id=job.id).update(status="queued", stage="accepted", progress=0)
     factories.shoot(factories.reload(job), provider)
     page.locator("[data-reveal]").wait_for(state="attached")
+    page.locator("[data-lift]:enabled").wait_for()
     tab_to(page, "[data-lift]")
     page.keyboard.press("Enter")
     page.locator(".reveal.is-settled").wait_for()
