@@ -49,12 +49,12 @@ check: install-tests ## format, lint, import contracts, missing migrations, fast
 bench: install-tests chromium ## figures and ratios: dispatch, simulator, film, first picture; wants an idle machine
 	@$(PYTHON) -m tests.bench.dispatch
 	@$(PYTHON) -m providers.simulator.bench
-	@$(PYTHON) -m providers.studio.bench tests/photos/astronaut.jpg
+	@$(PYTHON) -m providers.studio.tools.bench tests/photos/astronaut.jpg
 	@$(PYTHON) -m tests.bench.faces
 	@$(PYTHON) -m tests.bench.first_picture
 
 soak: install-tests ## many films in a row on one renderer (FILMS=1000), judged by laws; an hour on an idle machine
-	@$(PYTHON) -m providers.studio.soak --films $(or $(FILMS),1000)
+	@$(PYTHON) -m providers.studio.tools.soak --films $(or $(FILMS),1000)
 
 # SEED repeats a storm, MINUTES says how long (10), DATABASE where (sqlite or postgres; one after the other without it).
 chaos: install-tests ## a storm of faults under load, then the laws (SEED=… MINUTES=10 DATABASE=sqlite|postgres)

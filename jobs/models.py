@@ -1,4 +1,4 @@
-"""The rows. The database is the truth; what may change in them is in `jobs.lifecycle` and `jobs.claims`."""
+"""The rows. The database is the truth; what may change in them is in `jobs.lifecycle` and `jobs.queue.claims`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.db.models.lookups import In, LessThanOrEqual
 
 from providers.models import ProviderConfig
 
-from .logbook import AuditEntry, Heartbeat, StartTimes  # noqa: F401 - Django looks for all rows here
+from .audit import AuditEntry, Heartbeat, StartTimes  # noqa: F401 - Django looks for all rows here
 
 
 def literally(sql: str) -> RawSQL:
@@ -82,7 +82,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(literally('NOT ("jobs_job"."lane" = \'\')'), lane=lane)
 
     def claimable(self, lane: str, *, now: datetime) -> JobQuerySet:
-        """Rows of a lane that are due, in the order of the line (`jobs.line`)."""
+        """Rows of a lane that are due, in the order of the line (`jobs.queue_order`)."""
         due = LessThanOrEqual(NotByIndex(F("due_at")), now)
         return self.in_lane(lane).filter(due).order_by("-priority", "turn_at")
 

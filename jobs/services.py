@@ -15,7 +15,10 @@ from django.conf import settings
 from django.db import Error, IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from . import claims, eta, lifecycle, queues, receipts, signals, storage
+from jobs.estimates import eta
+from jobs.queue import claims, queues
+
+from . import lifecycle, receipts, signals, storage
 from .models import Attempt, AuditEntry, Job, JobEvent, Lane, Look, WebhookDelivery, next_seq
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import lazy
 
-from . import eta, receipts, sentences, storage
+from jobs.estimates import eta
+
+from . import messages, receipts, storage
 from .models import Job
 
 # Letters that Unicode does not take apart; casefold has made ß into ss.
@@ -46,8 +48,8 @@ def snapshot(job: Job, *, position: int, now: datetime) -> dict[str, Any]:
     }
 
 
-_said_reason = lazy(sentences.reason, str)
-_said_failure = lazy(lambda code, part: (sentences.failure(code) or {})[part], str)
+_said_reason = lazy(messages.reason, str)
+_said_failure = lazy(lambda code, part: (messages.failure(code) or {})[part], str)
 
 
 def _reason(job: Job) -> str | None:
@@ -55,7 +57,7 @@ def _reason(job: Job) -> str | None:
         return None
     if eta.waits_for_opening(job):
         return _said_reason("nobody_open", "")
-    if job.reason_code not in sentences.REASONS:
+    if job.reason_code not in messages.REASONS:
         return None
     return _said_reason(job.reason_code, job.reason_subject, job.reason_target)
 
@@ -149,10 +151,10 @@ def verdict(receipt: receipts.Receipt) -> dict[str, Any]:
         "at": _iso(receipt.at),
         "key_id": receipt.key_id,
         "outcome": outcome,
-        "message": sentences.fate(outcome),
+        "message": messages.fate(outcome),
         "status": job.status if job else None,
         "stage": job.stage if job else None,
-        "failure": sentences.failure(job.failure_code) if job else None,
+        "failure": messages.failure(job.failure_code) if job else None,
         "finished_at": _iso(job.finished_at) if job else None,
         "erase_at": _iso(job.erase_at) if job else None,
         "erased_at": _iso(job.erased_at) if job else None,

@@ -7,8 +7,9 @@ import time
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from . import queues
-from .lanes import engine, pumps
+from jobs.queue import engine, queues
+
+from .lanes import pumps
 
 logger = logging.getLogger(__name__)
 

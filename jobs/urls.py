@@ -1,8 +1,9 @@
 from django.urls import include, path
 
-from . import handover, media, pages, sharing, status, webhooks
+from jobs.api.receipts import KeysView, VerifyView
+from jobs.web import handover, media, pages, sharing, status, webhooks
+
 from .api import docs
-from .api.receipts import KeysView, VerifyView
 
 urlpatterns = [
     path("", pages.start, name="start"),

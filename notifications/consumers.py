@@ -31,12 +31,11 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from jobs import snapshots
-from jobs.api import identity
+from jobs import identity, snapshots
 
 from . import messages
+from .fallback_polling import rereader
 from .layer import AWAY
-from .rereading import rereader
 
 logger = logging.getLogger(__name__)
 

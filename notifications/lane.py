@@ -25,14 +25,15 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from jobs import claims, services
+from jobs import services
 from jobs.clock import database_now
-from jobs.lanes.engine import LaneWork
 from jobs.models import Job
+from jobs.queue import claims
+from jobs.queue.engine import LaneWork
 from providers.errors import Rejected, Unavailable
-from providers.http import retry_after
+from providers.http.client import retry_after
 
-from . import letters, push
+from . import email, push
 from .models import Notification, NotificationQuerySet, PushSubscription
 
 logger = logging.getLogger(__name__)
@@ -132,14 +133,14 @@ def backoff(tries: int) -> timedelta:
 
 def _message(row: Notification, token: str, *, now: datetime) -> Message:
     if row.subscription is None:
-        return Message(row, token, mail=letters.mail(row.job, now=now))
+        return Message(row, token, mail=email.mail(row.job, now=now))
     target = push.Target(row.subscription.endpoint, row.subscription.p256dh, row.subscription.auth)
     return Message(
         row,
         token,
         target=target,
-        content=letters.push_content(row.job),
-        topic=letters.push_topic(row.job),
+        content=email.push_content(row.job),
+        topic=email.push_topic(row.job),
         ttl=row.job.erase_at - now,
     )
 

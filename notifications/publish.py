@@ -5,7 +5,7 @@ batch cost 0.02 to 0.08 ms. The price: the wire format is private to channels_re
 would change it, and a test publishes here and reads through the layer.
 
 Nothing depends on a message: pages read the row on connect, every 15 s and after a gap. So this never raises and never
-waits long, and a server that is away is asked once a second (`jobs.redis_gate`).
+waits long, and a server that is away is asked once a second (`jobs.queue.redis_breaker`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from jobs import snapshots
-from jobs.redis_gate import Shut, gate
+from jobs.queue.redis_breaker import Shut, gate
 
 from . import messages
 

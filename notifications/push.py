@@ -1,7 +1,7 @@
 """One web push: encrypted for its browser (RFC 8291), signed by us (RFC 8292), posted to its push service (RFC 8030).
 
 pywebpush's own parts do the cryptography (`http_ece`, `py_vapid`). Its HTTP is not used: an endpoint is an address that
-a stranger gave us, and `providers.strangers` connects only to what it has judged.
+a stranger gave us, and `providers.http.untrusted` connects only to what it has judged.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings
 from py_vapid import Vapid02
 
-from providers import strangers
-from providers.http import Answer
+from providers.http import untrusted
+from providers.http.client import Answer
 
 CONNECT_SECONDS, TOTAL_SECONDS = 3.0, 8.0
 # Push services take a signature for at most a day.
@@ -52,8 +52,8 @@ def checked(target: Target) -> Target:
     if len(target.endpoint) > LONGEST_ENDPOINT:
         raise BadSubscription("endpoint")
     try:
-        strangers.judge(target.endpoint, trusted=settings.PUSH_PRIVATE_HOSTS)
-    except strangers.Rejected:
+        untrusted.judge(target.endpoint, trusted=settings.PUSH_PRIVATE_HOSTS)
+    except untrusted.Rejected:
         raise BadSubscription("endpoint") from None
     try:
         point = _public_key(target.p256dh).public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
@@ -82,7 +82,7 @@ def send(target: Target, content: bytes, *, topic: str, ttl: timedelta, now: dat
         "Topic": topic,
         "Authorization": authorization(target.endpoint, now=now),
     }
-    return strangers.post(
+    return untrusted.post(
         target.endpoint,
         encrypt(target, content),
         headers=headers,
@@ -105,7 +105,7 @@ def encrypt(target: Target, content: bytes) -> bytes:
 
 def authorization(endpoint: str, *, now: datetime) -> str:
     """Return the header that tells this push service who we are."""
-    url = strangers.judge(endpoint, trusted=settings.PUSH_PRIVATE_HOSTS).url
+    url = untrusted.judge(endpoint, trusted=settings.PUSH_PRIVATE_HOSTS).url
     audience = str(url)[: -len(url.target)]
     claims = {"aud": audience, "sub": settings.VAPID_SUBJECT, "exp": int((now + SIGNED_FOR).timestamp())}
     return _signer(settings.VAPID_PRIVATE_KEY).sign(claims)["Authorization"]

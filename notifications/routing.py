@@ -7,7 +7,7 @@ from typing import Any
 from channels.routing import URLRouter
 from django.urls import path, re_path
 
-from jobs.api import identity
+from jobs import identity
 
 from .consumers import JobConsumer, headers_of
 

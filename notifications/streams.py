@@ -23,7 +23,8 @@ from channels.exceptions import StopConsumer
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from jobs.api import identity, problems
+from jobs import identity
+from jobs.intake import problems
 
 from . import messages
 from .consumers import DONE, NO_SUCH_JOB, JobLine, headers_of

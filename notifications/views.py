@@ -14,10 +14,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jobs.api import identity, throttles
-from jobs.api.parsers import JSONParser
-from jobs.api.problems import Problem, not_found
+from jobs import identity
 from jobs.api.views import problems
+from jobs.intake import throttles
+from jobs.intake.parsers import JSONParser
+from jobs.intake.problems import Problem, not_found
 from jobs.models import Job
 
 from . import push, subscriptions

@@ -8,10 +8,11 @@ from django import forms
 from django.db.models import F, TextField
 from django.db.models.expressions import ExpressionWrapper
 
+from providers.http.hosts import Entry
+
 from . import registry
-from .bounds import check_api_key
-from .hosts import Entry
 from .models import ProviderConfig
+from .validators import check_api_key
 
 # A rotation needs two: the one the vendor still signs with and the one it will sign with.
 LIVE_SECRETS = 2

@@ -1,4 +1,4 @@
-"""A provider as staff set it up. Its limits are kept by `jobs.claims`, its words by its adapter."""
+"""A provider as staff set it up. Its limits are kept by `jobs.queue.claims`, its words by its adapter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 
-from . import bounds, registry
+from . import registry, validators
 from .secrets import EncryptedListField, EncryptedTextField
 from .types import Account, PhotoTransport
 
@@ -106,7 +106,7 @@ class ProviderConfig(models.Model):
         help_text="Try again before the deadline when an answer was lost and the vendor offers no look-up.",
     )
 
-    # Asked to wait, and failing: two different things, written by `jobs.breaker` alone. The later end wins.
+    # Asked to wait, and failing: two different things, written by `jobs.routing.breaker` alone. The later end wins.
     parked_until = models.DateTimeField(null=True, blank=True, editable=False)
     parked_reason = models.CharField(max_length=200, blank=True, default="", editable=False)
     parks_in_row = models.PositiveIntegerField(default=0, editable=False)
@@ -152,7 +152,7 @@ class ProviderConfig(models.Model):
 
     def clean(self) -> None:
         """Refuse settings the adapter could not work with, each with a sentence at its field."""
-        problems: dict[str, Any] = dict(bounds.problems_of(self))
+        problems: dict[str, Any] = dict(validators.problems_of(self))
         try:
             adapter = registry.adapter_for(self.adapter)
         except KeyError:
@@ -199,7 +199,7 @@ class ProviderConfig(models.Model):
 
     def poll_at(self, *, now: datetime) -> datetime:
         """Return when a prediction is asked after if nothing is heard until then; a date whatever the row says."""
-        return now + min(max(self.silence, bounds.SHORTEST_SILENCE), bounds.LONGEST_SILENCE)
+        return now + min(max(self.silence, validators.SHORTEST_SILENCE), validators.LONGEST_SILENCE)
 
     def is_parked(self, *, now: datetime) -> bool:
         """Whether the provider has asked us to wait and that time is not over."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from .adapters.base import OWN_RULE, Adapter
-from .adapters.fal import FalAdapter
-from .adapters.replicate import ReplicateAdapter
-from .adapters.studio import StudioAdapter
-from .adapters.wavespeed import WaveSpeedAdapter
+from providers.adapters.base import OWN_RULE, Adapter
+from providers.adapters.fal import FalAdapter
+from providers.adapters.replicate import ReplicateAdapter
+from providers.adapters.studio import StudioAdapter
+from providers.adapters.wavespeed import WaveSpeedAdapter
 
 _ADAPTERS: dict[str, Adapter] = {
     adapter.name: adapter

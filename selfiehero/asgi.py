@@ -14,10 +14,9 @@ from channels.routing import ProtocolTypeRouter  # noqa: E402
 
 from notifications.routing import sockets  # noqa: E402
 from notifications.streams import Streams  # noqa: E402
-
-from .web_bridge import Bridge  # noqa: E402
-from .web_database import wait_briefly  # noqa: E402
-from .web_log import hide_secrets  # noqa: E402
+from selfiehero.server.bridge import Bridge  # noqa: E402
+from selfiehero.server.database import wait_briefly  # noqa: E402
+from selfiehero.server.log import hide_secrets  # noqa: E402
 
 hide_secrets()
 wait_briefly()

@@ -22,10 +22,10 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from providers.studio import numbers as studio
+from providers.studio.service import numbers as studio
 
+from .contact_settings import Telling, read_telling
 from .private_files import BadEnvironment, keep_secret, make_private
-from .telling import Telling, read_telling
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 LONGEST_SOCKET_PATH = 99  # bytes; the kernel's limit is 107, and clients may add a suffix

@@ -11,7 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 from django.views.i18n import set_language
 
-from jobs.api import identity
+from jobs import identity
 
 # What has words in it. Films, pictures and style sheets are the same in every language.
 _WORDED = ("text/html", "text/javascript", "application/json", "application/problem+json", "application/manifest+json")

@@ -264,13 +264,13 @@ PUSH_PRIVATE_HOSTS = ENV.telling.private_push_hosts
 
 # --- API ------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["jobs.api.identity.OwnerAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["jobs.api.identity.SameOrigin"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["jobs.identity.OwnerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["jobs.identity.SameOrigin"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.MultiPartParser", "jobs.api.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.MultiPartParser", "jobs.intake.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "jobs.api.negotiation.Negotiation",
-    "EXCEPTION_HANDLER": "jobs.api.problems.handle",
+    "EXCEPTION_HANDLER": "jobs.intake.problems.handle",
     "DEFAULT_THROTTLE_RATES": {**ENV.throttle_rates, "notify": "30/min"},
     "NUM_PROXIES": TRUSTED_PROXIES,
     "UNAUTHENTICATED_USER": None,
@@ -321,7 +321,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(levelname)s %(name)s %(message)s"}},
-    "filters": {"one_line": {"()": "selfiehero.web_log.OneLine"}},
+    "filters": {"one_line": {"()": "selfiehero.server.log.OneLine"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {name: {"level": LOG_LEVEL} for name in ("selfiehero", "notifications", "jobs", "providers")}

@@ -1,11 +1,13 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from . import health, language
+from selfiehero.health import checks
+
+from . import language
 
 urlpatterns = [
-    path("healthz", health.healthz, name="healthz"),
-    path("readyz", health.readyz, name="readyz"),
+    path("healthz", checks.healthz, name="healthz"),
+    path("readyz", checks.readyz, name="readyz"),
     path("i18n/setlang/", language.choose, name="set_language"),
     path("admin/", admin.site.urls),
     path("", include("notifications.urls")),

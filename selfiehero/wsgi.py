@@ -7,6 +7,6 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "selfiehero.settings")
 application = get_wsgi_application()
 
-from .web_database import wait_briefly  # noqa: E402
+from selfiehero.server.database import wait_briefly  # noqa: E402
 
 wait_briefly()

@@ -15,14 +15,20 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from jobs import deliveries, eta, inquiries, queues, reconcile, redis_gate, status, warmth
+from jobs.estimates import eta
 from jobs.films.sandbox import shared_sandbox
+from jobs.intake import deliveries
+from jobs.lanes import polling
 from jobs.lanes.collect import CollectLane
 from jobs.lanes.dispatch import DispatchLane
-from jobs.lanes.engine import LaneWork, Pump
 from jobs.lanes.prepare import PrepareLane
 from jobs.models import Lane
 from jobs.photos.outcomes import BadPhoto, CleanPhoto
+from jobs.queue import queues, redis_breaker
+from jobs.queue.engine import LaneWork, Pump
+from jobs.reconcile import sweep
+from jobs.routing import cold_starts
+from jobs.web import status
 from notifications import publish
 from providers.models import ProviderConfig
 from tests import factories
@@ -43,8 +49,8 @@ def nothing_left_behind() -> Iterator[None]:
     """Each test starts without files and without what the product remembers for a few seconds."""
     eta._cached = None
     status._last = None
-    warmth._noted.clear()
-    redis_gate.gate.reset()
+    cold_starts._noted.clear()
+    redis_breaker.gate.reset()
     deliveries._allowance = deliveries._Allowance(deliveries._REJECTED_KEPT_PER_MINUTE)
     yield
     root = Path(settings.MEDIA_ROOT)
@@ -171,23 +177,23 @@ def work(_pumps: dict[str, Pump]) -> Callable[..., None]:
 
 
 @pytest.fixture
-def reconciler() -> Iterator[reconcile.Reconciler]:
-    process = reconcile.Reconciler()
+def reconciler() -> Iterator[sweep.Reconciler]:
+    process = sweep.Reconciler()
     yield process
     process._threads.shutdown(wait=True)
 
 
 @pytest.fixture
-def ask(reconciler: reconcile.Reconciler) -> Callable[..., None]:
+def ask(reconciler: sweep.Reconciler) -> Callable[..., None]:
     """Do what reconcile does at providers, as if it were this late."""
 
     def run(*, later: Any = None) -> None:
         now = timezone.now() + (later or timezone.timedelta())
-        inquiries.lapse_leases(now=now)
-        inquiries.look_up_unconfirmed(reconciler._threads, now=now)
-        inquiries.poll_silent(reconciler._threads, now=now)
-        inquiries.give_up_late_attempts(now=now)
-        inquiries.run_errands(reconciler._threads, now=now)
+        polling.lapse_leases(now=now)
+        polling.look_up_unconfirmed(reconciler._threads, now=now)
+        polling.poll_silent(reconciler._threads, now=now)
+        polling.give_up_late_attempts(now=now)
+        polling.run_errands(reconciler._threads, now=now)
 
     return run
 

@@ -17,9 +17,10 @@ from django.conf import settings
 from django.utils import timezone
 from PIL import Image
 
-from jobs import claims, lifecycle, storage
+from jobs import lifecycle, storage
 from jobs.looks import SHIPPED
 from jobs.models import Attempt, Job, Lane, Look
+from jobs.queue import claims
 from providers.models import ProviderConfig
 from selfiehero.environment import PROJECT_DIR
 from tests import stub_provider

@@ -10,7 +10,7 @@ __all__ = ["deliveries", "jobs", "looks", "providers", "records"]
 admin.site.site_header = admin.site.site_title = "Selfie Hero"
 admin.site.index_title = "Behind the scenes"
 
-# Its pages re-queue and empty queues for any staff; ours are pumps that heal themselves (jobs/queues.py).
+# Its pages re-queue and empty queues for any staff; ours are pumps that heal themselves (jobs/queue/queues.py).
 _dashboard = apps.get_model("django_rq", "Dashboard")
 if admin.site.is_registered(_dashboard):
     admin.site.unregister(_dashboard)

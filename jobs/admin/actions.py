@@ -19,8 +19,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from .. import services
-from ..models import IN_LINE, Job
+from jobs import services
+from jobs.models import IN_LINE, Job
+
 from . import parts
 
 logger = logging.getLogger(__name__)

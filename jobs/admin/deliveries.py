@@ -12,10 +12,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
+from jobs import services
+from jobs.models import Lane, WebhookDelivery
+from jobs.queue import queues
 from providers.admin import pill
 
-from .. import queues, services
-from ..models import Lane, WebhookDelivery
 from . import parts
 
 _SHOWN_BYTES = 4096

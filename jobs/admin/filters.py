@@ -10,11 +10,10 @@ from django.contrib.auth import get_user_model
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 
+from jobs import messages
+from jobs.models import Attempt, Job
+from jobs.photos.outcomes import OUTCOMES
 from providers.models import ProviderConfig
-
-from .. import sentences
-from ..models import Attempt, Job
-from ..photos.outcomes import OUTCOMES
 
 _WHOLE_ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.I)
 _OWNER = re.compile(r"([uv]):([0-9a-f]+)", re.I)
@@ -45,7 +44,7 @@ class FailureFilter(admin.SimpleListFilter):
     parameter_name = "failure"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
-        return [(code, code.replace("_", " ")) for code in sorted({*sentences.FAILURES, *OUTCOMES})]
+        return [(code, code.replace("_", " ")) for code in sorted({*messages.FAILURES, *OUTCOMES})]
 
     def queryset(self, request: HttpRequest, jobs: QuerySet[Job]) -> QuerySet[Job]:
         return jobs.filter(failure_code=self.value()) if self.value() else jobs

@@ -20,10 +20,11 @@ from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
+from jobs import messages as job_messages
+from jobs import services, snapshots, storage
+from jobs.models import Attempt, Job, WebhookDelivery
 from providers.admin import pill
 
-from .. import sentences, services, snapshots, storage
-from ..models import Attempt, Job, WebhookDelivery
 from . import actions, filters, ledger, parts
 
 _EVENTS_SHOWN = 1000
@@ -132,7 +133,7 @@ class JobAdmin(parts.ReadOnlyAdmin):
 
     @admin.display(description="failure")
     def failure(self, job: Job) -> str:
-        said = sentences.failure(job.failure_code)
+        said = job_messages.failure(job.failure_code)
         return format_html("<code>{}</code>: {} {}", said["code"], said["message"], said["next_step"]) if said else "–"
 
     @admin.display(description="owner")
@@ -157,7 +158,7 @@ class JobAdmin(parts.ReadOnlyAdmin):
 
     @admin.display(description="reason")
     def reason(self, job: Job) -> str:
-        return sentences.reason(job.reason_code, job.reason_subject, job.reason_target) or "–"
+        return job_messages.reason(job.reason_code, job.reason_subject, job.reason_target) or "–"
 
     @admin.display(description="photo")
     def photo(self, job: Job) -> str:

@@ -12,9 +12,9 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_safe
 
-from .. import ledger
-from ..clock import database_now
-from ..lifecycle.kinds import Standing
+from jobs import ledger
+from jobs.clock import database_now
+from jobs.lifecycle.kinds import Standing
 
 
 class _Line(NamedTuple):

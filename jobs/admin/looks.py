@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.utils.html import format_html
 
-from ..models import Look
+from jobs.models import Look
 
 
 class LookForm(forms.ModelForm):

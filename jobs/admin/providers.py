@@ -11,11 +11,13 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
 
+from jobs import services
+from jobs.estimates import metrics
+from jobs.models import Attempt
+from jobs.routing import cold_starts, limits
 from providers.admin import ProviderAdmin, pill
 from providers.models import ProviderConfig
 
-from .. import figures, limits, services, warmth
-from ..models import Attempt
 from . import parts
 
 
@@ -46,7 +48,7 @@ class ProviderWithLoadAdmin(ProviderAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProviderConfig]:
-        # The same questions as `jobs.claims` asks, so that staff see the numbers that decide.
+        # The same questions as `jobs.queue.claims` asks, so that staff see the numbers that decide.
         now = timezone.now()
         answered = Attempt.objects.filter(answered_at__gt=now - limits.WINDOW)
         return (
@@ -92,8 +94,8 @@ class ProviderWithLoadAdmin(ProviderAdmin):
         """Say how long starts and films take, asleep and awake."""
         known, lines = _known(provider), []
         for name, sign, film, count in (
-            ("cold", warmth.COLD_SIGN, warmth.COLD_FILM, known.cold_count),
-            ("warm", warmth.WARM_SIGN, warmth.WARM_FILM, known.warm_count),
+            ("cold", cold_starts.COLD_SIGN, cold_starts.COLD_FILM, known.cold_count),
+            ("warm", cold_starts.WARM_SIGN, cold_starts.WARM_FILM, known.warm_count),
         ):
             if known.samples.get(film):
                 lines.append(
@@ -104,16 +106,16 @@ class ProviderWithLoadAdmin(ProviderAdmin):
 
     @admin.display(description="first picture after")
     def first_pictures(self, provider: ProviderConfig) -> str:
-        found = figures.first_frames(provider=provider)
-        return f"{found.median:.1f} s, 90 % within {found.slow:.1f} s (newest {found.count})" if found else "–"
+        found = metrics.first_frames(provider=provider)
+        return f"{found.p50:.1f} s, 90 % within {found.p90:.1f} s (newest {found.count})" if found else "–"
 
     def record(self, request: HttpRequest, action: str, provider: ProviderConfig, data: dict[str, Any]) -> None:
         services.audit(request.user, action, provider.slug, data, now=timezone.now())
 
 
-def _known(provider: ProviderConfig) -> warmth.Known:
-    return warmth.known_from(provider.start_times.all(), provider.model)
+def _known(provider: ProviderConfig) -> cold_starts.Known:
+    return cold_starts.known_from(provider.start_times.all(), provider.model)
 
 
-def _range(known: warmth.Known, kind: str) -> str:
+def _range(known: cold_starts.Known, kind: str) -> str:
     return f"{known.percentile(kind, 0.5) or 0:.1f} to {known.percentile(kind, 0.9) or 0:.1f} s"

@@ -12,9 +12,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
+from jobs.models import AuditEntry, Heartbeat
 from providers.admin import pill
 
-from ..models import AuditEntry, Heartbeat
 from . import parts
 
 # Processes say that they are alive every few seconds.

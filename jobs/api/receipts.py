@@ -16,11 +16,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from .. import receipts, sentences, snapshots
+from jobs import messages, receipts, snapshots
+from jobs.intake import throttles
+from jobs.intake.parsers import JSONParser
+from jobs.intake.problems import Problem, problem_of
+
 from . import serializers as shapes
-from . import throttles
-from .parsers import JSONParser
-from .problems import Problem, problem_of
 from .views import problems
 
 JSON = "application/json"  # the page is not for programs
@@ -94,8 +95,8 @@ class VerifyView(_OpenToAll):
         context = {
             "text": text[: receipts.MOST_CHARACTERS],
             "verdict": verdict,
-            "status": verdict and sentences.word(sentences.STATUSES, verdict["status"]),
-            "stage": verdict and sentences.word(sentences.STAGES, verdict["stage"]),
+            "status": verdict and messages.word(messages.STATUSES, verdict["status"]),
+            "stage": verdict and messages.word(messages.STAGES, verdict["stage"]),
             "problem": problem.body() if problem else None,
         }
         response = render(

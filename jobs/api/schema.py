@@ -9,7 +9,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 class OwnerScheme(OpenApiAuthenticationExtension):
     """A visitor's cookie, or an API token for programs."""
 
-    target_class = "jobs.api.identity.OwnerAuthentication"
+    target_class = "jobs.identity.OwnerAuthentication"
     name = ["visitorCookie", "apiToken"]
 
     def get_security_requirement(self, auto_schema: object) -> list[dict[str, list[str]]]:

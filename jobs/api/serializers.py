@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from rest_framework import serializers
 
-from .. import receipts, sentences
-from ..models import Job
+from jobs import messages, receipts
+from jobs.models import Job
 
 
 class OrderSerializer(serializers.Serializer):
@@ -121,7 +121,7 @@ class VerdictSerializer(serializers.Serializer):
     photo_sha256 = serializers.CharField(allow_null=True, help_text="Of the photo as received; for “accepted” only.")
     at = serializers.DateTimeField(help_text="When that was.")
     key_id = serializers.CharField(help_text="Which of /receipts/keys it is signed with.")
-    outcome = serializers.ChoiceField(list(sentences.FATES), help_text="What became of it until now.")
+    outcome = serializers.ChoiceField(list(messages.FATES), help_text="What became of it until now.")
     message = serializers.CharField(help_text="The outcome in a sentence.")
     status = serializers.ChoiceField(Job.Status.choices, allow_null=True)
     stage = serializers.ChoiceField(Job.Stage.choices, allow_null=True)

@@ -23,12 +23,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from .. import eta, receipts, services, snapshots
-from ..models import Job, JobEvent, Look
-from . import identity, orders, schema, throttles  # noqa: F401 - schema registers itself
+from jobs import identity, receipts, services, snapshots
+from jobs.estimates import eta
+from jobs.intake import job_input, throttles
+from jobs.intake.parsers import JSONParser
+from jobs.intake.problems import CONTENT_TYPE, TITLES, Problem, not_found
+from jobs.models import Job, JobEvent, Look
+
+from . import schema  # noqa: F401 - schema registers itself
 from . import serializers as shapes
-from .parsers import JSONParser
-from .problems import CONTENT_TYPE, TITLES, Problem, not_found
 
 MAX_EVENTS = 500
 
@@ -106,7 +109,7 @@ class JobsView(APIView):
     )
     def post(self, request: Request) -> Response:
         now = timezone.now()
-        order = orders.read_order(
+        order = job_input.read_order(
             request.data,
             request.FILES,
             idempotency_key=request.headers.get("Idempotency-Key"),
@@ -234,7 +237,7 @@ class RemixView(_OneJobView):
             raise not_found()
         key = request.headers.get("Idempotency-Key")
         fields = request.data if isinstance(request.data, Mapping) else {}
-        look, hero_name = orders.read_remix(fields, idempotency_key=key)
+        look, hero_name = job_input.read_remix(fields, idempotency_key=key)
         try:
             job, _created = services.remix_job(old.id, look=look, hero_name=hero_name, idempotency_key=key, now=now)
         except services.IdempotencyConflict:
@@ -279,7 +282,7 @@ class NotifyView(_OneJobView):
                 409, "email_off", _("No mail is sent from here."), next_step=_("Let this device be notified.")
             )
         given = request.data.get("email") if isinstance(request.data, Mapping) else None
-        email = orders.clean_email(given) if isinstance(given, str) else ""
+        email = job_input.clean_email(given) if isinstance(given, str) else ""
         if not email:
             raise Problem(422, "email_invalid", _("This is not an e-mail address."), field="email")
         now = timezone.now()

@@ -3,10 +3,11 @@
 import sys
 from typing import Any
 
-from jobs.films.outcomes import POSTER_EDGE, BadFilm
 from jobs.photos.outcomes import BadPhoto
 from jobs.sandbox.child import Work, serve
 from jobs.sandbox.wire import Frame, Kind
+
+from .outcomes import POSTER_EDGE, BadFilm
 
 
 def load(options: dict[str, Any]) -> Work:
@@ -14,8 +15,9 @@ def load(options: dict[str, Any]) -> Work:
     import av.logging
     from PIL import Image
 
-    from jobs.films import probe
     from jobs.photos import decoding
+
+    from . import probe
 
     av.logging.set_level(None)
     Image.init()

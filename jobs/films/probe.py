@@ -13,7 +13,9 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image
 
-from jobs.films.outcomes import (
+from jobs.photos.decoding import encode
+
+from .outcomes import (
     CODECS,
     LEAST_EDGE,
     LEAST_SECONDS,
@@ -25,7 +27,6 @@ from jobs.films.outcomes import (
     BadFilm,
     FilmFacts,
 )
-from jobs.photos.decoding import encode
 
 POSTER_AT = 0.9  # share of the film: a hero walks out at its end
 MOST_PACKETS = 20_000  # a minute at 240 pictures a second, and some

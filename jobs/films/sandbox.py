@@ -10,18 +10,19 @@ import math
 from functools import lru_cache
 from pathlib import Path
 
-from jobs.films import boxes
-from jobs.films.outcomes import CODECS, MOST_EDGE, MOST_SECONDS, POSTER_EDGE, BadFilm, BadPoster, FilmFacts
-from jobs.photos import door
+from jobs.photos import upload_checks
 from jobs.photos.outcomes import BadPhoto
 from jobs.photos.sandbox import size_of_bare_jpeg
 from jobs.sandbox import parent
 from jobs.sandbox.parent import OrderFailed, SandboxUnavailable
 from jobs.sandbox.wire import BadFrame, Frame, Kind
 
+from . import boxes
+from .outcomes import CODECS, MOST_EDGE, MOST_SECONDS, POSTER_EDGE, BadFilm, BadPoster, FilmFacts
+
 __all__ = ["FilmSandbox", "SandboxUnavailable", "shared_sandbox"]
 
-POSTER_LIMITS = door.Limits(bytes=5 * 2**20, pixels=8_000_000, shorter_edge=16)
+POSTER_LIMITS = upload_checks.Limits(bytes=5 * 2**20, pixels=8_000_000, shorter_edge=16)
 POSTER_FORMATS = ("JPEG", "PNG", "WEBP")
 
 
@@ -70,7 +71,7 @@ class FilmSandbox(parent.Sandbox):
     def poster(self, data: bytes, *, wall_seconds: float = 8, queue_seconds: float = 20) -> bytes:
         """Return a picture as a bare JPEG of at most 1280 pixels. Raise BadPoster for one that cannot be shown."""
         try:
-            door.inspect(data, limits=POSTER_LIMITS)
+            upload_checks.inspect(data, limits=POSTER_LIMITS)
         except BadPhoto as bad:
             raise BadPoster(str(bad)) from bad
         order = Frame(Kind.ORDER, {"work": "poster"}, data)

@@ -13,15 +13,18 @@ from uuid import UUID
 
 from django.db import transaction
 
+from jobs import lifecycle, storage
+from jobs.clock import database_now
+from jobs.films.sandbox import FilmSandbox, SandboxUnavailable, shared_sandbox
+from jobs.models import Attempt, Lane
+from jobs.queue import claims, queues
+from jobs.queue.engine import LaneWork
+from jobs.routing import fallback
 from providers.models import ProviderConfig
 
-from .. import claims, fallback, ingest, lifecycle, queues, storage
-from ..clock import database_now
-from ..films.sandbox import FilmSandbox, SandboxUnavailable, shared_sandbox
-from ..models import Attempt, Lane
-from .engine import LaneWork
+from . import ingest
 from .fetching import Fetched, Verdict, fetch_film, fetch_preview
-from .leftovers import nobodys
+from .unreferenced_files import nobodys
 
 logger = logging.getLogger(__name__)
 

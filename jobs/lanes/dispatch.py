@@ -1,6 +1,6 @@
 """The dispatch lane: the jobs first in line go to providers that have room.
 
-`jobs.selection` plans who gets how many, `jobs.claims` counts and writes, `jobs.lanes.submitting` sends. The attempt
+`selection` plans who gets how many, `claims` counts and writes, `submitting` sends. The attempt
 and its callback token are committed with the claim, so a webhook joins by token even before the submit answer is
 stored. A POST is made once; when its answer is lost the attempt is `unconfirmed` and the provider is asked before
 anything else is tried.
@@ -20,15 +20,18 @@ from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError, transaction
 
+from jobs import lifecycle, queue_order
+from jobs.clock import database_now
+from jobs.models import Attempt, Lane
+from jobs.queue import claims, queues
+from jobs.queue.engine import LaneWork
+from jobs.routing import breaker, fallback, selection
+from jobs.routing.breaker import Finding, Verdict
+from jobs.routing.provider_outcomes import Findings
 from providers.errors import AccountProblem, Busy, ProviderError, Rejected, Unconfirmed
 from providers.types import PredictionStatus
 
-from .. import breaker, claims, fallback, ingest, inquiries, lifecycle, line, queues, selection
-from ..breaker import Finding, Verdict
-from ..clock import database_now
-from ..findings import Findings
-from ..models import Attempt, Lane
-from .engine import LaneWork
+from . import ingest, polling
 from .submitting import Fate, NotSent, Outcome, Submission, submit
 
 logger = logging.getLogger(__name__)
@@ -51,7 +54,7 @@ class DispatchLane(LaneWork):
     def claim(self, room: int) -> list[Submission]:
         self.look_again_at = None
         now = database_now()
-        wanted = line.waiting(now=now, limit=room)
+        wanted = queue_order.waiting(now=now, limit=room)
         places = selection.survey(now=now) if wanted else []
         submissions: list[Submission] = []
         left = {place.provider.id: self._room(place) for place in places}
@@ -206,7 +209,7 @@ def _record_refusal(outcome: Outcome, error: ProviderError, *, now: datetime) ->
 def _record_lost_answer(outcome: Outcome, error: Unconfirmed, *, now: datetime) -> None:
     attempt = outcome.attempt
     if outcome.fate == Fate.NOTHING:
-        inquiries.submit_came_to_nothing(attempt, lost=True, raw_error=error.detail, now=now)
+        polling.submit_came_to_nothing(attempt, lost=True, raw_error=error.detail, now=now)
     elif not lifecycle.unconfirmed(attempt.id, lease_token=attempt.lease_token, raw_error=error.detail):
         return  # a webhook was faster: there is a prediction
     elif outcome.fate == Fate.GIVEN_UP and lifecycle.attempt_timed_out(attempt, now=now):

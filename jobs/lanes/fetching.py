@@ -27,16 +27,16 @@ from typing import IO
 
 from django.conf import settings
 
-from providers import downloads, registry
+from jobs import storage
+from jobs.films import index
+from jobs.films.outcomes import POSTER_EDGE, BadFilm, BadPoster
+from jobs.films.sandbox import POSTER_LIMITS, FilmSandbox, SandboxUnavailable
+from jobs.models import Attempt
+from jobs.photos.sandbox import size_of_bare_jpeg
+from providers import registry
 from providers.errors import PredictionGone, ProviderError, Rejected, Unavailable
+from providers.http import downloads
 from providers.types import PredictionStatus, ProviderEvent
-
-from .. import storage
-from ..films import index
-from ..films.outcomes import POSTER_EDGE, BadFilm, BadPoster
-from ..films.sandbox import POSTER_LIMITS, FilmSandbox, SandboxUnavailable
-from ..models import Attempt
-from ..photos.sandbox import size_of_bare_jpeg
 
 logger = logging.getLogger(__name__)
 

@@ -13,13 +13,15 @@ from uuid import UUID
 
 from django.db import transaction
 
-from .. import claims, lifecycle, line, queues, storage
-from ..clock import database_now
-from ..models import Lane
-from ..photos.outcomes import BadPhoto
-from ..photos.sandbox import Sandbox, SandboxUnavailable
-from .engine import LaneWork
-from .leftovers import nobodys
+from jobs import lifecycle, queue_order, storage
+from jobs.clock import database_now
+from jobs.models import Lane
+from jobs.photos.outcomes import BadPhoto
+from jobs.photos.sandbox import Sandbox, SandboxUnavailable
+from jobs.queue import claims, queues
+from jobs.queue.engine import LaneWork
+
+from .unreferenced_files import nobodys
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +67,7 @@ class PrepareLane(LaneWork):
         with transaction.atomic():
             for job in claim.jobs:
                 lifecycle.start_preparing(job.id, lease_token=claim.lease_token, now=now)
-        allowed = bool(claim.jobs) and line.somebody_takes_no_face()
+        allowed = bool(claim.jobs) and queue_order.somebody_takes_no_face()
         return [_Photo(job.id, job.raw_key, claim.lease_token, allowed) for job in claim.jobs]
 
     def keep(self, items: list[_Photo]) -> None:

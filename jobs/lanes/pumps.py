@@ -7,10 +7,11 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 
-from ..models import Lane
+from jobs.models import Lane
+from jobs.queue.engine import LaneWork, Pump
+
 from .collect import CollectLane
 from .dispatch import DispatchLane
-from .engine import LaneWork, Pump
 from .prepare import PrepareLane
 
 _LANES: dict[str, type[LaneWork]] = {

@@ -10,7 +10,7 @@ whole `submit_timeout` has passed since the POST: a vendor that would have made 
 we ever give. Then the job goes on to the next provider, within a second of the time-out, and the silent one is
 asked once more a minute later (`inquiries.SWEEP_AFTER`) to stop what came of it after all: that is the one case
 in which two films may be paid for, and the second answer is superseded. When the connection broke off early the
-attempt stays unconfirmed and `jobs.inquiries` asks again after the lease. So it does for a worker that died: nobody
+attempt stays unconfirmed and `jobs.lanes.polling` asks again after the lease. So it does for a worker that died: nobody
 saw its POST end, so only the lease says when it can no longer arrive.
 
 A vendor without look-up that times out keeps the attempt until its deadline; where staff accept the risk of paying
@@ -32,16 +32,16 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
 
+from jobs import storage
+from jobs.models import Attempt, Look
+from jobs.queue import claims
+from jobs.queue.engine import stopping
 from providers import registry
 from providers.errors import ProviderError, Unavailable, Unconfirmed
 from providers.types import Account, PhotoTransport, ProviderEvent, SubmitRequest
 
-from .. import claims, storage
-from ..models import Attempt, Look
-from .engine import stopping
-
 LISTING_DELAY = 0.4
-# A look-up in here holds up a thread; one that takes longer is left to `jobs.inquiries`.
+# A look-up in here holds up a thread; one that takes longer is left to `jobs.lanes.polling`.
 LOOK_UP_SECONDS = 3.0
 # The clocks of a time-out and of ours differ by a little.
 TIMED_OUT_SHARE = 0.95

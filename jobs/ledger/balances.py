@@ -13,8 +13,9 @@ from uuid import UUID
 
 from django.db import connection
 
-from ..lifecycle.kinds import AFTER_THE_END, ENDS, STANDINGS, Standing
-from .books import LISTED, Balance, Finding, Item
+from jobs.lifecycle.kinds import AFTER_THE_END, ENDS, STANDINGS, Standing
+
+from .results import LISTED, Balance, Finding, Item
 
 _NUMBERS = {standing: number for number, standing in enumerate(Standing)}
 # The newest of several: the standing in the last digit below the event's number.

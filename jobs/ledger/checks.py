@@ -8,8 +8,9 @@ from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, UUIDField
 
-from ..models import IN_LINE, Attempt, Job, WebhookDelivery
-from .books import LATE, LISTED, Finding, Item
+from jobs.models import IN_LINE, Attempt, Job, WebhookDelivery
+
+from .results import LATE, LISTED, Finding, Item
 
 _IS_OPEN = Q(status__in=Job.OPEN)
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
-from .. import retention, storage
-from ..models import Job
-from .books import LISTED, Finding, Item
+from jobs import storage
+from jobs.models import Job
+from jobs.reconcile import retention
+
+from .results import LISTED, Finding, Item
 
 CONFIRM_SECONDS = 2.0
 _FIELDS = [f"{kind}_key" for kind in storage.KINDS]

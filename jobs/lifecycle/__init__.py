@@ -34,10 +34,7 @@ from .attempts import (
     submitted_all,
     unconfirmed,
 )
-from .changes import (
-    RENDERING_SPAN,
-    STAGE_PROGRESS,
-)
+from .changes import RENDERING_SPAN, STAGE_PROGRESS
 from .jobs import (
     Reason,
     accept,

@@ -12,8 +12,9 @@ from django.db import connection, models, transaction
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Greatest
 
-from .. import line
-from ..models import Attempt, Job, Lane
+from jobs import queue_order
+from jobs.models import Attempt, Job, Lane
+
 from .changes import RENDERING_SPAN, STAGE_PROGRESS, STAGES_BEFORE, Stage, Status, change, change_all
 
 # Of an attempt whose film was reported and could not be had: it does not win again.
@@ -241,7 +242,7 @@ def attempt_failed(
         **({"errand": Attempt.Errand.CANCEL, "errand_at": sweep_at} if sweep_at else {}),
     )
     if changed:
-        line.count_against(attempt, code=code)
+        queue_order.count_against(attempt, code=code)
     else:
         # Given up before: now the provider has confirmed that nothing runs any more.
         ended = Attempt.objects.filter(id=attempt.id, status__in=Attempt.GIVEN_UP, slot_held=True)
@@ -260,7 +261,7 @@ def attempt_timed_out(attempt: Attempt, *, now: datetime) -> bool:
         errand_at=now,
     )
     if changed:
-        line.count_against(attempt, code="provider_timeout")
+        queue_order.count_against(attempt, code="provider_timeout")
     return bool(changed)
 
 
@@ -272,7 +273,7 @@ def result_lost(attempt: Attempt, *, raw_error: str, now: datetime) -> bool:
     if lost:
         # Also when there is no other attempt: a job that failed has no winner.
         Job.objects.filter(id=attempt.job_id, winner=attempt.id).update(winner=None)
-        line.count_against(attempt, code=RESULT_LOST)
+        queue_order.count_against(attempt, code=RESULT_LOST)
     return bool(lost)
 
 

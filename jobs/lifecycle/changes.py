@@ -10,8 +10,8 @@ from uuid import UUID
 from django.db import models
 from django.db.models import F, Q, Value
 
-from .. import signals
-from ..models import Job, JobEvent, next_seq
+from jobs import signals
+from jobs.models import Job, JobEvent, next_seq
 
 Status, Stage = Job.Status, Job.Stage
 

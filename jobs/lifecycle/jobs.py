@@ -11,14 +11,15 @@ from django.db import transaction
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
 
-from .. import line, signals
-from ..models import Attempt, Job, JobEvent, Lane
+from jobs import queue_order, signals
+from jobs.models import Attempt, Job, JobEvent, Lane
+
 from .attempts import abandon_attempts, hold_attempts
 from .changes import Stage, Status, change, change_all
 
 
 class Reason(NamedTuple):
-    """Why the time range moved, as `jobs.sentences` words it: from whom, and to whom."""
+    """Why the time range moved, as `jobs.messages` words it: from whom, and to whom."""
 
     code: str = ""
     subject: str = ""
@@ -28,7 +29,7 @@ class Reason(NamedTuple):
 def accept(job: Job, *, now: datetime, data: Mapping[str, Any] | None = None) -> None:
     """Store a new job with its first event, at its owner's next place in the line."""
     job.status, job.stage, job.seq = Status.QUEUED, Stage.ACCEPTED, 1
-    job.turn_at = line.next_turn(job.owner, now=now)
+    job.turn_at = queue_order.next_turn(job.owner, now=now)
     job.save(force_insert=True)
     JobEvent.objects.create(job_id=job.id, seq=1, kind="accepted", at=now, data={"look": job.look.slug, **(data or {})})
     signals.announce(job.id)

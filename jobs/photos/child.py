@@ -3,15 +3,16 @@
 import sys
 from typing import Any
 
-from jobs.photos.outcomes import BadPhoto
-from jobs.photos.upright import FindFaces, IsFace
 from jobs.sandbox.child import Work, serve
 from jobs.sandbox.wire import Frame, Kind
+
+from .outcomes import BadPhoto
+from .upright import FindFaces, IsFace
 
 
 def load(options: dict[str, Any]) -> Work:
     """Return the work on one photo; `options` are `long_edge` and `pixels`."""
-    from jobs.photos import cleaning
+    from . import cleaning
 
     find_faces, is_face = cleaning.studio_detector(), cleaning.studio_check()
     warm(find_faces, is_face)
@@ -45,7 +46,7 @@ def warm(find_faces: FindFaces, is_face: IsFace) -> None:
     import numpy as np
     from PIL import Image
 
-    from providers.studio.vision import Face
+    from providers.faces.vision import Face
 
     cv2.setNumThreads(1)
     Image.init()

@@ -7,10 +7,11 @@ import numpy as np
 import pillow_heif
 from PIL import Image
 
-from jobs.photos.decoding import decode, encode
-from jobs.photos.outcomes import BadPhoto, CleanPhoto
-from jobs.photos.upright import SURE, Face, FindFaces, IsFace, find_upright
-from providers.studio.vision import is_whole
+from providers.faces.vision import is_whole
+
+from .decoding import decode, encode
+from .outcomes import BadPhoto, CleanPhoto
+from .upright import SURE, Face, FindFaces, IsFace, find_upright
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")  # a JPEG with a second picture, as phones write it, opens as MPO
 LEAST_FACE_WIDTH = 64  # pixels of the clean photo: the film enlarges a face to about 325
@@ -90,14 +91,14 @@ def _face_light(bgr: np.ndarray, face: Face) -> float:
 
 def studio_detector() -> FindFaces:
     """Return the face finder that the studio's film uses too, so that both agree on what a face is."""
-    from providers.studio.vision import find_faces
+    from providers.faces.vision import find_faces
 
     return find_faces
 
 
 def studio_check() -> IsFace:
     """Return the second look at a found face: whether the studio's face mesh lies on it too."""
-    from providers.studio.vision import find_mesh
+    from providers.faces.vision import find_mesh
 
     return lambda bgr, face: find_mesh(bgr, face).presence > LEAST_PRESENCE
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
-from jobs.photos.outcomes import BadPhoto
+from .outcomes import BadPhoto
 
 MID_GREY = (128, 128, 128)
 JPEG_QUALITY = 90

@@ -9,7 +9,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 
-from jobs.photos.outcomes import BadPhoto
+from .outcomes import BadPhoto
 
 CheckSize = Callable[[int, int], None]
 Size = tuple[int, int]

@@ -6,11 +6,12 @@
 A photo that ends the child, or takes too long, is unreadable.
 """
 
-from jobs.photos import door, headers
-from jobs.photos.outcomes import OUTCOMES, BadPhoto, CleanPhoto
 from jobs.sandbox import parent
 from jobs.sandbox.parent import OrderFailed, SandboxUnavailable
 from jobs.sandbox.wire import BadFrame, Frame, Kind
+
+from . import headers, upload_checks
+from .outcomes import OUTCOMES, BadPhoto, CleanPhoto
 
 __all__ = ["Sandbox", "SandboxUnavailable", "size_of_bare_jpeg"]
 
@@ -18,7 +19,7 @@ __all__ = ["Sandbox", "SandboxUnavailable", "size_of_bare_jpeg"]
 def size_of_bare_jpeg(data: bytes, *, long_edge: int) -> tuple[int, int]:
     """Return the size of a JPEG that holds pixels and nothing else; raise BadFrame when it is something else."""
     try:
-        facts = door.inspect(data, limits=door.Limits(bytes=len(data), shorter_edge=1))
+        facts = upload_checks.inspect(data, limits=upload_checks.Limits(bytes=len(data), shorter_edge=1))
     except BadPhoto as bad:
         raise BadFrame(f"an answer that is no picture: {bad}") from bad
     if facts.format != "jpeg" or not headers.is_bare_jpeg(data) or max(facts.width, facts.height) > long_edge:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from jobs.sandbox.wire import PREFIX, Frame, Kind, parse_header, parse_prefix
+from .wire import PREFIX, Frame, Kind, parse_header, parse_prefix
 
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38  # linux/prctl.h
 MOST_OPEN_FILES = 32

@@ -12,8 +12,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from jobs.sandbox.process import ChildGone, ChildProcess, ChildSilent
-from jobs.sandbox.wire import BadFrame, Frame, Kind
+from .process import ChildGone, ChildProcess, ChildSilent
+from .wire import BadFrame, Frame, Kind
 
 logger = logging.getLogger(__name__)
 

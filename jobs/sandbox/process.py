@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from jobs.sandbox.wire import PREFIX, Frame, parse_header, parse_prefix
+from .wire import PREFIX, Frame, parse_header, parse_prefix
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent
 PIPE_BYTES = 1024 * 1024  # a whole ordinary photo or poster at once

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
-from .. import signatures
-from ..types import Account, PhotoTransport, Preset, ProviderEvent, SubmitRequest
+from providers import signatures
+from providers.types import Account, PhotoTransport, Preset, ProviderEvent, SubmitRequest
 
 OWN_RULE = "own"
 

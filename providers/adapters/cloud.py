@@ -15,11 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from .. import http, parameters, reading
-from ..errors import AccountProblem, PredictionGone, Rejected
-from ..parameters import Rule
-from ..refusals import Refusal
-from ..types import Account, PhotoTransport, ProviderEvent, SubmitRequest
+from providers import parameters, payloads
+from providers.error_mapping import Refusal
+from providers.errors import AccountProblem, PredictionGone, Rejected
+from providers.http import client
+from providers.parameters import Rule
+from providers.types import Account, PhotoTransport, ProviderEvent, SubmitRequest
+
 from .base import Adapter
 
 logger = logging.getLogger(__name__)
@@ -133,16 +135,16 @@ class CloudAdapter(Adapter):
     # --- Calls --------------------------------------------------------------------------------------
 
     @abstractmethod
-    def explain(self, answer: http.Answer) -> Refusal:
+    def explain(self, answer: client.Answer) -> Refusal:
         """Read the vendor's error body."""
 
-    def call(self, account: Account, method: str, path: str, **content: Any) -> http.Answer:
+    def call(self, account: Account, method: str, path: str, **content: Any) -> client.Answer:
         """Call the vendor's API at a path below the base URL (or at a whole address), with the key."""
         headers = {"Authorization": f"{self.auth_scheme} {account.api_key}", **content.pop("headers", {})}
         return self.call_without_key(account, method, path, headers=headers, **content)
 
-    def call_without_key(self, account: Account, method: str, path: str, **content: Any) -> http.Answer:
-        return http.call(
+    def call_without_key(self, account: Account, method: str, path: str, **content: Any) -> client.Answer:
+        return client.call(
             method,
             f"{account.base_url}{path}" if path.startswith("/") else path,
             connect_seconds=account.connect_seconds,
@@ -150,9 +152,9 @@ class CloudAdapter(Adapter):
             **content,
         )
 
-    def check(self, answer: http.Answer, *, submitting: bool = False) -> http.Answer:
+    def check(self, answer: client.Answer, *, submitting: bool = False) -> client.Answer:
         """Return the answer when it is a success; raise what it means when it is not."""
-        http.raise_for_status(answer, submitting=submitting, explain=self.explain)
+        client.raise_for_status(answer, submitting=submitting, explain=self.explain)
         return answer
 
     def tell(self, account: Account, method: str, path: str) -> None:
@@ -173,7 +175,7 @@ def same_prediction(event: ProviderEvent, prediction_id: str) -> ProviderEvent:
 def status_word(body: bytes) -> str:
     """Return a genuine delivery's word for the state it tells of: with the prediction's id it names the event."""
     try:
-        word = reading.json_object(body).get("status")
+        word = payloads.json_object(body).get("status")
     except ValueError:
         return "unreadable"
     return word[:20] if isinstance(word, str) else "none"

@@ -29,10 +29,12 @@ from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
-from .. import http, parameters, reading, refusals, signatures
-from ..errors import AccountProblem, BadSignature, Rejected, Unavailable, Unconfirmed
-from ..refusals import Refusal
-from ..types import Account, PhotoTransport, PredictionStatus, Preset, ProviderEvent, SubmitRequest
+from providers import error_mapping, parameters, payloads, signatures
+from providers.error_mapping import Refusal
+from providers.errors import AccountProblem, BadSignature, Rejected, Unavailable, Unconfirmed
+from providers.http import client
+from providers.types import Account, PhotoTransport, PredictionStatus, Preset, ProviderEvent, SubmitRequest
+
 from .cloud import CloudAdapter, Model, photo_type, same_prediction, status_word
 
 logger = logging.getLogger(__name__)
@@ -224,7 +226,7 @@ class FalAdapter(CloudAdapter):
         has_failed = bool(told.get("error"))
         if answer.status < 300:
             return _failure(prediction_id, told) if has_failed else _finished(prediction_id, found)
-        if answer.status == 400 and "in progress" in reading.text(found.get("detail")):
+        if answer.status == 400 and "in progress" in payloads.text(found.get("detail")):
             # What the result call says before the end is not documented; this is what others report.
             return ProviderEvent(prediction_id, PredictionStatus.RUNNING)
         is_models_own = bool(_entries(found)) or (answer.status not in _NOT_OF_MODELS and "detail" in found)
@@ -252,7 +254,7 @@ class FalAdapter(CloudAdapter):
     def _request_path(self, account: Account, prediction_id: str) -> str:
         parts = self._model(account).split("/")
         app = parts[: 3 if parts[0] in _NAMESPACES else 2]
-        return f"/{quote('/'.join(app))}/requests/{http.path_part(prediction_id)}"
+        return f"/{quote('/'.join(app))}/requests/{client.path_part(prediction_id)}"
 
     # --- Photos -------------------------------------------------------------------------------------
 
@@ -271,7 +273,7 @@ class FalAdapter(CloudAdapter):
         )
         try:
             told = self.check(answer).json()
-            kind, token = reading.identifier(told.get("token_type")), told.get("token")
+            kind, token = payloads.identifier(told.get("token_type")), told.get("token")
             if not isinstance(token, str) or not 0 < len(token) < 20_000:
                 raise ValueError("no token")
         except ValueError as error:
@@ -287,7 +289,7 @@ class FalAdapter(CloudAdapter):
             account, "POST", f"{cdn}/files/upload", headers=headers, content=request.photo_bytes, repeatable=True
         )
         try:
-            address = reading.address(self.check(stored).json().get("access_url"))
+            address = payloads.address(self.check(stored).json().get("access_url"))
         except ValueError as error:
             raise Unavailable(f"the upload cannot be read: {error}") from error
         if not address:
@@ -313,20 +315,20 @@ class FalAdapter(CloudAdapter):
         return f"{request_id}:{status_word(body)}"
 
     def parse(self, body: bytes) -> ProviderEvent:
-        told = reading.json_object(body)
-        prediction_id = reading.identifier(told.get("request_id"))
+        told = payloads.json_object(body)
+        prediction_id = payloads.identifier(told.get("request_id"))
         payload = told.get("payload")
         if told.get("status") == "ERROR":
-            return _failure(prediction_id, {"error": told.get("error"), **reading.mapping(payload)})
+            return _failure(prediction_id, {"error": told.get("error"), **payloads.mapping(payload)})
         if told.get("status") != "OK":
             logger.warning("status_unknown provider=fal status=%.40r", told.get("status"))
             return ProviderEvent(prediction_id, PredictionStatus.UNKNOWN)
         if payload is None:
             # docs: what cannot be serialised is null, with `payload_error`; polling asks for the result.
             return ProviderEvent(
-                prediction_id, PredictionStatus.RUNNING, raw_error=reading.text(told.get("payload_error"))
+                prediction_id, PredictionStatus.RUNNING, raw_error=payloads.text(told.get("payload_error"))
             )
-        return _finished(prediction_id, reading.mapping(payload))
+        return _finished(prediction_id, payloads.mapping(payload))
 
     def learn_secrets(self, account: Account) -> tuple[str, ...]:
         rest = _other_host(account, "rest_url", REST_URL, "/rest")
@@ -337,7 +339,7 @@ class FalAdapter(CloudAdapter):
             raise Unavailable(f"the public keys cannot be read: {error}") from error
         found = [
             f"{signatures.PUBLIC_KEY_PREFIX}{key.get('x')}"
-            for key in map(reading.mapping, keys if isinstance(keys, list) else ())
+            for key in map(payloads.mapping, keys if isinstance(keys, list) else ())
             if (key.get("kty"), key.get("crv")) == ("OKP", "Ed25519")
         ]
         usable = tuple(dict.fromkeys(key for key in found if not self.check_secret(key)))
@@ -347,7 +349,7 @@ class FalAdapter(CloudAdapter):
 
     # --- Reading ------------------------------------------------------------------------------------
 
-    def explain(self, answer: http.Answer) -> Refusal:
+    def explain(self, answer: client.Answer) -> Refusal:
         try:
             told = answer.json()
         except ValueError:
@@ -361,17 +363,17 @@ _TRANSIENT = frozenset({"provider_failed", "provider_timeout"})
 
 def _event(told: Mapping[str, Any]) -> ProviderEvent:
     """Return what a status says. Raise ValueError when it is none."""
-    prediction_id = reading.identifier(told.get("request_id"))
+    prediction_id = payloads.identifier(told.get("request_id"))
     word = told.get("status")
     status = STATUSES.get(word, PredictionStatus.UNKNOWN) if isinstance(word, str) else PredictionStatus.UNKNOWN
     if status == PredictionStatus.UNKNOWN:
         logger.warning("status_unknown provider=fal status=%.40r", word)
-    return ProviderEvent(prediction_id, status, queue_position=reading.whole(told.get("queue_position")))
+    return ProviderEvent(prediction_id, status, queue_position=payloads.whole(told.get("queue_position")))
 
 
 def _finished(prediction_id: str, output: Mapping[str, Any]) -> ProviderEvent:
     video = output.get("video")
-    film = reading.address(video if isinstance(video, str) else reading.mapping(video).get("url"))
+    film = payloads.address(video if isinstance(video, str) else payloads.mapping(video).get("url"))
     if not film:
         return ProviderEvent(
             prediction_id,
@@ -401,17 +403,17 @@ def _reason(told: Mapping[str, Any], *, otherwise: str) -> tuple[str, str]:
     codes = []
     for entry in _entries(told)[:5]:
         where = [str(part) for part in entry["loc"]] if isinstance(entry.get("loc"), list) else []
-        kind = reading.text(entry.get("type"))
-        said.append(f"{kind} at {'.'.join(where)[:100]}: {reading.text(entry.get('msg'))[:300]}")
+        kind = payloads.text(entry.get("type"))
+        said.append(f"{kind} at {'.'.join(where)[:100]}: {payloads.text(entry.get('msg'))[:300]}")
         is_text = bool(where) and where[-1] in TEXT_FIELDS
         codes.append("request_refused" if is_text else MODEL_ERRORS.get(kind, "request_refused"))
     if codes:
         # The entry that says most of the photo decides.
         return next((code for code in codes if code != "request_refused"), codes[0]), "; ".join(said)
-    words = [reading.text(told.get(name)) for name in ("error_type", "detail", "error")]
+    words = [payloads.text(told.get(name)) for name in ("error_type", "detail", "error")]
     text = ": ".join(filter(None, words))
     known = PLATFORM_ERRORS.get(words[0])
-    return known or refusals.failure_code(text, otherwise=otherwise), text
+    return known or error_mapping.failure_code(text, otherwise=otherwise), text
 
 
 def _lifetime(account: Account) -> str:

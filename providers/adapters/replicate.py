@@ -27,10 +27,12 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, quote, urlsplit
 
-from .. import http, parameters, reading, refusals, signatures
-from ..errors import AccountProblem, PredictionGone, Rejected, Unavailable, Unconfirmed
-from ..refusals import Refusal
-from ..types import Account, PhotoTransport, PredictionStatus, Preset, ProviderEvent, SubmitRequest
+from providers import error_mapping, parameters, payloads, signatures
+from providers.error_mapping import Refusal
+from providers.errors import AccountProblem, PredictionGone, Rejected, Unavailable, Unconfirmed
+from providers.http import client
+from providers.types import Account, PhotoTransport, PredictionStatus, Preset, ProviderEvent, SubmitRequest
+
 from .cloud import CloudAdapter, Model, photo_type, same_prediction
 
 logger = logging.getLogger(__name__)
@@ -159,7 +161,7 @@ class ReplicateAdapter(CloudAdapter):
 
     def cancel(self, account: Account, prediction_id: str) -> None:
         try:
-            self.tell(account, "POST", f"/predictions/{http.path_part(prediction_id)}/cancel")
+            self.tell(account, "POST", f"/predictions/{client.path_part(prediction_id)}/cancel")
         except Rejected:
             # A prediction that has ended cannot be canceled; what Replicate answers then is not documented.
             logger.info("cancel_refused provider=%s", account.slug)
@@ -172,22 +174,22 @@ class ReplicateAdapter(CloudAdapter):
             return
         except ValueError as error:
             raise Unavailable(f"the prediction cannot be read: {error}") from error
-        made_at = reading.moment(prediction.get("created_at"))
+        made_at = payloads.moment(prediction.get("created_at"))
         for address in _own_addresses(account, prediction.get("input")):
             if file_id := self._file_id(account, address, since=made_at):
-                self.tell(account, "DELETE", f"/files/{http.path_part(file_id)}")
+                self.tell(account, "DELETE", f"/files/{client.path_part(file_id)}")
 
     def _file_id(self, account: Account, address: str, *, since: datetime | None) -> str:
         """Return the id of an uploaded file, '' when there is none: in its address, or else in the listing."""
         if found := _FILE_ID.search(urlsplit(address).path):
             return found[1]
         for stored in self._listed(account, "/files", since=since):
-            if reading.mapping(stored.get("urls")).get("get") == address:
-                return reading.text(stored.get("id"))
+            if payloads.mapping(stored.get("urls")).get("get") == address:
+                return payloads.text(stored.get("id"))
         return ""
 
     def _prediction(self, account: Account, prediction_id: str) -> dict[str, Any]:
-        path = f"/predictions/{http.path_part(prediction_id)}"
+        path = f"/predictions/{client.path_part(prediction_id)}"
         return self.check(self.call(account, "GET", path, repeatable=True)).json()
 
     def _target(self, account: Account) -> tuple[str, dict[str, Any]]:
@@ -219,7 +221,7 @@ class ReplicateAdapter(CloudAdapter):
             repeatable=True,
         )
         try:
-            address = reading.address(reading.mapping(self.check(answer).json().get("urls")).get("get"))
+            address = payloads.address(payloads.mapping(self.check(answer).json().get("urls")).get("get"))
         except ValueError as error:
             raise Unavailable(f"the upload cannot be read: {error}") from error
         if not _own_addresses(account, address):
@@ -233,13 +235,13 @@ class ReplicateAdapter(CloudAdapter):
         with_files: dict[str, dict[str, Any]] = {}
         for item in self._listed(account, "/predictions", since=since):
             given = item.get("input")
-            if any(reference in text for text in reading.texts_in(given)):
+            if any(reference in text for text in payloads.texts_in(given)):
                 return self._found(item)
             with_files |= dict.fromkeys(_own_addresses(account, given), item)
             doubtful |= not isinstance(given, dict) or item.get("data_removed") is True
         # Ours, if there is one, is still there: files are deleted by their predictions' ids, and this one has none.
         for stored in self._listed(account, "/files", since=since) if with_files else ():
-            address = reading.text(reading.mapping(stored.get("urls")).get("get"))
+            address = payloads.text(payloads.mapping(stored.get("urls")).get("get"))
             item, told = with_files.get(address), stored.get("metadata")
             if item is not None and isinstance(told, dict) and told.get("reference") == reference:
                 return self._found(item)
@@ -270,7 +272,7 @@ class ReplicateAdapter(CloudAdapter):
             if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
                 raise Unavailable("the listing cannot be read")
             for item in items:
-                made_at = reading.moment(item.get("created_at"))
+                made_at = payloads.moment(item.get("created_at"))
                 if since is not None and made_at is not None and made_at < since - CLOCK_SKEW:
                     return
                 yield item
@@ -288,7 +290,7 @@ class ReplicateAdapter(CloudAdapter):
         return signatures.verify(account.webhook_secrets, headers, body, now=now)
 
     def parse(self, body: bytes) -> ProviderEvent:
-        return _event(reading.json_object(body))
+        return _event(payloads.json_object(body))
 
     def learn_secrets(self, account: Account) -> tuple[str, ...]:
         try:
@@ -302,38 +304,38 @@ class ReplicateAdapter(CloudAdapter):
 
     # --- Reading ------------------------------------------------------------------------------------
 
-    def check(self, answer: http.Answer, *, submitting: bool = False) -> http.Answer:
+    def check(self, answer: client.Answer, *, submitting: bool = False) -> client.Answer:
         # 422 "Invalid version or not permitted" is also what accounts without a payment method get (public issues):
         # it tells of the model or the account, and would refuse every photo alike.
         if submitting and answer.status == 422 and "not permitted" in (said := self.explain(answer).text):
             raise AccountProblem(f"HTTP 422: {answer.without_secrets(said)[:500]}", code="settings")
         return super().check(answer, submitting=submitting)
 
-    def explain(self, answer: http.Answer) -> Refusal:
+    def explain(self, answer: client.Answer) -> Refusal:
         try:
             problem = answer.json()
         except ValueError:
             return Refusal(answer.excerpt())
-        told = [reading.text(problem.get("title")), reading.text(problem.get("detail"))]
+        told = [payloads.text(problem.get("title")), payloads.text(problem.get("detail"))]
         fields = problem.get("invalid_fields")
         for one in fields if isinstance(fields, list) else ():
-            one = reading.mapping(one)
-            told.append(f"{reading.text(one.get('field'))}: {reading.text(one.get('description'))}")
+            one = payloads.mapping(one)
+            told.append(f"{payloads.text(one.get('field'))}: {payloads.text(one.get('description'))}")
         said = ". ".join(filter(None, told))
-        return Refusal(said or answer.excerpt(), refusals.failure_code(said, otherwise="request_refused"))
+        return Refusal(said or answer.excerpt(), error_mapping.failure_code(said, otherwise="request_refused"))
 
 
 def _event(prediction: Mapping[str, Any]) -> ProviderEvent:
     """Return what a prediction's JSON says. Raise ValueError when it is not one."""
-    prediction_id = reading.identifier(prediction.get("id"))
+    prediction_id = payloads.identifier(prediction.get("id"))
     word = prediction.get("status")
     status = STATUSES.get(word, PredictionStatus.UNKNOWN) if isinstance(word, str) else PredictionStatus.UNKNOWN
     if status == PredictionStatus.UNKNOWN:
         logger.warning("status_unknown provider=replicate status=%.40r", word)
     output = prediction.get("output")
     # Video models answer with one address, others with a list of them.
-    film = reading.address(output[0] if isinstance(output, list) and output else output)
-    error = reading.text(prediction.get("error"))
+    film = payloads.address(output[0] if isinstance(output, list) and output else output)
+    error = payloads.text(prediction.get("error"))
     if status == PredictionStatus.SUCCEEDED and not film:
         status, error = PredictionStatus.FAILED, error or "succeeded without a film"
     is_over = status == PredictionStatus.SUCCEEDED
@@ -342,11 +344,11 @@ def _event(prediction: Mapping[str, Any]) -> ProviderEvent:
         status=status,
         progress=1.0 if is_over else _progress(prediction.get("logs")),
         video_url=film if is_over else "",
-        error_code=refusals.failure_code(error, otherwise="provider_failed")
+        error_code=error_mapping.failure_code(error, otherwise="provider_failed")
         if status == PredictionStatus.FAILED
         else "",
         raw_error=error,
-        reported_at=reading.moment(prediction.get("completed_at")),
+        reported_at=payloads.moment(prediction.get("completed_at")),
     )
 
 
@@ -358,19 +360,19 @@ def _progress(logs: Any) -> float | None:
     if not bars:
         return None
     _percent, done, total = (int(number) for number in bars[-1])
-    return reading.share(done / total) if total else None
+    return payloads.share(done / total) if total else None
 
 
 def _own_addresses(account: Account, value: Any) -> list[str]:
     """Return the addresses on Replicate's own host that a value names anywhere: uploaded files."""
     origin = "/".join(account.base_url.split("/")[:3]) + "/"
-    return [text for text in reading.texts_in(value) if text.startswith(origin)]
+    return [text for text in payloads.texts_in(value) if text.startswith(origin)]
 
 
 def _cursor(after: Any) -> dict[str, str]:
     """Return the query of the next page's address; its host is no concern of ours."""
     try:
-        query = {name: values[0] for name, values in parse_qs(urlsplit(reading.address(after)).query).items()}
+        query = {name: values[0] for name, values in parse_qs(urlsplit(payloads.address(after)).query).items()}
     except ValueError:
         query = {}
     if not query:

@@ -1,4 +1,4 @@
-"""The studio: our own provider, reached over HTTP like any other. Its API is described in `providers.studio.server`."""
+"""The studio: our own provider, reached over HTTP like any other. Its API: `providers.studio.service.server`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from .. import http, reading, signatures
-from ..errors import PredictionGone, Unavailable, Unconfirmed
-from ..parameters import flag, problems
-from ..types import Account, PhotoTransport, PredictionStatus, ProviderEvent, SubmitRequest
+from providers import payloads, signatures
+from providers.errors import PredictionGone, Unavailable, Unconfirmed
+from providers.http import client
+from providers.parameters import flag, problems
+from providers.types import Account, PhotoTransport, PredictionStatus, ProviderEvent, SubmitRequest
+
 from .base import Adapter
 
 logger = logging.getLogger(__name__)
@@ -63,15 +65,15 @@ class StudioAdapter(Adapter):
         else:
             order["photo_url"] = request.photo_url
         answer = self._call(account, "POST", "", json_body=order)
-        http.raise_for_status(answer, submitting=True)
+        client.raise_for_status(answer, submitting=True)
         try:
             return _event(answer.json())
         except ValueError as error:
             raise Unconfirmed(f"the answer to the submit cannot be read: {error}") from error
 
     def fetch(self, account: Account, prediction_id: str) -> ProviderEvent:
-        answer = self._call(account, "GET", f"/{http.path_part(prediction_id)}")
-        http.raise_for_status(answer, submitting=False)
+        answer = self._call(account, "GET", f"/{client.path_part(prediction_id)}")
+        client.raise_for_status(answer, submitting=False)
         try:
             return _event(answer.json())
         except ValueError as error:
@@ -79,7 +81,7 @@ class StudioAdapter(Adapter):
 
     def find(self, account: Account, reference: str, *, since: datetime | None = None) -> ProviderEvent | None:
         answer = self._call(account, "GET", "", params={"reference": reference})
-        http.raise_for_status(answer, submitting=False)
+        client.raise_for_status(answer, submitting=False)
         try:
             items = answer.json().get("items")
             if not isinstance(items, list):
@@ -101,18 +103,18 @@ class StudioAdapter(Adapter):
         return signatures.verify(account.webhook_secrets, headers, body, now=now)
 
     def parse(self, body: bytes) -> ProviderEvent:
-        delivery = reading.json_object(body)
-        return _event(delivery.get("prediction"), reported_at=reading.moment(delivery.get("timestamp")))
+        delivery = payloads.json_object(body)
+        return _event(delivery.get("prediction"), reported_at=payloads.moment(delivery.get("timestamp")))
 
     def _tell(self, account: Account, method: str, prediction_id: str, path: str = "") -> None:
         try:
-            answer = self._call(account, method, f"/{http.path_part(prediction_id)}{path}")
-            http.raise_for_status(answer, submitting=False)
+            answer = self._call(account, method, f"/{client.path_part(prediction_id)}{path}")
+            client.raise_for_status(answer, submitting=False)
         except PredictionGone:
             logger.info("prediction_gone provider=%s", account.slug)
 
-    def _call(self, account: Account, method: str, path: str, **content: Any) -> http.Answer:
-        return http.call(
+    def _call(self, account: Account, method: str, path: str, **content: Any) -> client.Answer:
+        return client.call(
             method,
             f"{account.base_url}/v1/predictions{path}",
             connect_seconds=account.connect_seconds,
@@ -126,21 +128,21 @@ def _event(prediction: Any, *, reported_at: datetime | None = None) -> ProviderE
     """Return what a prediction's JSON says. Raise ValueError when it is not one."""
     if not isinstance(prediction, dict):
         raise ValueError("no prediction")
-    prediction_id = reading.identifier(prediction.get("id"))
+    prediction_id = payloads.identifier(prediction.get("id"))
     word = prediction.get("status")
     status = STATUSES.get(word, PredictionStatus.UNKNOWN) if isinstance(word, str) else PredictionStatus.UNKNOWN
     if status == PredictionStatus.UNKNOWN:
         logger.warning("status_unknown provider=studio status=%.40r", word)
-    error = reading.mapping(prediction.get("error"))
+    error = payloads.mapping(prediction.get("error"))
     return ProviderEvent(
         prediction_id=prediction_id,
         status=status,
-        progress=reading.share(prediction.get("progress")),
-        queue_position=reading.whole(prediction.get("queue_position")),
-        preview_url=reading.address(prediction.get("poster")),
-        video_url=reading.address(prediction.get("video")),
+        progress=payloads.share(prediction.get("progress")),
+        queue_position=payloads.whole(prediction.get("queue_position")),
+        preview_url=payloads.address(prediction.get("poster")),
+        video_url=payloads.address(prediction.get("video")),
         error_code=_error_code(error) if status == PredictionStatus.FAILED else "",
-        raw_error=reading.text(error.get("message")),
+        raw_error=payloads.text(error.get("message")),
         reported_at=reported_at,
     )
 

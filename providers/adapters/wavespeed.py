@@ -26,10 +26,12 @@ from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from .. import http, parameters, reading, refusals, signatures
-from ..errors import AccountProblem, BadSignature, PredictionGone, Rejected, Unavailable, Unconfirmed
-from ..refusals import Refusal
-from ..types import Account, PhotoTransport, PredictionStatus, Preset, ProviderEvent, SubmitRequest
+from providers import error_mapping, parameters, payloads, signatures
+from providers.error_mapping import Refusal
+from providers.errors import AccountProblem, BadSignature, PredictionGone, Rejected, Unavailable, Unconfirmed
+from providers.http import client
+from providers.types import Account, PhotoTransport, PredictionStatus, Preset, ProviderEvent, SubmitRequest
+
 from .cloud import CloudAdapter, Model, is_secure, photo_type, same_prediction, status_word
 
 logger = logging.getLogger(__name__)
@@ -141,13 +143,13 @@ class WaveSpeedAdapter(CloudAdapter):
         if answer.status < 300:
             # Whatever else an envelope says: with an id in it there is a prediction.
             with contextlib.suppress(ValueError):
-                return _event(reading.mapping(answer.json().get("data")))
+                return _event(payloads.mapping(answer.json().get("data")))
         self.check(answer, submitting=True)
         raise Unconfirmed("the answer to the submit cannot be read")
 
     def fetch(self, account: Account, prediction_id: str) -> ProviderEvent:
         # The docs show this address with and without /result; model pages, client and CLI have it.
-        path = f"/predictions/{http.path_part(prediction_id)}/result"
+        path = f"/predictions/{client.path_part(prediction_id)}/result"
         try:
             data = self._data(self.call(account, "GET", path, repeatable=True))
             return same_prediction(_event(data), prediction_id)
@@ -159,7 +161,7 @@ class WaveSpeedAdapter(CloudAdapter):
 
     def delete(self, account: Account, prediction_id: str) -> None:
         try:
-            answer = self.call(account, "DELETE", f"/predictions/{http.path_part(prediction_id)}", repeatable=True)
+            answer = self.call(account, "DELETE", f"/predictions/{client.path_part(prediction_id)}", repeatable=True)
             if self.check(answer).status != 204:
                 answer.json()
         except PredictionGone:
@@ -177,8 +179,8 @@ class WaveSpeedAdapter(CloudAdapter):
         wish = {"filename": "photo.jpg", "size": len(photo), "content_type": photo_type(photo)}
         try:
             data = self._data(self.call(account, "POST", "/media/uploads", json_body=wish, repeatable=True))
-            ticket = reading.mapping(data.get("upload"))
-            where, photo_url = reading.address(ticket.get("url")), reading.address(data.get("download_url"))
+            ticket = payloads.mapping(data.get("upload"))
+            where, photo_url = payloads.address(ticket.get("url")), payloads.address(data.get("download_url"))
             if not where or not photo_url or ticket.get("method", "PUT") != "PUT":
                 raise ValueError("no ticket")
             if is_secure(account.base_url) and not (is_secure(where) and is_secure(photo_url)):
@@ -186,7 +188,7 @@ class WaveSpeedAdapter(CloudAdapter):
         except ValueError as error:
             raise Unavailable(f"the upload's ticket cannot be read: {error}") from error
         headers = {
-            name: value for name, value in reading.mapping(ticket.get("headers")).items() if isinstance(value, str)
+            name: value for name, value in payloads.mapping(ticket.get("headers")).items() if isinstance(value, str)
         }
         # Nothing but the ticket's headers: the key is not for the store behind it.
         stored = self.call_without_key(account, "PUT", where, content=photo, headers=headers, repeatable=True)
@@ -217,7 +219,7 @@ class WaveSpeedAdapter(CloudAdapter):
         return f"{event_id}:{status_word(body)}"
 
     def parse(self, body: bytes) -> ProviderEvent:
-        return _event(reading.json_object(body))
+        return _event(payloads.json_object(body))
 
     def learn_secrets(self, account: Account) -> tuple[str, ...]:
         # The endpoint is documented, the shape of its answer is what integrators report.
@@ -231,7 +233,7 @@ class WaveSpeedAdapter(CloudAdapter):
 
     # --- Reading ------------------------------------------------------------------------------------
 
-    def check(self, answer: http.Answer, *, submitting: bool = False) -> http.Answer:
+    def check(self, answer: client.Answer, *, submitting: bool = False) -> client.Answer:
         """Return a success; raise what a refusal means, in the head or in an envelope under a head of 200."""
         super().check(answer, submitting=submitting)
         try:
@@ -243,24 +245,26 @@ class WaveSpeedAdapter(CloudAdapter):
             super().check(answer.with_status(status), submitting=submitting)
         return answer
 
-    def _data(self, answer: http.Answer) -> dict[str, Any]:
+    def _data(self, answer: client.Answer) -> dict[str, Any]:
         """Return what an envelope holds. Raise ValueError when it holds nothing."""
         data = self.check(answer).json().get("data")
         if not isinstance(data, dict):
             raise ValueError("no data")
         return data
 
-    def explain(self, answer: http.Answer) -> Refusal:
+    def explain(self, answer: client.Answer) -> Refusal:
         try:
             envelope = answer.json()
         except ValueError:
             return Refusal(answer.excerpt())
-        said = " ".join(filter(None, (reading.text(envelope.get(name)) for name in ("message", "error_code", "error"))))
+        said = " ".join(
+            filter(None, (payloads.text(envelope.get(name)) for name in ("message", "error_code", "error")))
+        )
         code = envelope.get("code")
         known = TASK_ERRORS.get(code) if isinstance(code, int) else None
         if known in ("provider_failed", "provider_timeout"):
             known = "request_refused"
-        return Refusal(said or answer.excerpt(), known or refusals.failure_code(said, otherwise="request_refused"))
+        return Refusal(said or answer.excerpt(), known or error_mapping.failure_code(said, otherwise="request_refused"))
 
 
 def _secret_key(secret: str) -> bytes:
@@ -273,20 +277,20 @@ def _secret_key(secret: str) -> bytes:
 
 def _event(data: Mapping[str, Any]) -> ProviderEvent:
     """Return what a task's JSON says. Raise ValueError when it is not one."""
-    prediction_id = reading.identifier(data.get("id"))
+    prediction_id = payloads.identifier(data.get("id"))
     word = data.get("status")
     status = STATUSES.get(word, PredictionStatus.UNKNOWN) if isinstance(word, str) else PredictionStatus.UNKNOWN
     if status == PredictionStatus.UNKNOWN:
         logger.warning("status_unknown provider=wavespeed status=%.40r", word)
     outputs = data.get("outputs")
-    film = reading.address(outputs[0]) if isinstance(outputs, list) and outputs else ""
-    error = reading.text(data.get("error"))
+    film = payloads.address(outputs[0]) if isinstance(outputs, list) and outputs else ""
+    error = payloads.text(data.get("error"))
     if status == PredictionStatus.SUCCEEDED and not film:
         status, error = PredictionStatus.FAILED, error or "completed without a film"
     code = ""
     if status == PredictionStatus.FAILED:
         number = data.get("code")
-        code = (TASK_ERRORS.get(number, "") if isinstance(number, int) else "") or refusals.failure_code(
+        code = (TASK_ERRORS.get(number, "") if isinstance(number, int) else "") or error_mapping.failure_code(
             error, otherwise="provider_timeout" if word == "timeout" else "provider_failed"
         )
     return ProviderEvent(

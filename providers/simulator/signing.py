@@ -25,7 +25,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from .. import signatures
+from providers import signatures
+
 from .behaviour import PROVIDERS
 
 FAL_USER_ID = "simulator|4711"

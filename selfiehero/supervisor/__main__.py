@@ -4,11 +4,13 @@ import asyncio
 import os
 import sys
 
-from selfiehero import environment, preflight
-from selfiehero.supervisor.logs import Terminal, wants_colour
-from selfiehero.supervisor.plan import make_plan
-from selfiehero.supervisor.rundir import AlreadyRunning, Lock
-from selfiehero.supervisor.runner import Supervisor
+from selfiehero import environment
+
+from . import preflight
+from .logs import Terminal, wants_colour
+from .plan import make_plan
+from .rundir import AlreadyRunning, Lock
+from .runner import Supervisor
 
 
 def run(chosen: environment.Environment) -> int:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 
-from selfiehero.supervisor.guard import Guard, kill_session
-from selfiehero.supervisor.logs import LineSplitter
+from .guard import Guard, kill_session
+from .logs import LineSplitter
 
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from selfiehero.supervisor.children import Child, Signs
+    from .children import Child, Signs
 
 
 @dataclass

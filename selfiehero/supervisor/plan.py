@@ -6,10 +6,11 @@ from pathlib import Path
 
 from jobs.heartbeats import beat_path
 from selfiehero.environment import PROJECT_DIR, WILDCARD_HOSTS, Environment, read_endpoints
-from selfiehero.supervisor.children import ChildSpec, Signs, Starts, Stops
-from selfiehero.supervisor.rundir import choose_port, write_json
-from selfiehero.supervisor.runner import Plan
-from selfiehero.supervisor.valkey import EmbeddedValkey
+
+from .children import ChildSpec, Signs, Starts, Stops
+from .rundir import choose_port, write_json
+from .runner import Plan
+from .valkey import EmbeddedValkey
 
 LANES = ("prepare", "dispatch", "collect")
 FOLDERS = ("run", "log", "tmp", "media", "static")

@@ -11,7 +11,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from selfiehero.private_files import write_atomically
-from selfiehero.supervisor.guard import is_alive
+
+from .guard import is_alive
 
 GUARD_PATIENCE = 10.0  # seconds that a killed supervisor's guard may need to end the rest
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from selfiehero.supervisor.children import Child, ChildSpec, Starts, Stops
-from selfiehero.supervisor.guard import Guard
-from selfiehero.supervisor.liveness import Watch, ask
-from selfiehero.supervisor.logs import LogFile, Terminal
-from selfiehero.supervisor.rundir import write_json
+from .children import Child, ChildSpec, Starts, Stops
+from .guard import Guard
+from .liveness import Watch, ask
+from .logs import LogFile, Terminal
+from .rundir import write_json
 
 OWN_NAME = "up"
 FOUNDATION_PATIENCE = 30.0  # seconds until a server that others need must answer

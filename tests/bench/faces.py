@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from providers.studio import measure
+from providers.studio.tools import measure
 from tests.support import wardrobe
 
 

@@ -16,9 +16,9 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.support.settings")
 django.setup()
 
-from . import report, storm  # noqa: E402 after Django is set up
-from .faults import KINDS  # noqa: E402
-from .plan import make_plan  # noqa: E402
+from tests.chaos import report, storm  # noqa: E402 after Django is set up
+from tests.chaos.faults import KINDS  # noqa: E402
+from tests.chaos.plan import make_plan  # noqa: E402
 
 PER_SECOND = 3.0
 CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000  # linux/sched.h, linux/mount.h

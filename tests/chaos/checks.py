@@ -16,10 +16,9 @@ import requests
 from django.conf import settings
 
 from jobs.models import Attempt, Job
+from tests.chaos.load import Ledger
+from tests.chaos.stage import SLOTS, Stage
 from tests.support.rig import CLOUDS
-
-from .load import Ledger
-from .stage import SLOTS, Stage
 
 KINDS = ("raw", "clean", "preview", "poster", "video")
 FILMS_COMPARED = 400
@@ -194,7 +193,7 @@ def files_and_rows_agree(stage: Stage, ledger: Ledger) -> Iterator[str]:
 
 
 def nobody_went_astray(stage: Stage, ledger: Ledger) -> Iterator[str]:
-    """No row was ever where no road leads out of it (`jobs.strays` would have brought it back, and said so)."""
+    """No row was ever where no road leads out of it (`orphans` would have brought it back, and said so)."""
     for path in sorted(stage.folder.glob("*.log")):
         for line in path.read_text(errors="replace").splitlines():
             if "stray_brought_back" in line:

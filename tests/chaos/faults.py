@@ -16,11 +16,10 @@ from dataclasses import dataclass
 import psycopg
 import redis
 
+from tests.chaos.disks import Disk
+from tests.chaos.stage import POSTGRES, PRODUCT, RECONCILE, VALKEY, WEB, WORKERS, Stage
 from tests.support.processes import wait_for
 from tests.support.valkey import answers
-
-from .disks import Disk
-from .stage import POSTGRES, PRODUCT, RECONCILE, VALKEY, WEB, WORKERS, Stage
 
 CLOCK_STEP = 600
 SIGNS_SECONDS = 60.0

@@ -10,7 +10,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .faults import KINDS, Kind
+from tests.chaos.faults import KINDS, Kind
 
 # Seconds between two faults that begin; a short storm is a dense one.
 EVERY, EVERY_SHORT = 5.0, 3.0

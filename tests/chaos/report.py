@@ -6,8 +6,8 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterator
 
-from .load import NO_ANSWER
-from .storm import Result, Struck
+from tests.chaos.load import NO_ANSWER
+from tests.chaos.storm import Result, Struck
 
 SHOWN = 12
 

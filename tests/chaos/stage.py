@@ -25,15 +25,14 @@ from jobs.models import JobEvent, WebhookDelivery
 from providers.models import ProviderConfig
 from selfiehero.environment import PROJECT_DIR
 from selfiehero.supervisor.valkey import EmbeddedValkey
+from tests.chaos.cast import Cast, Member
+from tests.chaos.clock import Clocks
+from tests.chaos.disks import Disk
+from tests.chaos.front import Front
 from tests.support.postgres import FAST, Postgres, has_database
 from tests.support.processes import free_port, wait_for
 from tests.support.rig import ALIAS, CLOUDS, Rig
 from tests.support.valkey import answers
-
-from .cast import Cast, Member
-from .clock import Clocks
-from .disks import Disk
-from .front import Front
 
 WEB = ("web-1", "web-2")
 WORKERS = ("worker-prepare", "worker-dispatch-1", "worker-dispatch-2", "worker-collect")

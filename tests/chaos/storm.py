@@ -17,14 +17,13 @@ from typing import Any
 
 from django.db import Error, connections
 
+from tests.chaos.checks import LAWS, Law, nobody_outlives_a_parent
+from tests.chaos.faults import Impossible
+from tests.chaos.load import Ledger, Load
+from tests.chaos.plan import Blow
+from tests.chaos.stage import Stage
 from tests.support.processes import wait_for
 from tests.support.rig import ALIAS, CLOUDS
-
-from .checks import LAWS, Law, nobody_outlives_a_parent
-from .faults import Impossible
-from .load import Ledger, Load
-from .plan import Blow
-from .stage import Stage
 
 # So long may everything take to end once nothing hurts any more: a lost answer waits for its attempt's deadline.
 SETTLE_SECONDS = 240.0

@@ -13,8 +13,9 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from jobs import retention, services
+from jobs import services
 from jobs.models import Attempt, Job, JobEvent, WebhookDelivery
+from jobs.reconcile import retention
 from tests import factories
 from tests.chaos import checks
 from tests.chaos.cast import Orphan
@@ -210,7 +211,7 @@ def answer_500(scene: Scene) -> None:
 
 
 def go_astray(scene: Scene) -> None:
-    (scene.folder / "reconcile-1.log").write_text("ERROR jobs.strays stray_brought_back kind=slot id=1\n")
+    (scene.folder / "reconcile-1.log").write_text("ERROR jobs.reconcile.orphans stray_brought_back kind=slot id=1\n")
 
 
 def outlive(scene: Scene) -> None:

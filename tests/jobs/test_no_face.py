@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from jobs import line
+from jobs import queue_order
 from jobs.models import Attempt, Lane
 from jobs.photos.cleaning import clean
 from jobs.photos.outcomes import BadPhoto
@@ -74,12 +74,12 @@ def test_providers_that_need_a_face_never_get_it(stub, work, faceless):
     work(Lane.PREPARE, Lane.DISPATCH)
     assert list(Attempt.objects.values_list("provider_id", flat=True)) == [ours.id]
     row = factories.reload(job)
-    assert line.open_to(row.id, [cloud, ours]) == ([ours], [ours])
+    assert queue_order.open_to(row.id, [cloud, ours]) == ([ours], [ours])
     # Back in the line, after ours has failed it once.
     row.failed_at, row.lane, row.lease_token, row.due_at = f",{ours.id},", Lane.DISPATCH, "", row.created_at
     row.save()
-    assert list(line.first_for(cloud, others=[ours], now=row.deadline_at)) == []
-    assert list(line.first_for(ours, others=[cloud], now=row.deadline_at)) == [row]
+    assert list(queue_order.first_for(cloud, others=[ours], now=row.deadline_at)) == []
+    assert list(queue_order.first_for(ours, others=[cloud], now=row.deadline_at)) == [row]
 
 
 def test_staff_are_told_what_the_studio_takes():

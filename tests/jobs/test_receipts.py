@@ -14,11 +14,11 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs import lifecycle, receipts, services, snapshots
-from jobs.api import throttles
+from jobs.intake import throttles
 from jobs.models import Job
 from selfiehero.environment import new_field_key
 from tests import factories
-from tests.jobs.test_api_orders import is_problem, order
+from tests.jobs.intake.test_job_input import is_problem, order
 
 pytestmark = pytest.mark.django_db
 VERIFY = "/receipts/verify"

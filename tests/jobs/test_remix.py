@@ -8,10 +8,10 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs import lifecycle, services, storage
-from jobs.api import throttles
+from jobs.intake import throttles
 from jobs.models import Job, JobEvent, Lane
 from tests import factories
-from tests.jobs.test_api_orders import order
+from tests.jobs.intake.test_job_input import order
 
 pytestmark = pytest.mark.django_db
 

@@ -9,12 +9,11 @@ import pytest
 import requests
 
 from jobs.models import Attempt, Job
+from tests.journeys.test_degraded_redis import OFTEN
 from tests.support.disks import filled, small_disk
 from tests.support.doors import Doors
 from tests.support.processes import wait_for
 from tests.support.rig import Rig
-
-from .test_degraded_redis import OFTEN
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

@@ -8,12 +8,11 @@ import threading
 import pytest
 
 from jobs.models import Job
-from selfiehero.web_database import LOCK_SECONDS
+from selfiehero.server.database import LOCK_SECONDS
+from tests.journeys.test_degraded_database import OFTEN, is_ready, prepared
 from tests.support.doors import Answers, Doors
 from tests.support.processes import wait_for
 from tests.support.rig import Rig
-
-from .test_degraded_database import OFTEN, is_ready, prepared
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

@@ -12,12 +12,11 @@ import pytest
 import redis
 
 from jobs.models import Attempt, Heartbeat, Job, Lane
+from tests.journeys.conftest import PHOTO
+from tests.journeys.test_degraded_redis import OFTEN
+from tests.journeys.visitor import Visitor
 from tests.support.processes import wait_for
 from tests.support.rig import ALIAS, Rig
-
-from .conftest import PHOTO
-from .test_degraded_redis import OFTEN
-from .visitor import Visitor
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

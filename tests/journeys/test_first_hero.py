@@ -9,10 +9,9 @@ import av
 import pytest
 
 from selfiehero.environment import PROJECT_DIR
+from tests.journeys.conftest import PHOTO
+from tests.journeys.visitor import Visitor
 from tests.support.processes import wait_for
-
-from .conftest import PHOTO
-from .visitor import Visitor
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

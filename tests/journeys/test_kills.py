@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from .conftest import PHOTO
-from .visitor import Visitor
+from tests.journeys.conftest import PHOTO
+from tests.journeys.visitor import Visitor
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -9,11 +9,10 @@ import pytest
 import requests
 
 from selfiehero.environment import PROJECT_DIR
+from tests.journeys.conftest import PHOTO
+from tests.journeys.visitor import Visitor
 from tests.support.processes import start_attached, wait_for
 from tests.support.product import Product
-
-from .conftest import PHOTO
-from .visitor import Visitor
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from selfiehero.environment import PROJECT_DIR
-
-from .test_first_hero import assert_is_the_film
-from .visitor import Visitor
+from tests.journeys.test_first_hero import assert_is_the_film
+from tests.journeys.visitor import Visitor
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

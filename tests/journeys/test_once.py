@@ -17,11 +17,10 @@ from django.db import connection
 
 from jobs.models import Job
 from tests import factories
+from tests.journeys.conftest import PHOTO
 from tests.support.browser import running_browser
 from tests.support.processes import wait_for
 from tests.support.served import Served
-
-from .conftest import PHOTO
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 AT_ONCE = 50

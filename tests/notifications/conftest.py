@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from jobs.api import identity
+from jobs import identity
 from notifications import publish
 from tests.support import valkey
 from tests.support.served import Served

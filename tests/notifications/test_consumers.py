@@ -17,9 +17,9 @@ from rest_framework.authtoken.models import Token
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from jobs import redis_gate, snapshots
-from jobs.api import identity
+from jobs import identity, snapshots
 from jobs.models import Job
+from jobs.queue import redis_breaker
 from notifications import consumers, publish
 from tests import factories
 from tests.support.processes import wait_for
@@ -207,7 +207,7 @@ _beyond_the_rows = iter(range(1000, 100_000))
 
 def hear_by_the_layer(job: Job, *sockets: ClientConnection) -> bool:
     """Push what only the layer can bring, for the rows say nothing of it; tell whether all hear it."""
-    redis_gate.gate.reset()
+    redis_breaker.gate.reset()
     body = snapshots.snapshots_for([job.id])[0] | {"seq": next(_beyond_the_rows)}
     publish.publish([body])
     with contextlib.suppress(TimeoutError):

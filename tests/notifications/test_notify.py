@@ -11,10 +11,12 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from jobs import lifecycle, retention, services
-from jobs.lanes import engine, pumps
-from jobs.lanes.engine import Pump
+from jobs import lifecycle, services
+from jobs.lanes import pumps
 from jobs.models import Heartbeat, Lane
+from jobs.queue import engine
+from jobs.queue.engine import Pump
+from jobs.reconcile import retention
 from notifications import lane, push
 from notifications.lane import NotifyLane
 from notifications.models import Notification, PushSubscription

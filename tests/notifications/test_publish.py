@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 
 from jobs import signals, snapshots
-from jobs.redis_gate import gate
+from jobs.queue.redis_breaker import gate
 from notifications import checks, messages, publish
 from tests import factories
 

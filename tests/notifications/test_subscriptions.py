@@ -8,13 +8,13 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from jobs import services, tickets
-from jobs.api import throttles
+from jobs import magic_links, services
+from jobs.intake import throttles
 from jobs.models import Job
 from notifications.models import PushSubscription
 from notifications.subscriptions import MOST_PER_OWNER
 from tests import factories
-from tests.jobs.test_api_orders import order
+from tests.jobs.intake.test_job_input import order
 from tests.support.push import Browser, b64, unb64
 
 pytestmark = pytest.mark.django_db
@@ -69,7 +69,7 @@ def test_the_oldest_of_too_many_goes(api, job):
 
 def test_who_came_with_a_ticket_hears_of_that_film_only(api, job):
     phone = Client()
-    phone.get(tickets.url_for(job, now=timezone.now()))
+    phone.get(magic_links.url_for(job, now=timezone.now()))
     assert send(phone, body_of(job=str(job.id))).status_code == 201
     row = PushSubscription.objects.get()
     assert row.job_id == job.id

@@ -12,15 +12,13 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
 
-from jobs import lifecycle, services, tickets
-from jobs.api import identity
+from jobs import identity, lifecycle, magic_links, services
 from jobs.models import Job
 from tests import factories
+from tests.pages.conftest import SHOTS, SIZES, has_photo
 from tests.support.axe import violations
 from tests.support.layout import misplaced
 from tests.support.processes import wait_for
-
-from .conftest import SHOTS, SIZES, has_photo
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -186,7 +184,7 @@ def walk_states(page: Any, visitor: Visitor, web: Any, selfie: Path) -> Iterator
     page.context.clear_cookies()
     page.goto(f"{web.url}/me/")
     yield "me-empty"
-    page.goto(web.url + tickets.url_for(visitor.waiting["rendering"], now=now()))
+    page.goto(web.url + magic_links.url_for(visitor.waiting["rendering"], now=now()))
     assert page.url == f"{web.url}/jobs/{visitor.waiting['rendering'].id}/"
     yield "handover"
 

@@ -11,10 +11,9 @@ import pytest
 
 from jobs.models import Job
 from tests import factories
+from tests.pages.conftest import SHOTS, SIZES, goes_by, has_photo, percent, reads
 from tests.support.layout import misplaced
 from tests.support.processes import wait_for
-
-from .conftest import SHOTS, SIZES, goes_by, has_photo, percent, reads
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 every_size = pytest.mark.parametrize("size", SIZES)

@@ -10,9 +10,8 @@ import pytest
 
 from jobs.models import Job
 from tests import factories
+from tests.pages.conftest import goes_by, has_photo, reads
 from tests.support.processes import wait_for
-
-from .conftest import goes_by, has_photo, reads
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

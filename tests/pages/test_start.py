@@ -14,9 +14,8 @@ from PIL import Image
 from pillow_heif import from_pillow, register_heif_opener
 
 from jobs.models import Job
+from tests.pages.conftest import has_photo
 from tests.support.processes import wait_for
-
-from .conftest import has_photo
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

@@ -13,10 +13,9 @@ from django.utils import timezone
 from jobs import lifecycle
 from jobs.models import Job
 from tests import factories
+from tests.pages.conftest import goes_by, has_photo, percent, reads
 from tests.support.axe import violations
 from tests.support.processes import wait_for
-
-from .conftest import goes_by, has_photo, percent, reads
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

@@ -297,7 +297,7 @@ def test_every_variable_is_explained_in_the_example():
     explained = set(re.findall(r"^#([A-Z][A-Z0-9_]*)=", (PROJECT_DIR / ".env.example").read_text(), re.MULTILINE))
     sources = [
         PROJECT_DIR / name
-        for name in ("selfiehero/environment.py", "selfiehero/settings.py", "providers/studio/settings.py")
+        for name in ("selfiehero/environment.py", "selfiehero/settings.py", "providers/studio/service/settings.py")
     ]
     read = {
         name

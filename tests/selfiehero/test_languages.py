@@ -16,13 +16,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from jobs import services, snapshots
-from jobs.api import identity
+from jobs import identity, services, snapshots
 from jobs.models import Job, Look
-from notifications import letters, messages
+from notifications import email, messages
 from selfiehero import catalogues
 from tests import factories
-from tests.jobs.test_api_orders import order
+from tests.jobs.intake.test_job_input import order
 
 pytestmark = pytest.mark.django_db
 LANGUAGES = [code for code, _name in settings.LANGUAGES if code != "en"]
@@ -192,15 +191,15 @@ def test_an_order_keeps_the_language_it_came_in(api):
 
 def test_mails_and_pushes_are_in_the_language_of_the_order(provider):
     job = factories.make_finished_job(provider, locale="ja", email="nova@example.net", hero_name="NOVA-7")
-    mail = letters.mail(job, now=timezone.now())
+    mail = email.mail(job, now=timezone.now())
     assert mail.subject == "ムービーができました – Selfie Hero"
     text, (page, _kind) = mail.body, mail.alternatives[0]
     assert "NOVA-7 が待っています。" in text
     assert re.search(r"\d{4}年\d+月\d+日", text)
     assert english_in(text.encode(), "ja") == english_in(page.encode(), "ja") == []
-    assert json.loads(letters.push_content(job))["title"] == "ムービーができました"
+    assert json.loads(email.push_content(job))["title"] == "ムービーができました"
     job.locale = "es"
-    assert re.search(r"\d+ de [a-z]+ de \d{4}", letters.mail(job, now=timezone.now()).body)
+    assert re.search(r"\d+ de [a-z]+ de \d{4}", email.mail(job, now=timezone.now()).body)
 
 
 def test_the_line_speaks_the_language_of_the_page_and_not_that_of_the_order(provider):

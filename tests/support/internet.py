@@ -3,7 +3,7 @@
 import socket
 import threading
 
-from providers import addresses, downloads
+from providers.http import addresses, downloads
 from tests.support.certificates import Authority
 
 

@@ -17,7 +17,7 @@ from random import Random
 
 from django.conf import settings
 
-from jobs import eta
+from jobs.estimates import eta
 from jobs.models import Attempt, Job, Lane, Look
 from providers.models import ProviderConfig
 from tests import factories

@@ -20,9 +20,9 @@ from aiohttp import web
 
 from providers import signatures
 from providers.errors import BadSignature
-from providers.studio.credentials import load_or_create
-from providers.studio.server import STUDIO, make_app
-from providers.studio.settings import PROJECT_DIR, StudioSettings
+from providers.studio.service.credentials import load_or_create
+from providers.studio.service.server import STUDIO, make_app
+from providers.studio.service.settings import PROJECT_DIR, StudioSettings
 from tests.support.processes import free_port, start_process, stop_process, wait_for
 
 FAKE = "tests.support.fake_renderer:Renderer"
@@ -163,7 +163,7 @@ class StudioProcess(StudioClient):
             if entry.name.isdigit():
                 with contextlib.suppress(OSError):
                     words = (entry / "cmdline").read_bytes().split(b"\0")
-                    if b"providers.studio.worker" in words and str(self.process.pid).encode() in words:
+                    if b"providers.studio.service.worker" in words and str(self.process.pid).encode() in words:
                         found.append(int(entry.name))
         return found
 

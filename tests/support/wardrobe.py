@@ -18,9 +18,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from providers.studio.canvas import blur, smoothsteps
-from providers.studio.matting import foreground
-from providers.studio.vision import CHIN, FACE_OVAL, FOREHEAD, find_faces, find_mesh
+from providers.faces.vision import CHIN, FACE_OVAL, FOREHEAD, find_faces, find_mesh
+from providers.studio.film.canvas import blur, smoothsteps
+from providers.studio.film.person.matting import foreground
 
 PHOTOS = Path(__file__).parents[1] / "photos"
 MOUTH = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)

@@ -14,9 +14,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError
 
-from jobs import ledger, retention
+from jobs import ledger
 from jobs.clock import database_now
 from jobs.lifecycle.kinds import Standing
+from jobs.reconcile import retention
 
 
 class Command(BaseCommand):

@@ -1,4 +1,4 @@
-"""`manage.py reconcile`: the process that brings everything back (see `jobs.reconcile`)."""
+"""`manage.py reconcile`: the process that brings everything back (see `jobs.reconcile.sweep`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from jobs.reconcile import Reconciler
+from jobs.reconcile.sweep import Reconciler
 
 
 class Command(BaseCommand):

@@ -19,7 +19,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from jobs.lanes import pumps
-from jobs.worker import LaneWorker
+from jobs.lanes.worker import LaneWorker
 
 
 class Command(BaseCommand):

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from providers.studio import server, settings
-from providers.studio.credentials import BadCredentials
+from providers.studio.service import server, settings
+from providers.studio.service.credentials import BadCredentials
 
 
 class Command(BaseCommand):

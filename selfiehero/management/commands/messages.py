@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from ... import catalogues
+from selfiehero import catalogues
 
 
 class Command(BaseCommand):

@@ -16,9 +16,9 @@ from django.db import transaction
 from jobs.looks import SHIPPED
 from jobs.models import Look
 from providers.models import ProviderConfig
-from providers.studio import credentials
-from providers.studio.settings import default_renderers
-from selfiehero import simulated
+from providers.studio.service import credentials
+from providers.studio.service.settings import default_renderers
+from selfiehero import simulated_providers
 
 
 class Command(BaseCommand):
@@ -61,9 +61,9 @@ class Command(BaseCommand):
 
     def _seed_simulator(self) -> None:
         if settings.SIMULATOR_URL:
-            titles = simulated.enable(settings.SIMULATOR_URL, secrets_path=settings.SIMULATOR_SECRETS_PATH)
+            titles = simulated_providers.enable(settings.SIMULATOR_URL, secrets_path=settings.SIMULATOR_SECRETS_PATH)
             self.stdout.write(f"A simulator plays {', '.join(titles) or 'nobody: none of its clouds has an adapter'}.")
-        elif titles := simulated.disable():
+        elif titles := simulated_providers.disable():
             self.stdout.write(f"No simulator runs, so these providers are disabled: {', '.join(titles)}.")
 
     def _seed_admin(self) -> None:

@@ -28,7 +28,7 @@ class Command(BaseCommand):
         allow_many_sockets()
         # Twisted chooses its event loop when it is imported, so only here.
         from selfiehero.asgi import application, http
-        from selfiehero.server import CannotListen, Server
+        from selfiehero.server.daphne_server import CannotListen, Server
 
         server = Server(
             application,

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from jobs.films import boxes
 from jobs.films.outcomes import BadFilm
-
-from . import reels
+from tests.jobs.films import reels
 
 FILM = reels.film()
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from jobs.films import boxes, index
 from jobs.films.outcomes import BadFilm
-
-from . import reels
+from tests.jobs.films import reels
 
 FILM = reels.film(seconds=2.0, sound="aac")
 

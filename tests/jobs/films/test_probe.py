@@ -8,8 +8,7 @@ from PIL import Image
 from jobs.films import probe
 from jobs.films.outcomes import MOST_PIXELS, POSTER_EDGE, BadFilm
 from jobs.photos.headers import is_bare_jpeg
-
-from . import reels
+from tests.jobs.films import reels
 
 
 @pytest.fixture

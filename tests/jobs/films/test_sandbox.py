@@ -16,9 +16,8 @@ from jobs.films.outcomes import POSTER_EDGE, BadFilm, BadPoster
 from jobs.films.sandbox import POSTER_LIMITS, FilmSandbox, SandboxUnavailable
 from jobs.photos.headers import is_bare_jpeg
 from jobs.sandbox.process import PROJECT_ROOT
+from tests.jobs.films import reels
 from tests.jobs.photos import pictures
-
-from . import reels
 
 ODD = "tests.jobs.films.odd_child"
 FILM = reels.film()

@@ -9,8 +9,7 @@ from PIL import Image, ImageCms
 from jobs.photos import cleaning
 from jobs.photos.headers import is_bare_jpeg
 from jobs.photos.outcomes import BadPhoto
-
-from . import pictures
+from tests.jobs.photos import pictures
 
 
 @dataclass
@@ -273,7 +272,7 @@ def test_the_detector_is_handed_bgr():
 
 
 def test_the_studios_detector_sees_the_astronaut_and_no_one_else():
-    pytest.importorskip("providers.studio.vision")
+    pytest.importorskip("providers.faces.vision")
     photo = cleaning.clean(pictures.ASTRONAUT.read_bytes())
     assert photo.faces == 1
     x, y, width, height = photo.face

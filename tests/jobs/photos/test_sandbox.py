@@ -13,8 +13,7 @@ from jobs.photos.headers import is_bare_jpeg
 from jobs.photos.outcomes import BadPhoto, CleanPhoto
 from jobs.photos.sandbox import Sandbox, SandboxUnavailable
 from jobs.sandbox.process import PROJECT_ROOT
-
-from . import pictures
+from tests.jobs.photos import pictures
 
 ODD = "tests.jobs.photos.odd_child"
 PHOTO = pictures.jpeg()
@@ -235,7 +234,7 @@ print("fine")
 def test_the_parents_side_loads_no_decoder_and_no_django():
     script = """
 import sys
-import jobs.photos.sandbox, jobs.photos.door
+import jobs.photos.sandbox, jobs.photos.upload_checks
 print([name for name in ("django", "PIL", "cv2", "numpy", "pillow_heif") if name in sys.modules])
 """
     assert run_script(script).stdout == "[]\n"

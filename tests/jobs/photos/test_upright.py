@@ -10,9 +10,8 @@ from jobs.photos import cleaning
 from jobs.photos.outcomes import BadPhoto
 from jobs.photos.sandbox import Sandbox
 from jobs.photos.upright import find_upright
-from providers.studio.vision import Face, find_faces
-
-from . import pictures
+from providers.faces.vision import Face, find_faces
+from tests.jobs.photos import pictures
 
 TURNS = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
 

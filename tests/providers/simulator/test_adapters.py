@@ -13,7 +13,7 @@ from providers import registry
 from providers.errors import AccountProblem, BadSignature, Busy, PredictionGone, StaleSignature, Unconfirmed
 from providers.simulator import signing
 from providers.types import Account, PhotoTransport, PredictionStatus, SubmitRequest
-from selfiehero.simulated import ROWS
+from selfiehero.simulated_providers import ROWS
 
 REFERENCE = "q3J0-attempt-token"
 PHOTO = b"\xff\xd8\xff" + b"a photo" * 200

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from providers.studio.render import Renderer
+from providers.studio.film.render import Renderer
 
 ASTRONAUT = Path(__file__).parents[2] / "photos" / "astronaut.jpg"
 

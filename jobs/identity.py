@@ -1,0 +1,176 @@
+"""Who asks: a visitor by cookie, a user by session, a program by API token.
+
+Owner strings: `v:<sha256 of the cookie>`, `u:<user id>`; '' is nobody. The cookie itself is a
+random 256-bit value that is stored nowhere here, so a leaked database opens no door.
+
+Cross-site requests are refused by their Origin and Sec-Fetch-Site headers instead of a token
+in the form: it protects visitors without a session too, and programs (which send neither) need
+no handshake. The visitor cookie is SameSite=Lax on top.
+
+A ticket (`jobs.magic_links`) that was opened is one job more that this browser may see and act on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from http.cookies import CookieError, SimpleCookie
+from importlib import import_module
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponse
+from rest_framework import exceptions
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.authtoken.models import Token
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+
+from . import magic_links
+
+_TOKEN = re.compile(r"[0-9a-f]{40}")
+_COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+class OwnerAuthentication(BaseAuthentication):
+    """Fills `request.auth` with the owner string; never refuses a request without credentials."""
+
+    def authenticate(self, request: Request) -> tuple[object, str] | None:
+        owner = owner_of(request._request)
+        if owner is None:
+            raise exceptions.AuthenticationFailed
+        return (getattr(request._request, "user", None), owner) if owner else None
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Token"
+
+
+class SameOrigin(BasePermission):
+    """Lets a browser act only from our own pages."""
+
+    def has_permission(self, request: Request, view: object) -> bool:
+        return request.method in SAFE_METHODS or is_same_origin(request._request)
+
+
+def is_same_origin(request: HttpRequest) -> bool:
+    """Tell whether a changing request comes from our pages or from no browser at all."""
+    site = request.headers.get("Sec-Fetch-Site", "")
+    if site in ("same-origin", "none"):
+        return True
+    origin = request.headers.get("Origin", "")
+    if not origin:
+        return site == ""
+    try:
+        netloc = urlsplit(origin).netloc
+    except ValueError:
+        return False
+    return netloc == request.get_host() or origin in settings.CSRF_TRUSTED_ORIGINS
+
+
+def is_same_origin_handshake(headers: Mapping[str, str]) -> bool:
+    """Tell the same of a socket's handshake headers (lower-case names): its Host must be ours, as with any request."""
+    request = HttpRequest()
+    request.META = {"HTTP_HOST": ""} | {
+        f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items() if "_" not in name
+    }
+    try:
+        request.get_host()
+        return is_same_origin(request)
+    except DisallowedHost:
+        return False
+
+
+def owner_of(request: HttpRequest) -> str | None:
+    """Return the owner string of a request, '' for nobody, None for an API token that is not known."""
+    given = request.headers.get("Authorization", "")
+    if given.startswith("Token "):
+        return _owner_of_token(given.removeprefix("Token ").strip())
+    user = getattr(request, "user", None)
+    if user is not None and user.is_authenticated:
+        return f"u:{user.pk}"
+    return _owner_of_cookie(request.COOKIES.get(settings.VISITOR_COOKIE_NAME, ""))
+
+
+def opened_by(request: HttpRequest, *, now: datetime) -> frozenset[UUID]:
+    """Return the jobs that this browser has opened with tickets."""
+    return frozenset(magic_links.opened(request.COOKIES.get(settings.TICKETS_COOKIE_NAME, ""), now=now))
+
+
+def opened_by_headers(headers: Mapping[str, str], *, now: datetime) -> frozenset[UUID]:
+    """Return the same for a socket's handshake headers (lower-case names)."""
+    try:
+        cookie = SimpleCookie(headers.get("cookie", "")).get(settings.TICKETS_COOKIE_NAME)
+    except CookieError:
+        return frozenset()
+    return frozenset(magic_links.opened(cookie.value, now=now)) if cookie else frozenset()
+
+
+def keep_ticket(response: HttpResponse, request: HttpRequest, ticket: magic_links.Ticket, *, now: datetime) -> None:
+    """Let this browser see the ticket's job from now on."""
+    kept = request.COOKIES.get(settings.TICKETS_COOKIE_NAME, "")
+    response.set_cookie(
+        settings.TICKETS_COOKIE_NAME,
+        magic_links.cookie_with(kept, ticket.job_id, ticket.ends_at, now=now),
+        max_age=settings.TICKETS_COOKIE_AGE,
+        secure=settings.IS_HTTPS,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def owner_of_headers(headers: Mapping[str, str]) -> str:
+    """Return the owner string for a socket's handshake headers (lower-case names), '' for nobody."""
+    given = headers.get("authorization", "")
+    if given.startswith("Token "):
+        return _owner_of_token(given.removeprefix("Token ").strip()) or ""
+    try:
+        cookies = SimpleCookie(headers.get("cookie", ""))
+    except CookieError:
+        return ""
+    session = cookies.get(settings.SESSION_COOKIE_NAME)
+    if session and (user_id := _user_of_session(session.value)):
+        return f"u:{user_id}"
+    visitor = cookies.get(settings.VISITOR_COOKIE_NAME)
+    return _owner_of_cookie(visitor.value) if visitor else ""
+
+
+def new_visitor() -> tuple[str, str]:
+    """Return a fresh cookie value and the owner string it stands for."""
+    value = secrets.token_urlsafe(32)
+    return value, _owner_of_cookie(value)
+
+
+def set_visitor_cookie(response: HttpResponse, value: str) -> None:
+    """Give the browser its visitor cookie: out of reach for scripts, not sent from other sites."""
+    response.set_cookie(
+        settings.VISITOR_COOKIE_NAME,
+        value,
+        max_age=settings.VISITOR_COOKIE_AGE,
+        secure=settings.IS_HTTPS,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def _owner_of_cookie(value: str) -> str:
+    if not _COOKIE_VALUE.fullmatch(value):
+        return ""
+    return "v:" + hashlib.sha256(value.encode()).hexdigest()
+
+
+def _owner_of_token(key: str) -> str | None:
+    if not _TOKEN.fullmatch(key):
+        return None
+    token = Token.objects.select_related("user").filter(key=key, user__is_active=True).first()
+    return f"u:{token.user_id}" if token else None
+
+
+def _user_of_session(key: str) -> str:
+    store = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    return str(store.get(SESSION_KEY, "") or "")

@@ -1,0 +1,136 @@
+"""Webhooks as they come: checked to the byte, kept, nudged, answered. Applying them is `jobs.lanes.ingest`.
+
+The record is its own transaction, so the evidence survives whatever happens later. A repeat is
+a success, and so is a delivery for an attempt that is not known yet: it may be faster than our
+own submit.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q
+
+from jobs.models import Attempt, Lane, WebhookDelivery
+from jobs.queue import queues
+from providers import registry
+from providers.errors import BadSignature, StaleSignature
+from providers.models import ProviderConfig
+
+logger = logging.getLogger(__name__)
+
+MAX_BYTES = 64 * 1024
+Verdict = WebhookDelivery.Verdict
+# Kept beside the headers that prove a delivery, which the adapter names.
+_KEPT_HEADERS = ("content-type", "user-agent")
+# Forgeries are evidence, but nobody fills our disk with them.
+_REJECTED_KEPT_PER_MINUTE = 30
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of a delivery, and the HTTP status it is answered with."""
+
+    verdict: str
+    status: int
+
+
+def record(
+    provider_slug: str, attempt_token: str, *, headers: Mapping[str, str], body: bytes, now: datetime
+) -> Receipt:
+    """Check and keep one webhook call. `headers` has lower-case names.
+
+    Nothing a caller can send raises: an unknown provider or a wrong signature is 401, too long is 413.
+    """
+    if len(body) > MAX_BYTES:
+        return Receipt("too_big", 413)
+    attempt_token = _storable(attempt_token)[:64]
+    provider = ProviderConfig.objects.filter(slug=_storable(provider_slug)).first()
+    if provider is None:
+        return Receipt("unknown_provider", 401)
+    adapter = registry.adapter_for(provider.adapter)
+    kept = _kept(headers, adapter.webhook_headers)
+    try:
+        event_id = adapter.verify(provider.account(), headers, body, now=now)
+    except StaleSignature:
+        _keep_rejected(provider_slug, attempt_token, Verdict.STALE, kept, body, now=now)
+        return Receipt(Verdict.STALE, 401)
+    except BadSignature:
+        _doubt_secrets(provider, now=now)
+        _keep_rejected(provider_slug, attempt_token, Verdict.FORGED, kept, body, now=now)
+        return Receipt(Verdict.FORGED, 401)
+    known = Attempt.objects.filter(token=attempt_token, provider=provider).exists()
+    delivery = WebhookDelivery(
+        provider=provider_slug,
+        attempt_token=attempt_token,
+        event_id=_storable(event_id),
+        verdict=Verdict.VALID if known else Verdict.UNKNOWN,
+        headers=kept,
+        body=body,
+        received_at=now,
+        due_at=now,
+    )
+    try:
+        with transaction.atomic():
+            delivery.save(force_insert=True)
+            queues.nudge_after_commit(Lane.COLLECT)
+    except IntegrityError:
+        return Receipt(Verdict.DUPLICATE, 200)
+    return Receipt(delivery.verdict, 202)
+
+
+def _doubt_secrets(provider: ProviderConfig, *, now: datetime) -> None:
+    """Have a provider's secrets asked for again soon: it may have begun to sign with a new one."""
+    asked_since = Q(secrets_doubted_at=None) | Q(secrets_doubted_at__lt=F("secrets_asked_at"))
+    if registry.adapter_for(provider.adapter).can_learn_secrets:
+        ProviderConfig.objects.filter(asked_since, id=provider.id).update(secrets_doubted_at=now)
+
+
+def _kept(headers: Mapping[str, str], proofs: tuple[str, ...]) -> dict[str, str]:
+    return {name: _storable(headers[name][:500]) for name in (*proofs, *_KEPT_HEADERS) if name in headers}
+
+
+def _storable(text: str) -> str:
+    """Return a text without what PostgreSQL cannot hold."""
+    return text.replace("\x00", "")
+
+
+class _Allowance:
+    """So many a minute and process, then none."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._used, self._since = limit, 0, 0.0
+        self._lock = threading.Lock()
+
+    def take(self) -> bool:
+        with self._lock:
+            if time.monotonic() - self._since > 60:
+                self._since, self._used = time.monotonic(), 0
+            self._used += 1
+            return self._used <= self._limit
+
+
+_allowance = _Allowance(_REJECTED_KEPT_PER_MINUTE)
+
+
+def _keep_rejected(
+    provider_slug: str, attempt_token: str, verdict: str, kept: dict[str, str], body: bytes, *, now: datetime
+) -> None:
+    logger.warning("webhook_rejected provider=%s verdict=%s", provider_slug, verdict)
+    if not _allowance.take():
+        return
+    WebhookDelivery.objects.create(
+        provider=provider_slug,
+        attempt_token=attempt_token,
+        event_id=next((value for name, value in kept.items() if name not in _KEPT_HEADERS), "")[:128],
+        verdict=verdict,
+        headers=kept,
+        body=body[:4096],
+        received_at=now,
+    )

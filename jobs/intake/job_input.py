@@ -1,0 +1,134 @@
+"""What somebody sends to have a film made, checked field by field before anything is stored."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.core.validators import MaxLengthValidator, validate_email
+from django.http import QueryDict
+from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext as _
+
+from jobs.models import Look
+from jobs.photos import upload_checks
+from jobs.photos.outcomes import BadPhoto
+from jobs.services import Order
+
+from .problems import Problem
+
+EXTENSIONS = {"jpeg": "jpg", "png": "png", "webp": "webp", "heic": "heic"}
+MAX_KEY_CHARACTERS = 200
+MAX_EMAIL_CHARACTERS = 254  # what the row holds; validate_email lets 320 through
+# Joiners that names of several scripts need; every other invisible character is refused.
+_LINE_ENDS = {"Zl", "Zp"}
+_ALLOWED_INVISIBLE = {"\u200c", "\u200d"}
+
+
+def read_order(
+    fields: QueryDict, files: MultiValueDict[str, UploadedFile], *, idempotency_key: str | None, locale: str
+) -> Order:
+    """Return a checked order, or raise the Problem of the first field that is wrong."""
+    if idempotency_key is not None:
+        _check_key(idempotency_key)
+    if fields.get("consent") != "true":
+        raise Problem(
+            422,
+            "consent_missing",
+            _("Your consent is needed before a photo of a face may be used."),
+            field="consent",
+            next_step=_("Tick the box, or send consent=true."),
+        )
+    look = _look(fields.get("look", ""))
+    hero_name = clean_hero_name(fields.get("hero_name", ""))
+    email = clean_email(fields.get("email", ""))
+    photo, extension = _photo(files.get("selfie"))
+    return Order(photo, extension, look, hero_name, email, locale, idempotency_key or None)
+
+
+def read_remix(fields: Mapping[str, Any], *, idempotency_key: str | None) -> tuple[Look, str | None]:
+    """Return the look of another film and its hero's name, None for the same as before; or raise a Problem."""
+    if idempotency_key is not None:
+        _check_key(idempotency_key)
+    name = fields.get("hero_name")
+    if name is not None and not isinstance(name, str):
+        raise _odd_name()
+    return _look(str(fields.get("look", ""))), None if name is None else clean_hero_name(name)
+
+
+def clean_hero_name(value: str) -> str:
+    """Return the name as it will stand in the film, or raise a Problem."""
+    name = unicodedata.normalize("NFC", value).strip()
+    if len(name) > settings.HERO_NAME_MAX:
+        raise Problem(
+            422,
+            "hero_name_too_long",
+            _("A hero name has at most {most} characters; this one has {count}.").format(
+                most=settings.HERO_NAME_MAX, count=len(name)
+            ),
+            field="hero_name",
+        )
+    kinds = {unicodedata.category(char) for char in name if char not in _ALLOWED_INVISIBLE}
+    if any(kind[0] == "C" or kind in _LINE_ENDS for kind in kinds):
+        raise _odd_name()
+    return name
+
+
+def _odd_name() -> Problem:
+    return Problem(
+        422, "hero_name_characters", _("A hero name is made of letters, digits and signs."), field="hero_name"
+    )
+
+
+def _check_key(key: str) -> None:
+    if not key or len(key) > MAX_KEY_CHARACTERS or not key.isascii() or not key.isprintable():
+        raise Problem(
+            400,
+            "idempotency_key_invalid",
+            _("An Idempotency-Key has 1 to {most} printable ASCII characters.").format(most=MAX_KEY_CHARACTERS),
+            field="Idempotency-Key",
+        )
+
+
+def _look(slug: str) -> Look:
+    look = Look.objects.filter(slug=slug, active=True).first() if slug and "\x00" not in slug else None
+    if look is None:
+        slugs = ", ".join(Look.objects.filter(active=True).values_list("slug", flat=True))
+        raise Problem(
+            422,
+            "look_unknown",
+            _("There is no such look."),
+            field="look",
+            next_step=_("Choose one of: {slugs}.").format(slugs=slugs),
+        )
+    return look
+
+
+def clean_email(value: str) -> str:
+    """Return an e-mail address, '' for none, or raise a Problem."""
+    value = value.strip()
+    if value:
+        try:
+            validate_email(value)
+            MaxLengthValidator(MAX_EMAIL_CHARACTERS)(value)
+        except ValidationError:
+            raise Problem(422, "email_invalid", _("This is not an e-mail address."), field="email") from None
+    return value
+
+
+def _photo(upload: UploadedFile | None) -> tuple[bytes, str]:
+    if upload is None:
+        raise Problem(422, "photo_missing", _("There is no photo in this request."), field="selfie")
+    limits = upload_checks.Limits(bytes=settings.PHOTO_MAX_BYTES, pixels=settings.PHOTO_MAX_PIXELS)
+    try:
+        if (upload.size or 0) > limits.bytes:
+            raise BadPhoto("photo_too_big")
+        photo = upload.read()
+        facts = upload_checks.inspect(photo, limits=limits)
+    except BadPhoto as bad:
+        raise Problem(bad.status, bad.code, _(bad.message), field="selfie", next_step=_(bad.next_step)) from None
+    return photo, EXTENSIONS[facts.format]

@@ -1,0 +1,81 @@
+"""How much one person and one address may ask.
+
+Without Redis the counters are gone and everybody is let in: the door needs no Redis (design.md).
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import redis
+from django.http import HttpRequest
+from rest_framework.exceptions import Throttled
+from rest_framework.request import Request
+from rest_framework.throttling import SimpleRateThrottle
+
+from jobs.queue.redis_breaker import gate
+
+
+class _FailOpenThrottle(SimpleRateThrottle):
+    def allow_request(self, request: Request, view: object) -> bool:
+        try:
+            with gate.ask():
+                return super().allow_request(request, view)
+        except (redis.RedisError, OSError):
+            return True
+
+    def _address(self, request: Request) -> str:
+        return self.get_ident(request)
+
+
+class UploadsPerOwner(_FailOpenThrottle):
+    scope = "uploads"
+
+    def get_cache_key(self, request: Request, view: object) -> str | None:
+        return f"throttle:uploads:{request.auth}" if request.auth else None
+
+
+class UploadsPerAddress(_FailOpenThrottle):
+    scope = "uploads_address"
+
+    def get_cache_key(self, request: Request, view: object) -> str | None:
+        return f"throttle:uploads_address:{self._address(request)}"
+
+
+class Reads(_FailOpenThrottle):
+    scope = "reads"
+
+    def get_cache_key(self, request: Request, view: object) -> str | None:
+        return f"throttle:reads:{request.auth or self._address(request)}"
+
+
+class ReportsPerAddress(_FailOpenThrottle):
+    scope = "reports"
+    rate = "10/hour"
+
+    def get_cache_key(self, request: Request, view: object) -> str | None:
+        return f"throttle:reports:{self._address(request)}"
+
+
+def count_report(request: HttpRequest) -> None:
+    """Count a report about a shared film; raise Throttled when it is one too many."""
+    throttle = ReportsPerAddress()
+    if not throttle.allow_request(SimpleNamespace(auth="", META=request.META, headers=request.headers), None):  # type: ignore[arg-type]
+        raise Throttled(throttle.wait())
+
+
+class Notify(_FailOpenThrottle):
+    """Addresses and subscriptions to tell people at."""
+
+    scope = "notify"
+
+    def get_cache_key(self, request: Request, view: object) -> str | None:
+        return f"throttle:notify:{request.auth or self._address(request)}"
+
+
+def count_upload(request: HttpRequest, owner: str) -> None:
+    """Count an upload that came by a page's form; raise Throttled when it is one too many."""
+    asked = SimpleNamespace(auth=owner, META=request.META, headers=request.headers)
+    for throttle in (UploadsPerOwner(), UploadsPerAddress()):
+        if not throttle.allow_request(asked, None):  # type: ignore[arg-type]
+            raise Throttled(throttle.wait())

@@ -1,0 +1,218 @@
+"""Where webhooks and polling meet: what a provider reports becomes what a job is.
+
+In any order, more than once, and before the submit answer is stored: an older or repeated
+event changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+
+from django.db import connection, transaction
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce
+
+from jobs import lifecycle
+from jobs.clock import database_now
+from jobs.models import Attempt, Job, Lane, WebhookDelivery
+from jobs.queue import queues
+from jobs.routing import fallback
+from jobs.routing.breaker import Verdict
+from jobs.routing.provider_outcomes import Findings
+from providers import registry
+from providers.types import PredictionStatus, ProviderEvent
+
+logger = logging.getLogger(__name__)
+
+APPLY_LIMIT = 100
+# A delivery whose attempt is not known (yet) is tried again for this long.
+UNKNOWN_FOR = timedelta(hours=1)
+MAX_APPLY_TRIES = 10
+
+# What a failed prediction says about its provider; any other reason is the photo's, the request's or our own.
+_VERDICTS = {
+    "provider_failed": Verdict.SPOILED,
+    "provider_timeout": Verdict.SPOILED,
+    "prediction_lost": Verdict.SPOILED,
+    "prediction_canceled": Verdict.UNUSED,
+}
+
+_STAGES = {
+    PredictionStatus.QUEUED: Job.Stage.SUBMITTED,
+    PredictionStatus.WARMING_UP: Job.Stage.WARMING_UP,
+    PredictionStatus.RUNNING: Job.Stage.RENDERING,
+}
+
+
+def apply_event(attempt: Attempt, event: ProviderEvent, *, now: datetime, findings: Findings | None = None) -> None:
+    """Bring an attempt and its job up to date with what the provider reports.
+
+    Call it inside a transaction, with `attempt.provider` at hand. What the event says about the provider goes to
+    `findings`, to be written after the transaction; without them it is written when that is committed.
+    """
+    if findings is None:
+        findings = Findings()
+        transaction.on_commit(findings.write, robust=True)
+    if attempt.prediction_id and event.prediction_id and attempt.prediction_id != event.prediction_id:
+        logger.warning("event_of_another_prediction attempt=%s", attempt.id)
+        return
+    if event.status == PredictionStatus.SUCCEEDED:
+        _film_finished(attempt, event, now=now, findings=findings)
+    elif event.status in (PredictionStatus.FAILED, PredictionStatus.CANCELED):
+        _film_failed(attempt, event, now=now, findings=findings)
+    elif event.status in _STAGES:
+        _news(attempt, event, now=now, findings=findings)
+    else:
+        logger.warning("event_not_understood attempt=%s provider=%s", attempt.id, attempt.provider.slug)
+
+
+def _film_finished(attempt: Attempt, event: ProviderEvent, *, now: datetime, findings: Findings) -> None:
+    cost = _cost(event)
+    won = lifecycle.attempt_succeeded(
+        attempt, prediction_id=event.prediction_id, video_url=event.video_url, now=now, cost=cost
+    )
+    if won and event.preview_url:
+        Attempt.objects.filter(id=attempt.id).update(preview_url=event.preview_url)
+    if attempt.status not in (Attempt.Status.SUCCEEDED, Attempt.Status.SUPERSEDED):
+        findings.finished(attempt, now=now)
+        # So that a second delivery in the same batch is not another film.
+        attempt.status = Attempt.Status.SUCCEEDED if won else Attempt.Status.SUPERSEDED
+        attempt.prediction_id = attempt.prediction_id or event.prediction_id or None
+    queues.nudge_after_commit(Lane.COLLECT, Lane.DISPATCH)
+
+
+def _film_failed(attempt: Attempt, event: ProviderEvent, *, now: datetime, findings: Findings) -> None:
+    canceled = event.status == PredictionStatus.CANCELED
+    code = event.error_code or ("prediction_canceled" if canceled else "provider_failed")
+    if lifecycle.attempt_failed(
+        attempt,
+        code=code,
+        raw_error=event.raw_error,
+        now=now,
+        prediction_id=event.prediction_id,
+        cost=_cost_of_failure(attempt, event),
+    ):
+        findings.judge(attempt, _VERDICTS.get(code, Verdict.FINISHED), error=f"{code}: {event.raw_error}")
+        fallback.after_failure(attempt, code=code, now=now)
+    queues.nudge_after_commit(Lane.DISPATCH)
+
+
+def _news(attempt: Attempt, event: ProviderEvent, *, now: datetime, findings: Findings) -> None:
+    stage = _STAGES[event.status]
+    known = lifecycle.attempt_news(
+        attempt,
+        stage=stage,
+        progress=max(attempt.progress, min(1.0, event.progress or 0.0)),
+        prediction_id=event.prediction_id,
+        poll_at=attempt.provider.poll_at(now=now),
+        now=now,
+    )
+    if attempt.status not in Attempt.OPEN:
+        return
+    if stage == Job.Stage.RENDERING:
+        findings.working(attempt, now=now)
+        attempt.first_sign_at = attempt.first_sign_at or now
+    attempt.progress = max(attempt.progress, min(1.0, event.progress or 0.0))
+    attempt.prediction_id = attempt.prediction_id or event.prediction_id or None
+    if known and event.preview_url and not attempt.preview_url:
+        attempt.preview_url = event.preview_url
+        Attempt.objects.filter(id=attempt.id).update(
+            preview_url=event.preview_url, first_frame_at=Coalesce(F("first_frame_at"), Value(now))
+        )
+        if lifecycle.preview_announced(attempt.job_id, now=now):
+            queues.nudge_after_commit(Lane.COLLECT)
+
+
+def _cost(event: ProviderEvent) -> Decimal | None:
+    """Return what the provider says it took, None when it does not say (or nothing that could be money)."""
+    try:
+        cost = Decimal(event.cost) if event.cost else None
+    except InvalidOperation:
+        return None
+    return cost if cost is not None and cost.is_finite() and 0 <= cost < 10_000 else None
+
+
+def _cost_of_failure(attempt: Attempt, event: ProviderEvent) -> Decimal | None:
+    """Return what a prediction without a film took: what the provider says, else its price where failures are paid."""
+    said = _cost(event)
+    if said is None and registry.adapter_for(attempt.provider.adapter).charges_failures:
+        return attempt.provider.price
+    return said
+
+
+def apply_deliveries(*, limit: int = APPLY_LIMIT) -> int:
+    """Apply recorded deliveries in the order they came; return how many were looked at.
+
+    Each in a savepoint: one that cannot be applied keeps its error and waits for another try,
+    and holds nobody up.
+    """
+    now = database_now()
+    # Looked at before the lock is taken: the usual answer is "none", and costs no write lock then.
+    if not WebhookDelivery.objects.filter(due_at__lte=now).exists():
+        return 0
+    findings = Findings()
+    with transaction.atomic():
+        due = WebhookDelivery.objects.filter(due_at__lte=now).order_by("id")
+        if connection.features.has_select_for_update_skip_locked:
+            due = due.select_for_update(skip_locked=True)
+        rows = list(due[:limit])
+        attempts = _held({row.attempt_token for row in rows})
+        for delivery in rows:
+            try:
+                with transaction.atomic():
+                    _apply_delivery(delivery, attempts.get(delivery.attempt_token), now=now, findings=findings)
+            except Exception as error:
+                logger.exception("delivery_not_applied delivery=%s", delivery.id)
+                _try_again(delivery, f"{type(error).__name__}: {error}"[:300], now=now)
+                # What the row at hand says was rolled back.
+                attempts |= _held({delivery.attempt_token})
+    findings.write()
+    return len(rows)
+
+
+def _held(tokens: Collection[str]) -> dict[str, Attempt]:
+    """Return the attempts by their tokens, locked together with whatever else their jobs have open."""
+    known = list(Attempt.objects.filter(token__in=tokens).values_list("id", "job_id"))
+    lifecycle.hold_attempts((job_id for _, job_id in known), ids=(attempt_id for attempt_id, _ in known))
+    rows = Attempt.objects.filter(id__in=[attempt_id for attempt_id, _ in known]).select_related("provider", "job")
+    return {attempt.token: attempt for attempt in rows}
+
+
+def _apply_delivery(delivery: WebhookDelivery, attempt: Attempt | None, *, now: datetime, findings: Findings) -> None:
+    if attempt is None or attempt.provider.slug != delivery.provider:
+        if now - delivery.received_at > UNKNOWN_FOR:
+            _close(delivery, error="no such attempt")
+        else:
+            _try_again(delivery, "no such attempt yet", now=now)
+        return
+    delivery.attempt = attempt
+    try:
+        event = registry.adapter_for(attempt.provider.adapter).parse(bytes(delivery.body))
+    except (ValueError, KeyError, TypeError) as error:
+        # A dead letter: genuine, but not in words we know. Kept for staff.
+        _close(delivery, error=f"not readable: {error}"[:300])
+        return
+    apply_event(attempt, event, now=now, findings=findings)
+    _close(delivery, applied_at=now)
+    if attempt.job is not None and attempt.job.erased_at:
+        WebhookDelivery.objects.filter(id=delivery.id).update(body=b"", headers={})
+
+
+def _close(delivery: WebhookDelivery, *, applied_at: datetime | None = None, error: str = "") -> None:
+    delivery.applied_at, delivery.error, delivery.due_at = applied_at, error, None
+    delivery.save(update_fields=["attempt", "applied_at", "error", "due_at"])
+
+
+def _try_again(delivery: WebhookDelivery, error: str, *, now: datetime) -> None:
+    delivery.apply_tries += 1
+    delivery.error = error
+    unknown = delivery.verdict == WebhookDelivery.Verdict.UNKNOWN
+    if delivery.apply_tries >= MAX_APPLY_TRIES and not unknown:
+        delivery.due_at = None
+    else:
+        delivery.due_at = now + min(timedelta(minutes=5), timedelta(seconds=1) * 2 ** min(delivery.apply_tries, 9))
+    delivery.attempt_id = None
+    delivery.save(update_fields=["apply_tries", "error", "due_at", "attempt"])

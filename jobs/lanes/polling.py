@@ -1,0 +1,308 @@
+"""Questions and errands at providers, outside the lanes: polling, look-ups, cancel and delete calls.
+
+Run by `jobs.reconcile.sweep`. Each batch is claimed by moving its time forward, the HTTP happens on a
+few threads, and the outcomes are written by the caller's thread; several copies do no harm.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TypeVar
+
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import F, Q
+
+from jobs import lifecycle
+from jobs.models import Attempt, AttemptQuerySet, Job, Lane
+from jobs.queue import queues
+from jobs.routing import cold_starts, fallback
+from jobs.routing.breaker import Verdict
+from jobs.routing.provider_outcomes import Findings
+from providers import registry
+from providers.errors import AccountProblem, Busy, PredictionGone, ProviderError
+from providers.models import ProviderConfig
+from providers.types import Account, ProviderEvent
+
+from . import ingest
+
+logger = logging.getLogger(__name__)
+
+BATCH = 64
+ANSWER_SECONDS = 8.0
+ASK_AGAIN = timedelta(seconds=10)
+# A prediction that cannot be stopped ends by itself; a photo that has to be forgotten is asked about for a day.
+MAX_ERRAND_TRIES = {Attempt.Errand.CANCEL: 12, Attempt.Errand.DELETE: 120}
+ERRAND_WAIT_CAP = timedelta(minutes=15)
+# Between the lease's end and the look-up: the POST may still be on its way into the vendor's listing.
+LISTING_DELAY = timedelta(seconds=1)
+# After a look-up that found nothing: a request that was stuck behind a vendor's door may come to life late.
+SWEEP_AFTER = timedelta(minutes=1)
+
+Answer = TypeVar("Answer")
+
+
+class Told(StrEnum):
+    """What came of an errand."""
+
+    HEARD = "heard"
+    NOTHING_THERE = "nothing there"  # a look-up found nothing
+    NOBODY_KNOWS = "nobody knows"  # no id, and no look-up at this vendor
+
+
+def poll_silent(threads: ThreadPoolExecutor, *, now: datetime) -> int:
+    """Ask after predictions that have been silent for too long; return how many were asked after."""
+    rows = Attempt.objects.under_way().filter(poll_at__lte=now)
+    attempts = _claimed(rows.exclude(prediction_id=None), "poll_at", until=now + ASK_AGAIN)
+    findings = Findings()
+
+    def ask(attempt: Attempt) -> ProviderEvent:
+        adapter = registry.adapter_for(attempt.provider.adapter)
+        return adapter.fetch(_account(attempt), attempt.prediction_id or "")
+
+    for attempt, answer in _each(threads, ask, attempts):
+        with _writing(attempt):
+            if isinstance(answer, PredictionGone):
+                # It was made, and nobody says that it was not paid for: its price stays booked.
+                if lifecycle.attempt_failed(
+                    attempt, code="prediction_lost", raw_error=answer.detail, now=now, cost=attempt.cost
+                ):
+                    findings.judge(attempt, Verdict.SPOILED, error=f"prediction_lost: {answer.detail}")
+                    fallback.after_failure(attempt, code="prediction_lost", now=now)
+                    queues.nudge_after_commit(Lane.DISPATCH)
+            elif isinstance(answer, ProviderError):
+                logger.info("poll_failed attempt=%s error=%s", attempt.id, type(answer).__name__)
+                if answer.retry_after is not None and answer.retry_after > ASK_AGAIN:
+                    Attempt.objects.filter(id=attempt.id).update(poll_at=now + answer.retry_after)
+            else:
+                ingest.apply_event(attempt, answer, now=now, findings=findings)
+    findings.write()
+    return len(attempts)
+
+
+def lapse_leases(*, now: datetime) -> int:
+    """Attempts whose worker died in the POST become unconfirmed; return how many."""
+    return (
+        Attempt.objects.on_lease()
+        .filter(status=Attempt.Status.SUBMITTING, lease_until__lt=now)
+        .update(status=Attempt.Status.UNCONFIRMED, answered_at=F("lease_until"))
+    )
+
+
+def look_up_unconfirmed(threads: ThreadPoolExecutor, *, now: datetime) -> int:
+    """Find out whether a prediction exists whose submit answer was lost.
+
+    Only after the last moment the POST can have arrived. Found: adopted. Surely absent: the job
+    goes back to the line. A vendor without look-up keeps the attempt until its deadline, unless
+    staff accept the risk of paying twice. (Where the dispatch worker itself saw the submit time out,
+    it has asked already: `jobs.lanes.submitting`.)
+    """
+    rows = Attempt.objects.on_lease().filter(status=Attempt.Status.UNCONFIRMED, lease_until__lt=now - LISTING_DELAY)
+    attempts = _claimed(rows, "lease_until", until=now + ASK_AGAIN - LISTING_DELAY)
+    findings = Findings()
+
+    def ask(attempt: Attempt) -> ProviderEvent | None:
+        adapter = registry.adapter_for(attempt.provider.adapter)
+        return adapter.find(_account(attempt), attempt.token, since=attempt.claimed_at)
+
+    able = [attempt for attempt in attempts if _can_look_up(attempt)]
+    for attempt, answer in _each(threads, ask, able):
+        with _writing(attempt):
+            if isinstance(answer, ProviderError):
+                logger.info("look_up_failed attempt=%s error=%s", attempt.id, type(answer).__name__)
+            elif answer is None:
+                lost = attempt.error_code == lifecycle.ANSWER_LOST
+                submit_came_to_nothing(attempt, lost=lost, raw_error=attempt.raw_error, now=now)
+            else:
+                lifecycle.submitted(
+                    attempt,
+                    prediction_id=answer.prediction_id,
+                    lease_token=attempt.lease_token,
+                    poll_at=attempt.provider.poll_at(now=now),
+                    now=now,
+                )
+                ingest.apply_event(attempt, answer, now=now, findings=findings)
+    for attempt in attempts:
+        if attempt not in able and attempt.provider.accepts_double_payment_risk:
+            with _writing(attempt):
+                rows = Attempt.objects.select_for_update().filter(id=attempt.id, status=Attempt.Status.UNCONFIRMED)
+                if rows.values_list("id").first() and lifecycle.attempt_timed_out(attempt, now=now):
+                    fallback.after_failure(attempt, code="provider_timeout", now=now)
+                    queues.nudge_after_commit(Lane.DISPATCH)
+    findings.write()
+    return len(attempts)
+
+
+def submit_came_to_nothing(attempt: Attempt, *, lost: bool, raw_error: str, now: datetime) -> None:
+    """A look-up has found nothing of a submit: put its job back in the line.
+
+    When the answer was `lost` another provider is next, and this one is asked once more later, in case something
+    came of it after all. When the worker had died the provider has no part in it, and may be the next as well.
+    """
+    code = lifecycle.ANSWER_LOST if lost else lifecycle.NEVER_SENT
+    if not lifecycle.attempt_failed(
+        attempt,
+        code=code,
+        raw_error=raw_error,
+        now=now,
+        lease_token=attempt.lease_token,
+        sweep_at=now + SWEEP_AFTER if lost else None,
+    ):
+        return
+    if lost:
+        fallback.after_failure(attempt, code=code, now=now)
+    elif attempt.job_id is not None:
+        lifecycle.return_to_line(
+            attempt.job_id, due_at=now, now=now, reason_code="answer_lost", reason_subject=attempt.provider.title
+        )
+    queues.nudge_after_commit(Lane.DISPATCH)
+
+
+def give_up_late_attempts(*, now: datetime) -> int:
+    """Attempts past their deadline are timed out and replaced; return how many."""
+    rows = Attempt.objects.is_open().filter(deadline_at__lte=now).order_by("deadline_at")
+    late = list(rows.select_related("provider")[:BATCH])
+    findings = Findings()
+    for attempt in late:
+        with _writing(attempt):
+            if lifecycle.attempt_timed_out(attempt, now=now):
+                if attempt.status != Attempt.Status.UNCONFIRMED:  # that was counted when its answer was lost
+                    findings.judge(attempt, Verdict.SPOILED, error="provider_timeout: no film before the deadline")
+                fallback.after_failure(attempt, code="provider_timeout", now=now)
+                queues.nudge_after_commit(Lane.DISPATCH)
+    findings.write()
+    return len(late)
+
+
+def show_warming_up(*, now: datetime) -> int:
+    """Say of predictions that show no sign of work for longer than usual that their model is being woken.
+
+    Some vendors say so themselves; for the others silence is the sign.
+    """
+    providers = {provider.id: provider for provider in ProviderConfig.objects.filter(enabled=True)}
+    shown = 0
+    for provider_id, known in cold_starts.known_of(list(providers.values())).items():
+        silent = (
+            Attempt.objects.under_way()
+            .among([provider_id])
+            .filter(first_sign_at=None, submitted_at__lt=now - known.patience(), job__stage=Job.Stage.SUBMITTED)
+        )
+        for attempt in silent.order_by()[:BATCH]:
+            with _writing(attempt):
+                shown += lifecycle.seems_to_warm_up(attempt, now=now)
+    return shown
+
+
+def run_errands(threads: ThreadPoolExecutor, *, now: datetime) -> int:
+    """Tell providers to stop or to forget predictions nobody waits for; return how many were told.
+
+    One whose submit is still under way waits for its answer. When that never came, the provider
+    is asked what it made of it; where it cannot be asked, what it may have made keeps its slot and
+    its price until the attempt's deadline.
+    """
+    there_or_not = Q(prediction_id__isnull=False) | Q(lease_until__lt=now - LISTING_DELAY)
+    rows = Attempt.objects.with_errand().filter(there_or_not, errand_at__lte=now)
+    attempts = _claimed(rows, "errand_at", until=now + ASK_AGAIN)
+
+    def tell(attempt: Attempt) -> Told:
+        adapter, account = registry.adapter_for(attempt.provider.adapter), _account(attempt)
+        prediction_id = attempt.prediction_id
+        if not prediction_id and adapter.can_look_up:
+            found = adapter.find(account, attempt.token, since=attempt.claimed_at)
+            prediction_id = found.prediction_id if found else None
+        if not prediction_id:
+            return Told.NOTHING_THERE if adapter.can_look_up else Told.NOBODY_KNOWS
+        if attempt.errand == Attempt.Errand.CANCEL or attempt.status in Attempt.GIVEN_UP:
+            adapter.cancel(account, prediction_id)
+        if attempt.errand == Attempt.Errand.DELETE:
+            adapter.delete(account, prediction_id)
+        return Told.HEARD
+
+    for attempt, answer in _each(threads, tell, attempts):
+        with _writing(attempt):
+            _record_errand(attempt, answer, now=now)
+    return len(attempts)
+
+
+def _can_look_up(attempt: Attempt) -> bool:
+    try:
+        return registry.adapter_for(attempt.provider.adapter).can_look_up
+    except KeyError:
+        return False
+
+
+def _record_errand(attempt: Attempt, answer: Told | ProviderError, *, now: datetime) -> None:
+    if answer is Told.NOBODY_KNOWS and attempt.deadline_at > now:
+        Attempt.objects.filter(id=attempt.id, errand=attempt.errand).update(errand_at=attempt.deadline_at)
+        return
+    gives_up = isinstance(answer, ProviderError) and attempt.errand_tries + 1 >= MAX_ERRAND_TRIES[attempt.errand]
+    if gives_up and not isinstance(answer, PredictionGone):
+        logger.error("errand_given_up attempt=%s errand=%s", attempt.id, attempt.errand)
+    if isinstance(answer, Told | PredictionGone) or gives_up:
+        lifecycle.errand_done([attempt.id], errand=attempt.errand, was_nothing=answer is Told.NOTHING_THERE)
+        queues.nudge_after_commit(Lane.DISPATCH)
+        return
+    if isinstance(answer, Busy):
+        wait = answer.retry_after or timedelta(seconds=5)
+    elif isinstance(answer, AccountProblem):
+        wait = timedelta(minutes=1)
+    else:
+        wait = fallback.backoff(attempt.errand_tries + 2)
+    if attempt.errand_tries > MAX_ERRAND_TRIES[Attempt.Errand.CANCEL]:
+        wait = ERRAND_WAIT_CAP
+    Attempt.objects.filter(id=attempt.id).update(errand_at=now + wait, errand_tries=F("errand_tries") + 1)
+
+
+def _account(attempt: Attempt) -> Account:
+    """Return the account for a question, which has to be answered sooner than a submit."""
+    account = attempt.provider.account()
+    return dataclasses.replace(account, read_seconds=min(account.read_seconds, ANSWER_SECONDS))
+
+
+@contextlib.contextmanager
+def _writing(attempt: Attempt) -> Iterator[None]:
+    """Write what became of one attempt in a transaction; when that fails, the others go on."""
+    try:
+        with transaction.atomic():
+            yield
+    except (OperationalError, InterfaceError):
+        raise  # the database is away: nothing can be written now
+    except Exception:
+        logger.exception("inquiry_not_written attempt=%s", attempt.id)
+
+
+def _claimed(rows: AttemptQuerySet, field: str, *, until: datetime) -> list[Attempt]:
+    """Take a batch by moving its time forward, so that another copy does not take it too.
+
+    Of each provider as many, so that one with a thousand silent predictions leaves room for the others.
+    """
+    taken = []
+    providers = list(rows.order_by().values_list("provider", flat=True).distinct())
+    for provider_id in providers:
+        candidates = rows.among([provider_id]).select_related("provider", "job").order_by(field)
+        for attempt in candidates[: max(1, BATCH // len(providers))]:
+            if Attempt.objects.filter(id=attempt.id, **{field: getattr(attempt, field)}).update(**{field: until}):
+                taken.append(attempt)
+    return taken
+
+
+def _each(
+    threads: ThreadPoolExecutor, ask: Callable[[Attempt], Answer], attempts: list[Attempt]
+) -> list[tuple[Attempt, Answer | ProviderError]]:
+    """Ask for all at once; return each answer or the provider error it ended in."""
+
+    def safely(attempt: Attempt) -> Answer | ProviderError:
+        try:
+            return ask(attempt)
+        except ProviderError as error:
+            return error
+        except Exception as error:
+            logger.exception("inquiry_crashed attempt=%s", attempt.id)
+            return ProviderError(f"{type(error).__name__}: {error}")
+
+    return list(zip(attempts, threads.map(safely, attempts), strict=True))

@@ -1,0 +1,88 @@
+"""The RQ worker of a lane: noticing trouble early, and coming back by itself."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError, connection
+from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from rq import Queue
+from rq.exceptions import StopRequested
+from rq.serializers import JSONSerializer
+from rq.worker import SimpleWorker, WorkerStatus
+
+from jobs.queue import engine
+
+logger = logging.getLogger(__name__)
+
+
+class OneLine(logging.Filter):
+    """Makes one line of the traceback with which RQ's worker ends when Redis does."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, RedisError):
+            record.msg, record.args = "worker_ends error=%s: %s", (type(error).__name__, str(error)[:200])
+            record.exc_info = record.exc_text = None
+        return True
+
+
+class LaneWorker(SimpleWorker):
+    """A worker without forks that looks after a lost Redis every few seconds, not minutes."""
+
+    max_connection_wait_time = 3
+    _beat_at = float("-inf")
+
+    @property
+    def dequeue_timeout(self) -> int:
+        """Wait for a pump no longer than a beat takes to be due."""
+        return int(engine.HEARTBEAT_SECONDS)
+
+    def heartbeat(self, *args: Any, **options: Any) -> None:
+        """Show that the main thread goes round, also while the lane is idle and while Redis is away.
+
+        A pump shows it itself, from the same thread: whatever hangs there, beats stop.
+        """
+        if time.monotonic() - self._beat_at > engine.HEARTBEAT_SECONDS / 2:
+            self._beat_at = time.monotonic()
+            try:
+                engine.beat(f"worker-{self.queues[0].name}")
+            except (DatabaseError, InterfaceError) as error:
+                logger.warning("beat_not_written lane=%s error=%s", self.queues[0].name, type(error).__name__)
+                connection.close()
+        super().heartbeat(*args, **options)
+
+    def request_stop(self, signum: int, frame: object) -> None:
+        """Let the pump finish what is under way and end; a second signal ends at once.
+
+        RQ would write to Redis here, in the middle of whatever the pump does; one that hangs would break the pump.
+        """
+        engine.stopping.set()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.request_force_stop)
+        if self.get_state() != WorkerStatus.BUSY:
+            raise StopRequested
+        self._stop_requested = True
+
+    @classmethod
+    def for_lane(cls, lane: str, *, url: str) -> LaneWorker:
+        """Return the worker of one lane, on a connection of its own."""
+        server = Redis.from_url(url, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0))
+        log = logging.getLogger("rq.worker")
+        if not any(isinstance(present, OneLine) for present in log.filters):
+            log.addFilter(OneLine())
+        queue = Queue(lane, connection=server, serializer=JSONSerializer)
+        return cls(
+            [queue],
+            connection=server,
+            serializer=JSONSerializer,
+            worker_ttl=60,
+            maintenance_interval=60,
+            job_monitoring_interval=5,
+            log_job_description=False,
+        )

@@ -1,0 +1,78 @@
+"""The door: what a photo says about itself, read from its bytes without decoding a pixel.
+
+Everything is decided by content; a file's name and declared type are not even asked for. A photo that passes may
+still turn out damaged when it is decoded, but it cannot be a bomb by size, by pixels or by scans.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import IO
+
+from . import headers
+from .outcomes import BadPhoto
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large a photo may be: bytes of the file, pixels, JPEG scans, and the least length of its shorter edge."""
+
+    bytes: int = 12 * 2**20
+    pixels: int = 40_000_000
+    scans: int = 64
+    shorter_edge: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFacts:
+    """What the header says. Width and height are as stored, before any rotation; format is jpeg, png, webp or heic."""
+
+    format: str
+    width: int
+    height: int
+    bytes: int
+
+
+DEFAULT_LIMITS = Limits()
+
+
+def inspect(source: bytes | bytearray | memoryview | IO[bytes], *, limits: Limits = DEFAULT_LIMITS) -> PhotoFacts:
+    """Return what a photo's bytes say about it, or raise BadPhoto with the reason to refuse it.
+
+    A file is read from its start and left at its start. Bytes of any content raise nothing but BadPhoto.
+    """
+    data = _read(source, limits.bytes)
+    if not data:
+        raise BadPhoto("photo_empty")
+    if len(data) > limits.bytes:
+        raise BadPhoto("photo_too_big")
+    photo_format = headers.recognize(data)
+    if photo_format is None:
+        raise BadPhoto("photo_animated" if headers.is_animated_gif(data) else "photo_type")
+
+    def check_size(width: int, height: int) -> None:
+        if width <= 0 or height <= 0:
+            raise BadPhoto("photo_unreadable", f"{width}×{height}")
+        if width * height > limits.pixels:
+            raise BadPhoto("photo_too_many_pixels", f"{width}×{height}")
+        if min(width, height) < limits.shorter_edge:
+            raise BadPhoto("photo_too_small", f"{width}×{height}")
+
+    try:
+        if photo_format == "jpeg":
+            width, height = headers.read_jpeg(data, check_size, limits.scans)
+        else:
+            width, height = headers.READERS[photo_format](data, check_size)
+    except (struct.error, IndexError) as error:
+        raise BadPhoto("photo_unreadable", "the header ends early") from error
+    return PhotoFacts(format=photo_format, width=width, height=height, bytes=len(data))
+
+
+def _read(source: bytes | bytearray | memoryview | IO[bytes], most: int) -> bytes:
+    """Return a photo's bytes; of a file that is too long no more than one byte too many."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        view = memoryview(source)
+        return source if isinstance(source, bytes) else bytes(view.cast("B")[: most + 1])
+    source.seek(0)
+    data = source.read(most + 1)
+    source.seek(0)
+    return data

@@ -1,0 +1,203 @@
+"""Claims: short transactions in which exactly one worker takes a row, with a lease and a token.
+
+For the prepare and collect lanes `due_at` is the lease: a claim moves it to the lease's end,
+and a lapsed lease is simply due again. For dispatch a lapsed lease means "unconfirmed": the
+POST may have arrived, so `jobs.reconcile.sweep` asks the provider before anything else is tried.
+
+A provider's limits are exact because everything that counts is read after its row is locked.
+On SQLite, BEGIN IMMEDIATE is that lock (Django leaves FOR UPDATE out there).
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import F, QuerySet
+
+from jobs import lifecycle, queue_order
+from jobs.clock import database_now
+from jobs.models import Attempt, Job
+from jobs.routing import breaker, fallback, limits
+from providers.models import ProviderConfig
+from providers.types import PhotoTransport
+
+# Half of it for the time between the claim and the POST, half for writing the outcome.
+LEASE_MARGIN = timedelta(seconds=5)
+# What the lease allows for bringing a photo to a vendor that wants it uploaded first.
+UPLOAD_ALLOWANCE = timedelta(seconds=15)
+
+_CHANCE = random.SystemRandom()
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Jobs of one lane taken by one worker until `until`."""
+
+    lease_token: str
+    until: datetime
+    jobs: list[Job]
+
+
+def new_token() -> str:
+    """Return a token nobody can guess (128 bits)."""
+    return secrets.token_hex(16)
+
+
+def claim_lane(lane: str, *, limit: int, lease: timedelta) -> Claim:
+    """Take up to `limit` due jobs of a lane."""
+    token = new_token()
+    with transaction.atomic():
+        now = database_now()
+        until = now + lease
+        ids = list(locked(Job.objects.claimable(lane, now=now)).values_list("id", flat=True)[:limit])
+        if ids:
+            Job.objects.filter(id__in=ids, lane=lane, due_at__lte=now).update(due_at=until, lease_token=token)
+    if not ids:
+        return Claim(token, until, [])
+    jobs = Job.objects.filter(id__in=ids, lane=lane, lease_token=token).select_related("look", "winner__provider")
+    return Claim(token, until, list(jobs))
+
+
+def holds(job_id: UUID, *, lane: str, lease_token: str) -> bool:
+    """Tell whether a lease is still good, and keep it so until the present transaction ends."""
+    rows = Job.objects.select_for_update().filter(id=job_id, lane=lane, lease_token=lease_token)
+    return bool(rows.values_list("id", flat=True)[:1])
+
+
+def renew(leases: Iterable[tuple[UUID, str]], *, lane: str, lease: timedelta) -> None:
+    """Have leases of a lane, each a job and its token, last from now; one that somebody else took stays theirs."""
+    ids, tokens = zip(*leases, strict=True)
+    rows = Job.objects.in_lane(lane).filter(id__in=ids, lease_token__in=tokens)
+    rows.update(due_at=database_now() + lease)
+
+
+def give_back(leases: Iterable[tuple[UUID, str]], *, lane: str) -> int:
+    """Let others have jobs of a lane at once, as if nobody had taken them; return how many were still ours."""
+    ids, tokens = zip(*leases, strict=True)
+    rows = Job.objects.in_lane(lane).filter(id__in=ids, lease_token__in=tokens)
+    return rows.update(due_at=database_now(), lease_token="")
+
+
+def release(job_id: UUID, *, lease_token: str, due_at: datetime) -> bool:
+    """Give a job of a lane back, to be claimed again at `due_at`, and count the try."""
+    return bool(
+        Job.objects.filter(id=job_id, lease_token=lease_token)
+        .exclude(lane="")
+        .update(due_at=due_at, lease_token="", lane_tries=F("lane_tries") + 1)
+    )
+
+
+def claim_slots(provider_id: int, *, want: int, cold: bool = False, chance: random.Random = _CHANCE) -> list[Attempt]:
+    """Reserve slots at a provider for the jobs first in line, and write an attempt for each.
+
+    No more than what its limits leave free (`limits`) and its breaker allows (`breaker`), and only
+    jobs that may go there (`jobs.queue_order`). The attempts come with `job` (and its look) and `provider` filled in.
+    However many they are, it takes the same number of statements.
+    """
+    with transaction.atomic():
+        provider = ProviderConfig.objects.select_for_update().get(id=provider_id)
+        now = database_now()
+        free = _free_calls(provider, want, now=now)
+        if free <= 0:
+            return []
+        rivals = [row for row in ProviderConfig.objects.in_order() if row.id != provider_id]
+        others = [row for row in rivals if _is_open(row, now=now)]
+        due = queue_order.first_for(provider, others=others, now=now).select_related("look")
+        found = queue_order.turns(list(locked(due)[:free]), provider)
+        found = queue_order.within_retry_budget(found, now=now, chance=chance)
+        attempts = [_attempt(provider, turn, cold=cold, now=now) for turn in found]
+        if not attempts:
+            return []
+        moved = fallback.reasons_for(found, provider, rivals, now=now)
+        lifecycle.take_for_attempts(attempts, reasons=moved, now=now)
+        _write_claim(provider, attempts, now=now)
+        return attempts
+
+
+def claim_keep_warm(provider_id: int, *, idle_since: datetime, cold: bool) -> Attempt | None:
+    """Reserve one call that only keeps a model awake, if none was made since; None when there is no room for it."""
+    with transaction.atomic():
+        provider = ProviderConfig.objects.select_for_update().get(id=provider_id)
+        now = database_now()
+        if Attempt.objects.filter(provider=provider, claimed_at__gt=idle_since).exists():
+            return None
+        # A probe is too good for this: it would keep the jobs waiting.
+        if provider.needs_probe(now=now) or _free_calls(provider, 1, now=now) < 1:
+            return None
+        attempt = _attempt(provider, None, cold=cold, now=now)
+        attempt.save(force_insert=True)
+        _write_claim(provider, [attempt], now=now)
+        return attempt
+
+
+def lease_of(provider: ProviderConfig) -> timedelta:
+    """Return how long a submit may take: the photo's way to the vendor, the POST, and room to write the outcome."""
+    upload = UPLOAD_ALLOWANCE if provider.photo_transport == PhotoTransport.UPLOAD else timedelta()
+    return upload + provider.connect_timeout + provider.submit_timeout + LEASE_MARGIN
+
+
+def may_start_for(provider: ProviderConfig) -> timedelta:
+    """Return how long after its claim a POST may still start, so that it never outlives its lease."""
+    return lease_of(provider) - provider.connect_timeout - provider.submit_timeout - LEASE_MARGIN / 2
+
+
+def _free_calls(provider: ProviderConfig, want: int, *, now: datetime) -> int:
+    allowed = breaker.allowance(provider, now=now)
+    if allowed == 0:
+        return 0
+    want = min(want, limits.room(provider, now=now))
+    if allowed is not None:
+        want = min(want, allowed)
+    affordable = limits.affordable(provider, now=now) if want > 0 else None
+    return want if affordable is None else min(want, affordable)
+
+
+def _is_open(provider: ProviderConfig, *, now: datetime) -> bool:
+    """Whether jobs that another provider failed can be kept for this one."""
+    return provider.shut_until(now=now) is None and not provider.is_out_of_budget(now=now)
+
+
+def _attempt(provider: ProviderConfig, turn: queue_order.Turn | None, *, cold: bool, now: datetime) -> Attempt:
+    deadline_at = now + provider.attempt_deadline
+    return Attempt(
+        job=turn.job if turn else None,
+        number=turn.number if turn else 0,
+        kind=turn.kind if turn else Attempt.Kind.KEEP_WARM,
+        provider=provider,
+        token=secrets.token_urlsafe(24),
+        lease_token=new_token(),
+        lease_until=now + lease_of(provider),
+        claimed_at=now,
+        deadline_at=min(turn.job.deadline_at, deadline_at) if turn else deadline_at,
+        was_cold=cold,
+        cost=provider.price,
+    )
+
+
+def _write_claim(provider: ProviderConfig, attempts: list[Attempt], *, now: datetime) -> None:
+    """Write to the locked row what the claim used up: the probe, and today's money."""
+    values: dict[str, Any] = {}
+    if provider.needs_probe(now=now):
+        first = attempts[0]
+        values["probe_until"] = breaker.probe_ends_at(
+            provider, lease_until=first.lease_until, deadline_at=first.deadline_at
+        )
+    if provider.daily_budget is not None:
+        used = provider.budget_used + provider.price * len(attempts)
+        values |= {"budget_day": provider.budget_day, "budget_used": used}
+    if values:
+        ProviderConfig.objects.filter(id=provider.id).update(**values)
+
+
+def locked(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Lock what is read, and skip what another worker is reading, where the database can."""
+    if connection.features.has_select_for_update_skip_locked:
+        return rows.select_for_update(skip_locked=True, of=("self",))
+    return rows

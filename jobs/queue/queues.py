@@ -1,0 +1,131 @@
+"""Nudges: the only module that knows RQ.
+
+A nudge says "there may be work in this lane". It wakes a pump that lingers, and makes sure that
+one pump waits in RQ. Many nudges become one by a flag that means "a pump waits and has not
+looked yet": the pump deletes it *before* it looks, so a nudge either finds no flag and enqueues,
+or its row was committed before the pump looked. RQ's own `unique=True` also refuses while the
+job runs and would lose wake-ups (spine/README.md, 4).
+
+Nothing here is needed for correctness: a lost nudge costs one tick of `jobs.reconcile.sweep`.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+
+import redis
+from django.conf import settings
+from django.db import transaction
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from .redis_breaker import Shut, gate
+
+logger = logging.getLogger(__name__)
+
+PUMP_TASK = "jobs.tasks.pump"
+PUMP_TIMEOUT_SECONDS = 120
+_FLAG_MS = 60_000
+
+# KEYS: flag, wake list. Returns 1 when the caller has to enqueue a pump.
+_NUDGE = """
+if redis.call('LLEN', KEYS[2]) < 1 then
+  redis.call('RPUSH', KEYS[2], '1')
+  redis.call('PEXPIRE', KEYS[2], ARGV[1])
+end
+if redis.call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[1]) then return 1 end
+return 0
+"""
+
+
+@lru_cache(maxsize=1)
+def client() -> redis.Redis:
+    """Return this process's fail-fast client; threads share it."""
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=settings.REDIS_TIMEOUT,
+        socket_connect_timeout=settings.REDIS_TIMEOUT,
+        retry=Retry(NoBackoff(), 0),
+        max_connections=200,
+    )
+
+
+@lru_cache(maxsize=8)
+def _queue(lane: str) -> Queue:
+    return Queue(lane, connection=client(), serializer=JSONSerializer, default_timeout=PUMP_TIMEOUT_SECONDS)
+
+
+@lru_cache(maxsize=1)
+def _nudge_script():
+    return client().register_script(_NUDGE)
+
+
+def nudge_after_commit(*lanes: str) -> None:
+    """Nudge once the present transaction is committed; at once when there is none."""
+    for lane in lanes:
+        transaction.on_commit(lambda lane=lane: nudge(lane), robust=True)
+
+
+def nudge(lane: str) -> bool:
+    """Wake a lane. Return False, and never raise, when Redis cannot be reached."""
+    try:
+        with gate.ask():
+            if _nudge_script()(keys=[_flag(lane), _wake(lane)], args=[_FLAG_MS]) == 1:
+                _enqueue_pump(lane)
+    except Shut:
+        return False
+    except (redis.RedisError, OSError) as error:
+        logger.warning("nudge_lost lane=%s error=%s", lane, type(error).__name__)
+        return False
+    return True
+
+
+def renew_nudge(lane: str) -> bool:
+    """Nudge a lane whose rows are overdue: a flag that stands while no pump waits is a dead worker's."""
+    try:
+        with gate.ask():
+            if client().llen(_queue(lane).key) == 0:
+                client().delete(_flag(lane))
+    except (redis.RedisError, OSError):
+        return False
+    return nudge(lane)
+
+
+def looking(lane: str) -> None:
+    """Say that a pump looks now: the next nudge has to enqueue again."""
+    try:
+        with gate.ask():
+            client().delete(_flag(lane))
+    except Shut:
+        pass
+    except (redis.RedisError, OSError):
+        logger.warning("nudge_flag_kept lane=%s", lane)
+
+
+def wait_for_nudge(connection: redis.Redis, lane: str, *, seconds: int) -> bool:
+    """Block on the lane's wake list. Raise redis.RedisError when the server is away."""
+    return connection.blpop([_wake(lane)], timeout=seconds) is not None
+
+
+def blocking_client() -> redis.Redis:
+    """Return a connection of its own for `wait_for_nudge`."""
+    return redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=10, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0)
+    )
+
+
+def _enqueue_pump(lane: str) -> None:
+    _queue(lane).enqueue_call(
+        PUMP_TASK, args=(lane,), result_ttl=0, failure_ttl=3600, ttl=PUMP_TIMEOUT_SECONDS, timeout=PUMP_TIMEOUT_SECONDS
+    )
+
+
+def _flag(lane: str) -> str:
+    return f"nudge:{lane!s}"
+
+
+def _wake(lane: str) -> str:
+    return f"wake:{lane!s}"

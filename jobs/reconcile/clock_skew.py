@@ -1,0 +1,112 @@
+"""Times that only a clock that went ahead can have written, brought near, so that nobody waits for them.
+
+A machine whose clock is set back, or one among several that is minutes ahead, leaves rows that are due, leased or shut
+until a moment that nothing in the product would choose. They would come back by themselves, minutes or hours later.
+
+| time | farthest that a step sets it | becomes |
+| --- | --- | --- |
+| job in a lane: `due_at` | LONGEST_WAIT: a lease or a backoff | now |
+| delivery: `due_at` | LONGEST_REDELIVERY | now |
+| attempt on lease or with an errand: `lease_until` | its provider's lease | that, from now |
+| attempt open or with an errand: `deadline_at` | its provider's deadline | that, from now |
+| attempt under way: `poll_at`, where `heard_at` lies ahead | its news are of the past | now |
+| call: `answered_at`, which counts for the minute's limit | its provider's lease | now |
+| first errand: `errand_at` | LONGEST_WAIT, or the attempt's deadline | now |
+| provider: `parked_until`, `breaker_until`, `probe_until` | after `shut_at`, which lies in the past | as far from now |
+
+A clock that went *back* needs nothing: what it writes is due too early, and claims and tokens are made for that.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F
+
+from jobs.models import Attempt, Job, Lane, WebhookDelivery
+from jobs.queue import claims, queues
+from jobs.routing import fallback
+from providers.models import ProviderConfig
+
+logger = logging.getLogger(__name__)
+
+# Machines that keep their clocks at all are no further apart.
+TOLERANCE = timedelta(minutes=1)
+LONGEST_WAIT = fallback.BACKOFF_CAP + TOLERANCE
+LONGEST_REDELIVERY = timedelta(minutes=5) + TOLERANCE
+
+
+def bring_near(*, now: datetime) -> int:
+    """Bring every such time near; return how many there were. Without any it writes nothing."""
+    found = {"job": _jobs(now=now), "delivery": _deliveries(now=now), "errand": _errands(now=now)}
+    found["provider"] = sum(
+        _provider(row.id, now=now) for row in ProviderConfig.objects.filter(shut_at__gt=now + TOLERANCE)
+    )
+    found["attempt"] = sum(_attempts(provider, now=now) for provider in ProviderConfig.objects.all())
+    for kind, count in found.items():
+        if count:
+            logger.warning("clock_went_ahead kind=%s count=%d", kind, count)
+    return sum(found.values())
+
+
+def _jobs(*, now: datetime) -> int:
+    found = 0
+    for lane in Lane.values:
+        far = Job.objects.in_lane(lane).filter(due_at__gt=now + LONGEST_WAIT)
+        # Whoever holds one writes in vain: another worker has it now.
+        if far.exists() and (count := far.update(due_at=now, lease_token="")):
+            found += count
+            queues.nudge_after_commit(lane)
+    return found
+
+
+def _deliveries(*, now: datetime) -> int:
+    far = WebhookDelivery.objects.filter(due_at__gt=now + LONGEST_REDELIVERY)
+    return far.update(due_at=now) if far.exists() else 0
+
+
+def _errands(*, now: datetime) -> int:
+    far = Attempt.objects.with_errand().filter(errand_at__gt=now + LONGEST_WAIT, errand_tries=0)
+    far = far.exclude(errand_at=F("deadline_at"))
+    return far.update(errand_at=now) if far.exists() else 0
+
+
+def _attempts(provider: ProviderConfig, *, now: datetime) -> int:
+    found = 0
+    lease, deadline = claims.lease_of(provider), provider.attempt_deadline
+    # An errand waits for them too: for the last moment at which a lost POST may arrive, for the end of what it made.
+    for rows in (Attempt.objects.on_lease(), Attempt.objects.with_errand()):
+        leased = rows.among([provider.id]).filter(lease_until__gt=now + lease + TOLERANCE)
+        if leased.exists():
+            found += leased.update(lease_until=now + lease)
+    for rows in (Attempt.objects.is_open(), Attempt.objects.with_errand()):
+        late = rows.among([provider.id]).filter(deadline_at__gt=now + deadline + TOLERANCE)
+        if late.exists():
+            found += late.update(deadline_at=now + deadline)
+    heard = Attempt.objects.under_way().among([provider.id]).filter(heard_at__gt=now + TOLERANCE)
+    if heard.exists():
+        found += heard.update(heard_at=now, poll_at=now)
+    counted = Attempt.objects.filter(provider=provider, answered_at__gt=now + lease + TOLERANCE)
+    if counted.exists():
+        found += counted.update(answered_at=now)
+    return found
+
+
+def _provider(provider_id: int, *, now: datetime) -> int:
+    """Give a provider that was shut in the future the wait it was meant to have."""
+    with transaction.atomic():
+        provider = (
+            ProviderConfig.objects.select_for_update().filter(shut_at__gt=now + TOLERANCE, id=provider_id).first()
+        )
+        if provider is None:
+            return 0
+        ahead = provider.shut_at - now
+        provider.shut_at = now
+        for name in ("parked_until", "breaker_until", "probe_until"):
+            moment = getattr(provider, name)
+            if moment is not None:
+                setattr(provider, name, max(now, moment - ahead))
+        provider.save(update_fields=["shut_at", "parked_until", "breaker_until", "probe_until", "updated_at"])
+        return 1

@@ -1,0 +1,116 @@
+"""What keeps providers ready between jobs: fresh secrets, models awake, budgets settled. Run by `jobs.reconcile.sweep`.
+
+**Secrets.** Where a vendor tells over HTTP what it signs webhooks with, that is learned in the background: at first,
+every LEARN_EVERY, and soon after a delivery nobody we know has signed, but never more often than LEARN_AGAIN. Those
+of the last time stay accepted beside the new ones, for deliveries that are still on their way.
+
+**Keep-warm.** Where a model falls asleep and staff have set an interval, a small film is asked for when no call was
+made for that long. It is an attempt without a job: it counts in slots, in the minute and in the budget like any other,
+its film is deleted at the vendor and never downloaded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from jobs.lanes import dispatch, submitting
+from jobs.models import Look
+from jobs.queue import claims
+from jobs.routing import cold_starts
+from providers import registry
+from providers.errors import ProviderError
+from providers.models import ProviderConfig
+
+logger = logging.getLogger(__name__)
+
+LEARN_EVERY = timedelta(hours=12)
+LEARN_AGAIN = timedelta(minutes=1)
+LEARN_SECONDS = 8.0
+
+
+def learn_secrets(threads: ThreadPoolExecutor, *, now: datetime) -> int:
+    """Ask the vendors that tell what they sign with, where it is time; return how many were asked."""
+    long_ago = Q(secrets_asked_at=None) | Q(secrets_asked_at__lt=now - LEARN_EVERY)
+    in_vain = Q(secrets_learned_at=None) | Q(secrets_learned_at__lt=F("secrets_asked_at"))
+    doubted = Q(secrets_doubted_at__gte=F("secrets_asked_at"))
+    due = long_ago | (Q(secrets_asked_at__lte=now - LEARN_AGAIN) & (in_vain | doubted))
+    taken = []
+    for provider in ProviderConfig.objects.filter(due, enabled=True):
+        if not _can_learn(provider):
+            continue
+        same = ProviderConfig.objects.filter(id=provider.id, secrets_asked_at=provider.secrets_asked_at)
+        if same.update(secrets_asked_at=now):
+            taken.append(provider)
+    for provider, found in zip(taken, threads.map(_ask_secrets, taken), strict=True):
+        if found:
+            _store_secrets(provider.id, found, now=now)
+    return len(taken)
+
+
+def _can_learn(provider: ProviderConfig) -> bool:
+    try:
+        return registry.adapter_for(provider.adapter).can_learn_secrets
+    except KeyError:
+        return False
+
+
+def _ask_secrets(provider: ProviderConfig) -> tuple[str, ...]:
+    account = provider.account()
+    account = dataclasses.replace(account, read_seconds=min(account.read_seconds, LEARN_SECONDS))
+    try:
+        return registry.adapter_for(provider.adapter).learn_secrets(account)
+    except ProviderError as error:
+        logger.warning("secrets_not_learned provider=%s error=%s", provider.slug, type(error).__name__)
+    except Exception:
+        logger.exception("secrets_not_learned provider=%s", provider.slug)
+    return ()
+
+
+def _store_secrets(provider_id: int, found: tuple[str, ...], *, now: datetime) -> None:
+    """Put the learned secrets in front; the same number of those before them stays."""
+    with transaction.atomic():
+        provider = ProviderConfig.objects.select_for_update().get(id=provider_id)
+        before = [secret for secret in provider.webhook_secrets if secret not in found]
+        kept = [*found, *before][: 2 * len(found)]
+        changed = kept != list(provider.webhook_secrets)
+        provider.webhook_secrets, provider.secrets_learned_at = kept, now
+        provider.save(update_fields=["webhook_secrets", "secrets_learned_at", "updated_at"])
+    if changed:
+        logger.info("secrets_learned provider=%s", provider.slug)
+
+
+def keep_warm(threads: ThreadPoolExecutor, *, now: datetime) -> int:
+    """Ask for a small film where a model would fall asleep otherwise; return how many were asked for."""
+    rows = ProviderConfig.objects.in_order().exclude(keep_warm_interval=None)
+    providers = [provider for provider in rows if _can_keep_warm(provider)]
+    look = Look.objects.filter(active=True).first() if providers else None
+    if look is None:
+        return 0
+    known, submissions = cold_starts.known_of(providers), []
+    for provider in providers:
+        try:
+            idle_since = now - (provider.keep_warm_interval or timedelta())
+            cold = not known[provider.id].is_awake(provider, now=now)
+            attempt = claims.claim_keep_warm(provider.id, idle_since=idle_since, cold=cold)
+        except OverflowError:
+            # A row that was written past the form; the others are kept awake all the same.
+            logger.exception("keep_warm_failed provider=%s", provider.slug)
+            continue
+        if attempt is not None:
+            submissions.append(submitting.Submission.of(attempt, look))
+    if submissions:
+        dispatch.record(list(threads.map(submitting.submit, submissions)))
+    return len(submissions)
+
+
+def _can_keep_warm(provider: ProviderConfig) -> bool:
+    try:
+        return registry.adapter_for(provider.adapter).can_keep_warm
+    except KeyError:
+        return False

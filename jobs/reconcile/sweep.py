@@ -1,0 +1,267 @@
+"""The process that brings everything back: it needs the database and nothing else.
+
+| state | owner | deadline | road out |
+| --- | --- | --- | --- |
+| in a lane, due | a pump | one tick after it is overdue | nudged again; worked here without Redis or without a pump |
+| in a lane, claimed | the claim | `due_at` (the lease's end) | due again by itself |
+| attempt submitting | the claim | `lease_until` | unconfirmed |
+| attempt unconfirmed | reconcile | look-up, or the attempt's deadline | adopted, or back to the line |
+| attempt submitted, running | the provider | `poll_at`, then `deadline_at` | polled; timed out, canceled and replaced |
+| delivery recorded | the collect pump | `due_at` | applied here |
+| canceled or erased prediction | reconcile | `errand_at` | the provider is told to stop or forget |
+| job open | everybody | `deadline_at` | failed with a reason |
+| job ended | retention | `erase_at` | erased |
+| job ended, somebody to tell | notify | `due_at` | sent, or given up |
+| secrets of webhooks, model asleep | reconcile | `secrets_asked_at`, the last call | learned, woken (`maintenance`) |
+| money committed to attempts that failed | reconcile | every few seconds | given back to the day's budget |
+| anything else that is open | reconcile | every quarter of a minute | put back on one of these roads (`orphans`) |
+| due, leased or shut until a time that no step sets | reconcile | the same | brought near (`clock_skew`) |
+
+Several copies run without harm: each step is a claim or a guarded update. Each kind of question to providers
+has a thread of its own, so that a provider that hangs in one holds up no lease, no deadline and no other kind.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection, transaction
+
+from jobs import lifecycle
+from jobs.clock import database_now
+from jobs.lanes import ingest, polling, pumps
+from jobs.models import Heartbeat, Job, Lane
+from jobs.queue import engine, queues
+from jobs.routing import limits
+
+from . import clock_skew, maintenance, orphans, retention
+
+logger = logging.getLogger(__name__)
+
+TICK_SECONDS = 1.0
+OVERDUE = timedelta(seconds=1)
+# A worker that has not beaten for three beats is dead or hangs: its lane is worked here until it is back.
+UNATTENDED = timedelta(seconds=3 * engine.HEARTBEAT_SECONDS)
+RETENTION_EVERY_SECONDS = 30.0
+LOOSE_FILES_EVERY_SECONDS = 600.0
+SETTLE_EVERY_SECONDS = 5.0
+STRAYS_EVERY_SECONDS = 15.0
+INQUIRY_THREADS = 48
+# For its own threads; substitutes for workers have `pumps.SUBSTITUTE_STOP_SECONDS` to give back what they hold.
+GOODBYE_SECONDS = 2.0
+QUIET_SECONDS = 30.0
+
+
+class Reconciler:
+    """Ticks until told to stop."""
+
+    def __init__(self) -> None:
+        self.stopped = threading.Event()
+        self._threads = ThreadPoolExecutor(INQUIRY_THREADS, thread_name_prefix="inquiry")
+        self._substitutes: dict[str, threading.Thread] = {}
+        self._swept_at = 0.0
+        self._swept_loose_at = 0.0
+        self._beat_at = 0.0
+        self._settled_at = 0.0
+        self._strays_at = 0.0
+
+    def run(self) -> None:
+        """Tick once a second; a failing step is logged and tried again with the next tick."""
+        asking = [
+            threading.Thread(target=self._repeat, args=(partial(_guarded, step),), name=step.__name__, daemon=True)
+            for step in self._questions()
+        ]
+        for thread in asking:
+            thread.start()
+        self._repeat(self.tick)
+        substitutes = list(self._substitutes.values())
+        deadline = time.monotonic() + GOODBYE_SECONDS
+        for thread in asking:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        deadline = time.monotonic() + pumps.SUBSTITUTE_STOP_SECONDS
+        for thread in substitutes:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def stop(self) -> None:
+        """Have `run` return, and substitutes finish or give back what they hold."""
+        engine.stopping.set()
+        self.stopped.set()
+
+    def _repeat(self, step: Callable[[], None]) -> None:
+        try:
+            while not self.stopped.is_set():
+                started = time.monotonic()
+                step()
+                close_old_connections()
+                self.stopped.wait(max(0.05, TICK_SECONDS - (time.monotonic() - started)))
+        finally:
+            connection.close()
+
+    def tick(self) -> None:
+        """Look once at everything that can be stuck."""
+        for step in (
+            self._renew_nudges,
+            self._work_other_lanes,
+            self._apply_deliveries,
+            self._lapse_leases,
+            self._give_up_late_attempts,
+            self._end_late_jobs,
+            self._show_warming_up,
+            self._settle_budgets,
+            self._bring_back_strays,
+            self._sweep,
+            self._sweep_loose_files,
+        ):
+            _guarded(self._beat)  # between them: one long step is no hung process
+            _guarded(step)
+
+    def ask_providers(self) -> None:
+        """Ask and tell providers once what has to be asked and told."""
+        for step in self._questions():
+            _guarded(step)
+
+    def _questions(self) -> tuple[Callable[[], None], ...]:
+        return self._look_up, self._poll, self._run_errands, self._keep_providers_ready
+
+    def _beat(self) -> None:
+        if time.monotonic() - self._beat_at > engine.HEARTBEAT_SECONDS:
+            self._beat_at = time.monotonic()
+            engine.beat("reconcile")
+
+    def _renew_nudges(self) -> None:
+        now = database_now()
+        for lane in Lane.values:
+            if not Job.objects.in_lane(lane).filter(due_at__lt=now - OVERDUE).exists():
+                continue
+            if not queues.renew_nudge(lane):
+                self._work_here(lane, "lane_without_redis")
+            elif not _is_attended(lane, now=now):
+                self._work_here(lane, "lane_without_worker")
+
+    def _work_other_lanes(self) -> None:
+        """Work the lanes that are not a job's (notify). A worker of their own is for those who want one."""
+        now = database_now()
+        for lane, has_due in pumps.others().items():
+            if has_due(now) and not (_is_attended(lane, now=now) and queues.renew_nudge(lane)):
+                self._work_here(lane)
+
+    def _work_here(self, lane: str, reason: str = "") -> None:
+        """Nobody hears a nudge, or nobody acts on it: work the lane in a thread of this process."""
+        running = self._substitutes.get(lane)
+        if running is None or not running.is_alive():
+            if reason:
+                logger.warning("%s lane=%s", reason, lane)
+            thread = threading.Thread(target=_pump_once, args=(lane,), name=f"substitute-{lane}", daemon=True)
+            self._substitutes[lane] = thread
+            thread.start()
+
+    def _apply_deliveries(self) -> None:
+        ingest.apply_deliveries()
+
+    def _lapse_leases(self) -> None:
+        polling.lapse_leases(now=database_now())
+
+    def _give_up_late_attempts(self) -> None:
+        polling.give_up_late_attempts(now=database_now())
+
+    def _look_up(self) -> None:
+        polling.look_up_unconfirmed(self._threads, now=database_now())
+
+    def _poll(self) -> None:
+        polling.poll_silent(self._threads, now=database_now())
+
+    def _run_errands(self) -> None:
+        polling.run_errands(self._threads, now=database_now())
+
+    def _keep_providers_ready(self) -> None:
+        maintenance.learn_secrets(self._threads, now=database_now())
+        maintenance.keep_warm(self._threads, now=database_now())
+
+    def _show_warming_up(self) -> None:
+        polling.show_warming_up(now=database_now())
+
+    def _settle_budgets(self) -> None:
+        if time.monotonic() - self._settled_at > SETTLE_EVERY_SECONDS:
+            self._settled_at = time.monotonic()
+            limits.settle_budgets(now=database_now())
+
+    def _bring_back_strays(self) -> None:
+        if time.monotonic() - self._strays_at > STRAYS_EVERY_SECONDS:
+            self._strays_at = time.monotonic()
+            orphans.bring_back(now=database_now())
+            clock_skew.bring_near(now=database_now())
+
+    def _end_late_jobs(self) -> None:
+        end_late_jobs(now=database_now())
+
+    def _sweep(self) -> None:
+        if time.monotonic() - self._swept_at > RETENTION_EVERY_SECONDS:
+            # At once again when there is more than one sweep could do.
+            self._swept_at = 0.0 if retention.sweep(now=database_now()) else time.monotonic()
+
+    def _sweep_loose_files(self) -> None:
+        if time.monotonic() - self._swept_loose_at > LOOSE_FILES_EVERY_SECONDS:
+            self._swept_loose_at = time.monotonic()
+            retention.sweep_loose_files(now=database_now())
+
+
+def end_late_jobs(*, now: datetime, limit: int = 200) -> int:
+    """Fail jobs past their deadline with a reason; return how many."""
+    late = Job.objects.is_open().filter(deadline_at__lte=now).values_list("id", flat=True)[:limit]
+    ended = 0
+    for job_id in list(late):
+        with transaction.atomic():
+            ended += lifecycle.fail(job_id, code="deadline", now=now)
+    return ended
+
+
+def _is_attended(lane: str, *, now: datetime) -> bool:
+    return Heartbeat.objects.filter(name=f"worker-{lane}", seen_at__gt=now - UNATTENDED).exists()
+
+
+def _pump_once(lane: str) -> None:
+    try:
+        pumps.substitute(lane).run(linger=0.0, budget=settings.RECONCILE_PUMP_SECONDS)
+    except (OperationalError, InterfaceError) as error:
+        _outage.say(error)
+    except DatabaseError:
+        logger.exception("substitute_failed lane=%s", lane)
+    finally:
+        connection.close()
+
+
+class _Outage:
+    """Says that the database is away now and then, not once for each step of each second."""
+
+    def __init__(self) -> None:
+        self._quiet_until = 0.0
+        self._lock = threading.Lock()
+
+    def say(self, error: Exception) -> None:
+        with self._lock:
+            if time.monotonic() < self._quiet_until:
+                return
+            self._quiet_until = time.monotonic() + QUIET_SECONDS
+        logger.warning("database_away error=%s: %s", type(error).__name__, str(error).split("\n", 1)[0][:200])
+
+
+_outage = _Outage()
+
+
+def _guarded(step: Callable[[], object]) -> None:
+    try:
+        step()
+    except (OperationalError, InterfaceError) as error:
+        _outage.say(error)
+        connection.close()
+    except Exception:
+        logger.exception("reconcile_step_failed step=%s", getattr(step, "__name__", step))
+        connection.close()

@@ -1,0 +1,127 @@
+"""What happens after an attempt came to nothing: next provider, same provider later, or the end.
+
+| came to nothing because | then |
+| --- | --- |
+| the provider is busy | back to the line at once; no try, no fault |
+| the call never left us | back to the line after a backoff; a try, but nobody's fault |
+| the provider failed, lost it, or took too long | at once to an open one that has not failed it; else backoff |
+| the photo was refused | so too, but never under the same content rule; the end when no other rule is left |
+| no face, or no photo | the end: the person has to know, not another provider |
+
+A job ends with `no_provider` after MAX_ATTEMPTS tries, but not before every provider that may have it has failed
+it: the last resort is one of them. Backoff is full jitter (a random time between zero and a cap that doubles) and
+lives in `due_at`, never in RQ's scheduler.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+
+from jobs import lifecycle, queue_order
+from jobs.models import Attempt
+from providers import registry
+from providers.models import ProviderConfig
+
+from . import breaker
+
+BACKOFF_FIRST = timedelta(seconds=1)
+BACKOFF_CAP = timedelta(seconds=60)
+
+# The photo is at fault, wherever it is sent.
+PHOTO_CODES = frozenset({"no_face", "photo_unreadable"})
+
+# What is said of a job that waited because of one provider, once another one takes it.
+_MOVED = {
+    "provider_busy": "moved_busy",
+    "provider_moved": "moved_trouble",
+    "provider_refused": "moved_refused",
+    "answer_lost": "moved_lost",
+}
+
+
+def backoff(tries: int) -> timedelta:
+    """Return a random delay for the wait after the n-th failure, n from 1."""
+    cap = min(BACKOFF_CAP, BACKOFF_FIRST * 2 ** min(tries, 10))
+    return cap * random.random()  # noqa: S311 - spreading load, not a secret
+
+
+def after_failure(attempt: Attempt, *, code: str, now: datetime) -> None:
+    """Send the job of a failed attempt back to the line, or end it."""
+    if attempt.job_id is None:
+        return
+    if code in PHOTO_CODES:
+        lifecycle.fail(attempt.job_id, code=code, now=now)
+        return
+    enabled = list(ProviderConfig.objects.in_order())
+    possible, untried = queue_order.open_to(attempt.job_id, enabled)
+    if enabled and not possible:
+        lifecycle.fail(attempt.job_id, code=queue_order.PHOTO_REFUSED, now=now)
+        return
+    tries = Attempt.objects.filter(job_id=attempt.job_id).exclude(error_code="busy").count()
+    if tries >= settings.MAX_ATTEMPTS and (not untried or tries >= settings.MAX_ATTEMPTS + len(enabled)):
+        lifecycle.fail(attempt.job_id, code="no_provider", now=now)
+        return
+    nobodys_fault = code in Attempt.NOT_ITS_FAULT
+    somebody_else = not nobodys_fault and any(_is_open(provider, now=now) for provider in untried)
+    lifecycle.return_to_line(
+        attempt.job_id,
+        due_at=now if somebody_else else now + backoff(tries),
+        now=now,
+        reason_code=_reason_code(code),
+        reason_subject=attempt.provider.title,
+    )
+
+
+def _is_open(provider: ProviderConfig, *, now: datetime) -> bool:
+    return provider.shut_until(now=now) is None and not provider.is_out_of_budget(now=now)
+
+
+def _reason_code(code: str) -> str:
+    if code in Attempt.NOT_ITS_FAULT:
+        return ""
+    if code == queue_order.PHOTO_REFUSED:
+        return "provider_refused"
+    return "answer_lost" if code == lifecycle.ANSWER_LOST else "provider_moved"
+
+
+def reasons_for(
+    turns: Sequence[queue_order.Turn], provider: ProviderConfig, rivals: Sequence[ProviderConfig], *, now: datetime
+) -> dict[UUID, lifecycle.Reason]:
+    """Say why the time range moved for jobs that now go to this provider; only those are named whose reason changes.
+
+    `rivals` are the other enabled providers.
+    """
+    clouds = [rival for rival in rivals if not _is_ours(rival)]
+    last_resort = _is_ours(provider) and bool(clouds) and all(cloud.order < provider.order for cloud in clouds)
+    up = [cloud for cloud in clouds if _is_open(cloud, now=now)]
+    reasons = {}
+    for job in (turn.job for turn in turns):
+        present = lifecycle.Reason(job.reason_code, job.reason_subject, job.reason_target)
+        if last_resort:
+            came_to_nothing = any(queue_order.has_come_to_nothing(job, cloud) for cloud in up)
+            reason = lifecycle.Reason("only_ours" if came_to_nothing else "last_resort", "", provider.title)
+        elif job.reason_code in _MOVED and job.reason_subject != provider.title:
+            reason = lifecycle.Reason(_MOVED[job.reason_code], job.reason_subject, provider.title)
+        else:
+            reason = lifecycle.Reason()
+        if reason != present:
+            reasons[job.id] = reason
+    return reasons
+
+
+def _is_ours(provider: ProviderConfig) -> bool:
+    try:
+        return registry.adapter_for(provider.adapter).is_ours
+    except KeyError:
+        return False
+
+
+def provider_failed(provider: ProviderConfig, *, serious: bool, retry_after: timedelta | None, now: datetime) -> None:
+    """Count a film that could not be had, or trouble with our account, against its provider."""
+    verdict = breaker.Verdict.ACCOUNT if serious else breaker.Verdict.SPOILED
+    breaker.write([breaker.Finding(provider.id, verdict, claimed_at=now, retry_after=retry_after)])

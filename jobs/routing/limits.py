@@ -1,0 +1,115 @@
+"""What a provider has left: slots, calls a minute, money a day.
+
+Exact when asked while the provider's row is locked (`jobs.queue.claims`); asked without the lock it is what
+`jobs.routing.selection` plans with and what staff are shown.
+
+A call counts from its claim until a minute after the last moment it can have *arrived*: its answer, or
+the end of its lease when none came. The provider counts arrivals, and those lie in between. Of any N+1
+arrivals within a minute the one claimed last had the other N counted when it was claimed; so N is
+never exceeded, in any window and by any number of workers. The price is the time of one answer per
+call and minute: 0.3 s are 0.5 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import Count, QuerySet, Sum
+
+from jobs.models import Attempt
+from providers.models import ProviderConfig
+
+WINDOW = timedelta(seconds=60)
+
+
+def slots_held(provider_ids: Collection[int]) -> dict[int, int]:
+    """Return how many predictions each provider may be working on; nothing for one without any."""
+    return dict(_by_provider(Attempt.objects.holding_a_slot().among(provider_ids)))
+
+
+def calls_counted(provider_ids: Collection[int], *, now: datetime) -> dict[int, int]:
+    """Return how many calls can have arrived at each provider within the last minute, or may still arrive.
+
+    In one statement: between two, an answer could be stored and its call counted in neither. (As a union, because
+    SQLite uses an index for each half and none for both at once.)
+    """
+    calls = Attempt.objects.filter(provider__in=provider_ids)
+    answered, unanswered = calls.filter(answered_at__gt=now - WINDOW), calls.filter(answered_at=None)
+    counted: dict[int, int] = {}
+    for provider_id, number in _by_provider(answered).union(_by_provider(unanswered), all=True):
+        counted[provider_id] = counted.get(provider_id, 0) + number
+    return counted
+
+
+def room(provider: ProviderConfig, *, now: datetime) -> int:
+    """Return how many more calls the slots and the minute of a provider allow; never below 0."""
+    slots = provider.max_concurrent - slots_held([provider.id]).get(provider.id, 0)
+    if slots <= 0:
+        return 0
+    calls = provider.max_per_minute - calls_counted([provider.id], now=now).get(provider.id, 0)
+    return max(0, min(slots, calls))
+
+
+def next_call_at(provider: ProviderConfig, *, counted: int, now: datetime) -> datetime | None:
+    """Return when the minute of a provider will have room again by itself; None while that hangs on answers.
+
+    `counted` is what `calls_counted` said.
+    """
+    surplus = counted - provider.max_per_minute
+    if surplus < 0:
+        return now
+    rows = Attempt.objects.filter(provider=provider, answered_at__gt=now - WINDOW).order_by("answered_at")
+    answered = rows.values_list("answered_at", flat=True)[surplus : surplus + 1]
+    return answered[0] + WINDOW if answered else None
+
+
+def _by_provider(rows: QuerySet[Attempt]) -> QuerySet[Attempt, tuple[int, int]]:
+    return rows.order_by().values_list("provider").annotate(number=Count("id"))
+
+
+# --- Money --------------------------------------------------------------------------------------------
+
+
+def affordable(provider: ProviderConfig, *, now: datetime) -> int | None:
+    """Return how many more films today's budget pays for, None without a budget.
+
+    Every attempt is worth its price from its claim on, until it is known what was charged; days are UTC, and an
+    attempt belongs to the day of its claim. Brings `budget_used` of the row at hand up to today; the caller
+    holds the lock and writes it.
+    """
+    if provider.daily_budget is None:
+        return None
+    today = now.astimezone(UTC).date()
+    if provider.budget_day != today:
+        provider.budget_day, provider.budget_used = today, committed(provider, now=now)
+    left = provider.daily_budget - provider.budget_used
+    if provider.price <= 0:
+        return None if left > 0 else 0
+    return max(0, int(left // provider.price))
+
+
+def committed(provider: ProviderConfig, *, now: datetime) -> Decimal:
+    """Return what today's attempts have cost and may still cost."""
+    rows = Attempt.objects.filter(provider=provider, claimed_at__gte=day_start(now))
+    return rows.aggregate(total=Sum("cost"))["total"] or Decimal(0)
+
+
+def settle_budgets(*, now: datetime) -> None:
+    """Give back to budgets what failed attempts did not cost after all.
+
+    Claims only ever add to `budget_used`, so in between it is too high rather than too low.
+    """
+    for provider_id in ProviderConfig.objects.exclude(daily_budget=None).values_list("id", flat=True):
+        with transaction.atomic():
+            provider = ProviderConfig.objects.select_for_update().get(id=provider_id)
+            today, used = now.astimezone(UTC).date(), committed(provider, now=now)
+            if (provider.budget_day, provider.budget_used) != (today, used):
+                ProviderConfig.objects.filter(id=provider_id).update(budget_day=today, budget_used=used)
+
+
+def day_start(now: datetime) -> datetime:
+    """Return the beginning of the present day, UTC."""
+    return datetime.combine(now.astimezone(UTC).date(), time.min, tzinfo=UTC)

@@ -1,0 +1,54 @@
+"""What news of attempts say beyond their jobs: about the provider's health, and about how fast it starts.
+
+Gathered while jobs and attempts are written, and written itself afterwards (or before, when the next claim has
+to know it) in transactions of its own: claims lock a provider first and jobs second, so nobody who holds jobs
+may wait for a provider.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from jobs.models import Attempt
+
+from . import breaker, cold_starts
+from .breaker import Verdict
+
+
+class Findings:
+    """Gathers until `write`."""
+
+    def __init__(self) -> None:
+        self.verdicts: list[breaker.Finding] = []
+        self.works: list[cold_starts.Work] = []
+
+    def judge(
+        self, attempt: Attempt, verdict: Verdict, *, error: str = "", retry_after: timedelta | None = None
+    ) -> None:
+        """Note what an attempt says about its provider."""
+        self.verdicts.append(
+            breaker.Finding(attempt.provider_id, verdict, attempt.claimed_at, retry_after=retry_after, error=error)
+        )
+
+    def working(self, attempt: Attempt, *, now: datetime) -> None:
+        """Note that an attempt is being worked on; the first time it is news how long that took."""
+        to_sign = _since_submit(attempt, now) if attempt.first_sign_at is None else None
+        self.works.append(cold_starts.Work(attempt.provider_id, now, attempt.was_cold, to_sign=to_sign))
+
+    def finished(self, attempt: Attempt, *, now: datetime) -> None:
+        """Note that an attempt's film is there."""
+        took = _since_submit(attempt, now)
+        to_sign = took if attempt.first_sign_at is None else None
+        self.works.append(cold_starts.Work(attempt.provider_id, now, attempt.was_cold, to_sign=to_sign, to_film=took))
+        self.judge(attempt, Verdict.FINISHED)
+
+    def write(self) -> None:
+        """Bring providers and what is known of them up to date, and forget what was gathered."""
+        verdicts, works = self.verdicts, self.works
+        self.verdicts, self.works = [], []
+        breaker.write(verdicts)
+        cold_starts.write(works)
+
+
+def _since_submit(attempt: Attempt, now: datetime) -> float:
+    return (now - (attempt.submitted_at or attempt.claimed_at)).total_seconds()

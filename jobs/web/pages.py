@@ -1,0 +1,260 @@
+"""The pages people see. They show what the API would answer; everything that moves is in `static/js`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import urljoin
+from uuid import UUID
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from jobs import identity, magic_links, messages, receipts, services, snapshots, storage
+from jobs.estimates import eta
+from jobs.intake import job_input, throttles
+from jobs.intake.problems import problem_of
+from jobs.models import Job, JobQuerySet, Look
+
+_HEROES_SHOWN = 60
+
+
+@never_cache
+@csrf_protect
+@require_http_methods(["GET", "HEAD", "POST"])
+def start(request: HttpRequest) -> HttpResponse:
+    """The start page; a form without JavaScript is sent to it too."""
+    owner, cookie = _owner(request)
+    problem = None
+    if request.method == "POST":
+        try:
+            throttles.count_upload(request, owner)
+            order = job_input.read_order(request.POST, request.FILES, idempotency_key=None, locale=get_language() or "")
+            job = _order_once(order, once=request.POST.get("once", ""), owner=owner)
+            return _with_cookie(redirect("job", job_id=job.id), cookie)
+        except Exception as error:
+            found = problem_of(error)
+            if found is None:
+                raise
+            problem = found.body()
+    context = {
+        "looks": Look.objects.filter(active=True),
+        "limits": {
+            "bytes": settings.PHOTO_MAX_BYTES,
+            "pixels": settings.PHOTO_MAX_PIXELS,
+            "name": settings.HERO_NAME_MAX,
+        },
+        "retention_hours": _retention_hours(),
+        "consent_version": settings.CONSENT_VERSION,
+        "chosen": request.POST.get("look", "") or request.GET.get("look", ""),
+        "typed_name": request.POST.get("hero_name", "")[: settings.HERO_NAME_MAX],
+        "once": secrets.token_urlsafe(16),
+        "upload_url": reverse("api:jobs"),
+        "wait_url": reverse("wait"),
+        "problem": problem,
+    }
+    response = render(request, "pages/start.html", context, status=problem["status"] if problem else 200)
+    return _with_cookie(response, cookie)
+
+
+@require_safe
+def wait_shell(request: HttpRequest) -> HttpResponse:
+    """The empty wait page that the start page keeps ready, so that the picture comes before the upload ends."""
+    return render(
+        request,
+        "pages/wait.html",
+        {"job": None, "look": None, "start_url": reverse("start"), "offers_email": settings.EMAIL_OFFERED},
+    )
+
+
+@never_cache
+@require_safe
+def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """A job's own address: the wait, then the film, or what became of it."""
+    now = timezone.now()
+    row = _visible(request, now=now).select_related("look").filter(id=job_id).first()
+    if row is None:
+        raise Http404
+    context: dict[str, Any] = {
+        "job": snapshots.of(row, now=now),
+        "look": row.look,
+        "start_url": reverse("start"),
+        "offers_email": settings.EMAIL_OFFERED,
+        "retention_hours": _retention_hours(),
+        "erase_at": row.erase_at,
+    }
+    if row.erased_at:
+        context["receipt"] = receipts.for_erased(row)
+        return render(request, "pages/erased.html", context)
+    if row.status == Job.Status.SUCCEEDED:
+        context["photo_url"] = storage.signed_url(row.clean_key, filename="photo.jpg", now=now) or None
+        context["film_name"] = snapshots.film_name(row)
+        is_own = row.owner == identity.owner_of(request)
+        if is_own and row.clean_key and row.erase_at - now >= settings.JOB_DEADLINE:
+            context["takes"] = Look.objects.filter(active=True).exclude(id=row.look_id)
+        return render(request, "pages/reveal.html", context)
+    if row.is_final:
+        context["is_about_photo"] = messages.is_about_photo(row.failure_code)
+        context["has_photo"] = bool(row.raw_key or row.clean_key or row.preview_key)
+        context["went_out"] = row.attempts.exists()
+        return render(request, "pages/ended.html", context)
+    return render(request, "pages/wait.html", context)
+
+
+@never_cache
+@require_safe
+def receipt(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """A job's receipt as a text file, that of its erasure once it is erased. The whole file may be pasted."""
+    row = Job.objects.visible_to(identity.owner_of(request) or "").filter(id=job_id).first()
+    text = row and (receipts.for_erased(row) or receipts.for_accepted(row))
+    if not text:
+        raise Http404
+    address = urljoin(settings.PUBLIC_URL, reverse("verify_receipt"))
+    response = HttpResponse(
+        "\n\n".join([text, _("Check it at {address}").format(address=address)]) + "\n",
+        content_type="text/plain; charset=utf-8",
+    )
+    response["Content-Disposition"] = f'attachment; filename="selfie-hero-receipt-{job_id}.txt"'
+    return response
+
+
+@never_cache
+@require_safe
+def ticket(request: HttpRequest, ticket: str) -> HttpResponse:
+    """A job's page for a device without its owner's cookie: keep the ticket in one, go to the clean address."""
+    now = timezone.now()
+    found = magic_links.read(ticket, now=now)
+    if found is None:
+        raise Http404
+    response = redirect("job", job_id=found.job_id)
+    if not Job.objects.visible_to(identity.owner_of(request) or "").filter(id=found.job_id).exists():
+        identity.keep_ticket(response, request, found, now=now)
+    response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+@csrf_protect
+@require_POST
+def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Stop a job for a page without JavaScript; the job's page says what became of it."""
+    services.cancel_job(_own_job(request, job_id), now=timezone.now())
+    return redirect("job", job_id=job_id)
+
+
+@csrf_protect
+@require_POST
+def erase(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Erase a job for a page without JavaScript; the job's page says that it is gone."""
+    services.erase_job(_own_job(request, job_id), now=timezone.now())
+    return redirect("job", job_id=job_id)
+
+
+@csrf_protect
+@require_POST
+def remix(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Make another film of the same photo for a page without JavaScript, and go to its page."""
+    try:
+        owner = identity.owner_of(request) or ""
+        if not Job.objects.visible_to(owner).filter(id=job_id).exists():
+            raise Http404
+        throttles.count_upload(request, owner)
+        look, _name = job_input.read_remix(request.POST, idempotency_key=None)
+        job, _created = services.remix_job(job_id, look=look, now=timezone.now())
+    except Exception as error:
+        problem = problem_of(error)
+        if problem is None or isinstance(error, Http404):
+            raise
+        return render(request, "pages/no_take.html", {"problem": problem.body()}, status=problem.status_code)
+    return redirect("job", job_id=job.id)
+
+
+@never_cache
+@require_safe
+def heroes(request: HttpRequest) -> HttpResponse:
+    """The films of this visitor."""
+    now = timezone.now()
+    rows = _visible(request, now=now).filter(erased_at=None).select_related("look")
+    jobs = list(rows[:_HEROES_SHOWN])
+    places = eta.positions(jobs)
+    shown = [
+        {
+            **snapshots.snapshot(row, position=places[row.id], now=now),
+            "look_title": row.look.title,
+            "erase_moment": row.erase_at,
+        }
+        for row in jobs
+    ]
+    return render(request, "pages/heroes.html", {"jobs": shown, "start_url": reverse("start")})
+
+
+@require_safe
+def styleguide(request: HttpRequest) -> HttpResponse:
+    """The components of all pages, live; for those who build them."""
+    if not (settings.DEBUG or request.user.is_staff):
+        raise Http404
+    return render(request, "pages/styleguide.html")
+
+
+@require_safe
+def privacy(request: HttpRequest) -> HttpResponse:
+    """What happens to a photo, in plain words."""
+    context = {"retention_hours": _retention_hours(), "consent_version": settings.CONSENT_VERSION}
+    return render(request, "pages/privacy.html", context)
+
+
+def _visible(request: HttpRequest, *, now: datetime) -> JobQuerySet:
+    """Return the jobs that whoever asks may see."""
+    return Job.objects.visible_to(identity.owner_of(request) or "", identity.opened_by(request, now=now))
+
+
+def _owner(request: HttpRequest) -> tuple[str, str]:
+    """Return the owner of a page request and, for a newcomer, the value of the cookie to set."""
+    owner = identity.owner_of(request) or ""
+    if owner:
+        return owner, ""
+    value, owner = identity.new_visitor()
+    return owner, value
+
+
+def _order_once(order: services.Order, *, once: str, owner: str) -> Job:
+    """Return the job of a form without JavaScript: of one page's form, sent twice, it is the same until it has ended.
+
+    As in `static/js/once.js` the key tells nothing about the photo to whoever has not the page's random number.
+    """
+    if not 16 <= len(once) <= 64:
+        return services.create_job(order, owner=owner, now=timezone.now())[0]
+    content = [once, hashlib.sha256(order.photo).hexdigest(), order.look.slug, order.hero_name]
+    key = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    job, is_new = services.create_job(replace(order, idempotency_key=key), owner=owner, now=timezone.now())
+    if not is_new and job.is_final:
+        return services.create_job(order, owner=owner, now=timezone.now())[0]
+    return job
+
+
+def _own_job(request: HttpRequest, job_id: UUID) -> UUID:
+    """Return the id of this person's own job; Http404 for any other."""
+    if not _visible(request, now=timezone.now()).filter(id=job_id).exists():
+        raise Http404
+    return job_id
+
+
+def _with_cookie(response: HttpResponse, value: str) -> HttpResponse:
+    if value:
+        identity.set_visitor_cookie(response, value)
+    return response
+
+
+def _retention_hours() -> int:
+    return round(settings.RETENTION.total_seconds() / 3600)

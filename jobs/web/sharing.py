@@ -1,0 +1,228 @@
+"""A film its owner made public, for people and for the machines that make previews of links.
+
+/v/<slug>/          the page: the film and one call to action; every tag that Discord, X, Slack and the like read
+/v/<slug>/embed/    the film alone, for a frame on any other page; the one address of ours that may be framed
+/v/<slug>/report/   for whoever finds that a film should not be there
+/oembed?url=…       what to embed, by the rules of oembed.com
+
+Page, frame and oEmbed are the same for everybody: no cookie is read or set, a CDN may keep them for PAGE_SECONDS and
+asks again by their tag. So an owner's "stop sharing" reaches the page within that time; the film itself stops at once
+(`jobs.web.media`), and nothing here holds an address that outlives the sharing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from csp.decorators import csp_replace
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.urls import Resolver404, resolve, reverse
+from django.utils import timezone, translation
+from django.utils.cache import get_conditional_response, patch_cache_control
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
+from django.views.decorators.cache import never_cache
+from django.views.decorators.clickjacking import xframe_options_exempt
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.http import require_http_methods, require_safe
+from rest_framework.exceptions import Throttled
+
+from jobs import services
+from jobs.intake import throttles
+from jobs.models import Job
+
+from .media import NO_ROBOTS
+
+PAGE_SECONDS = 60
+STALE_SECONDS = 30
+# What films were before their size was kept, and what the studio makes.
+_USUAL_SIZE = (720, 1280)
+_WORDS_MAX = 500
+
+REPORT_REASONS = {
+    "me": noop("It shows me, or somebody in my care, and nobody asked."),
+    "child": noop("It shows a child."),
+    "harm": noop("It mocks, threatens or undresses somebody."),
+    "other": noop("Something else."),
+}
+
+
+@require_safe
+def share(request: HttpRequest, share_slug: str) -> HttpResponse:
+    """The page of a shared film; 404 as soon as its owner shares it no longer."""
+    job = _shared_job(share_slug)
+    return _kept(request, job, "pages/share.html")
+
+
+@xframe_options_exempt
+@csp_replace({"frame-ancestors": ["*"]})
+@require_safe
+def embed(request: HttpRequest, share_slug: str) -> HttpResponse:
+    """A shared film for a frame on somebody else's page: it plays, and leads here."""
+    job = _shared_job(share_slug)
+    return _kept(request, job, "pages/embed.html")
+
+
+@require_safe
+def oembed(request: HttpRequest) -> HttpResponse:
+    """Say how to embed the shared film at `url`, no larger than `maxwidth` and `maxheight`."""
+    if request.GET.get("format", "json") != "json":
+        return _oembed_problem(501, _("Only format=json is spoken here."))
+    share_slug = _slug_of(request.GET.get("url", ""))
+    if share_slug is None:
+        return _oembed_problem(404, _("“url” is no address of a shared film here."))
+    try:
+        most = [int(request.GET.get(name) or 100_000) for name in ("maxwidth", "maxheight")]
+    except ValueError:
+        return _oembed_problem(400, _("“maxwidth” and “maxheight” are numbers of pixels."))
+    if min(most) < 1:
+        return _oembed_problem(400, _("“maxwidth” and “maxheight” are numbers of pixels."))
+    try:
+        job = _shared_job(share_slug)
+    except Http404:
+        return _oembed_problem(404, _("This film is not shared, or not any more."))
+    with _language_of(job):
+        shown = _shown(job)
+    scale = min(1.0, most[0] / shown["width"], most[1] / shown["height"])
+    width, height = (max(1, round(edge * scale)) for edge in (shown["width"], shown["height"]))
+    body = {
+        "version": "1.0",
+        "type": "video",
+        "title": shown["headline"],
+        "provider_name": "Selfie Hero",
+        "provider_url": urljoin(settings.PUBLIC_URL, "/"),
+        "cache_age": PAGE_SECONDS,
+        "width": width,
+        "height": height,
+        "html": format_html(
+            '<iframe src="{}" width="{}" height="{}" title="{}" allow="autoplay; fullscreen; picture-in-picture"'
+            ' allowfullscreen loading="lazy" frameborder="0"></iframe>',
+            shown["embed"],
+            width,
+            height,
+            shown["headline"],
+        ),
+        "thumbnail_url": shown["absolute_poster"],
+        "thumbnail_width": shown["poster_width"],
+        "thumbnail_height": shown["poster_height"],
+    }
+    response = JsonResponse(body)
+    response["Access-Control-Allow-Origin"] = "*"
+    return _for_a_cdn(request, job, response)
+
+
+@never_cache
+@csrf_protect
+@require_http_methods(["GET", "HEAD", "POST"])
+def report(request: HttpRequest, share_slug: str) -> HttpResponse:
+    """Take a report about a shared film; staff find it in the audit log, with the film."""
+    job = _shared_job(share_slug)
+    context: dict[str, Any] = {
+        "share": _shown(job),
+        "reasons": [(code, _(words)) for code, words in REPORT_REASONS.items()],
+    }
+    if request.method == "POST":
+        reason = request.POST.get("reason", "")
+        context["words"] = request.POST.get("words", "")[:_WORDS_MAX]
+        if reason not in REPORT_REASONS:
+            return render(request, "pages/report.html", context | {"problem": _("Choose what is wrong.")}, status=422)
+        try:
+            throttles.count_report(request)
+        except Throttled:
+            problem = _("That were many reports from here in an hour. The ones before have reached us.")
+            return render(request, "pages/report.html", context | {"problem": problem}, status=429)
+        services.report_film(job.id, reason=reason, words=context["words"], now=timezone.now())
+        context["is_sent"] = True
+    return render(request, "pages/report.html", context)
+
+
+def _shared_job(share_slug: str) -> Job:
+    job = Job.objects.shared_as(share_slug).select_related("look").first()
+    if job is None:
+        raise Http404
+    return job
+
+
+def _shown(job: Job) -> dict[str, Any]:
+    """Return what everybody may see of a shared film: never its owner's addresses, which outlive the sharing."""
+    paths = {
+        name: reverse(view, args=[job.share_slug])
+        for name, view in {
+            "path": "share",
+            "video": "shared_film",
+            "poster": "shared_poster",
+            "report": "report",
+            "embed": "embed",
+        }.items()
+    }
+    page = urljoin(settings.PUBLIC_URL, paths["path"])
+    name = job.hero_name
+    width, height = (job.video_width or _USUAL_SIZE[0]), (job.video_height or _USUAL_SIZE[1])
+    return {
+        **paths,
+        "hero_name": name,
+        "look_title": job.look.title,
+        "look": job.look.slug,
+        "headline": _("{name} is the hero of this film").format(name=name)
+        if name
+        else _("The hero of this film could be you"),
+        "description": _("A short cyberpunk film, made from one selfie."),
+        "page": page,
+        "embed": urljoin(settings.PUBLIC_URL, paths["embed"]),
+        "oembed": urljoin(settings.PUBLIC_URL, reverse("oembed")),
+        "absolute_video": urljoin(settings.PUBLIC_URL, paths["video"]),
+        "absolute_poster": urljoin(settings.PUBLIC_URL, paths["poster"]),
+        "width": width,
+        "height": height,
+        "poster_width": job.poster_width or width,
+        "poster_height": job.poster_height or height,
+        "seconds": round(job.video_seconds or 0),
+    }
+
+
+def _slug_of(url: str) -> str | None:
+    """Return the slug of the shared film whose page or frame this is an address of."""
+    try:
+        parts, ours = urlsplit(url), urlsplit(settings.PUBLIC_URL)
+        if parts.scheme not in ("http", "https") or parts.netloc.lower() != ours.netloc.lower():
+            return None
+        found = resolve(parts.path if parts.path.endswith("/") else f"{parts.path}/")
+    except (ValueError, Resolver404):
+        return None
+    return found.kwargs["share_slug"] if found.url_name in ("share", "embed") else None
+
+
+def _oembed_problem(status: int, sentence: str) -> HttpResponse:
+    response = JsonResponse({"error": sentence}, status=status)
+    response["Access-Control-Allow-Origin"] = "*"
+    patch_cache_control(response, no_store=True)
+    return response
+
+
+def _language_of(job: Job) -> translation.override:
+    return translation.override(job.locale or settings.LANGUAGE_CODE)
+
+
+def _kept(request: HttpRequest, job: Job, template: str) -> HttpResponse:
+    """Answer with a page in its owner's language, the same for everybody."""
+    with _language_of(job):
+        # Without the request: nothing of who asks can get into it.
+        context = {"share": _shown(job), "start_url": reverse("start"), "is_for_all": True}
+        response = HttpResponse(render_to_string(template, context))
+    response["X-Robots-Tag"] = NO_ROBOTS
+    return _for_a_cdn(request, job, response)
+
+
+def _for_a_cdn(request: HttpRequest, job: Job, response: HttpResponse) -> HttpResponse:
+    # With a language of its own it is not one of many that caches would have to tell apart.
+    response["Content-Language"] = job.locale or settings.LANGUAGE_CODE
+    patch_cache_control(response, public=True, max_age=PAGE_SECONDS, stale_while_revalidate=STALE_SECONDS)
+    etag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
+    response["ETag"] = etag
+    return get_conditional_response(request, etag=etag, response=response) or response

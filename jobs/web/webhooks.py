@@ -1,0 +1,32 @@
+"""The door for providers: POST /webhooks/{provider}/{attempt_token}/. No login, no CSRF, no redirect."""
+
+from __future__ import annotations
+
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.http import HttpRequest, HttpResponse
+from django.http.request import UnreadablePostError
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from jobs.intake import deliveries
+
+
+@csrf_exempt
+@require_POST
+def webhook(request: HttpRequest, provider: str, attempt_token: str) -> HttpResponse:
+    """Keep a delivery and answer: 2xx accepted or repeated, 401 not genuine, 413 too long, 400 no HTTP."""
+    declared = request.META.get("CONTENT_LENGTH") or ""
+    if declared and not (declared.isascii() and declared.isdigit()):
+        return HttpResponse(status=400)
+    if int(declared[:20] or 0) > deliveries.MAX_BYTES:
+        return HttpResponse(status=413)
+    try:
+        body = request.body
+    except RequestDataTooBig:
+        return HttpResponse(status=413)
+    except (UnreadablePostError, SuspiciousOperation):
+        return HttpResponse(status=400)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    receipt = deliveries.record(provider, attempt_token, headers=headers, body=body, now=timezone.now())
+    return HttpResponse(status=receipt.status)

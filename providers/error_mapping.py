@@ -1,0 +1,134 @@
+"""What vendors say when they refuse, read as far as it decides what to do next.
+
+Codes go before words wherever a vendor has codes; words are for those that have none, and they are
+narrow on purpose: a wrong guess parks an account or tells a person that their photo is bad.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from . import payloads
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a request was refused: one of `errors.FAILURE_CODES`, and a text for staff."""
+
+    text: str = ""
+    code: str = "request_refused"
+
+
+def _words(*alternatives: str) -> re.Pattern[str]:
+    return re.compile("|".join(alternatives), re.IGNORECASE)
+
+
+_NO_MONEY = _words(
+    r"insufficient[\s_-]+(?:account[\s_-]+)?(?:credits?|balance|funds?|quota)",
+    r"exhausted[\s_-]+balance",
+    r"balance[\s_-]+(?:is[\s_-]+)?(?:exhausted|insufficient|not[\s_-]+enough|too[\s_-]+low)",
+    r"(?:out[\s_-]+of|no|not[\s_-]+enough)[\s_-]+(?:credits?|balance|funds)\b(?! card)",
+    r"payment[\s_-]+required",
+)
+# fal's words for an account that may not submit: "User is locked. Reason: Exhausted balance …", `TOP_UP`, `Admin lock`
+# (public issues, see provider-contracts 4.4). Too wide for a 429: Replicate links its billing page in those.
+_LOCKED = _words(_NO_MONEY.pattern, r"user[\s_-]+is[\s_-]+locked", r"top[\s_-]?up", r"admin[\s_-]+lock", r"billing")
+# Envoy's words for an upstream that was lost after it had the request.
+_LOST_UPSTREAM = _words(r"disconnect/reset before headers", r"upstream (?:prematurely closed|connection reset)")
+
+_MODERATION = _words(
+    r"\bE005\b",  # Replicate: "The input or output was flagged as sensitive. … (E005)"
+    r"flagged (?:as|by|for)",
+    r"sensitive (?:content|information|material)",
+    r"\bnsfw\b",
+    r"content[\s_-]+(?:policy|moderation)",
+    r"moderation",
+    r"safety (?:filter|system|checker|policy)",
+    r"risk control",
+)
+_NO_FACE = _words(r"\bno face", r"face (?:was |is )?not (?:found|detected)", r"(?:detect|find) (?:a|any) face")
+# A photo that could not be had is our address's fault or the network's, not the photo's.
+_NOT_FETCHED = _words(r"download", r"\bfetch", r"unable to access", r"not accessible", r"\burl\b")
+_UNREADABLE = _words(
+    r"cannot identify image",
+    r"(?:unsupported|invalid|corrupt(?:ed)?) image",
+    r"(?:could not|cannot|failed to|unable to) (?:read|decode|load|open|parse) (?:the |this |input )*image",
+    r"image (?:file )?is (?:truncated|corrupt|unreadable)",
+)
+_TIMED_OUT = _words(r"timed? ?out", r"deadline exceeded")
+
+
+def tells_of_no_money(said: str) -> bool:
+    """Tell whether a refusal, of whatever status, is about an empty account."""
+    return bool(_NO_MONEY.search(said))
+
+
+def tells_of_locked_account(said: str) -> bool:
+    """Tell whether a 403 is about the account rather than about the key."""
+    return bool(_LOCKED.search(said))
+
+
+def tells_of_lost_upstream(said: str) -> bool:
+    """Tell whether a 503 comes from a gateway that had already passed the request on."""
+    return bool(_LOST_UPSTREAM.search(said))
+
+
+def failure_code(said: str, *, otherwise: str) -> str:
+    """Return the failure code that a vendor's sentence means, `otherwise` when it is none we know."""
+    if _MODERATION.search(said):
+        return "photo_refused"
+    if _NO_FACE.search(said):
+        return "no_face"
+    if _UNREADABLE.search(said) and not _NOT_FETCHED.search(said):
+        return "photo_unreadable"
+    if otherwise == "provider_failed" and _TIMED_OUT.search(said):
+        return "provider_timeout"
+    return otherwise
+
+
+# --- How long to wait ---------------------------------------------------------------------------------
+
+_WAIT_FIELDS = {
+    "retry_after": 1.0,
+    "retryAfter": 1.0,
+    "retry-after": 1.0,
+    "retry_after_seconds": 1.0,
+    "retry_after_ms": 0.001,
+    "retryAfterMs": 0.001,
+}
+# "Your rate limit resets in ~30s." (Replicate's documentation of its rate limits), "try again in 2 minutes".
+_WAIT_IN_WORDS = re.compile(
+    r"(?:resets?|retry|try again|wait|available)\b[^.\n]{0,40}?\s(?:in |after |for )?~?\s*"
+    r"(\d{1,6}(?:\.\d{1,3})?)\s*(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?)\b",
+    re.IGNORECASE,
+)
+_UNITS = {"m": 60.0, "s": 1.0}
+
+
+def wait_in(body: bytes) -> float | None:
+    """Return the seconds a body asks to wait, or None when it does not say."""
+    try:
+        told = payloads.json_object(body)
+    except ValueError:
+        told = {}
+    for part in (told, *(payloads.mapping(told.get(name)) for name in ("error", "data", "detail"))):
+        for name, unit in _WAIT_FIELDS.items():
+            number = _number(part.get(name))
+            if number is not None:
+                return number * unit
+    words = _WAIT_IN_WORDS.search(body[:4000].decode("utf-8", "replace"))
+    if words is None:
+        return None
+    unit = words[2].lower()
+    return float(words[1]) * (0.001 if unit.startswith(("ms", "milli")) else _UNITS[unit[0]])
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 10**9:
+        return None
+    return float(value) if math.isfinite(value) else None

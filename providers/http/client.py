@@ -1,0 +1,272 @@
+"""The only place where the product speaks HTTP to the outside.
+
+One `requests` session per thread, no proxies or netrc from the environment, no redirects,
+no automatic retries, a deadline for the whole call (requests' own timeout is per read: a byte a
+second would hold a thread for ever) and a cap on the size of the answer.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from providers import error_mapping, payloads
+from providers.errors import AccountProblem, Busy, PredictionGone, ProviderError, Rejected, Unavailable, Unconfirmed
+
+from . import deadlines
+
+MAX_ANSWER_BYTES = 2 * 2**20
+RETRY_AFTER_LIMITS = (timedelta(seconds=1), timedelta(minutes=10))
+USER_AGENT = "selfie-hero/1"
+
+# Raised before anything was sent.
+_NEVER_SENT = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidHeader,
+)
+_NEVER_CONNECTED = ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "SSLCertVerificationError")
+_local = threading.local()
+
+
+class Answer:
+    """A complete HTTP answer: status, lower-case headers, body (bytes, capped).
+
+    `hidden` is what no text made of the answer may show: some vendors send a key back in their errors.
+    """
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes, *, hidden: str = "") -> None:
+        self.status = status
+        self.headers = {name.lower(): value for name, value in headers.items()}
+        self.body = body
+        self._hidden = hidden
+
+    def json(self) -> dict[str, Any]:
+        """Return the body as a JSON object. Raise ValueError when it is anything else."""
+        return payloads.json_object(self.body)
+
+    def excerpt(self) -> str:
+        """Return the start of the body as text, for staff."""
+        return self.without_secrets(self.body[:4000].decode("utf-8", "replace"))[:500]
+
+    def without_secrets(self, text: str) -> str:
+        """Return a text of the vendor's without the key we sent."""
+        return text.replace(self._hidden, "…") if self._hidden else text
+
+    def with_status(self, status: int) -> Answer:
+        """Return the same answer under the status it should have had."""
+        return Answer(status, self.headers, self.body, hidden=self._hidden)
+
+
+def session() -> requests.Session:
+    """Return this thread's session."""
+    existing = getattr(_local, "session", None)
+    if existing is None:
+        existing = requests.Session()
+        existing.trust_env = False
+        existing.headers["User-Agent"] = USER_AGENT
+        # Nothing is inflated here: a small answer stays small.
+        existing.headers["Accept-Encoding"] = "identity"
+        for scheme in ("http://", "https://"):
+            existing.mount(scheme, _DeadlineAdapter(pool_connections=4, pool_maxsize=2, max_retries=0))
+        _local.session = existing
+    return existing
+
+
+def call(
+    method: str,
+    url: str,
+    *,
+    connect_seconds: float,
+    read_seconds: float,
+    headers: Mapping[str, str] | None = None,
+    json_body: Any = None,
+    content: bytes | None = None,
+    files: Mapping[str, tuple[str, bytes, str]] | None = None,
+    form: Mapping[str, str] | None = None,
+    params: Mapping[str, str] | None = None,
+    max_bytes: int = MAX_ANSWER_BYTES,
+    repeatable: bool = False,
+) -> Answer:
+    """Make one call and return its complete answer.
+
+    The body is one of `json_body`, `content` (bytes as they are) or `files` with `form`
+    (multipart; name: (file name, bytes, type)). Raise Unavailable when nothing can have reached
+    the vendor, Unconfirmed when it may have; of a call that is `repeatable` a lost answer is no
+    more than Unavailable.
+    """
+    body = {"json": json_body, "data": content if content is not None else form, "files": files}
+    try:
+        return _call(method, url, connect_seconds, read_seconds, headers, body, params, max_bytes)
+    except Unconfirmed as error:
+        if repeatable:
+            raise Unavailable(error.detail) from error
+        raise
+
+
+def _call(
+    method: str,
+    url: str,
+    connect_seconds: float,
+    read_seconds: float,
+    headers: Mapping[str, str] | None,
+    body: Mapping[str, Any],
+    params: Mapping[str, str] | None,
+    max_bytes: int,
+) -> Answer:
+    deadline = deadlines.start(connect_seconds + read_seconds)
+    try:
+        response = session().request(
+            method,
+            url,
+            params=params,
+            headers=_encoded(headers),
+            timeout=(connect_seconds, read_seconds),
+            stream=True,
+            allow_redirects=False,
+            **body,
+        )
+    except requests.exceptions.ConnectTimeout as error:
+        raise Unavailable(f"no connection within {connect_seconds:g} s") from error
+    except requests.exceptions.ConnectionError as error:
+        if _was_refused(error):
+            raise Unavailable("connection refused") from error
+        raise Unconfirmed(f"connection lost: {type(error).__name__}") from error
+    except _NEVER_SENT as error:
+        raise Unavailable("the provider's address or key is not valid") from error
+    except requests.RequestException as error:
+        raise Unconfirmed(f"no answer: {type(error).__name__}") from error
+    with response:
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            for chunk in deadlines.pieces(response.raw):
+                size += len(chunk)
+                chunks.append(chunk)
+                if size > max_bytes:
+                    raise Unconfirmed("the answer is too long")
+                if time.monotonic() > deadline:
+                    raise Unconfirmed("the answer came too slowly")
+        except _BROKEN_OFF as error:
+            raise Unconfirmed(f"the answer broke off: {type(error).__name__}") from error
+        key = (headers or {}).get("Authorization", "").rpartition(" ")[2]
+        return Answer(response.status_code, response.headers, b"".join(chunks), hidden=key)
+
+
+_BROKEN_OFF = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+
+
+def raise_for_status(
+    answer: Answer, *, submitting: bool, explain: Callable[[Answer], error_mapping.Refusal] | None = None
+) -> None:
+    """Turn an HTTP status that is not a success into the error that says what to do next.
+
+    `explain` reads a vendor's own error body: the failure code of a refusal, and a text for staff.
+    """
+    status = answer.status
+    if status < 300:
+        return
+    refusal = explain(answer) if explain else error_mapping.Refusal(text=answer.excerpt())
+    detail = f"HTTP {status}: {answer.without_secrets(refusal.text)[:500]}"
+    said = answer.body[:4000].decode("utf-8", "replace")
+    if status == 429 and not error_mapping.tells_of_no_money(said):
+        raise Busy(detail, retry_after=_wait(answer))
+    if status in (401, 402, 403, 429):
+        is_billing = status in (402, 429) or (status == 403 and error_mapping.tells_of_locked_account(said))
+        raise AccountProblem(detail, code="billing" if is_billing else "key")
+    if status in (404, 410) and not submitting:
+        raise PredictionGone(detail)
+    if status == 503 and not error_mapping.tells_of_lost_upstream(said):
+        raise Unavailable(detail, retry_after=_wait(answer))
+    if 400 <= status < 500 and status not in _GIVEN_UP_WAITING:
+        raise Rejected(detail, code=refusal.code)
+    if submitting:
+        # A 5xx or a redirect to a submit does not say whether a prediction was made.
+        raise Unconfirmed(detail)
+    raise Unavailable(detail, retry_after=_wait(answer))
+
+
+# 408 and nginx's 499 tell of a connection that ended, not of a request that was refused.
+_GIVEN_UP_WAITING = frozenset({408, 499})
+
+
+def _wait(answer: Answer) -> timedelta | None:
+    return retry_after(answer.headers, now=datetime.now(UTC), body=answer.body)
+
+
+def retry_after(headers: Mapping[str, str], *, now: datetime, body: bytes = b"") -> timedelta | None:
+    """Return the wait a vendor asks for, clamped to 1 s … 10 min, or None when it does not say.
+
+    The header comes first: whole seconds or an HTTP date (RFC 9110, 10.2.3), or an ISO-8601 date as
+    Replicate's own client accepts it. Without one, what the body says.
+    """
+    lowest, highest = RETRY_AFTER_LIMITS
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return min(highest, max(lowest, timedelta(seconds=min(int(value[:9]), 86400))))
+    when = _date(value) if value else None
+    if when is not None:
+        return min(highest, max(lowest, when - now))
+    seconds = error_mapping.wait_in(body)
+    return None if seconds is None else min(highest, max(lowest, timedelta(seconds=seconds)))
+
+
+def _date(value: str) -> datetime | None:
+    try:
+        when = email.utils.parsedate_to_datetime(value)
+    except (TypeError, ValueError):
+        try:
+            when = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when
+
+
+def path_part(value: str) -> str:
+    """Return a vendor's id as one part of a path. Raise PredictionGone for what cannot be one."""
+    if value in ("", ".", ".."):
+        raise PredictionGone("not an id")
+    return quote(value, safe="")
+
+
+def _encoded(headers: Mapping[str, str] | None) -> dict[str, bytes]:
+    """Return headers as bytes: a key that is not Latin-1 is the vendor's to refuse, not a crash of ours."""
+    return {name: value.encode("utf-8", "surrogatepass") for name, value in (headers or {}).items()}
+
+
+class _DeadlineAdapter(HTTPAdapter):
+    def init_poolmanager(self, *arguments: Any, **choices: Any) -> None:
+        super().init_poolmanager(*arguments, **choices)
+        self.poolmanager.pool_classes_by_scheme = deadlines.POOLS
+
+
+def _was_refused(error: BaseException) -> bool:
+    """Tell whether the connection was never made, so that nothing can have been sent."""
+    seen: BaseException | None = error
+    for _ in range(8):
+        if seen is None:
+            return False
+        name = type(seen).__name__
+        if name in _NEVER_CONNECTED or isinstance(seen, ConnectionRefusedError):
+            return True
+        reason = getattr(seen, "reason", None)
+        if isinstance(reason, BaseException):
+            seen = reason
+        elif seen.args and isinstance(seen.args[0], BaseException):
+            seen = seen.args[0]
+        else:
+            seen = seen.__cause__ or seen.__context__
+    return False
+
+
+__all__ = ["Answer", "ProviderError", "call", "path_part", "raise_for_status", "retry_after", "session"]

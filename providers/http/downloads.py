@@ -1,0 +1,147 @@
+"""Results, fetched from wherever a provider says they lie: it is a stranger's word, so nothing of it is believed.
+
+| what comes | error | which is to say |
+| --- | --- | --- |
+| 4xx but 408, 425 and 429 | `PredictionGone` | not at this address (any more); its provider may know another |
+| a host, port or scheme that is not allowed; an address that is not public | `Rejected` | never to be fetched |
+| longer than allowed; more than three redirects | `Rejected` | of no use |
+| 5xx, 408, 425, 429, a status that means nothing here | `Unavailable` | try again |
+| no name, no connection, no trust in its certificate, too slow, broken off, not HTTP | `Unavailable` | try again |
+
+`hosts` says which addresses are allowed, `addresses` where a connection may go; both are asked for every redirect.
+An error of `write` is the caller's own and passes through.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from http.client import HTTPException
+from urllib.parse import urljoin
+
+import urllib3
+from requests.certs import where
+
+from providers.errors import PredictionGone, Rejected, Unavailable
+from providers.types import Account
+
+from . import deadlines
+from .client import USER_AGENT
+from .hosts import Permit, ResultHosts, Url
+
+MOST_REDIRECTS = 3
+# Nothing is inflated here: a small answer stays small.
+_FIXED_HEADERS = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_LATER = frozenset({408, 425, 429})
+# ValueError: a header that cannot be sent, a redirect to something that is no address.
+_BROKEN = (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError)
+_local = threading.local()
+
+
+def download(
+    url: str,
+    write: Callable[[bytes], object],
+    *,
+    account: Account,
+    headers: Mapping[str, str] | None = None,
+    total_seconds: float,
+    max_bytes: int,
+) -> int:
+    """Stream a result into `write` and return its length in bytes, all within the time.
+
+    `headers` are sent to the provider's own API address only.
+    """
+    deadlines.start(total_seconds)
+    allowed = ResultHosts(account)
+    for _ in range(MOST_REDIRECTS + 1):
+        permit = allowed.permit(url)
+        answer = _get(permit, headers if permit.is_own else None, account.connect_seconds)
+        try:
+            if answer.status not in _REDIRECTS:
+                _check_status(answer.status)
+                return _copy(answer, write, max_bytes=max_bytes)
+            url = _next(permit.url, answer.headers.get("Location"))
+        finally:
+            if not answer.closed:
+                answer.close()  # something of it was not read: its connection is of no further use
+            answer.release_conn()
+    raise Rejected("the result is redirected again and again")
+
+
+@lru_cache(maxsize=1)
+def tls_context() -> ssl.SSLContext:
+    """Return what certificates are checked with; made once, because reading all authorities takes milliseconds."""
+    return ssl.create_default_context(cafile=where())
+
+
+def _get(permit: Permit, headers: Mapping[str, str] | None, connect_seconds: float) -> urllib3.BaseHTTPResponse:
+    """Ask for a result and return the answer's head, its body unread."""
+    url = permit.url
+    sent = {name: value.encode("utf-8", "surrogatepass") for name, value in (headers or {}).items()}
+    pool = pools(permit.public_only).connection_from_host(url.host, port=url.port, scheme=url.scheme)
+    try:
+        return pool.urlopen(
+            "GET",
+            url.target,
+            headers=_FIXED_HEADERS | sent,
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            timeout=urllib3.Timeout(connect=connect_seconds),
+            preload_content=False,
+            decode_content=False,
+        )
+    except _BROKEN as error:
+        raise Unavailable(f"result not reachable: {type(error).__name__}") from error
+
+
+def _check_status(status: int) -> None:
+    if status == 200:
+        return
+    if 400 <= status < 500 and status not in _LATER:
+        raise PredictionGone(f"result answered {status}")
+    raise Unavailable(f"result answered {status}")
+
+
+def _next(url: Url, location: str | None) -> str:
+    if not location:
+        raise Unavailable("the result is redirected to nowhere")
+    try:
+        return urljoin(str(url), location)
+    except ValueError as error:
+        raise Rejected("the result is redirected to what is no address") from error
+
+
+def _copy(answer: urllib3.BaseHTTPResponse, write: Callable[[bytes], object], *, max_bytes: int) -> int:
+    declared = answer.headers.get("Content-Length", "")
+    if declared.isdigit() and int(declared[:20]) > max_bytes:
+        raise Rejected("the result is larger than allowed")
+    size, pieces = 0, deadlines.pieces(answer)
+    while True:
+        try:
+            piece = next(pieces, None)
+        except _BROKEN as error:
+            raise Unavailable(f"the result broke off: {type(error).__name__}") from error
+        if piece is None:
+            return size
+        size += len(piece)
+        if size > max_bytes:
+            raise Rejected("the result is larger than allowed")
+        write(piece)
+
+
+def pools(public_only: bool) -> urllib3.PoolManager:
+    """Return this thread's connections: those to public addresses, or those to where staff said.
+
+    Kept apart, so that none is used again under a stricter rule than it was made under.
+    """
+    name = "public" if public_only else "trusted"
+    existing = getattr(_local, name, None)
+    if existing is None:
+        existing = urllib3.PoolManager(num_pools=4, maxsize=1, ssl_context=tls_context())
+        existing.pool_classes_by_scheme = deadlines.PUBLIC_POOLS if public_only else deadlines.POOLS
+        setattr(_local, name, existing)
+    return existing

@@ -1,0 +1,183 @@
+"""Which addresses a result may be fetched from: what staff or the adapter listed, and nothing else.
+
+| entry | allows |
+| --- | --- |
+| `files.example.com` | that host, by https on port 443 |
+| `*.replicate.delivery` | every name below it, not itself |
+| `10.0.0.7`, `localhost` | that host, also by http, also in a private network: somebody wrote it down on purpose |
+| `10.0.0.7:8080` | only that port of it |
+
+The base URL's own host is allowed when it is listed (an empty list means it alone): on the base URL's port, by http
+when the base URL is http, wherever it lies. For every other host all addresses have to be public.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from urllib.parse import quote, urlsplit
+
+from providers.errors import Rejected
+from providers.types import Account
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+LONGEST_URL = 8000
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_CONTROLS = re.compile(r"[\x00-\x20\x7f\\]")
+# What a path and its query may hold as they are; `%` too, for most addresses come encoded.
+_SAFE = "!#$%&'()*+,/:;=?@[]~"
+
+
+def normal_host(host: str) -> str:
+    """Return a host as it is compared and connected to: an ASCII name in lower case, or an IP address.
+
+    Raise ValueError for everything else, the many other ways to write an IPv4 address among it.
+    """
+    if ":" in host:
+        address = IPv6Address(host)
+        if address.scope_id is not None:
+            raise ValueError("an address with a zone")
+        return str(address)
+    name = host.lower().removesuffix(".")
+    if not name.isascii():
+        name = name.encode("idna").decode("ascii").lower()
+    labels = name.split(".")
+    if _NUMBER.fullmatch(labels[-1]):
+        return str(IPv4Address(name))
+    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError("not a host name")
+    return name
+
+
+@dataclass(frozen=True)
+class Url:
+    """An http or https address, taken apart once: what is judged is what is connected to."""
+
+    scheme: str
+    host: str
+    port: int
+    target: str
+
+    @classmethod
+    def parse(cls, text: str) -> Url:
+        """Raise ValueError for what is no such address, or one that different readers read differently."""
+        if len(text) > LONGEST_URL or _CONTROLS.search(text):
+            raise ValueError("not an address")
+        parts = urlsplit(text)
+        if parts.scheme not in DEFAULT_PORTS or "@" in parts.netloc or not parts.hostname:
+            raise ValueError("not a web address")
+        port = DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
+        if port == 0:
+            raise ValueError("not a port")
+        target = quote(parts.path or "/", safe=_SAFE) + ("?" + quote(parts.query, safe=_SAFE) if parts.query else "")
+        return cls(parts.scheme, normal_host(parts.hostname), port, target)
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{host}{port}{self.target}"
+
+    def is_same_origin(self, other: Url | None) -> bool:
+        return other is not None and (self.scheme, self.host, self.port) == (other.scheme, other.host, other.port)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a list of result hosts. `port` is None for the usual one."""
+
+    host: str
+    below: bool = False
+    port: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Entry:
+        """Raise ValueError for a line that names no host, or half the internet."""
+        text = text.strip()
+        below = text.startswith("*.")
+        name, port = _split_port(text[2:] if below else text)
+        host = normal_host(name)
+        if below and (_is_address(host) or "." not in host):
+            raise ValueError("a wildcard needs a domain")
+        return cls(host, below, port)
+
+    def matches(self, host: str) -> bool:
+        return host.endswith(f".{self.host}") if self.below else host == self.host
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it names a machine rather than a name in DNS, which others may point anywhere."""
+        return not self.below and (_is_address(self.host) or self.host == "localhost")
+
+
+@dataclass(frozen=True)
+class Permit:
+    """An address that may be fetched, and how careful to be."""
+
+    url: Url
+    # Every address of the host has to be public.
+    public_only: bool
+    # The provider's own API: what identifies us there may be sent along.
+    is_own: bool
+
+
+class ResultHosts:
+    """The hosts one provider's results may come from."""
+
+    def __init__(self, account: Account) -> None:
+        self._entries = [entry for entry in map(_entry, account.result_hosts) if entry is not None]
+        self._own = _url(account.base_url)
+
+    def permit(self, text: str) -> Permit:
+        """Return how to fetch an address. Raise Rejected when it must not be."""
+        url = _url(text)
+        if url is None:
+            raise Rejected("the result's address is not one that can be fetched")
+        matching = [entry for entry in self._entries if entry.matches(url.host)]
+        if not matching:
+            raise Rejected("the result lies on a host that is not allowed")
+        is_own_host = self._own is not None and url.host == self._own.host
+        is_local = any(entry.is_local for entry in matching)
+        is_own_http = is_own_host and self._own is not None and self._own.scheme == "http"
+        if url.scheme != "https" and not (is_local or is_own_http):
+            raise Rejected("the result is offered without encryption")
+        if not any(url.port in self._ports(entry, url, is_own_host=is_own_host) for entry in matching):
+            raise Rejected("the result lies on a port that is not allowed")
+        return Permit(url, public_only=not (is_local or is_own_host), is_own=url.is_same_origin(self._own))
+
+    def _ports(self, entry: Entry, url: Url, *, is_own_host: bool) -> set[int]:
+        own = {self._own.port} if self._own is not None and self._own.scheme == url.scheme else set()
+        if entry.port is not None:
+            return {entry.port}
+        if is_own_host:
+            return own
+        return {DEFAULT_PORTS[url.scheme]} | (own if entry.is_local else set())
+
+
+def _entry(text: str) -> Entry | None:
+    try:
+        return Entry.parse(text)
+    except ValueError:
+        return None
+
+
+def _url(text: str) -> Url | None:
+    try:
+        return Url.parse(text)
+    except ValueError:
+        return None
+
+
+def _is_address(host: str) -> bool:
+    return ":" in host or _NUMBER.fullmatch(host.rsplit(".", 1)[-1]) is not None
+
+
+def _split_port(text: str) -> tuple[str, int | None]:
+    """Return host and port of `host`, `host:port`, `[address]`, `[address]:port` or a bare IPv6 address."""
+    if text.count(":") > 1 and not text.startswith("["):
+        return text, None
+    parts = urlsplit(f"//{text}")
+    if not parts.hostname or "@" in parts.netloc or parts.path or parts.query or parts.fragment or parts.port == 0:
+        raise ValueError("not a host")
+    return parts.hostname, parts.port

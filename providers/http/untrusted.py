@@ -1,0 +1,100 @@
+"""A small POST to an address that a stranger gave us: a browser's push service.
+
+| what the address is | allowed |
+| --- | --- |
+| https, port 443, a host with a name whose every address is public | yes |
+| an IP address or `localhost` that staff listed (`hosts`), also http, also another port | yes |
+| anything else | `Rejected`, and no connection is made |
+
+`addresses` connects to what it has just judged, redirects are not followed, and the answer is read for its status and
+a few words only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http.client import HTTPException
+
+import urllib3
+
+from providers.errors import Rejected, Unavailable
+
+from . import deadlines, downloads
+from .client import USER_AGENT, Answer
+from .hosts import DEFAULT_PORTS, Entry, Permit, Url
+
+MAX_ANSWER_BYTES = 4096
+_BROKEN = (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError)
+
+
+def judge(text: str, *, trusted: Sequence[str] = ()) -> Permit:
+    """Return how to reach an address. Raise Rejected when nothing may be sent there, as far as its text says."""
+    try:
+        url = Url.parse(text)
+    except ValueError as error:
+        raise Rejected("this is not an address that can be reached") from error
+    for entry in _entries(trusted):
+        if entry.matches(url.host) and entry.is_local and url.port == (entry.port or DEFAULT_PORTS[url.scheme]):
+            return Permit(url, public_only=False, is_own=False)
+    if url.scheme != "https" or url.port != DEFAULT_PORTS["https"]:
+        raise Rejected("only https on its usual port is allowed")
+    if "." not in url.host or url.host[-1].isdigit():
+        raise Rejected("this host has no public name")
+    return Permit(url, public_only=True, is_own=False)
+
+
+def post(
+    text: str,
+    content: bytes,
+    *,
+    headers: Mapping[str, str],
+    connect_seconds: float,
+    total_seconds: float,
+    trusted: Sequence[str] = (),
+) -> Answer:
+    """Send a body and return the answer, its body cut short.
+
+    Raise Rejected when nothing may be sent there, Unavailable when no answer came; it may have arrived all the same.
+    """
+    permit = judge(text, trusted=trusted)
+    deadlines.start(total_seconds)
+    url = permit.url
+    pool = downloads.pools(permit.public_only).connection_from_host(url.host, port=url.port, scheme=url.scheme)
+    try:
+        response = pool.urlopen(
+            "POST",
+            url.target,
+            body=content,
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers},
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            timeout=urllib3.Timeout(connect=connect_seconds),
+            preload_content=False,
+            decode_content=False,
+        )
+    except _BROKEN as error:
+        raise Unavailable(f"not reachable: {type(error).__name__}") from error
+    try:
+        body = b""
+        for piece in deadlines.pieces(response):
+            body += piece
+            if len(body) > MAX_ANSWER_BYTES:
+                break
+    except _BROKEN:
+        pass  # the status has come, and that is what counts
+    finally:
+        if not response.closed:
+            response.close()
+        response.release_conn()
+    return Answer(response.status, response.headers, body[:MAX_ANSWER_BYTES])
+
+
+def _entries(trusted: Sequence[str]) -> list[Entry]:
+    entries = []
+    for line in trusted:
+        try:
+            entries.append(Entry.parse(line))
+        except ValueError:
+            continue
+    return entries

@@ -1,0 +1,1 @@
+"""Where the film plays: buildings, streets, signs, weather."""

@@ -1,0 +1,98 @@
+"""The backdrop: a street at night, in one-point perspective.
+
+It comes as three plates (far, mid, near) that the camera moves by different amounts.
+Building one takes most of a second, so `bake.py` stores a city per look; what differs
+from film to film (signs, weather, traffic) is added by `signs.py`, `weather.py` and `scenery.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from providers.studio.film.canvas import FOCAL_LENGTH, PLATE_HEIGHT, PLATE_WIDTH, VANISHING_POINT, bgr, blur
+from providers.studio.film.looks import Look
+
+from . import landmarks, streets
+from .backdrop import HORIZON_Y, backdrop
+from .landmarks import Set
+from .streetwork import GROUND, Plane
+
+CITY_SEED = 3  # the city that was chosen by eye
+FLOOR_Y = int(HORIZON_Y + FOCAL_LENGTH * GROUND / 60)  # plate px, where the street's floor begins
+
+
+@dataclass(frozen=True)
+class City:
+    """BGRA uint8 plates; far is opaque, the others premultiplied with glow beyond their alpha."""
+
+    far: np.ndarray
+    mid: np.ndarray
+    near: np.ndarray
+
+
+def build_city(look: Look, seed: int = CITY_SEED) -> City:
+    random = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:PLATE_HEIGHT, :PLATE_WIDTH].astype(np.float32)
+    far = backdrop(random, look, rows, columns)
+    mid, near = Plane(), Plane()
+    scene = Set(random, look, mid, near)
+    streets.BUILDERS[look.city.street](scene)
+    for landmark in look.city.landmarks:
+        landmarks.BUILDERS[landmark](scene)
+    far[FLOOR_Y:] = _wet_floor(random, far, (mid, near), rows, columns)
+    if look.city.floor == "grid":
+        far[FLOOR_Y:] = far[FLOOR_Y:] * 0.55 + _grid(look, rows[FLOOR_Y:], columns[FLOOR_Y:])
+    haze = np.exp(-(((rows - HORIZON_Y - 40) / 150) ** 2))[..., None] * bgr(look.fog)
+    far += haze * 0.30
+    mid.colours += haze * 0.16 * mid.alpha[..., None]
+    far += _bloom(far, 0.30)
+    opaque = np.full((PLATE_HEIGHT, PLATE_WIDTH), 255)
+    far_plate = np.dstack([np.clip(far, 0, 255), opaque]).astype(np.uint8)
+    return City(far_plate, _packed(mid, 0), _packed(near, 1.6))
+
+
+def _wet_floor(random, far, planes, rows, columns) -> np.ndarray:
+    """The street reflects the city: flipped, smeared downwards, rippled."""
+    scene = far
+    for plane in planes:
+        scene = scene * (1 - plane.alpha[..., None]) + plane.colours
+    count = PLATE_HEIGHT - FLOOR_Y
+    mirrored = scene[:FLOOR_Y][::-1][:count]
+    if len(mirrored) < count:
+        mirrored = np.vstack([mirrored, np.repeat(mirrored[-1:], count - len(mirrored), 0)])
+    mirrored = cv2.blur(mirrored, (3, 61))
+    ripples = random.random((count // 3, 40)).astype(np.float32)
+    ripples = cv2.resize(ripples, (PLATE_WIDTH, count), interpolation=cv2.INTER_LINEAR)
+    shifted = (columns[:count] + (ripples - 0.5) * np.linspace(4, 40, count)[:, None]).astype(np.float32)
+    mirrored = cv2.remap(mirrored, shifted, rows[:count], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    return mirrored * np.linspace(0.75, 0.35, count)[:, None, None] * (0.6 + 0.6 * ripples[..., None])
+
+
+def _grid(look: Look, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """A floor of light: lines that run to the vanishing point, and lines across."""
+    z = FOCAL_LENGTH * GROUND / (rows - HORIZON_Y)
+    x = (columns - VANISHING_POINT[0]) * z / FOCAL_LENGTH
+    thin = 0.018 + z * 0.0016
+    lines = np.exp(-((((x + 0.7) % 1.4 - 0.7) / thin) ** 2))
+    lines += np.exp(-((((z + 0.9) % 1.8 - 0.9) / (thin * 2.5)) ** 2))
+    light = np.clip(lines, 0, 1) * np.exp(-z / 34) * 0.8
+    light = light + blur(light.astype(np.float32), 5) * 0.9
+    mixed = np.clip(0.5 + x / 9, 0, 1)[..., None]
+    return light[..., None] * (bgr(look.circuit_colour) * (1 - mixed) + bgr(look.right_light) * mixed)
+
+
+def _bloom(colours: np.ndarray, gain: float) -> np.ndarray:
+    bright = cv2.resize(np.clip(colours - 70, 0, 255), None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    light = blur(bright, 3) + 0.9 * blur(bright, 10) + 0.7 * blur(bright, 26)
+    return cv2.resize(light, (PLATE_WIDTH, PLATE_HEIGHT), interpolation=cv2.INTER_LINEAR) * gain
+
+
+def _packed(plane: Plane, defocus: float) -> np.ndarray:
+    colours, alpha = plane.colours, plane.alpha
+    if defocus:
+        colours, alpha = blur(colours, defocus), blur(alpha, defocus)
+    colours = colours * 0.94 + _bloom(plane.colours, 0.42)
+    return np.dstack([np.clip(colours, 0, 255), np.clip(alpha * 255, 0, 255)]).astype(np.uint8)

@@ -1,0 +1,226 @@
+"""The looks of a film. A look is data: ADDING_A_LOOK.md tells how to add one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from providers.studio.film.music.score import GLITCH, SYNTHWAVE, TAIKO, Cues, Music
+from providers.studio.film.titles.title_styles import NEON, STEEL, TERMINAL, TitleStyle
+
+from .canvas import FRAMES_PER_SECOND, Colour
+
+Skyline = Literal["towers", "pagodas", "spires"]
+Street = Literal["canyon", "temple", "monoliths"]
+Landmark = Literal["bridge", "holograms", "torii", "lanterns", "data rings", "light pillars"]
+
+
+@dataclass(frozen=True)
+class CityShape:
+    """What a city is built of: `skyline.py`, `city.py` and `landmarks.py` know the words."""
+
+    skyline: Skyline = "towers"
+    street: Street = "canyon"
+    landmarks: tuple[Landmark, ...] = ("bridge", "holograms")  # in this order, the later in front
+    floor: Literal["wet", "grid"] = "wet"
+    searchlights: bool = True
+    traffic: bool = True  # cars that fly along the street
+    film_signs: int = 4  # how many signs each film hangs up
+
+
+@dataclass(frozen=True)
+class SuitMaterial:
+    cloth: Colour
+    plate: Colour
+    shoulder: Colour
+    shine: float  # gain of the highlights
+    cut: Literal["plated", "lamellar", "ribbed"] = "plated"  # `suits.py` models them
+    trim: Colour = (120, 120, 130)  # rims, crests, cables
+    sash: Colour = (60, 20, 24)  # bands of cloth
+    marking: Colour = (190, 196, 210)  # the number and stripes painted on it
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """When the shots of a film begin, in seconds; the scan begins at 0. Films last 5 to 6 s."""
+
+    hero_at: float = 1.05
+    close_up_at: float = 3.45
+    title_at: float = 4.35
+    seconds: float = 5.75
+    poster_at: float = 5.2  # the moment that becomes the poster, in the title shot
+
+    @property
+    def cuts(self) -> tuple[float, float, float]:
+        return self.hero_at, self.close_up_at, self.title_at
+
+    @property
+    def visor_at(self) -> float:
+        """When the visor starts to boot."""
+        return self.hero_at + 0.20 * (self.close_up_at - self.hero_at)
+
+    @property
+    def mark_at(self) -> float:
+        """When the mark comes, the end card."""
+        return self.seconds - 0.98
+
+    @property
+    def cues(self) -> Cues:
+        """What the music follows."""
+        return Cues(self.hero_at, self.visor_at, self.close_up_at, self.title_at, self.mark_at, self.seconds)
+
+    @property
+    def frame_count(self) -> int:
+        return round(self.seconds * FRAMES_PER_SECOND)
+
+    @property
+    def poster_frame(self) -> int:
+        return round(self.poster_at * FRAMES_PER_SECOND)
+
+
+@dataclass(frozen=True)
+class Look:
+    slug: str
+    tag: str  # as the HUD prints it
+    sky: tuple[Colour, Colour, Colour]  # from the zenith to the horizon
+    fog: Colour
+    left_light: Colour
+    right_light: Colour
+    sun: tuple[Colour, Colour]  # top and bottom
+    sun_shape: Literal["slit", "disc", "ring"]
+    windows: tuple[Colour, Colour, Colour, Colour]
+    signs: tuple[str, ...]  # words whose glyphs the sign font has
+    film_signs: tuple[str, ...]  # more of them, hung by the film's seed
+    visor: Literal["band", "brow", "lens"]
+    visor_colour: Colour
+    circuit_colour: Colour
+    hud_colour: Colour
+    shadow: Colour  # tint of the face's shadows
+    highlight: Colour  # tint of the face's highlights
+    suit: SuitMaterial
+    strips: Literal["lights", "left light", "circuit"]  # what colour the suit's strips glow in
+    music: Music
+    title: TitleStyle
+    accents: tuple[Colour, ...]  # each film's suit wears one of them
+    city: CityShape = field(default_factory=CityShape)
+    falls: Literal["rain", "petals", "bits"] = "rain"  # what the air is full of
+    hud: Literal["camera", "lacquer", "terminal"] = "camera"  # how the HUD is drawn
+    timeline: Timeline = field(default_factory=Timeline)
+
+
+NEON_NOIR = Look(
+    slug="neon-noir",
+    tag="NEON NOIR",
+    sky=((6, 6, 22), (22, 14, 60), (96, 24, 104)),
+    fog=(120, 40, 140),
+    left_light=(255, 40, 150),
+    right_light=(0, 220, 255),
+    sun=((255, 120, 60), (255, 30, 140)),
+    sun_shape="slit",
+    windows=((255, 196, 120), (120, 220, 255), (255, 110, 190), (190, 200, 255)),
+    signs=("電脳都市", "夜光酒場", "ラーメン", "危険", "ネオン", "英雄"),
+    film_signs=("黒猫", "カラオケ", "酒場", "雨夜", "零式", "月光", "龍虎"),
+    visor="band",
+    visor_colour=(40, 235, 255),
+    circuit_colour=(60, 240, 255),
+    hud_colour=(40, 235, 255),
+    shadow=(34, 14, 30),
+    highlight=(255, 214, 180),
+    suit=SuitMaterial(cloth=(34, 36, 48), plate=(52, 54, 70), shoulder=(58, 58, 78), shine=0.9),
+    strips="lights",
+    music=SYNTHWAVE,
+    title=NEON,
+    accents=((60, 240, 255), (255, 60, 160), (255, 200, 70), (150, 110, 255)),
+)
+
+CHROME_SAMURAI = Look(
+    slug="chrome-samurai",
+    tag="CHROME SAMURAI",
+    sky=((10, 6, 14), (40, 10, 20), (138, 42, 26)),
+    fog=(96, 26, 26),
+    left_light=(255, 66, 34),
+    right_light=(136, 172, 232),
+    sun=((240, 54, 28), (214, 20, 26)),
+    sun_shape="disc",
+    windows=((255, 190, 110), (255, 140, 70), (255, 220, 170), (255, 104, 60)),
+    signs=("侍", "侍魂", "龍影", "忍", "霊", "禁止"),
+    film_signs=("武士", "剣", "桜", "鬼神", "竜王", "火", "黒龍"),
+    visor="brow",
+    visor_colour=(255, 176, 84),
+    circuit_colour=(255, 196, 90),
+    hud_colour=(255, 215, 150),
+    shadow=(14, 14, 30),
+    highlight=(255, 224, 186),
+    suit=SuitMaterial(
+        cloth=(26, 22, 30),
+        plate=(42, 34, 42),
+        shoulder=(88, 86, 100),
+        shine=0.85,
+        cut="lamellar",
+        trim=(206, 150, 66),
+        sash=(34, 34, 62),
+        marking=(232, 196, 120),
+    ),
+    strips="left light",
+    music=TAIKO,
+    title=STEEL,
+    accents=((196, 34, 34), (214, 150, 50), (32, 60, 120), (96, 30, 84)),
+    city=CityShape(
+        skyline="pagodas",
+        street="temple",
+        landmarks=("torii", "lanterns"),
+        searchlights=False,
+        traffic=False,
+        film_signs=2,
+    ),
+    falls="petals",
+    hud="lacquer",
+    timeline=Timeline(hero_at=1.0, close_up_at=3.25, title_at=4.3),
+)
+
+NETRUNNER = Look(
+    slug="netrunner",
+    tag="NETRUNNER",
+    sky=((2, 6, 14), (4, 26, 40), (10, 84, 84)),
+    fog=(14, 96, 92),
+    left_light=(46, 188, 166),
+    right_light=(128, 104, 240),
+    sun=((140, 255, 200), (20, 220, 160)),
+    sun_shape="ring",
+    windows=((110, 255, 190), (90, 220, 255), (190, 255, 220), (140, 140, 255)),
+    signs=("接続", "認証", "電脳", "機械", "零壱", "未来"),
+    film_signs=("零式", "電光", "機神", "影", "電霊", "黒月", "白夜"),
+    visor="lens",
+    visor_colour=(90, 255, 170),
+    circuit_colour=(96, 255, 176),
+    hud_colour=(90, 255, 170),
+    shadow=(26, 22, 30),
+    highlight=(255, 226, 204),
+    suit=SuitMaterial(
+        cloth=(24, 30, 34),
+        plate=(44, 56, 60),
+        shoulder=(34, 44, 48),
+        shine=0.8,
+        cut="ribbed",
+        trim=(70, 82, 88),
+        marking=(150, 240, 206),
+    ),
+    strips="circuit",
+    music=GLITCH,
+    title=TERMINAL,
+    accents=((96, 255, 176), (120, 150, 255), (255, 170, 60), (255, 90, 130)),
+    city=CityShape(
+        skyline="spires",
+        street="monoliths",
+        landmarks=("light pillars", "data rings", "holograms"),
+        floor="grid",
+        searchlights=False,
+        film_signs=3,
+    ),
+    falls="bits",
+    hud="terminal",
+    timeline=Timeline(hero_at=1.1, close_up_at=3.6, title_at=4.4),
+)
+
+LOOKS = {look.slug: look for look in (NEON_NOIR, CHROME_SAMURAI, NETRUNNER)}
+DEFAULT_LOOK = NEON_NOIR.slug

@@ -1,0 +1,18 @@
+"""The film's sound: a look's music, played to the film's moments and levelled to the loudness of the web."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .arrangement import arrange
+from .loudness import SAMPLE_RATE, level, loudness, true_peak
+from .score import Cues, Music
+
+__all__ = ["SAMPLE_RATE", "VARIANTS", "Cues", "Music", "loudness", "soundtrack", "true_peak"]
+
+VARIANTS = 3  # of a look's melody, bass and drums; a film's seed chooses one
+
+
+def soundtrack(music: Music, cues: Cues, variant: int = 0) -> np.ndarray:
+    """Return float32 stereo, 2 x samples, at -16 LUFS; the same for the same arguments."""
+    return level(arrange(music, cues, variant % VARIANTS))

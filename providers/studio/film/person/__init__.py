@@ -1,0 +1,1 @@
+"""Who the film is about: reading the photo, cutting the person out, light on the skin."""

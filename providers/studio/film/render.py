@@ -1,0 +1,265 @@
+"""From a photo's bytes to a film in a folder: what a renderer process of the studio does.
+
+`python -m providers.studio.film.render PHOTO -o OUT.mp4` does it from a terminal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from providers.faces.vision import warm_up_models
+from providers.studio.film.city.city import City
+from providers.studio.film.city.scenery import Scenery
+from providers.studio.film.city.signs import hang_signs
+from providers.studio.film.city.weather import warm_up_weather
+from providers.studio.film.music.sound import VARIANTS, soundtrack
+from providers.studio.film.person.photo import Photo, read_photo
+from providers.studio.film.person.subject import analyse
+from providers.studio.film.suit.armour import Armour
+from providers.studio.film.suit.details import paint_details
+from providers.studio.outcomes import HOLOGRAM, Cancelled, NoFace, UnreadablePhoto
+
+from .assets import load_armour, load_city
+from .canvas import FRAME_HEIGHT, FRAME_WIDTH
+from .encode import FilmWriter, encode_sound
+from .hero import Hero
+from .hologram import HologramDirector
+from .looks import DEFAULT_LOOK, LOOKS, Look
+from .memory import keep_freed_memory
+from .shots import Director
+from .variation import Variation
+
+ShouldStop = Callable[[], bool]  # whether the render is wanted no more
+
+POSTER_QUALITY = 88
+POSTER_PROGRESS = 0.10  # what the poster counts for; the frames count for the rest
+
+
+def never() -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Film:
+    video: Path
+    poster: Path
+    seconds: float
+    frames: int
+    width: int
+    height: int
+
+
+class Renderer:
+    """Warm state of one renderer process: models, scenery and sound of the looks used so far.
+
+    One per process and one render at a time: OpenCV is told to use a single thread, for the whole process.
+    """
+
+    def __init__(self) -> None:
+        cv2.setNumThreads(1)
+        keep_freed_memory()
+        self._cities: dict[str, City] = {}
+        self._armours: dict[str, Armour] = {}
+        self._sounds: dict[tuple[str, int], bytes] = {}
+
+    def warm_up(self, looks: Iterable[str] = (), *, with_sounds: bool = True, should_stop: ShouldStop = never) -> None:
+        """Load the models, and all that the given looks need, so that the first film is as fast as the others.
+
+        Raise Cancelled when told to stop; what was loaded until then is kept.
+        """
+        warm_up_models()
+        _go_on(should_stop)
+        warm_up_weather()
+        for slug in looks:
+            self._load(slug, should_stop)
+            for variant in range(VARIANTS if with_sounds else 0):
+                self.sound(slug, variant, should_stop)
+
+    def city(self, look: str) -> City:
+        """The stored city of a look."""
+        self._load(look)
+        return self._cities[look]
+
+    def armour(self, look: str) -> Armour:
+        """The suit of a look, before anyone wears it."""
+        self._load(look)
+        return self._armours[look]
+
+    def sound(self, look: str, variant: int, should_stop: ShouldStop = never) -> bytes:
+        """A variant of a look's music, played to the film and encoded; made once."""
+        if (look, variant) not in self._sounds:
+            _go_on(should_stop)
+            samples = soundtrack(_look(look).music, _look(look).timeline.cues, variant)
+            _go_on(should_stop)
+            self._sounds[look, variant] = encode_sound(samples, lambda: _go_on(should_stop))
+        return self._sounds[look, variant]
+
+    def direct(
+        self,
+        photo: Photo,
+        *,
+        look: str,
+        hero_name: str,
+        seed: str,
+        faceless: str = "",
+        should_stop: ShouldStop = never,
+    ) -> Director | HologramDirector:
+        """Prepare a film: find the hero, dress and light them, and build the set.
+
+        With `faceless` set to HOLOGRAM a picture without a face becomes a hologram. Raise NoFace, or Cancelled
+        when told to stop: it is asked for between any two stages.
+        """
+        style, variation = _look(look), Variation.of(seed)
+        self._load(look, should_stop)
+        _go_on(should_stop)
+        try:
+            subject = analyse(photo)
+        except NoFace:
+            if faceless != HOLOGRAM:
+                raise
+            return self._hologram(photo, style, variation, hero_name, should_stop)
+        _go_on(should_stop)
+        armour = paint_details(self.armour(look), style, variation)
+        _go_on(should_stop)
+        hero = Hero(subject, style, armour, variation, lambda: _go_on(should_stop))
+        _go_on(should_stop)
+        city = hang_signs(self.city(look), style, variation.dice("signs"))
+        _go_on(should_stop)
+        return Director(subject, hero, Scenery(city, style, variation), style, variation, hero_name)
+
+    def _hologram(
+        self, photo: Photo, style: Look, variation: Variation, hero_name: str, should_stop: ShouldStop
+    ) -> HologramDirector:
+        _go_on(should_stop)
+        city = hang_signs(self.city(style.slug), style, variation.dice("signs"))
+        _go_on(should_stop)
+        return HologramDirector(
+            photo, Scenery(city, style, variation), style, variation, hero_name, style.timeline.cues
+        )
+
+    def render(
+        self,
+        photo: bytes,
+        *,
+        look: str,
+        hero_name: str,
+        seed: str,
+        folder: Path,
+        on_progress: Callable[[float], None],
+        on_poster: Callable[[Path], None],
+        should_stop: ShouldStop,
+        faceless: str = "",
+    ) -> Film:
+        """Write `poster.jpg`, then `film.mp4` in `folder`, and return what was made.
+
+        `on_poster` is called as soon as the poster is there, `on_progress` with rising
+        numbers from 0 to 1, `should_stop` before every stage of the preparation and
+        before every frame. Raise NoFace or UnreadablePhoto for photos no film can be
+        made of, Cancelled when told to stop; whatever is raised, neither file is left behind.
+        """
+        timeline = _look(look).timeline
+        video, poster = folder / "film.mp4", folder / "poster.jpg"
+        partial = folder / "film.mp4.part"
+        try:
+            _go_on(should_stop)
+            on_progress(0.0)
+            picture = read_photo(photo)
+            director = self.direct(
+                picture, look=look, hero_name=hero_name, seed=seed, faceless=faceless, should_stop=should_stop
+            )
+            del picture
+            _go_on(should_stop)
+            _write_poster(director.frame(timeline.poster_frame), poster)
+            on_poster(poster)
+            on_progress(POSTER_PROGRESS)
+            _go_on(should_stop)
+            sound = self.sound(look, Variation.of(seed).dice("music").randrange(VARIANTS), should_stop)
+            with FilmWriter(partial, sound) as writer:
+                for number in range(timeline.frame_count):
+                    _go_on(should_stop)
+                    writer.add(director.frame(number))
+                    on_progress(POSTER_PROGRESS + (0.99 - POSTER_PROGRESS) * (number + 1) / timeline.frame_count)
+            _go_on(should_stop)
+            partial.replace(video)
+        except BaseException:
+            for path in (partial, video, poster):
+                path.unlink(missing_ok=True)
+            raise
+        on_progress(1.0)
+        return Film(video, poster, timeline.seconds, timeline.frame_count, FRAME_WIDTH, FRAME_HEIGHT)
+
+    def _load(self, slug: str, should_stop: ShouldStop = never) -> None:
+        """Keep a look's scenery and armour; there are only as many as looks."""
+        look = _look(slug)
+        makers: tuple[tuple[dict[str, Any], Callable[[], Any]], ...] = (
+            (self._armours, lambda: load_armour(look)),
+            (self._cities, lambda: load_city(look)),
+        )
+        for kept, make in makers:
+            if slug not in kept:
+                _go_on(should_stop)
+                kept[slug] = make()
+
+
+def _look(slug: str) -> Look:
+    if slug not in LOOKS:
+        raise ValueError(f"unknown look: {slug}")
+    return LOOKS[slug]
+
+
+def _go_on(should_stop: ShouldStop) -> None:
+    if should_stop():
+        raise Cancelled
+
+
+def _write_poster(frame: np.ndarray, path: Path) -> None:
+    _, data = cv2.imencode(".jpg", frame[..., :3], [cv2.IMWRITE_JPEG_QUALITY, POSTER_QUALITY])
+    partial = path.with_suffix(".part")
+    partial.write_bytes(data.tobytes())
+    partial.replace(path)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m providers.studio.film.render", description="Make one film.")
+    parser.add_argument("photo", type=Path)
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the film; its poster goes beside it as .jpg")
+    parser.add_argument("--look", choices=list(LOOKS), default=DEFAULT_LOOK)
+    parser.add_argument("--name", default="", help="the hero's name")
+    parser.add_argument("--seed", default="studio", help="another seed, another night")
+    arguments = parser.parse_args()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            film = Renderer().render(
+                arguments.photo.read_bytes(),
+                look=arguments.look,
+                hero_name=arguments.name,
+                seed=arguments.seed,
+                folder=Path(folder),
+                on_progress=lambda progress: sys.stderr.write(f"\r{progress:4.0%}"),
+                on_poster=lambda poster: None,
+                should_stop=never,
+            )
+            shutil.move(film.video, arguments.output)
+            shutil.move(film.poster, arguments.output.with_suffix(".jpg"))
+    except NoFace:
+        sys.stderr.write(f"Nobody's face was found in {arguments.photo}. Try a photo from the front, in good light.\n")
+        return 1
+    except (UnreadablePhoto, OSError) as error:
+        sys.stderr.write(f"{arguments.photo}: {error}\n")
+        return 1
+    sys.stderr.write(f"\r{arguments.output}: {film.width}x{film.height}, {film.seconds} s\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What the hero wears: bodies, helmets, visors, and what tells two of a kind apart."""

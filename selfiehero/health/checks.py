@@ -1,0 +1,156 @@
+"""Alive, and able to accept: `/healthz` and `/readyz`.
+
+Ready means that an upload can be kept: the database takes writes, the disk has room, the process is not on its way
+out. Redis is not needed for that, so without it the answer is "degraded" and still 200. Workers and reconcile are told
+for people to read: a late worker delays films, it does not lose photos. So is the ledger (`selfiehero.health.ledger`):
+a difference in it is told and never makes the answer 503.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from jobs import storage
+from jobs.models import Heartbeat
+from selfiehero.server.drain import draining
+
+from .ledger import LedgerLook
+
+LANES = ("prepare", "dispatch", "collect")
+LOOK_SECONDS = 1.0
+# Many who ask at once get one look.
+FRESH_SECONDS = 0.5
+# Everybody beats every five seconds, idle or not; who has not for so long hangs or is gone.
+LATE_SECONDS = 30.0
+RETRY_AFTER = "5"
+
+# A thread of its own with a connection of its own: a database that hangs holds no request for longer than a look.
+_looker = ThreadPoolExecutor(1, thread_name_prefix="health")
+_ledger = LedgerLook()
+_lock = threading.Lock()
+_last: tuple[float, dict[str, Any]] | None = None
+
+
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:
+    """Alive: the process answers. Asks nothing of anybody."""
+    return JsonResponse({"ok": True})
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Able to accept an upload: 200, or 503 with what is wrong."""
+    found = look()
+    is_ready = found["database"] == "ok" and found["disk"] == "ok" and not draining.is_set()
+    response = JsonResponse(
+        {"ready": is_ready, "draining": draining.is_set(), **found}, status=200 if is_ready else 503
+    )
+    if not is_ready:
+        response["Retry-After"] = RETRY_AFTER
+    return response
+
+
+def look() -> dict[str, Any]:
+    """Return what was found within the last moments, or within a second from now."""
+    global _last
+    with _lock:
+        if _last is None or time.monotonic() - _last[0] > FRESH_SECONDS:
+            found = look_now()
+            _last = (time.monotonic(), found)  # fresh from its end on: who waited for it does not look again
+        return _last[1]
+
+
+def look_now() -> dict[str, Any]:
+    """Ask database, disk and Redis."""
+    asked, give_up_at = _looker.submit(ask_database), time.monotonic() + LOOK_SECONDS
+    found = {"disk": disk(), "redis": ask_redis()}
+    try:
+        answer = asked.result(timeout=max(0.0, give_up_at - time.monotonic()))
+    except TimeoutError:
+        asked.cancel()
+        answer = told("no answer within a second", {})
+    return {**answer, **found, "ledger": _ledger.told(may_look=answer["database"] == "ok")}
+
+
+def ask_database() -> dict[str, Any]:
+    """Say whether the database takes writes, and when the other processes were last seen."""
+    try:
+        check_writable()
+        seen = dict(Heartbeat.objects.values_list("name", "seen_at"))
+    except (DatabaseError, OSError) as error:
+        return told(f"failed: {type(error).__name__}", {})
+    finally:
+        connection.close()
+    return told("ok", seen)
+
+
+def check_writable() -> None:
+    """Raise DatabaseError when the database would not take a write within a second."""
+    milliseconds = int(LOOK_SECONDS * 800)
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute(f"PRAGMA busy_timeout={milliseconds}")
+    with transaction.atomic(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)])
+            cursor.execute("SELECT current_setting('transaction_read_only') = 'off'")
+            if not cursor.fetchone()[0]:
+                raise DatabaseError("read-only")
+
+
+def told(database: str, seen: dict[str, datetime]) -> dict[str, Any]:
+    ages = {name: age(seen.get(name)) for name in (*(f"worker-{lane}" for lane in LANES), "reconcile")}
+    return {
+        "database": database,
+        "workers": {lane: ages[f"worker-{lane}"] for lane in LANES},
+        "reconcile": ages["reconcile"],
+        "late": [name for name, seconds in ages.items() if seconds is not None and seconds > LATE_SECONDS],
+    }
+
+
+def age(seen_at: datetime | None) -> float | None:
+    return None if seen_at is None else round(max(0.0, (timezone.now() - seen_at).total_seconds()), 1)
+
+
+def disk() -> str:
+    """Say "ok" when there is room for uploads and films."""
+    try:
+        left = storage.free_bytes_when_full()
+    except OSError as error:
+        return f"failed: {type(error).__name__}"
+    return "ok" if left is None else f"full: {left // 2**20} MB free"
+
+
+def ask_redis() -> str:
+    """Say "ok", or "degraded" and why: photos are accepted without it, only slower to start."""
+    try:
+        with redis_client() as client:
+            client.ping()
+    except (redis.RedisError, OSError) as error:
+        return f"degraded: {type(error).__name__}"
+    return "ok"
+
+
+def redis_client() -> redis.Redis:
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=settings.REDIS_TIMEOUT,
+        socket_connect_timeout=settings.REDIS_TIMEOUT,
+        retry=Retry(NoBackoff(), 0),
+    )

@@ -1,0 +1,306 @@
+"""Runs Django's WSGI handler inside an ASGI server, on a fixed set of threads.
+
+    loop                                           threads (WEB_THREADS)
+    collect the body, on disk when it is large ──► run the view, read the first block ┐
+    send it, wait until the client has taken it ◄─────────────────────────────────────┘
+                                               ──► read the next block …
+
+Database connections live as long as their threads, so Django reuses them. No thread waits for a client: bodies are
+collected before a thread is taken, and between two blocks of a film its thread serves others. So a streaming body may
+be continued by another thread and must hold no transaction.
+
+Whoever disconnects leaves nothing behind: a view under way ends by itself, and its response is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import RLock
+from typing import IO, Any
+from urllib.parse import unquote_to_bytes
+
+from . import busy
+from .limits import WEBHOOK_PREFIX, body_limit, problem, too_large
+from .log import shown
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+# A server that has the whole body already hands it over here, and it is not copied.
+BODY_EXTENSION = "selfiehero.body"
+# What is read from a streaming response before the client is waited for.
+BLOCK_BYTES = 256 * 1024
+SPOOL_BYTES = 1024 * 1024
+# Requests that wait for a thread before people are told to come back; webhooks and health always wait.
+MOST_WAITING = 500
+# Nobody waits longer than this for a thread: when all of them hang, a database does, and it may take long.
+LONGEST_WAIT_SECONDS = 8.0
+UNSHED_PREFIXES = (WEBHOOK_PREFIX, "/healthz", "/readyz")
+
+logger = logging.getLogger(__name__)
+
+
+class ClientGone(Exception):
+    """The client disconnected before its request was complete."""
+
+
+class NoThread(Exception):
+    """No thread became free in time."""
+
+
+@dataclass
+class Answer:
+    """A response under way: its head, its first block, and what is left of it."""
+
+    status: int
+    headers: Headers
+    block: bytes
+    rest: Iterator[bytes] | None
+    response: Iterable[bytes]
+    lock: RLock = field(default_factory=RLock, repr=False)  # closing waits for a block that is being read
+
+    def next_block(self) -> bytes:
+        """Return the next block; `rest` is None when it was the last."""
+        with self.lock:
+            if self.rest is None:
+                return b""
+            self.block = take(self.rest, BLOCK_BYTES)
+            if len(self.block) < BLOCK_BYTES:
+                self.close()
+            return self.block
+
+    def close(self) -> None:
+        """Let Django and the view release what the response holds. Safe to repeat."""
+        with self.lock:
+            self.rest = None
+            close, self.response = getattr(self.response, "close", None), ()
+            if close is not None:
+                close()
+
+
+class Bridge:
+    """An ASGI application for HTTP that runs a WSGI application on `threads` threads."""
+
+    def __init__(self, application: Callable, *, threads: int) -> None:
+        self.application = application
+        self.threads = threads
+        self.executor = ThreadPoolExecutor(threads, thread_name_prefix="django")
+        self.awaited = 0  # pieces of work that wait for a thread or are in one
+        self.abandoned: set[Future] = set()  # in a thread, and nobody waits any more
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.is_overrun(scope["path"]):
+            await send_busy(scope, send, retry_after=2)
+            return
+        try:
+            body, length = await collect(scope, receive)
+        except ClientGone:
+            return
+        except OverflowError:
+            status, said = too_large(scope["path"])
+            await send_plain(send, status, said, [(b"connection", b"close")])
+            return
+        try:
+            environ, is_head = environ_of(scope, body, length), scope["method"] == "HEAD"
+            answer = await self.run(self.start, environ, is_head, patience=LONGEST_WAIT_SECONDS)
+        except NoThread:
+            body.close()
+            await send_busy(scope, send, retry_after=5)
+            return
+        except Exception:
+            # Django answers for its views' errors; this is one in its answer.
+            logger.exception("request_failed path=%s", shown(scope["path"]))
+            await send_plain(send, 500, FAILED, [])
+            return
+        await self.send(answer, receive, send)
+
+    def is_overrun(self, path: str) -> bool:
+        return self.awaited >= self.threads + MOST_WAITING and not path.startswith(UNSHED_PREFIXES)
+
+    def close(self) -> None:
+        """Take no more work. Threads that are in a view end by themselves."""
+        self.executor.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self.awaited or self.abandoned)
+
+    async def run(self, function: Callable, *arguments: Any, patience: float | None = None) -> Any:
+        """Run a function in one of the threads; when nobody waits any more, close what it returns.
+
+        Raise NoThread when none began it within `patience`: then it never runs.
+        """
+        work: Future = self.executor.submit(function, *arguments)
+        is_given_up = False
+
+        def give_up() -> None:
+            nonlocal is_given_up
+            is_given_up = work.cancel()  # does nothing once it runs
+
+        self.awaited += 1
+        timer = asyncio.get_running_loop().call_later(patience, give_up) if patience else None
+        try:
+            return await asyncio.wrap_future(work)
+        except asyncio.CancelledError:
+            if is_given_up:
+                raise NoThread from None
+            self.abandoned.add(work)
+            work.add_done_callback(self.clear_away)
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self.awaited -= 1
+
+    def clear_away(self, work: Future) -> None:
+        """Close the response of a view whose client has gone."""
+        self.abandoned.discard(work)
+        if not work.cancelled() and work.exception() is None and isinstance(answer := work.result(), Answer):
+            answer.close()
+
+    def start(self, environ: dict[str, Any], is_head: bool) -> Answer:
+        """Run the view and read the first block. Everything is over after this for all but long responses."""
+        head: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable:
+            head[:] = [
+                int(status[:3]),
+                [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers],
+            ]
+            return lambda data: None
+
+        try:
+            response = self.application(environ, start_response)
+        finally:
+            environ["wsgi.input"].close()
+        answer = Answer(head[0], head[1], b"", iter(response), response)
+        if is_head:
+            answer.close()
+            return answer
+        try:
+            answer.next_block()
+        except BaseException:
+            answer.close()
+            raise
+        return answer
+
+    async def send(self, answer: Answer, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        if answer.rest is None:
+            await send({"type": "http.response.body", "body": answer.block})
+            return
+        gone = asyncio.ensure_future(until_gone(receive))
+        try:
+            await send({"type": "http.response.body", "body": answer.block, "more_body": True})
+            while answer.rest is not None and not gone.done():
+                block = await self.run(answer.next_block)
+                await send({"type": "http.response.body", "body": block, "more_body": answer.rest is not None})
+        finally:
+            gone.cancel()
+            if answer.rest is not None:
+                with contextlib.suppress(RuntimeError):  # the threads are shut down
+                    await self.run(answer.close)
+
+
+FAILED = problem(500, "internal_error", "Internal server error", "Something went wrong on our side.")
+
+
+async def send_plain(send: Send, status: int, body: bytes, headers: Headers) -> None:
+    head = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body)), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_busy(scope: Scope, send: Send, *, retry_after: int) -> None:
+    headers, body = busy.answer(scope["path"], scope.get("headers", ()), retry_after=retry_after)
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+async def collect(scope: Scope, receive: Receive) -> tuple[IO[bytes], int]:
+    """Return the request's whole body and its length. Raise ClientGone, or OverflowError past the limit."""
+    whole = scope.get("extensions", {}).get(BODY_EXTENSION)
+    if whole is not None:
+        length = whole.seek(0, 2)
+        whole.seek(0)
+        return whole, length
+    limit, length = body_limit(scope["path"]), 0
+    body = tempfile.SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115 closed by the view's thread
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            body.close()
+            raise ClientGone
+        length += len(message.get("body", b""))
+        if length > limit:
+            body.close()
+            raise OverflowError
+        body.write(message.get("body", b""))
+        if not message.get("more_body"):
+            body.seek(0)
+            return body, length
+
+
+async def until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def environ_of(scope: Scope, body: IO[bytes], length: int) -> dict[str, Any]:
+    """Return the WSGI environment of an ASGI request (PEP 3333)."""
+    server = scope.get("server") or ("localhost", 80)
+    environ = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path_of(scope),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_NAME": server[0],
+        "SERVER_PORT": str(server[1] or 0),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "REMOTE_ADDR": (scope.get("client") or ("",))[0],
+        "CONTENT_LENGTH": str(length),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.get("scheme", "http"),
+        "wsgi.input": body,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope["headers"]:
+        add_header(environ, name.decode("latin-1"), value.decode("latin-1"))
+    return environ
+
+
+def path_of(scope: Scope) -> str:
+    raw = scope.get("raw_path")
+    path = unquote_to_bytes(raw.partition(b"?")[0]) if raw else scope["path"].encode()
+    return path.decode("latin-1")
+
+
+def add_header(environ: dict[str, Any], name: str, value: str) -> None:
+    # An underscore could pass for a dash: X_Forwarded_For for X-Forwarded-For (CVE-2015-0219).
+    if "_" in name or name in ("content-length", "transfer-encoding"):
+        return
+    key = "CONTENT_TYPE" if name == "content-type" else "HTTP_" + name.upper().replace("-", "_")
+    if key in environ:
+        value = environ[key] + ("; " if key == "HTTP_COOKIE" else ",") + value
+    environ[key] = value
+
+
+def take(chunks: Iterator[bytes], size: int) -> bytes:
+    """Return at least `size` bytes; fewer, possibly none, only at the end."""
+    taken, length = [], 0
+    while length < size and (chunk := next(chunks, None)) is not None:
+        taken.append(chunk)
+        length += len(chunk)
+    return taken[0] if len(taken) == 1 else b"".join(taken)

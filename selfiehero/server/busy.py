@@ -1,0 +1,59 @@
+"""The 503 that is given before Django is asked: the page with its countdown for people, a problem for programs.
+
+Made once for each language and kept, because it is needed when there is no time for anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from csp.middleware import CSPMiddleware
+from django.http import HttpRequest, HttpResponse, parse_cookie
+from django.middleware.security import SecurityMiddleware
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from selfiehero import language
+from selfiehero.middleware import busy_page, is_for_programs
+
+from .limits import problem
+
+Headers = list[tuple[bytes, bytes]]
+
+
+def answer(path: str, headers: Iterable[tuple[bytes, bytes]], *, retry_after: int) -> tuple[Headers, bytes]:
+    """Return headers and body of the 503 for this request, in the language of who asks."""
+    asked = _request(path, headers)
+    with translation.override(None):
+        code = translation.get_language_from_request(asked)
+    return _made(is_for_programs(path), code, retry_after)
+
+
+@lru_cache(maxsize=64)
+def _made(is_for_a_program: bool, code: str, retry_after: int) -> tuple[Headers, bytes]:
+    def respond(request: HttpRequest) -> HttpResponse:
+        if not is_for_a_program:
+            response = busy_page(retry_after)
+            # Scripts and styles may be refused in the same moment: the browser tries again by itself.
+            response["Refresh"] = str(retry_after)
+            return response
+        detail = _("More people than places right now. Try again in a few seconds.")
+        body = problem(503, "busy", _("Service unavailable"), detail)
+        return HttpResponse(body, status=503, content_type="application/problem+json")
+
+    request = _request("/", [(b"accept-language", code.encode())])
+    response = SecurityMiddleware(CSPMiddleware(language.middleware(respond)))(request)
+    response["Retry-After"] = str(retry_after)
+    response["Content-Length"] = str(len(response.content))
+    return [(name.lower().encode(), value.encode()) for name, value in response.items()], response.content
+
+
+def _request(path: str, headers: Iterable[tuple[bytes, bytes]]) -> HttpRequest:
+    """Return as much of a request as a language is chosen by."""
+    said = {name.lower(): value.decode("latin-1") for name, value in headers}
+    request = HttpRequest()
+    request.path = request.path_info = path
+    request.META = {"HTTP_ACCEPT_LANGUAGE": said.get(b"accept-language", ""), "SERVER_NAME": "-", "SERVER_PORT": "80"}
+    request.COOKIES = parse_cookie(said.get(b"cookie", ""))
+    return request

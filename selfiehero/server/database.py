@@ -1,0 +1,38 @@
+"""How long a request waits for the database. Workers wait longer: nobody stands in front of them.
+
+A thread that waits serves nobody else, so a door that cannot have the database soon says 503 and Retry-After.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connections
+from django.db.backends.signals import connection_created
+
+# For a row or, on SQLite, for the one writer; far above what a busy evening needs.
+LOCK_SECONDS = 5.0
+STATEMENT_SECONDS = 20.0
+CONNECT_SECONDS = 2
+
+
+def wait_briefly() -> None:
+    """Have every connection that this process makes from now on give up soon."""
+    settings: dict[str, Any] = connections.settings["default"]
+    options = settings.setdefault("OPTIONS", {})
+    if settings["ENGINE"].endswith("sqlite3"):
+        options["timeout"] = LOCK_SECONDS
+        options["init_command"] = f"{options.get('init_command', '')} PRAGMA busy_timeout={LOCK_SECONDS * 1000:.0f};"
+    elif settings["ENGINE"].endswith("postgresql"):
+        options["connect_timeout"] = CONNECT_SECONDS
+        connection_created.connect(limit_waits, dispatch_uid="selfiehero.server.database")
+
+
+def limit_waits(sender: Any, connection: Any, **kwargs: Any) -> None:
+    """Tell PostgreSQL how long this connection waits."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false)",
+                [f"{LOCK_SECONDS * 1000:.0f}", f"{STATEMENT_SECONDS * 1000:.0f}"],
+            )

@@ -1,0 +1,256 @@
+"""daphne's request and socket, guarded: see `server` for what for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+import time
+from http import HTTPStatus
+from io import BytesIO
+from typing import IO, Any
+
+from daphne.http_protocol import HTTPFactory, WebRequest
+from daphne.ws_protocol import WebSocketProtocol
+from django.conf import settings
+from twisted.internet.interfaces import IPushProducer
+from twisted.web.http import HTTPChannel, _GenericHTTPChannelProtocol
+from zope.interface import implementer
+
+from .drain import draining
+from .limits import address_too_long, bad_request, body_limit, head_too_large, no_room, problem, too_large
+
+logger = logging.getLogger(__name__)
+
+# Larger bodies wait in a file without a name.
+IN_MEMORY_BYTES = 1024 * 1024
+HEAD_SECONDS = 20.0
+# A body may take this long for each byte it declares, and no longer than the longest.
+SLOWEST_BYTES_PER_SECOND = 64 * 1024
+LONGEST_BODY_SECONDS = 120.0
+# A refused body is read and dropped for a moment, so that its sender gets to read the answer.
+REFUSED_SECONDS, REFUSED_BYTES = 5.0, 32 * 1024 * 1024
+STALLED_SECONDS = 60.0
+# Twisted calls 422 "Unknown Status".
+PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
+
+
+@implementer(IPushProducer)
+class Request(WebRequest):
+    """One HTTP request: limited while it arrives, waited for while it is answered."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Twisted would parse every form by itself, only for daphne to ignore the result.
+        super().__init__(*args, parsePOSTFormSubmission=False, **kwargs)
+        self._limit = self._length = 0
+        self._is_refused = self._has_arrived = False
+        self._arrives_by = time.monotonic() + HEAD_SECONDS
+        self._stalled_since: float | None = None
+        self._taken = asyncio.Event()
+        self._taken.set()
+
+    # --- Arriving ----------------------------------------------------------------------------------
+
+    def gotLength(self, length: int | None) -> None:
+        """Refuse by the declared length, or make room for the body."""
+        self._path = self.channel._path.partition(b"?")[0].decode("latin-1")
+        self._limit = body_limit(self._path)
+        # Only a proxy of ours might say this, and it does not.
+        self.requestHeaders.removeHeader(b"daphne-root-path")
+        if length is not None and length > self._limit:
+            self._refuse(*too_large(self._path))
+            return
+        expected = self._limit if length is None else length
+        self._arrives_by += min(LONGEST_BODY_SECONDS, expected / SLOWEST_BYTES_PER_SECOND)
+        try:
+            self.content = BytesIO() if expected <= IN_MEMORY_BYTES else temporary_file()
+        except OSError:
+            self._refuse(*no_room())
+
+    def handleContentChunk(self, data: bytes) -> None:
+        self._length += len(data)
+        if self._is_refused:
+            if self._length > REFUSED_BYTES:
+                self.channel.forceAbortClient()
+            return
+        if self._length > self._limit:
+            self._refuse(*too_large(self._path))
+            return
+        try:
+            self.content.write(data)
+        except OSError:
+            self._refuse(*no_room())
+
+    def _refuse(self, status: int, body: bytes) -> None:
+        """Answer now, and drop what still comes."""
+        self._is_refused = True
+        self.content.close() if self.content else None
+        self.content = BytesIO()
+        self._length = 0
+        self._arrives_by = time.monotonic() + REFUSED_SECONDS
+        self.requestHeaders.removeHeader(b"Expect")  # Twisted would ask for the body right after this
+        self.channel.persistent = False
+        self.channel.transport.write(last_answer(status, body))
+        logger.info("request_refused status=%s", status)
+
+    def process(self) -> None:
+        self._has_arrived = True
+        if self._is_refused:
+            self.channel.loseConnection()
+            return None
+        if not self.requestHeaders.hasHeader(b"content-length"):
+            self.requestHeaders.removeHeader(b"transfer-encoding")
+        return super().process()
+
+    def hand_over_body(self) -> IO[bytes]:
+        """Give the body away as the file it is in; who gets it closes it."""
+        body, self.content = self.content, BytesIO()
+        return body
+
+    # --- Answering ---------------------------------------------------------------------------------
+
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start" and draining.is_set():
+            self.end_connection()
+        if message["type"] == "http.response.body" and not self.finished and self.channel is not None:
+            if not message.get("more_body"):
+                if self.producer:
+                    self.unregisterProducer()
+            elif not self.producer:
+                self.registerProducer(self, True)
+        super().handle_reply(message)
+        if message["type"] == "http.response.start" and self.code in PHRASES:
+            self.code_message = PHRASES[self.code]
+
+    async def until_taken(self) -> None:
+        """Return when the client has taken most of what was sent, or is gone."""
+        await self._taken.wait()
+
+    def pauseProducing(self) -> None:
+        self._stalled_since = time.monotonic()
+        self._taken.clear()
+
+    def resumeProducing(self) -> None:
+        self._stalled_since = None
+        self._taken.set()
+
+    def stopProducing(self) -> None:
+        self.resumeProducing()
+
+    def connectionLost(self, reason: Any) -> None:
+        self.resumeProducing()
+        if self.producer:
+            self.unregisterProducer()
+        super().connectionLost(reason)
+
+    def handle_exception(self, exception: BaseException) -> None:
+        """Answer 500, or cut a response that was already under way: its end must not look like its end."""
+        if self._response_started:
+            self.channel.forceAbortClient()
+        else:
+            super().handle_exception(exception)
+
+    def basic_error(self, status: int, status_text: bytes, body: str) -> None:
+        title = status_text.decode("latin-1")
+        said = problem(status, title.lower().replace(" ", "_"), title, f"{body.rstrip('.')}.")
+        headers = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(said))]
+        self.handle_reply({"type": "http.response.start", "status": status, "headers": headers})
+        self.handle_reply({"type": "http.response.body", "body": said})
+
+    # --- Ending ------------------------------------------------------------------------------------
+
+    def check_timeouts(self) -> None:
+        if self.finished or self.channel is None:
+            return
+        now = time.monotonic()
+        if not self._has_arrived:
+            if now > self._arrives_by:
+                self.channel.forceAbortClient()
+        elif not self._response_started:
+            super().check_timeouts()
+        elif self._stalled_since is not None and now - self._stalled_since > STALLED_SECONDS:
+            self.channel.forceAbortClient()
+
+    def end_connection(self) -> None:
+        """Let this be the last request of its connection."""
+        self.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+        self.channel.persistent = False
+
+    def drain(self, code: int) -> None:
+        """The process ends: finish, then close. An event stream would never finish, so its application is told."""
+        if self.channel is None or not self._has_arrived:
+            return
+        if not self._response_started:
+            self.end_connection()
+        elif self.responseHeaders.getRawHeaders(b"content-type", [b""])[0].startswith(b"text/event-stream"):
+            self.channel.persistent = False
+            self.application_queue.put_nowait({"type": "http.disconnect", "code": code})
+
+
+class Channel(HTTPChannel):
+    """One connection. Twisted says nothing when a line is too long, and nothing in words when a head is wrong."""
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        is_address = not self.requests
+        self._end(*(address_too_long() if is_address else head_too_large()))
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        self._end(*bad_request())
+
+    def _end(self, status: int, body: bytes) -> None:
+        self.transport.write(last_answer(status, body))
+        self.loseConnection()
+        logger.info("request_refused status=%s", status)
+
+
+class HTTP(HTTPFactory):
+    """Makes guarded requests."""
+
+    def protocol(self) -> _GenericHTTPChannelProtocol:
+        return _GenericHTTPChannelProtocol(Channel())
+
+    def buildProtocol(self, addr: Any) -> Any:
+        protocol = super().buildProtocol(addr)
+        protocol.requestFactory = Request
+        return protocol
+
+
+class Socket(WebSocketProtocol):
+    """One WebSocket that may be closed with any code of RFC 6455."""
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        # What comes after our close frame is read by nobody.
+        if self.state == self.STATE_OPEN:
+            super().onMessage(payload, isBinary)
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        # A handshake that autobahn itself refuses never came to onConnect.
+        if hasattr(self, "server"):
+            super().onClose(wasClean, code, reason)
+
+    def serverClose(self, code: int | None = None) -> None:
+        # autobahn's own sendClose knows 1000 and 3000 to 4999 only.
+        self.sendCloseFrame(code=code or 1000)
+
+    def drain(self, code: int) -> None:
+        if self.state == self.STATE_OPEN:
+            self.serverClose(code)
+        elif self.state == self.STATE_CONNECTING and hasattr(self, "handshake_deferred"):
+            self.serverReject()
+
+
+def last_answer(status: int, body: bytes) -> bytes:
+    """Return a whole response, for a connection that is closed after it."""
+    lines = (
+        b"HTTP/1.1 %d %s" % (status, PHRASES[status]),
+        b"Content-Type: application/problem+json",
+        b"Content-Length: %d" % len(body),
+        b"Connection: close",
+        b"",
+        body,
+    )
+    return b"\r\n".join(lines)
+
+
+def temporary_file() -> IO[bytes]:
+    return tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR)

@@ -1,0 +1,135 @@
+"""What must be true before anything starts. Each check raises Problem with one sentence that says what to do."""
+
+import contextlib
+import errno
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from selfiehero.environment import Environment
+
+from .rundir import bind_once
+
+OLDEST_PYTHON = (3, 11)
+SPACE_NEEDED = 2**30
+PATIENCE = 5  # seconds that a server of REDIS_URL or DATABASE_URL may take
+
+
+class Problem(RuntimeError):
+    """Why the product cannot start here, as a sentence for the person at the terminal."""
+
+
+def check(environment: Environment) -> None:
+    """Return when the product can start; raise the first Problem."""
+    check_python()
+    check_writable(environment.var_dir)
+    check_space(environment.var_dir)
+    check_port(environment.host, environment.port)
+    if environment.given_redis_url:
+        check_redis(environment.given_redis_url)
+    if environment.database_url:
+        check_database(environment.database_url)
+
+
+def check_python() -> None:
+    if sys.version_info[:2] < OLDEST_PYTHON:
+        wanted, present = (".".join(map(str, version[:2])) for version in (OLDEST_PYTHON, sys.version_info))
+        raise Problem(f"Python {wanted} or newer is needed, this is {present}. Install it and remove .venv.")
+
+
+def check_writable(var_dir: Path) -> None:
+    try:
+        var_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=var_dir):
+            pass
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise Problem(f"The disk that holds {var_dir} is full. Free 1 GB or choose another VAR_DIR.") from error
+        raise Problem(
+            f"{var_dir} cannot be written ({error.strerror}). Give its owner back, or choose another VAR_DIR."
+        ) from error
+
+
+def check_space(var_dir: Path) -> None:
+    free = shutil.disk_usage(var_dir).free
+    if free < SPACE_NEEDED:
+        raise Problem(
+            f"Only {free / 2**20:.0f} MB are free where {var_dir} is, and films need 1 GB. "
+            "Free some space, or choose another VAR_DIR."
+        )
+
+
+def check_port(host: str, port: int) -> None:
+    try:
+        bind_once(host, port)
+    except OSError as error:
+        raise Problem(port_sentence(host, port, error)) from error
+
+
+def port_sentence(host: str, port: int, error: OSError) -> str:
+    other = port + 1 if port < 65535 else port - 1
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} is taken by another program. Stop it, or choose another: PORT={other} make up"
+    if error.errno == errno.EACCES:
+        return f"Port {port} is for the system's own services. Choose one above 1023: PORT=8000 make up"
+    return f"HOST is {host}, which is not an address of this machine. Choose another: HOST=127.0.0.1 make up"
+
+
+def check_redis(url: str) -> None:
+    import redis  # late: the embedded default needs no check
+
+    try:
+        client = redis.Redis.from_url(url, socket_connect_timeout=PATIENCE, socket_timeout=PATIENCE)
+        with contextlib.closing(client):
+            client.ping()
+    except (redis.RedisError, OSError, ValueError) as error:
+        raise Problem(
+            f"REDIS_URL ({without_password(url)}) does not answer: {first_line(error, url)}. "
+            "Start that server, correct the address, or unset REDIS_URL to use the embedded Valkey."
+        ) from error
+
+
+def check_database(url: str) -> None:
+    import dj_database_url
+    import psycopg
+
+    try:
+        settings = dj_database_url.parse(url)
+        if "postgres" not in settings["ENGINE"]:
+            return
+        parameters = {
+            "host": settings["HOST"],
+            "port": settings["PORT"],
+            "dbname": settings["NAME"],
+            "user": settings["USER"],
+            "password": settings["PASSWORD"],
+            "connect_timeout": PATIENCE,
+        }
+        psycopg.connect(**{name: value for name, value in parameters.items() if value}).close()
+    except (psycopg.Error, OSError, ValueError) as error:
+        raise Problem(
+            f"DATABASE_URL ({without_password(url)}) does not answer: {first_line(error, url)}. "
+            "Start that server, correct the address, or unset DATABASE_URL to use SQLite."
+        ) from error
+
+
+def without_password(url: str) -> str:
+    """Return the address with neither password nor query, which may hold one."""
+    try:
+        parts = urlsplit(url)
+        user = f"{parts.username}@" if parts.username else ""
+        port = f":{parts.port}" if parts.port else ""
+        return f"{parts.scheme}://{user}{parts.hostname or ''}{port}{parts.path}"
+    except ValueError:
+        return "an address that cannot be read"
+
+
+def first_line(error: Exception, url: str) -> str:
+    """Return the error's first line, without what the address keeps secret."""
+    text = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(". ")
+    with contextlib.suppress(ValueError):
+        if password := urlsplit(url).password:
+            text = text.replace(password, "***")
+    return text

@@ -1,0 +1,79 @@
+"""What one failure of Redis costs everybody else."""
+
+import threading
+import time
+
+import pytest
+import redis
+
+from jobs.models import Lane
+from jobs.queue import queues, redis_breaker
+from jobs.queue.redis_breaker import Gate, Shut
+
+
+def fail(gate: Gate, error: Exception) -> None:
+    with pytest.raises(type(error)), gate.ask():
+        raise error
+
+
+@pytest.mark.parametrize("error", [redis.TimeoutError("slow"), redis.ConnectionError("refused"), OSError("reset")])
+def test_after_a_failure_nobody_asks_for_a_moment(error: Exception) -> None:
+    gate = Gate()
+    fail(gate, error)
+    assert gate.is_shut
+    with pytest.raises(Shut), gate.ask():
+        pytest.fail("asked")
+
+
+def test_a_refusal_shuts_nothing() -> None:
+    gate = Gate()
+    fail(gate, redis.ResponseError("OOM command not allowed"))
+    assert not gate.is_shut
+    with gate.ask():
+        pass
+
+
+def test_a_crawling_server_is_left_alone_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_breaker, "SLOW_SECONDS", 0.01)
+    gate = Gate()
+    with gate.ask():
+        time.sleep(0.02)
+    assert gate.is_shut
+
+
+def test_one_tries_while_the_others_wait_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_breaker, "PAUSE_SECONDS", 0.0)
+    gate = Gate()
+    fail(gate, redis.TimeoutError("hangs"))
+    with gate.ask(), pytest.raises(Shut), gate.ask():
+        pytest.fail("two at once")
+    with gate.ask(), gate.ask():  # answered: open to everybody
+        pass
+
+
+def test_an_outage_is_two_lines_in_the_log(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(redis_breaker, "PAUSE_SECONDS", 0.0)
+    gate = Gate()
+    for _ in range(20):
+        fail(gate, redis.ConnectionError("refused"))
+    with gate.ask():
+        pass
+    assert [record.getMessage().split()[0] for record in caplog.records] == ["redis_away", "redis_back"]
+
+
+def test_twenty_at_once_wait_for_a_hung_server_together(hung_redis) -> None:
+    hung_redis()
+    took: list[float] = []
+
+    def work() -> None:
+        started = time.monotonic()
+        for lane in Lane.values:
+            queues.nudge(lane)
+        took.append(time.monotonic() - started)
+
+    threads = [threading.Thread(target=work) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(took) < 1.5  # one time-out of half a second, whatever is asked after it

@@ -1,0 +1,132 @@
+"""Tickets: one job, for a while, on a device that has no cookie of its owner."""
+
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs import identity, magic_links, services
+from jobs.models import Job
+from tests import factories
+from tests.jobs.intake.test_job_input import order
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def job(api):
+    api.post("/api/v1/jobs/", order(hero_name="NOVA"))
+    return Job.objects.select_related("look").get()
+
+
+def phone_with(job, **choices):
+    phone = Client()
+    answer = phone.get(magic_links.url_for(job, now=timezone.now(), **choices))
+    return phone, answer
+
+
+def test_a_ticket_opens_its_job_at_its_clean_address(job):
+    phone, answer = phone_with(job)
+    assert (answer.status_code, answer["Location"]) == (302, f"/jobs/{job.id}/")
+    assert answer["Referrer-Policy"] == "no-referrer"
+    assert "no-store" in answer["Cache-Control"]
+    assert b"NOVA" in phone.get(answer["Location"]).content
+    assert phone.get(f"/api/v1/jobs/{job.id}/").json()["id"] == str(job.id)
+    assert f"/jobs/{job.id}/".encode() in phone.get("/me/").content
+
+
+def test_the_cookie_is_out_of_reach_for_scripts(job):
+    phone, _ = phone_with(job)
+    cookie = phone.cookies[settings.TICKETS_COOKIE_NAME]
+    assert cookie["httponly"]
+    assert cookie["samesite"] == "Lax"
+
+
+def test_a_ticket_opens_no_other_job(job, api):
+    api.post("/api/v1/jobs/", order(photo=factories.tiny_photo()))
+    other = Job.objects.exclude(id=job.id).get()
+    phone, _ = phone_with(job)
+    assert phone.get(f"/jobs/{other.id}/").status_code == 404
+    assert phone.get(f"/api/v1/jobs/{other.id}/").status_code == 404
+    assert phone.get("/api/v1/jobs/").json()["results"] == []
+
+
+def test_what_its_owner_may_do_its_holder_may_do(job):
+    phone, _ = phone_with(job)
+    assert phone.post(f"/api/v1/jobs/{job.id}/cancel/").status_code == 202
+    assert Job.objects.get().status == "canceled"
+
+
+def test_two_tickets_open_two_jobs(job, api):
+    api.post("/api/v1/jobs/", order(photo=factories.tiny_photo()))
+    other = Job.objects.exclude(id=job.id).get()
+    phone, _ = phone_with(job)
+    phone.get(magic_links.url_for(other, now=timezone.now()))
+    assert [phone.get(f"/jobs/{one.id}/").status_code for one in (job, other)] == [200, 200]
+
+
+def test_the_oldest_of_too_many_tickets_is_forgotten(job):
+    now, cookie = timezone.now(), ""
+    ids = [factories.uuid.uuid4() for _ in range(magic_links.MOST_KEPT + 1)]
+    for job_id in ids:
+        cookie = magic_links.cookie_with(cookie, job_id, now + timedelta(hours=1), now=now)
+    assert set(magic_links.opened(cookie, now=now)) == set(ids[1:])
+    assert len(cookie) < 3000, "it fits into a cookie"
+
+
+def test_a_ticket_ends_when_the_job_is_erased_or_earlier(job):
+    now = timezone.now()
+    text = magic_links.url_for(job, now=now).split("/")[2]
+    assert magic_links.read(text, now=job.erase_at - timedelta(seconds=2)).job_id == job.id
+    assert magic_links.read(text, now=job.erase_at) is None
+    short = magic_links.url_for(job, now=now, lasts=timedelta(minutes=10)).split("/")[2]
+    assert magic_links.read(short, now=now + timedelta(minutes=9)) is not None
+    assert magic_links.read(short, now=now + timedelta(minutes=10)) is None
+    assert phone_with(job, lasts=timedelta())[1].status_code == 404
+
+
+def test_an_opened_job_is_closed_at_its_end(job):
+    now = timezone.now()
+    cookie = magic_links.cookie_with("", job.id, now + timedelta(minutes=1), now=now)
+    assert magic_links.opened(cookie, now=now)
+    assert not magic_links.opened(cookie, now=now + timedelta(minutes=1))
+
+
+def test_the_ticket_of_an_erased_job_says_that_it_is_gone(job):
+    phone, _ = phone_with(job)
+    services.erase_job(job.id, now=timezone.now())
+    answer = phone.get(f"/jobs/{job.id}/")
+    assert answer.status_code == 200
+    assert b"NOVA" not in answer.content
+
+
+def test_a_ticket_changes_nothing_for_the_owner(job, api):
+    answer = api.get(magic_links.url_for(job, now=timezone.now()))
+    assert answer.status_code == 302
+    assert settings.TICKETS_COOKIE_NAME not in answer.cookies
+
+
+def test_no_byte_of_a_ticket_can_be_changed(job):
+    now = timezone.now()
+    text = magic_links.url_for(job, now=now).split("/")[2]
+    for place in range(len(text)):
+        other = text[:place] + ("A" if text[place] != "A" else "B") + text[place + 1 :]
+        assert magic_links.read(other, now=now) is None, place
+
+
+@given(st.text(max_size=80))
+def test_whatever_is_no_ticket_opens_nothing(text):
+    now = timezone.now()
+    assert magic_links.read(text, now=now) is None
+    assert magic_links.opened(text, now=now) == {}
+
+
+def test_a_socket_reads_the_same_cookie(job):
+    phone, _ = phone_with(job)
+    header = f"{settings.TICKETS_COOKIE_NAME}={phone.cookies[settings.TICKETS_COOKIE_NAME].value}"
+    assert identity.opened_by_headers({"cookie": header}, now=timezone.now()) == {job.id}
+    assert identity.opened_by_headers({"cookie": f"{settings.TICKETS_COOKIE_NAME}=x"}, now=timezone.now()) == set()

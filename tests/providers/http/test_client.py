@@ -1,0 +1,414 @@
+"""Calls to servers that behave in every bad way there is; each ends in the error that says what to do next."""
+
+import contextlib
+import gzip
+import re
+import socket
+import ssl
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from ipaddress import ip_address
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from providers import error_mapping
+from providers.errors import AccountProblem, Busy, PredictionGone, ProviderError, Rejected, Unavailable, Unconfirmed
+from providers.http import client
+from tests.support.processes import free_port
+from tests.support.raw_server import answering, drip_body, drip_chunks, drip_head, listening, reset, wait
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def serve():
+    """Return a function that listens and answers every connection by `behave(connection, request)`."""
+    with contextlib.ExitStack() as stack:
+        yield lambda behave: stack.enter_context(listening(behave))
+
+
+def call(url, method="POST", **others):
+    return client.call(method, url, **{"connect_seconds": 0.3, "read_seconds": 0.2, "json_body": {"a": 1}} | others)
+
+
+def test_a_whole_answer_comes_back(serve):
+    requests_seen = []
+
+    def behave(connection, request):
+        while b'{"a": 1}' not in request and (more := connection.recv(65536)):
+            request += more
+        requests_seen.append(request)
+        connection.sendall(b'HTTP/1.1 202 Accepted\r\nX-Thing: 1\r\nContent-Length: 9\r\n\r\n{"id": 1}')
+
+    answer = call(serve(behave), headers={"Authorization": "Bearer ключ"}, params={"q": "a b"})
+    assert (answer.status, answer.json(), answer.headers["x-thing"]) == (202, {"id": 1}, "1")
+    assert b"POST /?q=a+b HTTP/1.1" in requests_seen[0]
+    assert "Bearer ключ".encode() in requests_seen[0]
+    assert b'{"a": 1}' in requests_seen[0]
+
+
+def taking_all_of(received):
+    """Return a behaviour that reads a request with its body and answers 200."""
+
+    def behave(connection, request):
+        head, _, body = request.partition(b"\r\n\r\n")
+        length = int(re.search(rb"(?i)content-length: (\d+)", head)[1])
+        while len(body) < length:
+            body += connection.recv(65536)
+        received.append((head.lower(), body))
+        answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")(connection, request)
+
+    return behave
+
+
+def test_bytes_are_sent_as_they_are_with_the_given_headers_alone(serve):
+    received = []
+    call(serve(taking_all_of(received)), "PUT", json_body=None, content=b"\xff\x00 photo", headers={"X-Ticket": "7"})
+    ((head, body),) = received
+    assert body == b"\xff\x00 photo"
+    assert b"x-ticket: 7" in head
+    assert b"content-type" not in head
+    assert b"authorization" not in head
+
+
+def test_a_file_travels_in_a_form(serve):
+    received = []
+    files = {"content": ("photo.jpg", b"\xff\xd8", "image/jpeg")}
+    call(serve(taking_all_of(received)), json_body=None, files=files, form={"metadata": '{"a": 1}'})
+    ((head, body),) = received
+    assert b"content-type: multipart/form-data; boundary=" in head
+    assert b'name="metadata"\r\n\r\n{"a": 1}\r\n' in body
+    assert b'name="content"; filename="photo.jpg"\r\nContent-Type: image/jpeg\r\n\r\n\xff\xd8\r\n' in body
+
+
+def test_an_answer_may_be_as_long_as_the_caller_says(serve):
+    behave = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n12345")
+    assert call(serve(behave), max_bytes=5).body == b"12345"
+    with pytest.raises(Unconfirmed, match="too long"):
+        call(serve(behave), max_bytes=4)
+
+
+def test_nothing_of_the_environment_is_used(serve, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    assert call(serve(answering(b"HTTP/1.1 204 No Content\r\n\r\n"))).status == 204
+
+
+def test_a_redirect_is_not_followed(serve):
+    answer = call(serve(answering(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n")))
+    assert answer.status == 302
+
+
+# --- What did not arrive: try again -------------------------------------------------------------------
+
+
+def test_a_refused_connection_is_unavailable():
+    with pytest.raises(Unavailable):
+        call(f"http://127.0.0.1:{free_port()}/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://nobody.invalid/",
+        "http://",
+        "not an address",
+        "gopher://x/",
+        "http://[broken/",
+        "http://127.0.0.1:99999/",
+    ],
+)
+def test_an_address_that_leads_nowhere_is_unavailable(url):
+    with pytest.raises(Unavailable):
+        call(url)
+
+
+def test_a_name_that_is_not_resolved_in_time_is_unavailable(monkeypatch):
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(10) and [])
+    try:
+        with pytest.raises(Unavailable):
+            call("http://slow.example/")
+    finally:
+        over.set()
+
+
+def test_a_header_that_cannot_be_sent_is_unavailable():
+    with pytest.raises(Unavailable):
+        call(f"http://127.0.0.1:{free_port()}/", headers={"Authorization": "Bearer two\nlines"})
+
+
+def test_a_certificate_nobody_vouches_for_is_unavailable(tmp_path):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(_expired_certificate(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def shake_hands():
+            with contextlib.suppress(OSError):
+                context.wrap_socket(listener.accept()[0], server_side=True).close()
+
+        thread = threading.Thread(target=shake_hands)
+        thread.start()
+        with pytest.raises(Unavailable):
+            call(f"https://127.0.0.1:{listener.getsockname()[1]}/")
+        thread.join()
+
+
+def _expired_certificate(folder):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(NOW - timedelta(days=9)).not_valid_after(NOW - timedelta(days=8))
+    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    certificate = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    path = folder / "certificate.pem"
+    encoding = serialization.Encoding.PEM
+    private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(private + certificate.public_bytes(encoding))
+    return path
+
+
+# --- What may have arrived: look it up ----------------------------------------------------------------
+
+
+LOST = {
+    "reset after the request": reset,
+    "closed without a word": answering(),
+    "reset within the head": lambda connection, request: (connection.sendall(b"HTTP/1.1 20"), reset(connection, b"")),
+    "closed within the first line": answering(b"HTTP/1.1 20"),
+    "closed within the body": answering(b"HTTP/1.1 202 Accepted\r\nContent-Length: 100\r\n\r\n{"),
+    "closed within a chunk": answering(b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n50\r\nabc"),
+    "a chunk of no length": answering(b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n"),
+    "not HTTP": answering(b"220 smtp.example ESMTP ready\r\n"),
+    "bytes": answering(bytes(range(256)) * 10),
+    "an endless line": answering(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000),
+    "a thousand headers": answering(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000 + b"\r\n"),
+}
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_an_answer_that_was_lost_is_unconfirmed(serve, name):
+    with pytest.raises(Unconfirmed):
+        call(serve(LOST[name]))
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_a_lost_answer_to_what_may_be_repeated_is_unavailable(serve, name):
+    with pytest.raises(Unavailable) as caught:
+        call(serve(LOST[name]), repeatable=True)
+    assert caught.value.detail
+
+
+def test_an_answer_closed_within_its_head_has_no_body_to_be_read(serve):
+    answer = call(serve(answering(b"HTTP/1.1 202 Accepted\r\nX: 1\r\nContent-Ty")))
+    with pytest.raises(ValueError, match="not JSON"):
+        answer.json()
+
+
+@pytest.mark.parametrize("behave", [wait, drip_head, drip_body, drip_chunks])
+def test_a_call_ends_at_its_deadline_however_slowly_bytes_come(serve, behave):
+    began = time.monotonic()
+    with pytest.raises(Unconfirmed):
+        call(serve(behave))
+    assert 0.15 < time.monotonic() - began < 1.2
+
+
+def test_a_reused_connection_has_a_deadline_of_its_own(serve):
+    def behave(connection, request):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        while b"POST" not in connection.recv(65536):
+            pass
+        drip_body(connection, request)
+
+    url = serve(behave)
+    assert call(url).status == 200
+    time.sleep(0.6)
+    began = time.monotonic()
+    with pytest.raises(Unconfirmed):
+        call(url)
+    assert 0.15 < time.monotonic() - began < 1.2
+
+
+def test_a_large_photo_has_the_whole_time_to_be_sent(serve):
+    """One that takes longer than a connection may: a slow line is not a lost call."""
+
+    def behave(connection, request):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        time.sleep(0.6)
+        received = len(request)
+        while received < 8_000_000:
+            received += len(connection.recv(1_000_000))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    url = serve(behave)
+    assert call(url, connect_seconds=0.3, read_seconds=3, json_body={"photo": "x" * 8_000_000}).status == 200
+
+
+def test_an_answer_that_is_too_long_is_unconfirmed(serve):
+    behave = answering(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (client.MAX_ANSWER_BYTES + 1))
+    with pytest.raises(Unconfirmed, match="too long"):
+        call(serve(behave), read_seconds=5)
+
+
+def test_nothing_is_inflated(serve):
+    packed = gzip.compress(bytes(50 * 2**20))
+    answer = call(serve(answering(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", packed)), read_seconds=5)
+    assert answer.body == packed
+    with pytest.raises(ValueError, match="not JSON"):
+        answer.json()
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b"1", b'{"a":', b"\xff", b"[" * 100_000])
+def test_a_body_that_is_no_json_object_says_so(body):
+    with pytest.raises(ValueError, match="not"):
+        client.Answer(200, {}, body).json()
+
+
+# --- What a status means ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "submitting", "error"),
+    [
+        (400, True, Rejected),
+        (401, True, AccountProblem),
+        (402, True, AccountProblem),
+        (403, False, AccountProblem),
+        (404, True, Rejected),
+        (408, True, Unconfirmed),
+        (408, False, Unavailable),
+        (499, True, Unconfirmed),
+        (404, False, PredictionGone),
+        (410, False, PredictionGone),
+        (413, True, Rejected),
+        (422, True, Rejected),
+        (429, True, Busy),
+        (429, False, Busy),
+        (302, True, Unconfirmed),
+        (302, False, Unavailable),
+        (500, True, Unconfirmed),
+        (500, False, Unavailable),
+        (502, True, Unconfirmed),
+        (503, True, Unavailable),
+        (504, True, Unconfirmed),
+    ],
+)
+def test_a_status_says_what_to_do_next(status, submitting, error):
+    with pytest.raises(ProviderError) as caught:
+        client.raise_for_status(client.Answer(status, {"Retry-After": "7"}, b"text"), submitting=submitting)
+    assert type(caught.value) is error
+    if status in (429, 503):
+        assert caught.value.retry_after == timedelta(seconds=7)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "code"),
+    [
+        (403, b"User is locked. Reason: Exhausted balance. Top up your balance.", AccountProblem, "billing"),
+        (403, b"Forbidden", AccountProblem, "key"),
+        (402, b"", AccountProblem, "billing"),
+        (401, b"insufficient balance", AccountProblem, "key"),
+        (429, b"insufficient_quota", AccountProblem, "billing"),
+        (429, b'{"message": "Your balance is exhausted"}', AccountProblem, "billing"),
+        (429, b"You are out of credits", AccountProblem, "billing"),
+        (429, b"less than $5.0 in credit; see https://replicate.com/account/billing", Busy, "provider_failed"),
+        (429, b"slow, as there is no credit card on file", Busy, "provider_failed"),
+        (503, b"upstream connect error or disconnect/reset before headers", Unconfirmed, "provider_failed"),
+    ],
+)
+def test_an_empty_account_is_not_a_busy_vendor(status, body, error, code):
+    with pytest.raises(ProviderError) as caught:
+        client.raise_for_status(client.Answer(status, {}, body), submitting=True)
+    assert (type(caught.value), caught.value.code) == (error, code)
+
+
+def test_a_vendors_own_words_are_kept_without_the_key():
+    answer = client.Answer(422, {}, b'{"why": "sk_1 may not"}', hidden="sk_1")
+    explain = lambda given: error_mapping.Refusal(given.json()["why"], "photo_refused")  # noqa: E731
+    with pytest.raises(Rejected) as caught:
+        client.raise_for_status(answer, submitting=True, explain=explain)
+    assert (caught.value.code, caught.value.detail) == ("photo_refused", "HTTP 422: … may not")
+    with pytest.raises(Rejected, match=r"HTTP 422: .*… may not"):
+        client.raise_for_status(answer, submitting=True)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+def test_a_success_raises_nothing(status):
+    client.raise_for_status(client.Answer(status, {}, b""), submitting=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("2", 2),
+        (" 30 ", 30),
+        ("0", 1),
+        ("99999", 600),
+        ("9" * 5000, 600),
+        (format_datetime(NOW + timedelta(seconds=45), usegmt=True), 45),
+        (format_datetime(NOW - timedelta(hours=1), usegmt=True), 1),
+        (format_datetime(NOW + timedelta(days=400), usegmt=True), 600),
+        ("Tue, 24 Nov 2026 13:00:30 +0100", 30),
+        ("2026-11-24T12:00:45Z", 45),
+        ("2026-11-24T12:00:45.123456789+00:00", 45.123456),
+        ("2026-11-24T12:00:45", 45),
+        ("", None),
+        ("soon", None),
+        ("1.5", None),
+        ("-5", None),
+        ("²", None),
+        ("Tue, 99 Nov 2026 25:00:00 GMT", None),
+    ],
+)
+def test_retry_after_in_all_its_forms(value, seconds):
+    wanted = None if seconds is None else timedelta(seconds=seconds)
+    assert client.retry_after({"retry-after": value}, now=NOW) == wanted
+
+
+@pytest.mark.parametrize(
+    ("body", "seconds"),
+    [
+        (b'{"detail": "Request was throttled. Your rate limit resets in ~30s."}', 30),
+        (b"try again in 2 minutes", 120),
+        (b"Please retry after 1500 ms.", 1.5),
+        (b"wait 8 seconds", 8),
+        (b'{"retry_after": 8}', 8),
+        (b'{"error": {"retry_after": "8"}}', 8),
+        (b'{"data": {"retryAfter": 0.5}}', 1),
+        (b'{"retry_after_ms": 8000}', 8),
+        (b'{"retry_after": 1e9}', None),
+        (b'{"retry_after": -1}', None),
+        (b'{"retry_after": true}', None),
+        (b'{"retry_after": null, "detail": "resets in ~9s"}', 9),
+        (b"try again in 99999 minutes", 600),
+        (b"you tried again 3 times", None),
+        (b"resets in a while", None),
+        (b"[" * 50_000, None),
+        (b"\xff\xfe", None),
+        (b"", None),
+    ],
+)
+def test_a_body_may_say_how_long_to_wait(body, seconds):
+    wanted = None if seconds is None else timedelta(seconds=seconds)
+    assert client.retry_after({}, now=NOW, body=body) == wanted
+    assert client.retry_after({"retry-after": "soon"}, now=NOW, body=body) == wanted
+    assert client.retry_after({"retry-after": "5"}, now=NOW, body=body) == timedelta(seconds=5)
+
+
+@given(st.binary(max_size=200) | st.text(max_size=100).map(lambda text: f"retry in {text}".encode("utf-8", "replace")))
+def test_no_body_breaks_anything(body):
+    wait = client.retry_after({}, now=NOW, body=body)
+    assert wait is None or client.RETRY_AFTER_LIMITS[0] <= wait <= client.RETRY_AFTER_LIMITS[1]
+
+
+@given(st.text(max_size=60))
+def test_no_retry_after_breaks_anything(value):
+    wait = client.retry_after({"retry-after": value}, now=NOW)
+    assert wait is None or client.RETRY_AFTER_LIMITS[0] <= wait <= client.RETRY_AFTER_LIMITS[1]

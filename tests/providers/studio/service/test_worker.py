@@ -1,0 +1,105 @@
+"""A renderer process from inside: an order comes before warming up, and what was put off is done later."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from providers.studio.outcomes import Cancelled
+from providers.studio.service.worker import Worker
+
+
+class Scripted:
+    """A renderer whose warming up takes until an order comes, the first time it is asked for sounds."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.is_warming, self.ended = threading.Event(), threading.Event()
+
+    def warm_up(
+        self, looks: Iterable[str], *, with_sounds: bool = True, should_stop: Callable[[], bool] = lambda: False
+    ) -> None:
+        if not with_sounds:
+            return
+        (look,) = looks
+        if not self.is_warming.is_set():
+            self.is_warming.set()
+            while not should_stop():
+                self.ended.wait(0.01)
+            self.done.append(f"stopped warming {look}")
+            raise Cancelled
+        self.done.append(f"warmed {look}")
+        if look == "two":
+            self.ended.set()
+
+    def render(self, photo: bytes, **order: Any) -> SimpleNamespace:
+        self.done.append("rendered")
+        return SimpleNamespace(video=order["folder"] / "film.mp4")
+
+
+def test_an_order_comes_before_what_is_still_cold(tmp_path):
+    photo = tmp_path / "photo"
+    photo.write_bytes(b"")
+    order = {"photo": str(photo), "look": "one", "hero_name": "", "seed": "", "faceless": "", "folder": str(tmp_path)}
+    renderer = Scripted()
+    ours, theirs = socket.socketpair()
+    with ours:
+        thread = threading.Thread(target=Worker(theirs, renderer, ["one", "two"]).run, daemon=True)
+        thread.start()
+        with ours.makefile("rb") as said:
+            assert json.loads(said.readline()) == {"said": "warm"}
+            assert renderer.is_warming.wait(10)
+            ours.sendall(json.dumps({"do": "render", **order}).encode() + b"\n")
+            assert json.loads(said.readline())["said"] == "film"
+        assert renderer.ended.wait(10)
+        ours.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+    theirs.close()
+    assert not thread.is_alive()
+    assert renderer.done == ["stopped warming one", "rendered", "warmed one", "warmed two"]
+
+
+class Bereft:
+    """A renderer whose folder is taken away while it draws."""
+
+    def __init__(self) -> None:
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def warm_up(self, looks: Iterable[str], **choices: Any) -> None:
+        pass
+
+    def render(self, photo: bytes, **order: Any) -> SimpleNamespace:
+        self.begun.set()
+        assert self.go_on.wait(10)
+        raise FileNotFoundError("film.mp4.part")
+
+
+@pytest.mark.parametrize(("is_told", "outcome"), [(True, "canceled"), (False, "failed")])
+def test_a_canceled_film_whose_folder_is_gone_is_canceled_and_no_failure(tmp_path, is_told, outcome):
+    photo = tmp_path / "photo"
+    photo.write_bytes(b"")
+    order = {"photo": str(photo), "look": "one", "hero_name": "", "seed": "", "faceless": "", "folder": str(tmp_path)}
+    ours, theirs = socket.socketpair()
+    renderer = Bereft()
+    worker = Worker(theirs, renderer, ["one"])
+    with ours:
+        thread = threading.Thread(target=worker.run, daemon=True)
+        thread.start()
+        with ours.makefile("rb") as said:
+            assert json.loads(said.readline()) == {"said": "warm"}
+            ours.sendall(json.dumps({"do": "render", **order}).encode() + b"\n")
+            assert renderer.begun.wait(10)
+            if is_told:
+                ours.sendall(b'{"do": "stop"}\n')
+                assert worker.stop.wait(10)
+            renderer.go_on.set()
+            assert json.loads(said.readline())["said"] == outcome
+        ours.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+    theirs.close()

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections import namedtuple
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from jobs import storage
+from jobs.models import Heartbeat
+from selfiehero.health import checks
+from selfiehero.health.ledger import LedgerLook
+from selfiehero.server.drain import draining
+
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    checks._last = None
+    monkeypatch.setattr(checks, "_ledger", LedgerLook())
+    yield
+    checks._ledger.wait(10)
+    checks._last = None
+    draining.clear()
+
+
+def test_alive_asks_nobody(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1")
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"ok": True})
+    assert "no-store" in answer["Cache-Control"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ready_says_how_everybody_is(client: Client) -> None:
+    Heartbeat.objects.create(name="worker-prepare", seen_at=timezone.now() - timedelta(seconds=7))
+    Heartbeat.objects.create(name="reconcile", seen_at=timezone.now())
+    Heartbeat.objects.create(name="worker-collect", seen_at=timezone.now() - timedelta(minutes=4))
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    told = answer.json()
+    assert (told["ready"], told["database"], told["disk"], told["redis"]) == (True, "ok", "ok", "ok")
+    assert 7 <= told["workers"].pop("prepare") < 9
+    assert told["workers"].pop("collect") > 200
+    assert told["workers"] == {"dispatch": None}
+    assert told["late"] == ["worker-collect"]
+    assert 0 <= told["reconcile"] < 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_redis_it_is_degraded_and_ready(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1")
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["redis"]) == (200, "degraded: ConnectionError")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("usage", "status"),
+    [
+        (Usage(100 * 2**30, 0, 150 * 2**20), 503),  # little, and a small share
+        (Usage(100 * 2**30, 0, 250 * 2**20), 200),
+        (Usage(1 * 2**30, 0, 150 * 2**20), 200),  # a small disk with a tenth free
+    ],
+)
+def test_a_full_disk_is_not_ready(client: Client, monkeypatch: pytest.MonkeyPatch, usage: Usage, status: int) -> None:
+    monkeypatch.setattr(storage.shutil, "disk_usage", lambda path: usage)
+    answer = client.get("/readyz")
+    assert answer.status_code == status
+    assert (answer.json()["disk"] == "ok") == (status == 200)
+    assert ("Retry-After" in answer) == (status == 503)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_on_its_way_out_it_is_not_ready(client: Client) -> None:
+    assert client.get("/readyz").status_code == 200
+    draining.set()
+    assert client.get("/readyz").status_code == 503
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_takes_no_writes_is_not_ready(client: Client) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("SQLite's one writer")
+    with sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None, timeout=5) as other:
+        other.execute("BEGIN IMMEDIATE")
+        started = time.monotonic()
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.json()["database"]) == (503, "failed: OperationalError")
+        assert time.monotonic() - started < 2
+        other.execute("ROLLBACK")
+    other.close()
+    checks._last = None
+    assert client.get("/readyz").status_code == 200
+
+
+def test_a_database_that_hangs_holds_nobody_longer_than_a_second(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = threading.Event()
+    monkeypatch.setattr(checks, "check_writable", lambda: end.wait(20))
+    try:
+        for _ in range(2):
+            checks._last = None
+            started = time.monotonic()
+            answer = client.get("/readyz")
+            assert (answer.status_code, answer.json()["database"]) == (503, "no answer within a second")
+            assert time.monotonic() - started < 2
+    finally:
+        end.set()
+        checks._looker.submit(lambda: None).result(10)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_who_ask_at_once_get_one_look(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+    look_now = checks.look_now
+    monkeypatch.setattr(checks, "look_now", lambda: looks.append(1) or look_now())
+    assert [client.get("/readyz").status_code for _ in range(5)] == [200] * 5
+    assert len(looks) == 1
