@@ -99,25 +99,27 @@ def owner_of(request: HttpRequest) -> str | None:
 
 def opened_by(request: HttpRequest, *, now: datetime) -> frozenset[UUID]:
     """Return the jobs that this browser has opened with tickets."""
-    return frozenset(magic_links.opened(request.COOKIES.get(settings.TICKETS_COOKIE_NAME, ""), now=now))
+    return frozenset(magic_links.opened(request.COOKIES.get(settings.MAGIC_LINK_COOKIE_NAME, ""), now=now))
 
 
 def opened_by_headers(headers: Mapping[str, str], *, now: datetime) -> frozenset[UUID]:
     """Return the same for a socket's handshake headers (lower-case names)."""
     try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(settings.TICKETS_COOKIE_NAME)
+        cookie = SimpleCookie(headers.get("cookie", "")).get(settings.MAGIC_LINK_COOKIE_NAME)
     except CookieError:
         return frozenset()
     return frozenset(magic_links.opened(cookie.value, now=now)) if cookie else frozenset()
 
 
-def keep_ticket(response: HttpResponse, request: HttpRequest, ticket: magic_links.Ticket, *, now: datetime) -> None:
+def keep_magic_link(
+    response: HttpResponse, request: HttpRequest, ticket: magic_links.MagicLink, *, now: datetime
+) -> None:
     """Let this browser see the ticket's job from now on."""
-    kept = request.COOKIES.get(settings.TICKETS_COOKIE_NAME, "")
+    kept = request.COOKIES.get(settings.MAGIC_LINK_COOKIE_NAME, "")
     response.set_cookie(
-        settings.TICKETS_COOKIE_NAME,
+        settings.MAGIC_LINK_COOKIE_NAME,
         magic_links.cookie_with(kept, ticket.job_id, ticket.ends_at, now=now),
-        max_age=settings.TICKETS_COOKIE_AGE,
+        max_age=settings.MAGIC_LINK_COOKIE_AGE,
         secure=settings.IS_HTTPS,
         httponly=True,
         samesite="Lax",

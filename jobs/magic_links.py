@@ -31,7 +31,7 @@ _COOKIE_SALT = "jobs.magic_links"
 
 
 @dataclass(frozen=True)
-class Ticket:
+class MagicLink:
     """Which job it opens, and until when."""
 
     job_id: UUID
@@ -44,7 +44,7 @@ def url_for(job: Job, *, now: datetime, lasts: timedelta | None = None) -> str:
     return reverse("ticket", args=[_sign(job.id, ends_at)])
 
 
-def read(text: str, *, now: datetime) -> Ticket | None:
+def read(text: str, *, now: datetime) -> MagicLink | None:
     """Return what a ticket says; None when it is not ours or over."""
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
@@ -54,7 +54,7 @@ def read(text: str, *, now: datetime) -> Ticket | None:
         return None
     if not hmac.compare_digest(signature, _signature(packed)) or end <= now.timestamp():
         return None
-    return Ticket(UUID(bytes=number), datetime.fromtimestamp(end, UTC))
+    return MagicLink(UUID(bytes=number), datetime.fromtimestamp(end, UTC))
 
 
 def opened(cookie: str, *, now: datetime) -> dict[UUID, datetime]:

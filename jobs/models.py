@@ -140,8 +140,12 @@ class Job(models.Model):
     priority = models.SmallIntegerField(default=0, help_text="Higher goes first, whenever it came.")
     turn_at = models.DateTimeField(help_text="Place in the line among the same priority, fair among owners.")
     # Lists with a comma before, between and after, so that one look at the row tells where it may go.
-    failed_at = models.CharField(max_length=200, default=",", help_text="Ids of the providers that failed it.")
-    refused_by = models.CharField(max_length=400, default=",", help_text="Content rules that refused its photo.")
+    failed_provider_ids = models.CharField(
+        max_length=200, default=",", help_text="Ids of the providers that failed it."
+    )
+    refusing_content_rules = models.CharField(
+        max_length=400, default=",", help_text="Content rules that refused its photo."
+    )
 
     raw_key = models.CharField(max_length=120, blank=True, default="")
     clean_key = models.CharField(max_length=120, blank=True, default="")
@@ -243,8 +247,8 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
         """Attempts whose submit is under way or came to nobody knows what."""
         return self.filter(literally("\"jobs_attempt\".\"status\" IN ('submitting', 'unconfirmed')"))
 
-    def with_errand(self) -> AttemptQuerySet:
-        return self.filter(literally('NOT ("jobs_attempt"."errand" = \'\')'))
+    def with_cleanup(self) -> AttemptQuerySet:
+        return self.filter(literally('NOT ("jobs_attempt"."cleanup" = \'\')'))
 
 
 class Attempt(models.Model):
@@ -278,7 +282,7 @@ class Attempt(models.Model):
     # Nobody waits for it any more, but its provider may still be at work.
     GIVEN_UP = (Status.TIMED_OUT, Status.CANCELED)
 
-    class Errand(models.TextChoices):
+    class ProviderCleanup(models.TextChoices):
         """Something still to be told to the provider about a prediction nobody waits for."""
 
         CANCEL = "cancel"
@@ -319,9 +323,9 @@ class Attempt(models.Model):
         max_digits=9, decimal_places=4, default=0, help_text="The price while it may still be charged, then what was."
     )
 
-    errand = models.CharField(max_length=8, choices=Errand.choices, blank=True, default="")
-    errand_at = models.DateTimeField(null=True, blank=True)
-    errand_tries = models.PositiveSmallIntegerField(default=0)
+    cleanup = models.CharField(max_length=8, choices=ProviderCleanup.choices, blank=True, default="")
+    cleanup_at = models.DateTimeField(null=True, blank=True)
+    cleanup_tries = models.PositiveSmallIntegerField(default=0)
 
     objects = AttemptQuerySet.as_manager()
 
@@ -335,7 +339,7 @@ class Attempt(models.Model):
                 name="attempt_lease", fields=["lease_until"], condition=Q(status__in=["submitting", "unconfirmed"])
             ),
             models.Index(name="attempt_poll", fields=["poll_at"], condition=Q(status__in=["submitted", "running"])),
-            models.Index(name="attempt_errand", fields=["errand_at"], condition=~Q(errand="")),
+            models.Index(name="attempt_cleanup", fields=["cleanup_at"], condition=~Q(cleanup="")),
         ]
         constraints = [
             models.UniqueConstraint(name="attempt_number_once", fields=["job", "number"]),

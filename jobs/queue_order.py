@@ -93,11 +93,11 @@ def first_for(provider: ProviderConfig, *, others: Collection[ProviderConfig], n
 
     `others` are the providers that are open besides it: what it failed is theirs first.
     """
-    here = ~Q(failed_at__contains=_listed(provider.id))
+    here = ~Q(failed_provider_ids__contains=_listed(provider.id))
     if others:
         failed_everywhere = Q()
         for other in others:
-            failed_everywhere &= Q(failed_at__contains=_listed(other.id)) | _never_goes_to(other)
+            failed_everywhere &= Q(failed_provider_ids__contains=_listed(other.id)) | _never_goes_to(other)
         here |= failed_everywhere
     else:
         here = Q()
@@ -112,9 +112,9 @@ def turns(jobs: Sequence[Job], provider: ProviderConfig) -> list[Turn]:
 
 
 def _kind(job: Job, provider: ProviderConfig) -> str:
-    if job.failed_at == NOBODY:
+    if job.failed_provider_ids == NOBODY:
         return Attempt.Kind.FIRST
-    return Attempt.Kind.RETRY if _listed(provider.id) in job.failed_at else Attempt.Kind.FALLBACK
+    return Attempt.Kind.RETRY if _listed(provider.id) in job.failed_provider_ids else Attempt.Kind.FALLBACK
 
 
 def within_retry_budget(found: Sequence[Turn], *, now: datetime, chance: random.Random) -> list[Turn]:
@@ -145,27 +145,33 @@ def retries_left(*, now: datetime, more_firsts: int = 0) -> int:
 
 def open_to(job_id: UUID, providers: Sequence[ProviderConfig]) -> tuple[list[ProviderConfig], list[ProviderConfig]]:
     """Return the providers a job may go to at all, and those of them that have not failed it."""
-    failed_at, refused_by, has_face = Job.objects.values_list("failed_at", "refused_by", "has_face").get(id=job_id)
+    failed_provider_ids, refusing_content_rules, has_face = Job.objects.values_list(
+        "failed_provider_ids", "refusing_content_rules", "has_face"
+    ).get(id=job_id)
     possible = [
         provider
         for provider in providers
-        if _listed(registry.content_rule(provider.adapter)) not in refused_by and (has_face or takes_no_face(provider))
+        if _listed(registry.content_rule(provider.adapter)) not in refusing_content_rules
+        and (has_face or takes_no_face(provider))
     ]
-    return possible, [provider for provider in possible if _listed(provider.id) not in failed_at]
+    return possible, [provider for provider in possible if _listed(provider.id) not in failed_provider_ids]
 
 
 def has_come_to_nothing(job: Job, provider: ProviderConfig) -> bool:
     """Tell whether this provider has failed the job, or its content rule has refused the photo."""
-    return _listed(provider.id) in job.failed_at or _listed(registry.content_rule(provider.adapter)) in job.refused_by
+    return (
+        _listed(provider.id) in job.failed_provider_ids
+        or _listed(registry.content_rule(provider.adapter)) in job.refusing_content_rules
+    )
 
 
 def count_against(attempt: Attempt, *, code: str) -> None:
     """Note on its job that an attempt came to nothing through the fault of its provider, or by its content rule."""
     if attempt.job_id is None or code in Attempt.NOT_ITS_FAULT:
         return
-    _add(attempt.job_id, "failed_at", attempt.provider_id)
+    _add(attempt.job_id, "failed_provider_ids", attempt.provider_id)
     if code == PHOTO_REFUSED:
-        _add(attempt.job_id, "refused_by", registry.content_rule(attempt.provider.adapter))
+        _add(attempt.job_id, "refusing_content_rules", registry.content_rule(attempt.provider.adapter))
 
 
 def _add(job_id: UUID, column: str, item: int | str) -> None:
@@ -193,7 +199,7 @@ def _never_goes_to(provider: ProviderConfig) -> Q:
 
 
 def _refused_under_rule_of(provider: ProviderConfig) -> Q:
-    return Q(refused_by__contains=_listed(registry.content_rule(provider.adapter)))
+    return Q(refusing_content_rules__contains=_listed(registry.content_rule(provider.adapter)))
 
 
 def _listed(item: int | str) -> str:

@@ -37,7 +37,7 @@ class NotPossible(Exception):
 
 
 @dataclass(frozen=True)
-class Order:
+class JobInput:
     """What somebody sent, checked at the door."""
 
     photo: bytes
@@ -49,7 +49,7 @@ class Order:
     idempotency_key: str | None = None
 
 
-def create_job(order: Order, *, owner: str, now: datetime) -> tuple[Job, bool]:
+def create_job(order: JobInput, *, owner: str, now: datetime) -> tuple[Job, bool]:
     """Accept an order and return its job and whether it is new.
 
     The photo is stored before the row, the row before the nudge: whoever has the answer has a
@@ -109,7 +109,7 @@ def _accept(job: Job, key: str, promised: eta.Promise, *, now: datetime, remix_o
                 queues.nudge_after_commit(Lane.PREPARE)
             else:
                 lifecycle.accept(job, now=now, data=data | {"remix_of": str(remix_of.id)})
-                lifecycle.photo_ready(
+                lifecycle.mark_photo_ready(
                     job.id, lease_token=job.lease_token, clean_key=key, has_face=remix_of.has_face, now=now
                 )
                 queues.nudge_after_commit(Lane.DISPATCH)
@@ -134,12 +134,12 @@ def _is_surely_absent(job_id: UUID) -> bool:
         return False
 
 
-def _earlier(order: Order, owner: str) -> Job | None:
+def _earlier(order: JobInput, owner: str) -> Job | None:
     rows = Job.objects.filter(owner=owner, idempotency_key=order.idempotency_key)
     return rows.select_related("look").first()
 
 
-def _same_or_conflict(job: Job, order: Order, digest: str) -> Job:
+def _same_or_conflict(job: Job, order: JobInput, digest: str) -> Job:
     same = job.look_id == order.look.id and (
         job.erased_at is not None or (job.photo_sha256 == digest and job.hero_name == order.hero_name)
     )
@@ -164,7 +164,7 @@ def remix_job(
     """
     old = Job.objects.get(id=job_id)
     name = old.hero_name if hero_name is None else hero_name
-    order = Order(b"", "", look, name, old.email, old.locale, idempotency_key)
+    order = JobInput(b"", "", look, name, old.email, old.locale, idempotency_key)
     if idempotency_key and (earlier := _earlier(order, old.owner)):
         return _same_remix(earlier, order, old, hero_name), False
     if not old.is_final:
@@ -210,7 +210,7 @@ def remix_job(
     return job, True
 
 
-def _same_remix(job: Job, order: Order, old: Job, hero_name: str | None) -> Job:
+def _same_remix(job: Job, order: JobInput, old: Job, hero_name: str | None) -> Job:
     """Return the job made under the key before when it is of the same film; also when either is erased meanwhile."""
     accepted = JobEvent.objects.filter(job=job, seq=1).values_list("data", flat=True).first() or {}
     same_name = job.erased_at is not None or hero_name is None or job.hero_name == hero_name
@@ -254,8 +254,8 @@ def erase_job(job_id: UUID, *, now: datetime, by: str = "owner") -> dict[str, An
         # Nothing can be added meanwhile: the job is final, and late writers delete what they brought.
         storage.delete([job.raw_key, job.clean_key, job.preview_key, job.poster_key, job.video_key])
         with transaction.atomic():
-            if lifecycle.erased(job_id, now=now):
-                lifecycle.owe_deletion(job_id, now=now)
+            if lifecycle.mark_erased(job_id, now=now):
+                lifecycle.request_deletion(job_id, now=now)
                 Attempt.objects.filter(job_id=job_id).update(preview_url="", video_url="", raw_error="")
                 # Also those that were not applied yet; one that comes later is emptied when it is.
                 tokens = Attempt.objects.filter(job_id=job_id).values_list("token", flat=True)
@@ -321,7 +321,7 @@ def retry_job(job_id: UUID, *, now: datetime, actor: Any) -> Job:
     if not old.is_final or old.erased_at or not (old.clean_key or old.raw_key):
         raise NotPossible("Only an ended job whose photo is still here can be tried again.")
     photo = storage.read(old.clean_key or old.raw_key)
-    order = Order(photo, "jpg", old.look, old.hero_name, old.email, old.locale)
+    order = JobInput(photo, "jpg", old.look, old.hero_name, old.email, old.locale)
     job, _created = create_job(order, owner=old.owner, now=now)
     audit(actor, "job_retried", str(old.id), {"new_job": str(job.id)}, now=now)
     return job

@@ -33,7 +33,7 @@ KINDS = ("raw", "clean", "preview", "poster", "video")
 _BATCH = 500
 # Below both, what is left is for the films under way: no new photos.
 LEAST_FREE_BYTES, LEAST_FREE_SHARE = 200 * 2**20, 0.05
-_LOOK_AGAIN_SECONDS = 1.0
+_RECHECK_SECONDS = 1.0
 _looked = (float("-inf"), False)
 _lock = threading.Lock()
 
@@ -55,7 +55,7 @@ def keep_room() -> None:
     """Raise NearlyFull when no new photo should be taken. Asks the disk once a second at most."""
     global _looked
     with _lock:
-        if time.monotonic() - _looked[0] > _LOOK_AGAIN_SECONDS:
+        if time.monotonic() - _looked[0] > _RECHECK_SECONDS:
             _looked = (time.monotonic(), _is_nearly_full())
         if _looked[1]:
             raise NearlyFull

@@ -34,7 +34,7 @@ from django.utils import timezone
 from jobs import identity, snapshots
 
 from . import messages
-from .fallback_polling import rereader
+from .fallback_polling import fallback_poller
 from .layer import AWAY
 
 logger = logging.getLogger(__name__)
@@ -104,8 +104,8 @@ class JobLine(AsyncConsumer):
         """Send the present; return False when the socket is closed already."""
         if "cookie" not in headers and "authorization" not in headers:
             return await self.close(NO_SUCH_JOB)
-        is_one_too_many = rereader.count(self.job_id) >= MOST_SOCKETS_PER_JOB
-        if not is_one_too_many and not rereader.is_away:
+        is_one_too_many = fallback_poller.count(self.job_id) >= MOST_SOCKETS_PER_JOB
+        if not is_one_too_many and not fallback_poller.is_away:
             self.joining = asyncio.ensure_future(self.join())
             await asyncio.wait({self.joining}, timeout=GREET_SECONDS)
         try:
@@ -119,8 +119,8 @@ class JobLine(AsyncConsumer):
         if is_one_too_many:
             return await self.close(TRY_LATER)
         if not self.is_joined.is_set():
-            rereader.layer_failed()
-        rereader.watch(self)
+            fallback_poller.layer_failed()
+        fallback_poller.watch(self)
         return True
 
     async def follow(self, receive: Any) -> None:
@@ -181,15 +181,15 @@ class JobLine(AsyncConsumer):
                     self.channel_name = await self.channel_layer.new_channel()
                 await self.channel_layer.group_add(self.group, self.channel_name)
         except AWAY as error:
-            if not rereader.is_away:
+            if not fallback_poller.is_away:
                 logger.warning("socket_not_joined error=%s", type(error).__name__)
-            rereader.layer_failed()
+            fallback_poller.layer_failed()
             return False
         self.is_joined.set()
         return True
 
     async def leave(self) -> None:
-        rereader.forget(self)
+        fallback_poller.forget(self)
         if self.joining is not None:
             await asyncio.wait({self.joining})
         if not self.channel_name:

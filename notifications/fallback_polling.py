@@ -62,7 +62,7 @@ def newer(known: dict[UUID, int]) -> list[messages.Body]:
 newer_in_thread = database_sync_to_async(newer, thread_sensitive=False, executor=_thread)
 
 
-class Rereader:
+class FallbackPoller:
     """Looks after the open sockets of this process; one task while there are any."""
 
     def __init__(self) -> None:
@@ -147,4 +147,4 @@ class Rereader:
                     await consumer.hear(message)
 
 
-rereader = Rereader()
+fallback_poller = FallbackPoller()

@@ -119,14 +119,14 @@ class ProviderAdmin(admin.ModelAdmin):
     def state(self, provider: ProviderConfig) -> str:
         """Say whether it gets jobs, and if not for how long and why; of two reasons the one that ends later."""
         now = timezone.now()
-        shut_until = provider.shut_until(now=now)
+        blocked_until = provider.blocked_until(now=now)
         if not provider.enabled:
             return pill("disabled", css="canceled")
-        if shut_until is not None:
-            seconds = f"{math.ceil((shut_until - now).total_seconds())} s"
-            if shut_until == provider.breaker_until:
+        if blocked_until is not None:
+            seconds = f"{math.ceil((blocked_until - now).total_seconds())} s"
+            if blocked_until == provider.breaker_until:
                 return pill(f"breaker open for {seconds}: {provider.get_breaker_reason_display()}", css="failed")
-            return pill(f"parked for {seconds}: {provider.parked_reason}", css="queued")
+            return pill(f"parked for {seconds}: {provider.rate_limited_reason}", css="queued")
         if provider.needs_probe(now=now):
             half_open = provider.breaker_state(now=now) == BreakerState.HALF_OPEN
             return pill("breaker half open: one probe" if half_open else "one probe after a wait", css="queued")

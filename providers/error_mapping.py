@@ -15,7 +15,7 @@ from . import payloads
 
 
 @dataclass(frozen=True)
-class Refusal:
+class ErrorMapping:
     """Why a request was refused: one of `errors.FAILURE_CODES`, and a text for staff."""
 
     text: str = ""

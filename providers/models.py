@@ -34,15 +34,15 @@ class BreakerState(StrEnum):
 
 # What a provider's row says when nothing is known against it.
 NOTHING_AGAINST_IT: dict[str, Any] = {
-    "parked_until": None,
-    "parked_reason": "",
-    "parks_in_row": 0,
+    "rate_limited_until": None,
+    "rate_limited_reason": "",
+    "rate_limits_in_row": 0,
     "breaker_until": None,
     "breaker_reason": "",
     "breaker_openings": 0,
     "consecutive_failures": 0,
     "spoiled_films": 0,
-    "shut_at": None,
+    "blocked_at": None,
     "probe_until": None,
 }
 
@@ -107,9 +107,9 @@ class ProviderConfig(models.Model):
     )
 
     # Asked to wait, and failing: two different things, written by `jobs.routing.breaker` alone. The later end wins.
-    parked_until = models.DateTimeField(null=True, blank=True, editable=False)
-    parked_reason = models.CharField(max_length=200, blank=True, default="", editable=False)
-    parks_in_row = models.PositiveIntegerField(default=0, editable=False)
+    rate_limited_until = models.DateTimeField(null=True, blank=True, editable=False)
+    rate_limited_reason = models.CharField(max_length=200, blank=True, default="", editable=False)
+    rate_limits_in_row = models.PositiveIntegerField(default=0, editable=False)
     breaker_until = models.DateTimeField(null=True, blank=True, editable=False)
     breaker_reason = models.CharField(
         max_length=10, choices=BreakerReason.choices, blank=True, default="", editable=False
@@ -117,7 +117,7 @@ class ProviderConfig(models.Model):
     breaker_openings = models.PositiveIntegerField(default=0, editable=False)
     consecutive_failures = models.PositiveIntegerField(default=0, editable=False)
     spoiled_films = models.PositiveIntegerField(default=0, editable=False)
-    shut_at = models.DateTimeField(null=True, blank=True, editable=False)
+    blocked_at = models.DateTimeField(null=True, blank=True, editable=False)
     probe_until = models.DateTimeField(null=True, blank=True, editable=False)
     last_error = models.CharField(max_length=300, blank=True, default="", editable=False)
     last_error_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -201,9 +201,9 @@ class ProviderConfig(models.Model):
         """Return when a prediction is asked after if nothing is heard until then; a date whatever the row says."""
         return now + min(max(self.silence, validators.SHORTEST_SILENCE), validators.LONGEST_SILENCE)
 
-    def is_parked(self, *, now: datetime) -> bool:
+    def is_rate_limited(self, *, now: datetime) -> bool:
         """Whether the provider has asked us to wait and that time is not over."""
-        return self.parked_until is not None and self.parked_until > now
+        return self.rate_limited_until is not None and self.rate_limited_until > now
 
     def breaker_state(self, *, now: datetime) -> BreakerState:
         """Return closed, open (nothing is sent) or half open (one call is, to find out)."""
@@ -211,14 +211,16 @@ class ProviderConfig(models.Model):
             return BreakerState.CLOSED
         return BreakerState.OPEN if self.breaker_until > now else BreakerState.HALF_OPEN
 
-    def shut_until(self, *, now: datetime) -> datetime | None:
+    def blocked_until(self, *, now: datetime) -> datetime | None:
         """Return until when nothing may be sent, for whichever reason ends later; None when something may."""
-        ends = [end for end in (self.parked_until, self.breaker_until) if end is not None and end > now]
+        ends = [end for end in (self.rate_limited_until, self.breaker_until) if end is not None and end > now]
         return max(ends, default=None)
 
     def needs_probe(self, *, now: datetime) -> bool:
         """Whether a wait or an open breaker has just ended: one call has to go well before the others follow."""
-        return self.shut_until(now=now) is None and (self.parked_until is not None or self.breaker_until is not None)
+        return self.blocked_until(now=now) is None and (
+            self.rate_limited_until is not None or self.breaker_until is not None
+        )
 
     def is_out_of_budget(self, *, now: datetime) -> bool:
         """Whether another film would cost more than what is left of today's budget, as far as this row knows."""

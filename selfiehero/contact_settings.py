@@ -22,7 +22,7 @@ SUBJECT = re.compile(r"mailto:[^@\s]+@(localhost|[\w-]+(\.[\w-]+)+)|https://[\w-
 
 
 @dataclass(frozen=True)
-class Telling:
+class ContactSettings:
     """The checked answers; '' or None where nothing was said."""
 
     mail_server: Mapping[str, Any] | None = field(repr=False)  # Django's EMAIL_ settings
@@ -37,7 +37,7 @@ class Telling:
         return self.given_vapid_key or parse_vapid_key(keep_secret(var_dir / "vapid_key", new_vapid_key))
 
 
-def read_telling(env: Mapping[str, str], *, public_url: str) -> Telling:
+def read_contact_settings(env: Mapping[str, str], *, public_url: str) -> ContactSettings:
     """Raise BadEnvironment with one sentence for the first bad variable."""
     host = urlsplit(public_url).hostname or ""
     is_name = re.search(r"\.[a-z]", host) is not None
@@ -48,7 +48,7 @@ def read_telling(env: Mapping[str, str], *, public_url: str) -> Telling:
         raise BadEnvironment("VAPID_SUBJECT must be mailto: and an e-mail address, or an https address.")
     url = (env.get("EMAIL_URL") or "").strip()
     hosts = (env.get("PUSH_PRIVATE_HOSTS") or "").split(",")
-    return Telling(
+    return ContactSettings(
         mail_server=parse_mail_server(url) if url and url != "console:" else None,
         is_mail_shown=url == "console:",
         mail_from=mail_from,

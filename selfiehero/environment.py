@@ -24,7 +24,7 @@ from urllib.parse import quote, urlsplit
 
 from providers.studio.service import numbers as studio
 
-from .contact_settings import Telling, read_telling
+from .contact_settings import ContactSettings, read_contact_settings
 from .private_files import BadEnvironment, keep_secret, make_private
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
@@ -67,7 +67,7 @@ class Environment:
     retention: timedelta
     throttle_rates: Mapping[str, str]
     log_level: str
-    telling: Telling
+    telling: ContactSettings
 
     @property
     def run_dir(self) -> Path:
@@ -186,7 +186,7 @@ def load(env: Mapping[str, str]) -> Environment:
             "reads": parse_rate(env, "THROTTLE_READS", "1800/min"),
         },
         log_level=parse_log_level(env.get("LOG_LEVEL")),
-        telling=read_telling(env, public_url=public_url),
+        telling=read_contact_settings(env, public_url=public_url),
     )
 
 

@@ -200,8 +200,8 @@ CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "csrf"
 SESSION_COOKIE_AGE = 8 * 3600
 VISITOR_COOKIE_NAME = "__Host-visitor" if IS_HTTPS else "visitor"
 VISITOR_COOKIE_AGE = timedelta(days=365)
-TICKETS_COOKIE_NAME = "__Host-tickets" if IS_HTTPS else "tickets"
-TICKETS_COOKIE_AGE = ENV.retention
+MAGIC_LINK_COOKIE_NAME = "__Host-tickets" if IS_HTTPS else "tickets"
+MAGIC_LINK_COOKIE_AGE = ENV.retention
 LANGUAGE_COOKIE_NAME = "__Host-language" if IS_HTTPS else "language"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 LANGUAGE_COOKIE_SECURE, LANGUAGE_COOKIE_HTTPONLY, LANGUAGE_COOKIE_SAMESITE = IS_HTTPS, True, "Lax"
@@ -246,7 +246,7 @@ LOCALE_PATHS = [ROOT / "locale"]
 TIME_ZONE = "UTC"
 USE_I18N = USE_TZ = True
 
-# --- Telling people who left -----------------------------------------------------------------------
+# --- ContactSettings people who left -----------------------------------------------------------------------
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = ENV.telling.mail_from
 EMAIL_TIMEOUT = 10
 EMAIL_FILE_PATH = VAR_DIR / "mail"

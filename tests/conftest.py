@@ -193,7 +193,7 @@ def ask(reconciler: sweep.Reconciler) -> Callable[..., None]:
         polling.look_up_unconfirmed(reconciler._threads, now=now)
         polling.poll_silent(reconciler._threads, now=now)
         polling.give_up_late_attempts(now=now)
-        polling.run_errands(reconciler._threads, now=now)
+        polling.run_provider_cleanups(reconciler._threads, now=now)
 
     return run
 

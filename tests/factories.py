@@ -87,7 +87,7 @@ def prepare(job: Job, *, photo: bytes | None = None) -> Job:
     """Bring a job that was just accepted into the line for a provider."""
     claim = _claim_of(job, Lane.PREPARE)
     clean_key = storage.save(storage.new_key("clean", "jpg"), photo or tiny_photo())
-    assert lifecycle.photo_ready(job.id, lease_token=claim, clean_key=clean_key, now=timezone.now())
+    assert lifecycle.mark_photo_ready(job.id, lease_token=claim, clean_key=clean_key, now=timezone.now())
     storage.delete([job.raw_key])
     return reload(job)
 
@@ -111,7 +111,7 @@ def make_submitted_attempt(
     """Return an attempt that its provider has taken."""
     attempt = make_attempt(provider, job=job)
     now = timezone.now()
-    assert lifecycle.submitted(
+    assert lifecycle.record_submission(
         attempt,
         prediction_id=prediction_id or f"pre_{next(_numbers)}_{secrets.token_hex(4)}",
         lease_token=attempt.lease_token,
@@ -125,7 +125,7 @@ def make_submitted_attempt(
 def make_rendered_job(provider: ProviderConfig, *, video_url: str = "http://127.0.0.1:9/film.mp4") -> Job:
     """Return a job whose film is finished at its provider and waits to be collected."""
     attempt = make_submitted_attempt(provider)
-    assert lifecycle.attempt_succeeded(
+    assert lifecycle.mark_attempt_succeeded(
         attempt, prediction_id=attempt.prediction_id, video_url=video_url, now=timezone.now()
     )
     return Job.objects.get(id=attempt.job_id)
@@ -141,7 +141,9 @@ def finish(job: Job, provider: ProviderConfig, *, film: bytes, poster: bytes | N
     """Have a job that waits in line get its film from this provider."""
     attempt = make_submitted_attempt(provider, job=job)
     now = timezone.now()
-    lifecycle.attempt_succeeded(attempt, prediction_id=attempt.prediction_id, video_url="http://x/film.mp4", now=now)
+    lifecycle.mark_attempt_succeeded(
+        attempt, prediction_id=attempt.prediction_id, video_url="http://x/film.mp4", now=now
+    )
     claim = _claim_of(attempt.job, Lane.COLLECT)
     assert lifecycle.succeed(
         attempt.job_id,

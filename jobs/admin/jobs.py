@@ -300,10 +300,10 @@ def _attempt_facts(attempt: Attempt, job: Job, *, now: datetime) -> dict[str, An
     steps += [("ended", attempt.finished_at)]
     path_of_times = ", ".join(f"{name} +{parts.span(at - job.created_at)}" for name, at in steps if at)
     end = attempt.finished_at or now
-    errand = (
-        f"{attempt.errand} at {_moment(attempt.errand_at)}, tried {attempt.errand_tries} times"
-        if (attempt.errand and attempt.errand_at)
-        else attempt.errand
+    cleanup = (
+        f"{attempt.cleanup} at {_moment(attempt.cleanup_at)}, tried {attempt.cleanup_tries} times"
+        if (attempt.cleanup and attempt.cleanup_at)
+        else attempt.cleanup
     )
     facts = [
         ("Started", _moment(attempt.claimed_at) + (", model asleep" if attempt.was_cold else "")),
@@ -315,7 +315,7 @@ def _attempt_facts(attempt: Attempt, job: Job, *, now: datetime) -> dict[str, An
         ("Last news", parts.age(attempt.heard_at, now=now) + " ago" if attempt.heard_at else ""),
         ("Error", attempt.error_code),
         ("Cost", f"{attempt.cost.normalize():f} USD" if attempt.cost else "0"),
-        ("Errand", errand),
+        ("ProviderCleanup", cleanup),
         ("Slot", "held" if attempt.slot_held else "free"),
         ("Given up after", _moment(attempt.deadline_at)),
     ]

@@ -80,7 +80,7 @@ def _key_conflict() -> Problem:
 
 
 class JobsView(APIView):
-    """Order a film; list your films."""
+    """JobInput a film; list your films."""
 
     parser_classes = [MultiPartParser]
 

@@ -37,7 +37,7 @@ _NORMAL = NormalDist()
 
 
 @dataclass(frozen=True)
-class Pace:
+class Durations:
     """Seconds from the claim of a place to the film: the median, the 90th percentile, the mean, and what comes on top.
 
     `overhead` is how many times as long places are taken as the films alone would take them: the tries that fail.
@@ -62,15 +62,15 @@ class Pace:
         return self.mean * self.overhead
 
 
-def guessed(median: float, slow: float) -> Pace:
-    return Pace(median, slow, (median + slow) / 2)
+def guessed(median: float, slow: float) -> Durations:
+    return Durations(median, slow, (median + slow) / 2)
 
 
 @dataclass(frozen=True)
 class Measured:
     """Each provider's pace, and from the film there to the film in our storage: the median and the slow one."""
 
-    paces: dict[int, Pace]
+    paces: dict[int, Durations]
     collecting: tuple[float, float]
 
 
@@ -90,14 +90,14 @@ def measure(
     ended = {provider.id: _ended(provider.id, now=now) for provider in providers}
     unknown = [provider for provider in providers if len(ended[provider.id].films) < ENOUGH]
     learned = cold_starts.known_of(unknown) if unknown else {}
-    found: dict[int, Pace] = {}
+    found: dict[int, Durations] = {}
     for provider in providers:
         its = ended[provider.id]
         films = its.films
         if provider.id in learned:
             before = learned[provider.id].samples
             films = films + (before.get(cold_starts.WARM_FILM) or before.get(cold_starts.COLD_FILM) or [])
-        found[provider.id] = _pace(provider, films, its.failures, under_way.get(provider.id, ()))
+        found[provider.id] = _durations_of(provider, films, its.failures, under_way.get(provider.id, ()))
     seconds = [second for its in ended.values() for second in its.collecting]
     median, slow = cold_starts.percentile(seconds, 0.5), cold_starts.percentile(seconds, 0.9)
     is_known = len(seconds) >= ENOUGH and median is not None and slow is not None
@@ -123,9 +123,9 @@ def _ended(provider_id: int, *, now: datetime) -> _Ended:
     return found
 
 
-def _pace(
+def _durations_of(
     provider: ProviderConfig, films: Sequence[float], failures: Sequence[float], under_way: Sequence[float]
-) -> Pace:
+) -> Durations:
     guess = _guess(provider)
     steps = [(step + 0.5) / _STEPS for step in range(_STEPS)]
     spread = [_quantile(films, under_way, share, guess) for share in (0.5, 0.9, *steps)]
@@ -134,7 +134,7 @@ def _pace(
     if len(films) + len(failures) >= ENOUGH:
         failing = len(failures) / (len(films) + len(failures))
         overhead = min(MOST_OVERHEAD, 1 + sum(failures) / sum(films)) if films else MOST_OVERHEAD
-    return Pace(spread[0], max(spread[0], spread[1]), mean, overhead, failing, len(films))
+    return Durations(spread[0], max(spread[0], spread[1]), mean, overhead, failing, len(films))
 
 
 def _guess(provider: ProviderConfig) -> tuple[float, float]:

@@ -66,7 +66,7 @@ class Outlook:
 
     at: datetime
     is_shut: bool
-    pace: pace.Pace
+    pace: pace.Durations
     median_seats: Sequence[Seats]
     slow_seats: Sequence[Seats]
     collecting: tuple[float, float] = pace.COLLECTING_GUESS
@@ -181,7 +181,7 @@ def survey(*, now: datetime) -> Outlook:
 
 def _opens_in(row: ProviderConfig, *, now: datetime) -> float:
     """Return in how many seconds something may be sent to a provider, as far as is known."""
-    opens_at = row.shut_until(now=now) or now
+    opens_at = row.blocked_until(now=now) or now
     if row.is_out_of_budget(now=now):
         opens_at = max(opens_at, limits.day_start(now) + timedelta(days=1))
     return (opens_at - now).total_seconds()

@@ -34,7 +34,7 @@ _REJECTED_KEPT_PER_MINUTE = 30
 
 
 @dataclass(frozen=True)
-class Receipt:
+class RecordedDelivery:
     """What became of a delivery, and the HTTP status it is answered with."""
 
     verdict: str
@@ -43,28 +43,28 @@ class Receipt:
 
 def record(
     provider_slug: str, attempt_token: str, *, headers: Mapping[str, str], body: bytes, now: datetime
-) -> Receipt:
+) -> RecordedDelivery:
     """Check and keep one webhook call. `headers` has lower-case names.
 
     Nothing a caller can send raises: an unknown provider or a wrong signature is 401, too long is 413.
     """
     if len(body) > MAX_BYTES:
-        return Receipt("too_big", 413)
+        return RecordedDelivery("too_big", 413)
     attempt_token = _storable(attempt_token)[:64]
     provider = ProviderConfig.objects.filter(slug=_storable(provider_slug)).first()
     if provider is None:
-        return Receipt("unknown_provider", 401)
+        return RecordedDelivery("unknown_provider", 401)
     adapter = registry.adapter_for(provider.adapter)
     kept = _kept(headers, adapter.webhook_headers)
     try:
         event_id = adapter.verify(provider.account(), headers, body, now=now)
     except StaleSignature:
         _keep_rejected(provider_slug, attempt_token, Verdict.STALE, kept, body, now=now)
-        return Receipt(Verdict.STALE, 401)
+        return RecordedDelivery(Verdict.STALE, 401)
     except BadSignature:
         _doubt_secrets(provider, now=now)
         _keep_rejected(provider_slug, attempt_token, Verdict.FORGED, kept, body, now=now)
-        return Receipt(Verdict.FORGED, 401)
+        return RecordedDelivery(Verdict.FORGED, 401)
     known = Attempt.objects.filter(token=attempt_token, provider=provider).exists()
     delivery = WebhookDelivery(
         provider=provider_slug,
@@ -81,8 +81,8 @@ def record(
             delivery.save(force_insert=True)
             queues.nudge_after_commit(Lane.COLLECT)
     except IntegrityError:
-        return Receipt(Verdict.DUPLICATE, 200)
-    return Receipt(delivery.verdict, 202)
+        return RecordedDelivery(Verdict.DUPLICATE, 200)
+    return RecordedDelivery(delivery.verdict, 202)
 
 
 def _doubt_secrets(provider: ProviderConfig, *, now: datetime) -> None:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from jobs.models import Look
 from jobs.photos import upload_checks
 from jobs.photos.outcomes import BadPhoto
-from jobs.services import Order
+from jobs.services import JobInput
 
 from .problems import Problem
 
@@ -31,7 +31,7 @@ _ALLOWED_INVISIBLE = {"\u200c", "\u200d"}
 
 def read_order(
     fields: QueryDict, files: MultiValueDict[str, UploadedFile], *, idempotency_key: str | None, locale: str
-) -> Order:
+) -> JobInput:
     """Return a checked order, or raise the Problem of the first field that is wrong."""
     if idempotency_key is not None:
         _check_key(idempotency_key)
@@ -47,7 +47,7 @@ def read_order(
     hero_name = clean_hero_name(fields.get("hero_name", ""))
     email = clean_email(fields.get("email", ""))
     photo, extension = _photo(files.get("selfie"))
-    return Order(photo, extension, look, hero_name, email, locale, idempotency_key or None)
+    return JobInput(photo, extension, look, hero_name, email, locale, idempotency_key or None)
 
 
 def read_remix(fields: Mapping[str, Any], *, idempotency_key: str | None) -> tuple[Look, str | None]:

@@ -23,8 +23,8 @@ from jobs.routing import fallback
 from providers.models import ProviderConfig
 
 from . import ingest
-from .fetching import Fetched, Verdict, fetch_film, fetch_preview
-from .unreferenced_files import nobodys
+from .fetching import Fetched, FetchResult, fetch_film, fetch_preview
+from .unreferenced_files import unreferenced
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class CollectLane(LaneWork):
     def work(self, parcel: _Parcel) -> _Outcome:
         attempt = parcel.attempt
         if attempt is None:
-            return _Outcome(parcel, Fetched(verdict=Verdict.GONE, error="nothing to fetch"))
+            return _Outcome(parcel, Fetched(result=FetchResult.GONE, error="nothing to fetch"))
         if parcel.is_film:
             return _Outcome(parcel, fetch_film(self.sandbox, attempt, is_last_try=parcel.is_last_try))
         return _Outcome(parcel, fetch_preview(self.sandbox, attempt))
@@ -107,22 +107,20 @@ class CollectLane(LaneWork):
             for outcome in outcomes:
                 write = _record_film if outcome.parcel.is_film else _record_preview
                 unwanted += write(outcome, now=now)
-        storage.discard(nobodys(unwanted, brought_for=[outcome.parcel.job_id for outcome in outcomes]))
+        storage.discard(unreferenced(unwanted, brought_for=[outcome.parcel.job_id for outcome in outcomes]))
 
     def record_crash(self, item: _Parcel, error: BaseException) -> None:
-        self.record([_Outcome(item, Fetched(verdict=Verdict.UNAVAILABLE, error=f"{type(error).__name__}: {error}"))])
+        self.record([_Outcome(item, Fetched(result=FetchResult.UNAVAILABLE, error=f"{type(error).__name__}: {error}"))])
 
 
 def _record_preview(outcome: _Outcome, *, now: datetime) -> list[str]:
     """Write what became of a preview; return the files nobody wants."""
     parcel, poster_key = outcome.parcel, outcome.fetched.poster_key
     if poster_key:
-        took = lifecycle.preview_collected(
-            parcel.job_id, lease_token=parcel.lease_token, preview_key=poster_key, now=now
-        )
+        took = lifecycle.record_preview(parcel.job_id, lease_token=parcel.lease_token, preview_key=poster_key, now=now)
         return [] if took else [poster_key]
     if parcel.is_last_try or parcel.attempt is None:
-        lifecycle.preview_given_up(parcel.job_id, lease_token=parcel.lease_token)
+        lifecycle.give_up_preview(parcel.job_id, lease_token=parcel.lease_token)
     else:
         claims.release(parcel.job_id, lease_token=parcel.lease_token, due_at=now + timedelta(seconds=1))
     return []
@@ -146,17 +144,19 @@ def _record_film(outcome: _Outcome, *, now: datetime) -> list[str]:
         return [] if took else [fetched.video_key, fetched.poster_key]
     if not claims.holds(parcel.job_id, lane=Lane.COLLECT, lease_token=parcel.lease_token):
         return []  # another worker has it now, or nobody wants it any more
-    level = logging.ERROR if fetched.verdict is Verdict.OURS else logging.WARNING
+    level = logging.ERROR if fetched.result is FetchResult.OURS else logging.WARNING
     logger.log(
         level,
-        "film_not_collected job=%s tries=%d verdict=%s error=%s",
+        "film_not_collected job=%s tries=%d result=%s error=%s",
         parcel.job_id,
         parcel.tries + 1,
-        fetched.verdict.value if fetched.verdict else "",
+        fetched.result.value if fetched.result else "",
         fetched.error,
     )
     attempt = parcel.attempt
-    is_retried = fetched.verdict is Verdict.OURS or (fetched.verdict is Verdict.UNAVAILABLE and not parcel.is_last_try)
+    is_retried = fetched.result is FetchResult.OURS or (
+        fetched.result is FetchResult.UNAVAILABLE and not parcel.is_last_try
+    )
     if attempt is None:
         lifecycle.fail(parcel.job_id, code="film_unusable", now=now)
     elif is_retried:
@@ -169,10 +169,10 @@ def _record_film(outcome: _Outcome, *, now: datetime) -> list[str]:
 
 def _replace(attempt: Attempt, fetched: Fetched, *, now: datetime) -> None:
     """The film cannot be had: give the win back and let another attempt make it."""
-    if not lifecycle.result_lost(attempt, raw_error=fetched.error, now=now):
+    if not lifecycle.mark_result_lost(attempt, raw_error=fetched.error, now=now):
         return
     provider = ProviderConfig.objects.get(id=attempt.provider_id)
     fallback.provider_failed(provider, serious=False, retry_after=None, now=now)
-    code = "film_unusable" if fetched.verdict is Verdict.UNUSABLE else "prediction_lost"
+    code = "film_unusable" if fetched.result is FetchResult.UNUSABLE else "prediction_lost"
     fallback.after_failure(attempt, code=code, now=now)
     queues.nudge_after_commit(Lane.DISPATCH)

@@ -26,13 +26,13 @@ from jobs.models import Attempt, Lane
 from jobs.queue import claims, queues
 from jobs.queue.engine import LaneWork
 from jobs.routing import breaker, fallback, selection
-from jobs.routing.breaker import Finding, Verdict
-from jobs.routing.provider_outcomes import Findings
+from jobs.routing.breaker import HealthSignal, Observation
+from jobs.routing.provider_outcomes import ProviderOutcomes
 from providers.errors import AccountProblem, Busy, ProviderError, Rejected, Unconfirmed
 from providers.types import PredictionStatus
 
 from . import ingest, polling
-from .submitting import Fate, NotSent, Outcome, Submission, submit
+from .submitting import Fate, NotSent, Submission, SubmitResult, submit
 
 logger = logging.getLogger(__name__)
 
@@ -47,12 +47,12 @@ class DispatchLane(LaneWork):
 
     def __init__(self) -> None:
         self.rotation = selection.Rotation()
-        self.look_again_at: float | None = None
+        self.next_wakeup_at: float | None = None
         self._flying: Counter[int] = Counter()
         self._lock = threading.Lock()
 
     def claim(self, room: int) -> list[Submission]:
-        self.look_again_at = None
+        self.next_wakeup_at = None
         now = database_now()
         wanted = queue_order.waiting(now=now, limit=room)
         places = selection.survey(now=now) if wanted else []
@@ -69,15 +69,15 @@ class DispatchLane(LaneWork):
         if len(submissions) < room:
             # Who is closed matters only while somebody waits.
             closed = places if len(submissions) < wanted else []
-            moment = selection.look_again_at(closed, now=now)
-            self.look_again_at = time.monotonic() + (moment - now).total_seconds() if moment else None
+            moment = selection.next_wakeup_at(closed, now=now)
+            self.next_wakeup_at = time.monotonic() + (moment - now).total_seconds() if moment else None
         return submissions
 
-    def _room(self, place: selection.Place) -> int:
+    def _room(self, place: selection.ProviderCapacity) -> int:
         with self._lock:
             return min(place.room, THREADS_PER_PROVIDER - self._flying[place.provider.id])
 
-    def _take(self, place: selection.Place, number: int) -> list[Submission]:
+    def _take(self, place: selection.ProviderCapacity, number: int) -> list[Submission]:
         """Claim for one provider. One whose row breaks the claim gets nothing; the others go on."""
         try:
             attempts = claims.claim_slots(place.provider.id, want=number, cold=not place.is_awake)
@@ -101,43 +101,45 @@ class DispatchLane(LaneWork):
                     _return_unsent(submission.attempt, now=now)
             queues.nudge_after_commit(Lane.DISPATCH)
 
-    def work(self, submission: Submission) -> Outcome:
+    def work(self, submission: Submission) -> SubmitResult:
         try:
             return submit(submission)
         finally:
             with self._lock:
                 self._flying[submission.attempt.provider_id] -= 1
 
-    def record(self, outcomes: list[Outcome]) -> None:
+    def record(self, outcomes: list[SubmitResult]) -> None:
         record(outcomes)
 
     def record_crash(self, item: Submission, error: BaseException) -> None:
         """Nobody knows how far a crashed submit came."""
-        lifecycle.unconfirmed(item.attempt.id, lease_token=item.attempt.lease_token, raw_error=type(error).__name__)
+        lifecycle.mark_unconfirmed(
+            item.attempt.id, lease_token=item.attempt.lease_token, raw_error=type(error).__name__
+        )
 
 
 def _return_unsent(attempt: Attempt, *, now: datetime) -> None:
     """End an attempt whose upload will not be followed by a POST (`submitting` sees that the process ends)."""
     unsent = {"code": lifecycle.NEVER_SENT, "raw_error": "the process ended"}
-    if lifecycle.attempt_failed(attempt, now=now, lease_token=attempt.lease_token, **unsent) and attempt.job_id:
-        lifecycle.return_to_line(attempt.job_id, due_at=now, now=now)
+    if lifecycle.mark_attempt_failed(attempt, now=now, lease_token=attempt.lease_token, **unsent) and attempt.job_id:
+        lifecycle.return_to_queue(attempt.job_id, due_at=now, now=now)
 
 
 def pause_unusable(provider_id: int, error: Exception) -> None:
     """Leave a provider alone for a while, and show staff why."""
     text = f"claim failed, check the settings: {type(error).__name__}: {error}"
-    finding = Finding(provider_id, Verdict.BUSY, database_now(), retry_after=UNUSABLE_PAUSE, error=text)
-    breaker.write([finding])
+    observation = Observation(provider_id, HealthSignal.BUSY, database_now(), retry_after=UNUSABLE_PAUSE, error=text)
+    breaker.write([observation])
 
 
-def record(outcomes: Sequence[Outcome]) -> None:
+def record(outcomes: Sequence[SubmitResult]) -> None:
     """Write what came of submits: first what it says of the providers, so that nobody claims there in between."""
     _findings_of(outcomes).write()
-    now, findings = database_now(), Findings()
+    now, provider_outcomes = database_now(), ProviderOutcomes()
     with transaction.atomic():
         lifecycle.hold_attempts([], ids=[outcome.attempt.id for outcome in outcomes])
         answered = [(outcome.attempt, outcome.event) for outcome in outcomes if outcome.event is not None]
-        moved = lifecycle.submitted_all(
+        moved = lifecycle.record_submissions(
             [
                 lifecycle.Answer(attempt, event.prediction_id, attempt.provider.poll_at(now=now))
                 for attempt, event in answered
@@ -147,46 +149,46 @@ def record(outcomes: Sequence[Outcome]) -> None:
         for attempt, event in answered:
             if event.progress or event.status not in _NO_NEWS:
                 # Where a webhook was faster, what the answer says about the provider is known already.
-                news = findings if attempt.id in moved else Findings()
+                news = provider_outcomes if attempt.id in moved else ProviderOutcomes()
                 attempt.status, attempt.submitted_at = Attempt.Status.SUBMITTED, now
-                ingest.apply_event(attempt, event, now=now, findings=news)
+                ingest.apply_event(attempt, event, now=now, provider_outcomes=news)
         for outcome in outcomes:
             if outcome.event is None and outcome.error is not None:
                 _record_refusal(outcome, outcome.error, now=now)
         queues.nudge_after_commit(Lane.DISPATCH)
-    findings.write()
+    provider_outcomes.write()
 
 
 _NO_NEWS = (PredictionStatus.QUEUED, PredictionStatus.UNKNOWN)
 
 
-def _findings_of(outcomes: Sequence[Outcome]) -> Findings:
-    findings = Findings()
+def _findings_of(outcomes: Sequence[SubmitResult]) -> ProviderOutcomes:
+    provider_outcomes = ProviderOutcomes()
     for outcome in outcomes:
         error = outcome.error
         text = f"{type(error).__name__}: {error.detail}" if error is not None else ""
         retry_after = error.retry_after if error is not None else None
-        findings.judge(outcome.attempt, _verdict(error), error=text, retry_after=retry_after)
-    return findings
+        provider_outcomes.judge(outcome.attempt, _signal(error), error=text, retry_after=retry_after)
+    return provider_outcomes
 
 
-def _verdict(error: ProviderError | None) -> Verdict:
+def _signal(error: ProviderError | None) -> HealthSignal:
     match error:
         case None:
-            return Verdict.ANSWERED
+            return HealthSignal.ANSWERED
         case NotSent():
-            return Verdict.UNUSED
+            return HealthSignal.UNUSED
         case Busy():
-            return Verdict.BUSY
+            return HealthSignal.BUSY
         case AccountProblem():
-            return Verdict.ACCOUNT
+            return HealthSignal.ACCOUNT
         case Rejected():
-            return Verdict.ANSWERED
+            return HealthSignal.ANSWERED
         case _:
-            return Verdict.FAILED
+            return HealthSignal.FAILED
 
 
-def _record_refusal(outcome: Outcome, error: ProviderError, *, now: datetime) -> None:
+def _record_refusal(outcome: SubmitResult, error: ProviderError, *, now: datetime) -> None:
     """Write what a failed submit means for its job: wait, look it up, or go on elsewhere."""
     attempt, provider = outcome.attempt, outcome.attempt.provider
     logger.warning("submit_failed attempt=%s provider=%s error=%s", attempt.id, provider.slug, type(error).__name__)
@@ -194,25 +196,25 @@ def _record_refusal(outcome: Outcome, error: ProviderError, *, now: datetime) ->
         _record_lost_answer(outcome, error, now=now)
         return
     code = _code_of(error)
-    if not lifecycle.attempt_failed(
+    if not lifecycle.mark_attempt_failed(
         attempt, code=code, raw_error=error.detail, now=now, lease_token=attempt.lease_token
     ):
         return
     if code != "busy":
         fallback.after_failure(attempt, code=code, now=now)
     elif attempt.job_id is not None:
-        lifecycle.return_to_line(
+        lifecycle.return_to_queue(
             attempt.job_id, due_at=now, now=now, reason_code="provider_busy", reason_subject=provider.title
         )
 
 
-def _record_lost_answer(outcome: Outcome, error: Unconfirmed, *, now: datetime) -> None:
+def _record_lost_answer(outcome: SubmitResult, error: Unconfirmed, *, now: datetime) -> None:
     attempt = outcome.attempt
     if outcome.fate == Fate.NOTHING:
         polling.submit_came_to_nothing(attempt, lost=True, raw_error=error.detail, now=now)
-    elif not lifecycle.unconfirmed(attempt.id, lease_token=attempt.lease_token, raw_error=error.detail):
+    elif not lifecycle.mark_unconfirmed(attempt.id, lease_token=attempt.lease_token, raw_error=error.detail):
         return  # a webhook was faster: there is a prediction
-    elif outcome.fate == Fate.GIVEN_UP and lifecycle.attempt_timed_out(attempt, now=now):
+    elif outcome.fate == Fate.GIVEN_UP and lifecycle.mark_attempt_timed_out(attempt, now=now):
         fallback.after_failure(attempt, code="provider_timeout", now=now)
 
 

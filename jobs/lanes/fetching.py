@@ -2,7 +2,7 @@
 
 The one table of what can go wrong on the way:
 
-| verdict | when | what becomes of the job |
+| result | when | what becomes of the job |
 | --- | --- | --- |
 | GONE | the provider's address answers 4xx, or there is none | its provider is asked for a fresh one, else made anew |
 | UNUSABLE | a bad or hostile file or address, too large | made anew, unless the provider names another address |
@@ -47,7 +47,7 @@ ANSWER_SECONDS = 8.0
 WORK_SECONDS = 60.0
 
 
-class Verdict(Enum):
+class FetchResult(Enum):
     """Why a film or a preview could not be had."""
 
     GONE = "gone"
@@ -56,14 +56,14 @@ class Verdict(Enum):
     OURS = "ours"
 
 
-_VERDICTS: tuple[tuple[type[Exception], Verdict], ...] = (
-    (PredictionGone, Verdict.GONE),
-    (Rejected, Verdict.UNUSABLE),
-    (BadFilm, Verdict.UNUSABLE),
-    (BadPoster, Verdict.UNUSABLE),
-    (ProviderError, Verdict.UNAVAILABLE),
-    (SandboxUnavailable, Verdict.OURS),
-    (OSError, Verdict.OURS),
+_RESULTS: tuple[tuple[type[Exception], FetchResult], ...] = (
+    (PredictionGone, FetchResult.GONE),
+    (Rejected, FetchResult.UNUSABLE),
+    (BadFilm, FetchResult.UNUSABLE),
+    (BadPoster, FetchResult.UNUSABLE),
+    (ProviderError, FetchResult.UNAVAILABLE),
+    (SandboxUnavailable, FetchResult.OURS),
+    (OSError, FetchResult.OURS),
 )
 
 
@@ -77,7 +77,7 @@ class Fetched:
     video_seconds: float = 0.0
     video_size: tuple[int, int] = (0, 0)
     poster_size: tuple[int, int] = (0, 0)
-    verdict: Verdict | None = None
+    result: FetchResult | None = None
     error: str = ""
 
 
@@ -89,7 +89,7 @@ def fetch_film(sandbox: FilmSandbox, attempt: Attempt, *, is_last_try: bool) -> 
     """Bring an attempt's film and its poster into our storage."""
     ends_at = time.monotonic() + WORK_SECONDS
     first = _film_from(sandbox, attempt, attempt.video_url, attempt.preview_url, ends_at)
-    if first.verdict in (None, Verdict.OURS) or (first.verdict is Verdict.UNAVAILABLE and not is_last_try):
+    if first.result in (None, FetchResult.OURS) or (first.result is FetchResult.UNAVAILABLE and not is_last_try):
         return first
     try:
         event = _ask(attempt)
@@ -98,11 +98,11 @@ def fetch_film(sandbox: FilmSandbox, attempt: Attempt, *, is_last_try: bool) -> 
     except ProviderError as error:
         # Nobody knows whether there is a film: no reason yet to have another one made.
         logger.info("film_not_asked_for attempt=%s error=%s", attempt.id, type(error).__name__)
-        return dataclasses.replace(first, verdict=Verdict.UNAVAILABLE) if first.verdict is Verdict.GONE else first
+        return dataclasses.replace(first, result=FetchResult.UNAVAILABLE) if first.result is FetchResult.GONE else first
     is_other = event.video_url != attempt.video_url
     if event.status != PredictionStatus.SUCCEEDED or not event.video_url:
         return first
-    if not is_other and first.verdict is not Verdict.GONE:
+    if not is_other and first.result is not FetchResult.GONE:
         return first
     logger.info("film_elsewhere attempt=%s is_other=%s", attempt.id, is_other)
     return _film_from(sandbox, attempt, event.video_url, event.preview_url or attempt.preview_url, ends_at)
@@ -197,12 +197,12 @@ def _store(kind: str, extension: str, content: bytes | IO[bytes]) -> str:
 
 
 def _classified(fetch: Callable[[], Fetched]) -> Fetched:
-    """Turn what goes wrong into a verdict; what is in no line of the table is a bug and passes through."""
+    """Turn what goes wrong into a result; what is in no line of the table is a bug and passes through."""
     try:
         return fetch()
-    except tuple(kind for kind, _ in _VERDICTS) as error:
-        verdict = next(verdict for kind, verdict in _VERDICTS if isinstance(error, kind))
-        return Fetched(verdict=verdict, error=f"{type(error).__name__}: {error}"[:500])
+    except tuple(kind for kind, _ in _RESULTS) as error:
+        result = next(result for kind, result in _RESULTS if isinstance(error, kind))
+        return Fetched(result=result, error=f"{type(error).__name__}: {error}"[:500])
 
 
 def _folder() -> Path:

@@ -20,8 +20,8 @@ from jobs.clock import database_now
 from jobs.models import Attempt, Job, Lane, WebhookDelivery
 from jobs.queue import queues
 from jobs.routing import fallback
-from jobs.routing.breaker import Verdict
-from jobs.routing.provider_outcomes import Findings
+from jobs.routing.breaker import HealthSignal
+from jobs.routing.provider_outcomes import ProviderOutcomes
 from providers import registry
 from providers.types import PredictionStatus, ProviderEvent
 
@@ -33,11 +33,11 @@ UNKNOWN_FOR = timedelta(hours=1)
 MAX_APPLY_TRIES = 10
 
 # What a failed prediction says about its provider; any other reason is the photo's, the request's or our own.
-_VERDICTS = {
-    "provider_failed": Verdict.SPOILED,
-    "provider_timeout": Verdict.SPOILED,
-    "prediction_lost": Verdict.SPOILED,
-    "prediction_canceled": Verdict.UNUSED,
+_SIGNALS = {
+    "provider_failed": HealthSignal.SPOILED,
+    "provider_timeout": HealthSignal.SPOILED,
+    "prediction_lost": HealthSignal.SPOILED,
+    "prediction_canceled": HealthSignal.UNUSED,
 }
 
 _STAGES = {
@@ -47,47 +47,51 @@ _STAGES = {
 }
 
 
-def apply_event(attempt: Attempt, event: ProviderEvent, *, now: datetime, findings: Findings | None = None) -> None:
+def apply_event(
+    attempt: Attempt, event: ProviderEvent, *, now: datetime, provider_outcomes: ProviderOutcomes | None = None
+) -> None:
     """Bring an attempt and its job up to date with what the provider reports.
 
     Call it inside a transaction, with `attempt.provider` at hand. What the event says about the provider goes to
-    `findings`, to be written after the transaction; without them it is written when that is committed.
+    `provider_outcomes`, to be written after the transaction; without them it is written when that is committed.
     """
-    if findings is None:
-        findings = Findings()
-        transaction.on_commit(findings.write, robust=True)
+    if provider_outcomes is None:
+        provider_outcomes = ProviderOutcomes()
+        transaction.on_commit(provider_outcomes.write, robust=True)
     if attempt.prediction_id and event.prediction_id and attempt.prediction_id != event.prediction_id:
         logger.warning("event_of_another_prediction attempt=%s", attempt.id)
         return
     if event.status == PredictionStatus.SUCCEEDED:
-        _film_finished(attempt, event, now=now, findings=findings)
+        _film_finished(attempt, event, now=now, provider_outcomes=provider_outcomes)
     elif event.status in (PredictionStatus.FAILED, PredictionStatus.CANCELED):
-        _film_failed(attempt, event, now=now, findings=findings)
+        _film_failed(attempt, event, now=now, provider_outcomes=provider_outcomes)
     elif event.status in _STAGES:
-        _news(attempt, event, now=now, findings=findings)
+        _news(attempt, event, now=now, provider_outcomes=provider_outcomes)
     else:
         logger.warning("event_not_understood attempt=%s provider=%s", attempt.id, attempt.provider.slug)
 
 
-def _film_finished(attempt: Attempt, event: ProviderEvent, *, now: datetime, findings: Findings) -> None:
+def _film_finished(
+    attempt: Attempt, event: ProviderEvent, *, now: datetime, provider_outcomes: ProviderOutcomes
+) -> None:
     cost = _cost(event)
-    won = lifecycle.attempt_succeeded(
+    won = lifecycle.mark_attempt_succeeded(
         attempt, prediction_id=event.prediction_id, video_url=event.video_url, now=now, cost=cost
     )
     if won and event.preview_url:
         Attempt.objects.filter(id=attempt.id).update(preview_url=event.preview_url)
     if attempt.status not in (Attempt.Status.SUCCEEDED, Attempt.Status.SUPERSEDED):
-        findings.finished(attempt, now=now)
+        provider_outcomes.finished(attempt, now=now)
         # So that a second delivery in the same batch is not another film.
         attempt.status = Attempt.Status.SUCCEEDED if won else Attempt.Status.SUPERSEDED
         attempt.prediction_id = attempt.prediction_id or event.prediction_id or None
     queues.nudge_after_commit(Lane.COLLECT, Lane.DISPATCH)
 
 
-def _film_failed(attempt: Attempt, event: ProviderEvent, *, now: datetime, findings: Findings) -> None:
+def _film_failed(attempt: Attempt, event: ProviderEvent, *, now: datetime, provider_outcomes: ProviderOutcomes) -> None:
     canceled = event.status == PredictionStatus.CANCELED
     code = event.error_code or ("prediction_canceled" if canceled else "provider_failed")
-    if lifecycle.attempt_failed(
+    if lifecycle.mark_attempt_failed(
         attempt,
         code=code,
         raw_error=event.raw_error,
@@ -95,14 +99,14 @@ def _film_failed(attempt: Attempt, event: ProviderEvent, *, now: datetime, findi
         prediction_id=event.prediction_id,
         cost=_cost_of_failure(attempt, event),
     ):
-        findings.judge(attempt, _VERDICTS.get(code, Verdict.FINISHED), error=f"{code}: {event.raw_error}")
+        provider_outcomes.judge(attempt, _SIGNALS.get(code, HealthSignal.FINISHED), error=f"{code}: {event.raw_error}")
         fallback.after_failure(attempt, code=code, now=now)
     queues.nudge_after_commit(Lane.DISPATCH)
 
 
-def _news(attempt: Attempt, event: ProviderEvent, *, now: datetime, findings: Findings) -> None:
+def _news(attempt: Attempt, event: ProviderEvent, *, now: datetime, provider_outcomes: ProviderOutcomes) -> None:
     stage = _STAGES[event.status]
-    known = lifecycle.attempt_news(
+    known = lifecycle.record_progress(
         attempt,
         stage=stage,
         progress=max(attempt.progress, min(1.0, event.progress or 0.0)),
@@ -113,7 +117,7 @@ def _news(attempt: Attempt, event: ProviderEvent, *, now: datetime, findings: Fi
     if attempt.status not in Attempt.OPEN:
         return
     if stage == Job.Stage.RENDERING:
-        findings.working(attempt, now=now)
+        provider_outcomes.working(attempt, now=now)
         attempt.first_sign_at = attempt.first_sign_at or now
     attempt.progress = max(attempt.progress, min(1.0, event.progress or 0.0))
     attempt.prediction_id = attempt.prediction_id or event.prediction_id or None
@@ -122,7 +126,7 @@ def _news(attempt: Attempt, event: ProviderEvent, *, now: datetime, findings: Fi
         Attempt.objects.filter(id=attempt.id).update(
             preview_url=event.preview_url, first_frame_at=Coalesce(F("first_frame_at"), Value(now))
         )
-        if lifecycle.preview_announced(attempt.job_id, now=now):
+        if lifecycle.mark_preview_announced(attempt.job_id, now=now):
             queues.nudge_after_commit(Lane.COLLECT)
 
 
@@ -153,7 +157,7 @@ def apply_deliveries(*, limit: int = APPLY_LIMIT) -> int:
     # Looked at before the lock is taken: the usual answer is "none", and costs no write lock then.
     if not WebhookDelivery.objects.filter(due_at__lte=now).exists():
         return 0
-    findings = Findings()
+    provider_outcomes = ProviderOutcomes()
     with transaction.atomic():
         due = WebhookDelivery.objects.filter(due_at__lte=now).order_by("id")
         if connection.features.has_select_for_update_skip_locked:
@@ -163,13 +167,15 @@ def apply_deliveries(*, limit: int = APPLY_LIMIT) -> int:
         for delivery in rows:
             try:
                 with transaction.atomic():
-                    _apply_delivery(delivery, attempts.get(delivery.attempt_token), now=now, findings=findings)
+                    _apply_delivery(
+                        delivery, attempts.get(delivery.attempt_token), now=now, provider_outcomes=provider_outcomes
+                    )
             except Exception as error:
                 logger.exception("delivery_not_applied delivery=%s", delivery.id)
                 _try_again(delivery, f"{type(error).__name__}: {error}"[:300], now=now)
                 # What the row at hand says was rolled back.
                 attempts |= _held({delivery.attempt_token})
-    findings.write()
+    provider_outcomes.write()
     return len(rows)
 
 
@@ -181,7 +187,9 @@ def _held(tokens: Collection[str]) -> dict[str, Attempt]:
     return {attempt.token: attempt for attempt in rows}
 
 
-def _apply_delivery(delivery: WebhookDelivery, attempt: Attempt | None, *, now: datetime, findings: Findings) -> None:
+def _apply_delivery(
+    delivery: WebhookDelivery, attempt: Attempt | None, *, now: datetime, provider_outcomes: ProviderOutcomes
+) -> None:
     if attempt is None or attempt.provider.slug != delivery.provider:
         if now - delivery.received_at > UNKNOWN_FOR:
             _close(delivery, error="no such attempt")
@@ -195,7 +203,7 @@ def _apply_delivery(delivery: WebhookDelivery, attempt: Attempt | None, *, now: 
         # A dead letter: genuine, but not in words we know. Kept for staff.
         _close(delivery, error=f"not readable: {error}"[:300])
         return
-    apply_event(attempt, event, now=now, findings=findings)
+    apply_event(attempt, event, now=now, provider_outcomes=provider_outcomes)
     _close(delivery, applied_at=now)
     if attempt.job is not None and attempt.job.erased_at:
         WebhookDelivery.objects.filter(id=delivery.id).update(body=b"", headers={})

@@ -1,4 +1,4 @@
-"""Questions and errands at providers, outside the lanes: polling, look-ups, cancel and delete calls.
+"""Questions and provider cleanups at providers, outside the lanes: polling, look-ups, cancel and delete calls.
 
 Run by `jobs.reconcile.sweep`. Each batch is claimed by moving its time forward, the HTTP happens on a
 few threads, and the outcomes are written by the caller's thread; several copies do no harm.
@@ -22,8 +22,8 @@ from jobs import lifecycle
 from jobs.models import Attempt, AttemptQuerySet, Job, Lane
 from jobs.queue import queues
 from jobs.routing import cold_starts, fallback
-from jobs.routing.breaker import Verdict
-from jobs.routing.provider_outcomes import Findings
+from jobs.routing.breaker import HealthSignal
+from jobs.routing.provider_outcomes import ProviderOutcomes
 from providers import registry
 from providers.errors import AccountProblem, Busy, PredictionGone, ProviderError
 from providers.models import ProviderConfig
@@ -37,8 +37,8 @@ BATCH = 64
 ANSWER_SECONDS = 8.0
 ASK_AGAIN = timedelta(seconds=10)
 # A prediction that cannot be stopped ends by itself; a photo that has to be forgotten is asked about for a day.
-MAX_ERRAND_TRIES = {Attempt.Errand.CANCEL: 12, Attempt.Errand.DELETE: 120}
-ERRAND_WAIT_CAP = timedelta(minutes=15)
+MAX_CLEANUP_TRIES = {Attempt.ProviderCleanup.CANCEL: 12, Attempt.ProviderCleanup.DELETE: 120}
+CLEANUP_WAIT_CAP = timedelta(minutes=15)
 # Between the lease's end and the look-up: the POST may still be on its way into the vendor's listing.
 LISTING_DELAY = timedelta(seconds=1)
 # After a look-up that found nothing: a request that was stuck behind a vendor's door may come to life late.
@@ -48,7 +48,7 @@ Answer = TypeVar("Answer")
 
 
 class Told(StrEnum):
-    """What came of an errand."""
+    """What came of a provider cleanup."""
 
     HEARD = "heard"
     NOTHING_THERE = "nothing there"  # a look-up found nothing
@@ -59,7 +59,7 @@ def poll_silent(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     """Ask after predictions that have been silent for too long; return how many were asked after."""
     rows = Attempt.objects.under_way().filter(poll_at__lte=now)
     attempts = _claimed(rows.exclude(prediction_id=None), "poll_at", until=now + ASK_AGAIN)
-    findings = Findings()
+    provider_outcomes = ProviderOutcomes()
 
     def ask(attempt: Attempt) -> ProviderEvent:
         adapter = registry.adapter_for(attempt.provider.adapter)
@@ -69,10 +69,10 @@ def poll_silent(threads: ThreadPoolExecutor, *, now: datetime) -> int:
         with _writing(attempt):
             if isinstance(answer, PredictionGone):
                 # It was made, and nobody says that it was not paid for: its price stays booked.
-                if lifecycle.attempt_failed(
+                if lifecycle.mark_attempt_failed(
                     attempt, code="prediction_lost", raw_error=answer.detail, now=now, cost=attempt.cost
                 ):
-                    findings.judge(attempt, Verdict.SPOILED, error=f"prediction_lost: {answer.detail}")
+                    provider_outcomes.judge(attempt, HealthSignal.SPOILED, error=f"prediction_lost: {answer.detail}")
                     fallback.after_failure(attempt, code="prediction_lost", now=now)
                     queues.nudge_after_commit(Lane.DISPATCH)
             elif isinstance(answer, ProviderError):
@@ -80,8 +80,8 @@ def poll_silent(threads: ThreadPoolExecutor, *, now: datetime) -> int:
                 if answer.retry_after is not None and answer.retry_after > ASK_AGAIN:
                     Attempt.objects.filter(id=attempt.id).update(poll_at=now + answer.retry_after)
             else:
-                ingest.apply_event(attempt, answer, now=now, findings=findings)
-    findings.write()
+                ingest.apply_event(attempt, answer, now=now, provider_outcomes=provider_outcomes)
+    provider_outcomes.write()
     return len(attempts)
 
 
@@ -104,7 +104,7 @@ def look_up_unconfirmed(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     """
     rows = Attempt.objects.on_lease().filter(status=Attempt.Status.UNCONFIRMED, lease_until__lt=now - LISTING_DELAY)
     attempts = _claimed(rows, "lease_until", until=now + ASK_AGAIN - LISTING_DELAY)
-    findings = Findings()
+    provider_outcomes = ProviderOutcomes()
 
     def ask(attempt: Attempt) -> ProviderEvent | None:
         adapter = registry.adapter_for(attempt.provider.adapter)
@@ -119,22 +119,22 @@ def look_up_unconfirmed(threads: ThreadPoolExecutor, *, now: datetime) -> int:
                 lost = attempt.error_code == lifecycle.ANSWER_LOST
                 submit_came_to_nothing(attempt, lost=lost, raw_error=attempt.raw_error, now=now)
             else:
-                lifecycle.submitted(
+                lifecycle.record_submission(
                     attempt,
                     prediction_id=answer.prediction_id,
                     lease_token=attempt.lease_token,
                     poll_at=attempt.provider.poll_at(now=now),
                     now=now,
                 )
-                ingest.apply_event(attempt, answer, now=now, findings=findings)
+                ingest.apply_event(attempt, answer, now=now, provider_outcomes=provider_outcomes)
     for attempt in attempts:
         if attempt not in able and attempt.provider.accepts_double_payment_risk:
             with _writing(attempt):
                 rows = Attempt.objects.select_for_update().filter(id=attempt.id, status=Attempt.Status.UNCONFIRMED)
-                if rows.values_list("id").first() and lifecycle.attempt_timed_out(attempt, now=now):
+                if rows.values_list("id").first() and lifecycle.mark_attempt_timed_out(attempt, now=now):
                     fallback.after_failure(attempt, code="provider_timeout", now=now)
                     queues.nudge_after_commit(Lane.DISPATCH)
-    findings.write()
+    provider_outcomes.write()
     return len(attempts)
 
 
@@ -145,7 +145,7 @@ def submit_came_to_nothing(attempt: Attempt, *, lost: bool, raw_error: str, now:
     came of it after all. When the worker had died the provider has no part in it, and may be the next as well.
     """
     code = lifecycle.ANSWER_LOST if lost else lifecycle.NEVER_SENT
-    if not lifecycle.attempt_failed(
+    if not lifecycle.mark_attempt_failed(
         attempt,
         code=code,
         raw_error=raw_error,
@@ -157,7 +157,7 @@ def submit_came_to_nothing(attempt: Attempt, *, lost: bool, raw_error: str, now:
     if lost:
         fallback.after_failure(attempt, code=code, now=now)
     elif attempt.job_id is not None:
-        lifecycle.return_to_line(
+        lifecycle.return_to_queue(
             attempt.job_id, due_at=now, now=now, reason_code="answer_lost", reason_subject=attempt.provider.title
         )
     queues.nudge_after_commit(Lane.DISPATCH)
@@ -167,15 +167,17 @@ def give_up_late_attempts(*, now: datetime) -> int:
     """Attempts past their deadline are timed out and replaced; return how many."""
     rows = Attempt.objects.is_open().filter(deadline_at__lte=now).order_by("deadline_at")
     late = list(rows.select_related("provider")[:BATCH])
-    findings = Findings()
+    provider_outcomes = ProviderOutcomes()
     for attempt in late:
         with _writing(attempt):
-            if lifecycle.attempt_timed_out(attempt, now=now):
+            if lifecycle.mark_attempt_timed_out(attempt, now=now):
                 if attempt.status != Attempt.Status.UNCONFIRMED:  # that was counted when its answer was lost
-                    findings.judge(attempt, Verdict.SPOILED, error="provider_timeout: no film before the deadline")
+                    provider_outcomes.judge(
+                        attempt, HealthSignal.SPOILED, error="provider_timeout: no film before the deadline"
+                    )
                 fallback.after_failure(attempt, code="provider_timeout", now=now)
                 queues.nudge_after_commit(Lane.DISPATCH)
-    findings.write()
+    provider_outcomes.write()
     return len(late)
 
 
@@ -194,11 +196,11 @@ def show_warming_up(*, now: datetime) -> int:
         )
         for attempt in silent.order_by()[:BATCH]:
             with _writing(attempt):
-                shown += lifecycle.seems_to_warm_up(attempt, now=now)
+                shown += lifecycle.mark_warming_up(attempt, now=now)
     return shown
 
 
-def run_errands(threads: ThreadPoolExecutor, *, now: datetime) -> int:
+def run_provider_cleanups(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     """Tell providers to stop or to forget predictions nobody waits for; return how many were told.
 
     One whose submit is still under way waits for its answer. When that never came, the provider
@@ -206,8 +208,8 @@ def run_errands(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     its price until the attempt's deadline.
     """
     there_or_not = Q(prediction_id__isnull=False) | Q(lease_until__lt=now - LISTING_DELAY)
-    rows = Attempt.objects.with_errand().filter(there_or_not, errand_at__lte=now)
-    attempts = _claimed(rows, "errand_at", until=now + ASK_AGAIN)
+    rows = Attempt.objects.with_cleanup().filter(there_or_not, cleanup_at__lte=now)
+    attempts = _claimed(rows, "cleanup_at", until=now + ASK_AGAIN)
 
     def tell(attempt: Attempt) -> Told:
         adapter, account = registry.adapter_for(attempt.provider.adapter), _account(attempt)
@@ -217,15 +219,15 @@ def run_errands(threads: ThreadPoolExecutor, *, now: datetime) -> int:
             prediction_id = found.prediction_id if found else None
         if not prediction_id:
             return Told.NOTHING_THERE if adapter.can_look_up else Told.NOBODY_KNOWS
-        if attempt.errand == Attempt.Errand.CANCEL or attempt.status in Attempt.GIVEN_UP:
+        if attempt.cleanup == Attempt.ProviderCleanup.CANCEL or attempt.status in Attempt.GIVEN_UP:
             adapter.cancel(account, prediction_id)
-        if attempt.errand == Attempt.Errand.DELETE:
+        if attempt.cleanup == Attempt.ProviderCleanup.DELETE:
             adapter.delete(account, prediction_id)
         return Told.HEARD
 
     for attempt, answer in _each(threads, tell, attempts):
         with _writing(attempt):
-            _record_errand(attempt, answer, now=now)
+            _record_cleanup(attempt, answer, now=now)
     return len(attempts)
 
 
@@ -236,15 +238,15 @@ def _can_look_up(attempt: Attempt) -> bool:
         return False
 
 
-def _record_errand(attempt: Attempt, answer: Told | ProviderError, *, now: datetime) -> None:
+def _record_cleanup(attempt: Attempt, answer: Told | ProviderError, *, now: datetime) -> None:
     if answer is Told.NOBODY_KNOWS and attempt.deadline_at > now:
-        Attempt.objects.filter(id=attempt.id, errand=attempt.errand).update(errand_at=attempt.deadline_at)
+        Attempt.objects.filter(id=attempt.id, cleanup=attempt.cleanup).update(cleanup_at=attempt.deadline_at)
         return
-    gives_up = isinstance(answer, ProviderError) and attempt.errand_tries + 1 >= MAX_ERRAND_TRIES[attempt.errand]
+    gives_up = isinstance(answer, ProviderError) and attempt.cleanup_tries + 1 >= MAX_CLEANUP_TRIES[attempt.cleanup]
     if gives_up and not isinstance(answer, PredictionGone):
-        logger.error("errand_given_up attempt=%s errand=%s", attempt.id, attempt.errand)
+        logger.error("cleanup_given_up attempt=%s cleanup=%s", attempt.id, attempt.cleanup)
     if isinstance(answer, Told | PredictionGone) or gives_up:
-        lifecycle.errand_done([attempt.id], errand=attempt.errand, was_nothing=answer is Told.NOTHING_THERE)
+        lifecycle.mark_cleanup_done([attempt.id], cleanup=attempt.cleanup, was_nothing=answer is Told.NOTHING_THERE)
         queues.nudge_after_commit(Lane.DISPATCH)
         return
     if isinstance(answer, Busy):
@@ -252,10 +254,10 @@ def _record_errand(attempt: Attempt, answer: Told | ProviderError, *, now: datet
     elif isinstance(answer, AccountProblem):
         wait = timedelta(minutes=1)
     else:
-        wait = fallback.backoff(attempt.errand_tries + 2)
-    if attempt.errand_tries > MAX_ERRAND_TRIES[Attempt.Errand.CANCEL]:
-        wait = ERRAND_WAIT_CAP
-    Attempt.objects.filter(id=attempt.id).update(errand_at=now + wait, errand_tries=F("errand_tries") + 1)
+        wait = fallback.backoff(attempt.cleanup_tries + 2)
+    if attempt.cleanup_tries > MAX_CLEANUP_TRIES[Attempt.ProviderCleanup.CANCEL]:
+        wait = CLEANUP_WAIT_CAP
+    Attempt.objects.filter(id=attempt.id).update(cleanup_at=now + wait, cleanup_tries=F("cleanup_tries") + 1)
 
 
 def _account(attempt: Attempt) -> Account:

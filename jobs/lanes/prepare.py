@@ -21,7 +21,7 @@ from jobs.photos.sandbox import Sandbox, SandboxUnavailable
 from jobs.queue import claims, queues
 from jobs.queue.engine import LaneWork
 
-from .unreferenced_files import nobodys
+from .unreferenced_files import unreferenced
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ class PrepareLane(LaneWork):
             for outcome in outcomes:
                 photo = outcome.photo
                 if outcome.clean_key:
-                    took = lifecycle.photo_ready(
+                    took = lifecycle.mark_photo_ready(
                         photo.job_id,
                         lease_token=photo.lease_token,
                         clean_key=outcome.clean_key,
@@ -123,7 +123,7 @@ class PrepareLane(LaneWork):
                         unwanted.append(photo.raw_key)
             queues.nudge_after_commit(Lane.DISPATCH)
         of = [outcome.photo.job_id for outcome in outcomes]
-        storage.discard([*unwanted, *nobodys(refused, brought_for=of)])
+        storage.discard([*unwanted, *unreferenced(refused, brought_for=of)])
 
     def record_crash(self, item: _Photo, error: BaseException) -> None:
         self._retry(item)

@@ -77,7 +77,7 @@ class Submission:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SubmitResult:
     """What came of a submission: an event, or an error and what to make of it."""
 
     attempt: Attempt
@@ -86,7 +86,7 @@ class Outcome:
     fate: Fate = Fate.UNKNOWN
 
 
-def submit(submission: Submission) -> Outcome:
+def submit(submission: Submission) -> SubmitResult:
     """Send an attempt to its provider, once, and find out what came of it."""
     attempt = submission.attempt
     account = attempt.provider.account()
@@ -103,22 +103,22 @@ def submit(submission: Submission) -> Outcome:
         _check_time(submission, "the photo")
         submission.is_sent.set()
     except KeyError:
-        return Outcome(attempt, error=NotSent(f"there is no adapter {attempt.provider.adapter}"))
+        return SubmitResult(attempt, error=NotSent(f"there is no adapter {attempt.provider.adapter}"))
     except (OSError, ValueError) as error:
-        return Outcome(attempt, error=NotSent(f"photo not readable: {type(error).__name__}"))
+        return SubmitResult(attempt, error=NotSent(f"photo not readable: {type(error).__name__}"))
     except ProviderError as error:
-        return Outcome(attempt, error=error)
+        return SubmitResult(attempt, error=error)
     started = time.monotonic()
     try:
-        return Outcome(attempt, event=adapter.submit(account, request))
+        return SubmitResult(attempt, event=adapter.submit(account, request))
     except Unconfirmed as error:
         timed_out = time.monotonic() - started >= TIMED_OUT_SHARE * account.read_seconds
-        return _look_up(adapter, account, Outcome(attempt, error=error), timed_out=timed_out)
+        return _look_up(adapter, account, SubmitResult(attempt, error=error), timed_out=timed_out)
     except ProviderError as error:
-        return Outcome(attempt, error=error)
+        return SubmitResult(attempt, error=error)
 
 
-def _look_up(adapter: registry.Adapter, account: Account, lost: Outcome, *, timed_out: bool) -> Outcome:
+def _look_up(adapter: registry.Adapter, account: Account, lost: SubmitResult, *, timed_out: bool) -> SubmitResult:
     if not adapter.can_look_up:
         risks = timed_out and lost.attempt.provider.accepts_double_payment_risk
         return dataclasses.replace(lost, fate=Fate.GIVEN_UP) if risks else lost

@@ -10,7 +10,7 @@ from jobs.models import Job
 _FIELDS = ("clean_key", "preview_key", "poster_key", "video_key")
 
 
-def nobodys(keys: Iterable[str], *, brought_for: Iterable[UUID]) -> list[str]:
+def unreferenced(keys: Iterable[str], *, brought_for: Iterable[UUID]) -> list[str]:
     """Return those of these storage keys that none of the jobs they were brought for names.
 
     An outcome is written again when nobody knows whether its commit arrived. If it did, the second writing finds the

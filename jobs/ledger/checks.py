@@ -61,8 +61,8 @@ def check_rows(*, now: datetime, settled: bool) -> Iterator[Finding]:
         ),
         (
             "slot_kept",
-            "An attempt that has ended and keeps its slot, with no errand that would give it back.",
-            attempts.filter(slot_held=True, errand="").exclude(status__in=Attempt.OPEN),
+            "An attempt that has ended and keeps its slot, with no provider cleanup that would give it back.",
+            attempts.filter(slot_held=True, cleanup="").exclude(status__in=Attempt.OPEN),
         ),
         (
             "slot_missing",
@@ -75,7 +75,7 @@ def check_rows(*, now: datetime, settled: bool) -> Iterator[Finding]:
         checks += [
             ("job_unsettled", "A job that has not ended.", open_jobs.filter(_IS_OPEN)),
             ("slot_unsettled", "A slot that is still held.", attempts.filter(slot_held=True)),
-            ("errand_unsettled", "An errand that is still owed.", Attempt.objects.with_errand()),
+            ("cleanup_unsettled", "A provider cleanup that is still owed.", Attempt.objects.with_cleanup()),
             ("delivery_unsettled", "A delivery that is still to be applied.", deliveries.exclude(due_at=None)),
         ]
     for code, sentence, rows in checks:

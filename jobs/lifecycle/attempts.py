@@ -40,15 +40,17 @@ class Answer(NamedTuple):
     poll_at: datetime
 
 
-def submitted(attempt: Attempt, *, prediction_id: str, lease_token: str, poll_at: datetime, now: datetime) -> bool:
+def record_submission(
+    attempt: Attempt, *, prediction_id: str, lease_token: str, poll_at: datetime, now: datetime
+) -> bool:
     """Store what the provider calls our prediction. A webhook that was faster keeps its status."""
     if attempt.lease_token != lease_token:
         return False
-    return bool(submitted_all([Answer(attempt, prediction_id, poll_at)], now=now))
+    return bool(record_submissions([Answer(attempt, prediction_id, poll_at)], now=now))
 
 
 @transaction.atomic(savepoint=False)
-def submitted_all(answers: Sequence[Answer], *, now: datetime) -> set[int]:
+def record_submissions(answers: Sequence[Answer], *, now: datetime) -> set[int]:
     """Store many answers to submits at once; return the ids of the attempts that moved on by them.
 
     The attempts are read and locked first, so the answers can be written without asking each time whether they may.
@@ -105,12 +107,14 @@ def _write_late_answer(answer: Answer, *, now: datetime) -> None:
     mine.filter(prediction_id=None).update(prediction_id=answer.prediction_id)
     mine.filter(answered_at=None).update(answered_at=now)
     is_erased = Job.objects.filter(id=attempt.job_id, erased_at__isnull=False).exists()
-    mine.filter(_WRITTEN_OFF).exclude(errand=Attempt.Errand.DELETE).update(
-        errand=Attempt.Errand.DELETE if is_erased else Attempt.Errand.CANCEL, errand_at=now, errand_tries=0
+    mine.filter(_WRITTEN_OFF).exclude(cleanup=Attempt.ProviderCleanup.DELETE).update(
+        cleanup=Attempt.ProviderCleanup.DELETE if is_erased else Attempt.ProviderCleanup.CANCEL,
+        cleanup_at=now,
+        cleanup_tries=0,
     )
 
 
-def unconfirmed(attempt_id: int, *, lease_token: str, raw_error: str = "") -> bool:
+def mark_unconfirmed(attempt_id: int, *, lease_token: str, raw_error: str = "") -> bool:
     """The answer to a submit was lost: keep the slot until it is known whether a prediction exists.
 
     The call counts against the provider's limit as if it arrived at the last moment, the lease's end.
@@ -125,7 +129,7 @@ def unconfirmed(attempt_id: int, *, lease_token: str, raw_error: str = "") -> bo
     )
 
 
-def attempt_news(
+def record_progress(
     attempt: Attempt, *, stage: str, progress: float, prediction_id: str, poll_at: datetime, now: datetime
 ) -> bool:
     """Take over news of a running prediction: never backwards, never after the end."""
@@ -158,7 +162,7 @@ def attempt_news(
 
 
 @transaction.atomic(savepoint=False)
-def attempt_succeeded(
+def mark_attempt_succeeded(
     attempt: Attempt, *, prediction_id: str, video_url: str, now: datetime, cost: Decimal | None = None
 ) -> bool:
     """Book a finished prediction. The first one wins the job; a later one is superseded.
@@ -202,15 +206,15 @@ def attempt_succeeded(
         progress=1.0,
         cost=attempt.provider.price if cost is None else cost,
         error_code="",
-        errand="" if wins else Attempt.Errand.DELETE,
-        errand_at=None if wins else now,
+        cleanup="" if wins else Attempt.ProviderCleanup.DELETE,
+        cleanup_at=None if wins else now,
     )
     if wins:
         abandon_attempts(attempt.job_id, to=Attempt.Status.CANCELED, now=now, but=attempt.id)
     return wins
 
 
-def attempt_failed(
+def mark_attempt_failed(
     attempt: Attempt,
     *,
     code: str,
@@ -239,7 +243,7 @@ def attempt_failed(
         error_code=code,
         raw_error=raw_error[:4000],
         cost=cost or 0,
-        **({"errand": Attempt.Errand.CANCEL, "errand_at": sweep_at} if sweep_at else {}),
+        **({"cleanup": Attempt.ProviderCleanup.CANCEL, "cleanup_at": sweep_at} if sweep_at else {}),
     )
     if changed:
         queue_order.count_against(attempt, code=code)
@@ -250,22 +254,22 @@ def attempt_failed(
     return bool(changed)
 
 
-def attempt_timed_out(attempt: Attempt, *, now: datetime) -> bool:
+def mark_attempt_timed_out(attempt: Attempt, *, now: datetime) -> bool:
     """Give an attempt up. It keeps its slot, and its price, until the provider has been told to stop."""
     changed = Attempt.objects.filter(id=attempt.id, status__in=Attempt.OPEN).update(
         status=Attempt.Status.TIMED_OUT,
         finished_at=now,
         answered_at=Coalesce(F("answered_at"), F("lease_until")),
         error_code="provider_timeout",
-        errand=Attempt.Errand.CANCEL,
-        errand_at=now,
+        cleanup=Attempt.ProviderCleanup.CANCEL,
+        cleanup_at=now,
     )
     if changed:
         queue_order.count_against(attempt, code="provider_timeout")
     return bool(changed)
 
 
-def result_lost(attempt: Attempt, *, raw_error: str, now: datetime) -> bool:
+def mark_result_lost(attempt: Attempt, *, raw_error: str, now: datetime) -> bool:
     """A reported film cannot be had: the win is taken back so that another attempt may have it."""
     lost = Attempt.objects.filter(id=attempt.id, status=Attempt.Status.SUCCEEDED).update(
         status=Attempt.Status.FAILED, error_code=RESULT_LOST, raw_error=raw_error[:4000]
@@ -285,31 +289,31 @@ def abandon_attempts(job_id: UUID, *, to: str, now: datetime, but: int | None = 
         finished_at=now,
         # A POST under way may still arrive, until its lease ends.
         answered_at=Coalesce(F("answered_at"), F("lease_until")),
-        errand=Attempt.Errand.CANCEL,
-        errand_at=now,
+        cleanup=Attempt.ProviderCleanup.CANCEL,
+        cleanup_at=now,
     )
 
 
-def owe_deletion(job_id: UUID, *, now: datetime) -> int:
+def request_deletion(job_id: UUID, *, now: datetime) -> int:
     """Have every provider that may have seen this job's photo forget it.
 
     That includes submits whose answer never came; only a refused one surely left nothing there.
     """
     refused = Q(prediction_id=None, status=Attempt.Status.FAILED) & ~Q(error_code=ANSWER_LOST)
     rows = Attempt.objects.filter(job_id=job_id).exclude(refused)
-    return rows.update(errand=Attempt.Errand.DELETE, errand_at=now, errand_tries=0)
+    return rows.update(cleanup=Attempt.ProviderCleanup.DELETE, cleanup_at=now, cleanup_tries=0)
 
 
-def errand_done(attempt_ids: Iterable[int], *, errand: str, was_nothing: bool = False) -> int:
+def mark_cleanup_done(attempt_ids: Iterable[int], *, cleanup: str, was_nothing: bool = False) -> int:
     """Free the slot: the provider has heard us, or has had all its time.
 
     The price stays booked, for a prediction may have been finished, or paid for, before it was stopped; only when
     the provider surely made nothing (`was_nothing`) it is given back.
     """
-    rows = Attempt.objects.filter(id__in=list(attempt_ids), errand=errand)
+    rows = Attempt.objects.filter(id__in=list(attempt_ids), cleanup=cleanup)
     if was_nothing:
         rows.filter(status__in=Attempt.GIVEN_UP, slot_held=True).update(cost=0)
-    return rows.update(errand="", errand_at=None, slot_held=False)
+    return rows.update(cleanup="", cleanup_at=None, slot_held=False)
 
 
 def hold_attempts(job_ids: Iterable[UUID | None], *, ids: Iterable[int] = ()) -> None:

@@ -41,7 +41,7 @@ def start_preparing(job_id: UUID, *, lease_token: str, now: datetime) -> bool:
     return change(job_id, guard, "preparing", now, stage=Stage.PREPARING)
 
 
-def photo_ready(job_id: UUID, *, lease_token: str, clean_key: str, now: datetime, has_face: bool = True) -> bool:
+def mark_photo_ready(job_id: UUID, *, lease_token: str, clean_key: str, now: datetime, has_face: bool = True) -> bool:
     """The photo is clean and stored: stand in line for a provider; without a face, for one that takes such."""
     return change(
         job_id,
@@ -101,7 +101,7 @@ def take_for_attempts(attempts: Sequence[Attempt], *, reasons: Mapping[UUID, Rea
         )
 
 
-def return_to_line(
+def return_to_queue(
     job_id: UUID, *, due_at: datetime, now: datetime, reason_code: str = "", reason_subject: str = ""
 ) -> bool:
     """Put a job whose attempt came to nothing back in the line for the next one."""
@@ -132,7 +132,7 @@ def collect_again(job_id: UUID, *, now: datetime) -> bool:
     )
 
 
-def preview_announced(job_id: UUID, *, now: datetime) -> bool:
+def mark_preview_announced(job_id: UUID, *, now: datetime) -> bool:
     """Send the job through the collect lane for its preview while the film is still being made."""
     return bool(
         Job.objects.filter(id=job_id, status__in=Job.OPEN, lane="", preview_key="", winner=None).update(
@@ -141,7 +141,7 @@ def preview_announced(job_id: UUID, *, now: datetime) -> bool:
     )
 
 
-def preview_collected(job_id: UUID, *, lease_token: str, preview_key: str, now: datetime) -> bool:
+def record_preview(job_id: UUID, *, lease_token: str, preview_key: str, now: datetime) -> bool:
     """The first picture of the film is in our storage."""
     changed = change(
         job_id,
@@ -158,13 +158,13 @@ def preview_collected(job_id: UUID, *, lease_token: str, preview_key: str, now: 
     return changed
 
 
-def preview_given_up(job_id: UUID, *, lease_token: str) -> bool:
+def give_up_preview(job_id: UUID, *, lease_token: str) -> bool:
     """Go on without a preview; the film brings its own poster."""
     guard = Q(lane=Lane.COLLECT, lease_token=lease_token, winner=None)
     return bool(Job.objects.filter(guard, id=job_id).update(lane="", lease_token="", lane_tries=0))
 
 
-def seems_to_warm_up(attempt: Attempt, *, now: datetime) -> bool:
+def mark_warming_up(attempt: Attempt, *, now: datetime) -> bool:
     """Say that a model is being woken, of which its provider says nothing."""
     return change(
         attempt.job_id,
@@ -259,7 +259,7 @@ def cancel(job_id: UUID, *, now: datetime, by: str) -> bool:
     return changed
 
 
-def erased(job_id: UUID, *, now: datetime) -> bool:
+def mark_erased(job_id: UUID, *, now: datetime) -> bool:
     """Forget everything about the person; the row stays as a tombstone."""
     return change(
         job_id,

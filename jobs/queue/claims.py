@@ -161,7 +161,7 @@ def _free_calls(provider: ProviderConfig, want: int, *, now: datetime) -> int:
 
 def _is_open(provider: ProviderConfig, *, now: datetime) -> bool:
     """Whether jobs that another provider failed can be kept for this one."""
-    return provider.shut_until(now=now) is None and not provider.is_out_of_budget(now=now)
+    return provider.blocked_until(now=now) is None and not provider.is_out_of_budget(now=now)
 
 
 def _attempt(provider: ProviderConfig, turn: queue_order.Turn | None, *, cold: bool, now: datetime) -> Attempt:

@@ -30,9 +30,9 @@ from . import queues
 
 logger = logging.getLogger(__name__)
 
-PACE_SECONDS = 0.05
+TICK_SECONDS = 0.05
 # When a tick brought this much, the next one waits longer: larger batches cost less each, and nobody waits for a slot.
-BUSY_PACE_SECONDS, BUSY_FROM = 0.1, 8
+BUSY_TICK_SECONDS, BUSY_FROM = 0.1, 8
 LINGER_SECONDS = 2.0
 BUDGET_SECONDS = 20.0
 HEARTBEAT_SECONDS = 5.0
@@ -58,7 +58,7 @@ class LaneWork(ABC):
     lane: ClassVar[str]
     threads: ClassVar[int]
     # Set by `claim`: the monotonic moment at which there may be work that nobody will nudge for.
-    look_again_at: float | None = None
+    next_wakeup_at: float | None = None
 
     def warm_up(self) -> None:  # noqa: B027 - most lanes need none
         """Do what the first piece of work would have to wait for."""
@@ -124,8 +124,8 @@ class Pump:
         self._flying = 0
         self._stop_seconds, self._stop_at = stop_seconds, float("inf")
         self._unwritten: list[Any] = []
-        self._paced_at = 0.0
-        self._pace_seconds = PACE_SECONDS
+        self._ticked_at = 0.0
+        self._tick_seconds = TICK_SECONDS
         self._beat_at = 0.0
         self._held: dict[int, Any] = {}
         self._kept_at = self._moved_at = time.monotonic()
@@ -154,7 +154,7 @@ class Pump:
                 now = time.monotonic()
                 if look and now < end and not stopping.is_set():
                     if not paced:  # what was just written and what is claimed now are one tick
-                        self._pace()
+                        self._wait_for_tick()
                     self.work.before_claim()
                     room = self.work.threads - self._flying
                     items = self.work.claim(room) if room > 0 else []
@@ -163,7 +163,7 @@ class Pump:
                     if items:
                         idle_until = time.monotonic() + linger
                 now = time.monotonic()
-                again_at = self.work.look_again_at
+                again_at = self.work.next_wakeup_at
                 if again_at is not None and linger > 0:
                     # Somebody waits for a moment that is known: stay for it, as far as the budget goes.
                     idle_until = max(idle_until, again_at + linger)
@@ -171,7 +171,7 @@ class Pump:
                     return now >= end
                 landed, look = self._wait(self._patience(now, None if self._flying else min(end, idle_until)))
                 paced = bool(landed)
-                self._pace_seconds = BUSY_PACE_SECONDS if len(landed) >= BUSY_FROM else PACE_SECONDS
+                self._tick_seconds = BUSY_TICK_SECONDS if len(landed) >= BUSY_FROM else TICK_SECONDS
                 if landed:
                     self._flying -= len(landed)
                     self._record(landed)
@@ -193,7 +193,7 @@ class Pump:
 
     def _patience(self, now: float, end: float | None) -> float:
         """Return how long to wait for something to happen before looking again."""
-        moments = [now + LOOK_SECONDS, end, self.work.look_again_at]
+        moments = [now + LOOK_SECONDS, end, self.work.next_wakeup_at]
         return max(0.001, min(moment for moment in moments if moment is not None) - now)
 
     def _start(self, item: Any) -> None:
@@ -210,7 +210,7 @@ class Pump:
         except queue.Empty:
             return [], True
         if entries[0] is not None:
-            self._pace()
+            self._wait_for_tick()
         while True:
             try:
                 entries.append(self.inbox.get_nowait())
@@ -266,12 +266,12 @@ class Pump:
                     raise
                 logger.warning("deadlock lane=%s", self.work.lane)
 
-    def _pace(self) -> None:
+    def _wait_for_tick(self) -> None:
         """Sleep until the pace has passed since the last time; at once when it was longer ago."""
-        rest = self._paced_at + self._pace_seconds - time.monotonic()
+        rest = self._ticked_at + self._tick_seconds - time.monotonic()
         if rest > 0:
             time.sleep(rest)
-        self._paced_at = time.monotonic()
+        self._ticked_at = time.monotonic()
 
     def _beat(self) -> None:
         now = time.monotonic()

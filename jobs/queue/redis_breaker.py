@@ -40,22 +40,22 @@ class Gate:
 
     def reset(self) -> None:
         """Know nothing of any failure."""
-        self._shut_until = 0.0
+        self._open_until = 0.0
         self._away_since: float | None = None
 
     @property
     def is_shut(self) -> bool:
-        return time.monotonic() < self._shut_until
+        return time.monotonic() < self._open_until
 
     @contextmanager
     def ask(self) -> Iterator[None]:
         """Let the caller ask Redis within; raise Shut at once when it should not."""
         started = time.monotonic()
         with self._lock:
-            if started < self._shut_until:
+            if started < self._open_until:
                 raise Shut("left alone for a moment")
             if self._away_since is not None:
-                self._shut_until = started + TRY_SECONDS
+                self._open_until = started + TRY_SECONDS
         try:
             yield
         except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
@@ -75,7 +75,7 @@ class Gate:
     def _shut(self, why: str) -> None:
         now = time.monotonic()
         with self._lock:
-            self._shut_until = now + PAUSE_SECONDS
+            self._open_until = now + PAUSE_SECONDS
             is_news, self._away_since = self._away_since is None, self._away_since or now
         if is_news:
             logger.warning("redis_away error=%s", why)
@@ -85,7 +85,7 @@ class Gate:
             return
         with self._lock:
             since, self._away_since = self._away_since, None
-            self._shut_until = 0.0
+            self._open_until = 0.0
         if since is not None:
             logger.warning("redis_back after_seconds=%.1f", time.monotonic() - since)
 

@@ -7,12 +7,12 @@ until a moment that nothing in the product would choose. They would come back by
 | --- | --- | --- |
 | job in a lane: `due_at` | LONGEST_WAIT: a lease or a backoff | now |
 | delivery: `due_at` | LONGEST_REDELIVERY | now |
-| attempt on lease or with an errand: `lease_until` | its provider's lease | that, from now |
-| attempt open or with an errand: `deadline_at` | its provider's deadline | that, from now |
+| attempt on lease or with a provider cleanup: `lease_until` | its provider's lease | that, from now |
+| attempt open or with a provider cleanup: `deadline_at` | its provider's deadline | that, from now |
 | attempt under way: `poll_at`, where `heard_at` lies ahead | its news are of the past | now |
 | call: `answered_at`, which counts for the minute's limit | its provider's lease | now |
-| first errand: `errand_at` | LONGEST_WAIT, or the attempt's deadline | now |
-| provider: `parked_until`, `breaker_until`, `probe_until` | after `shut_at`, which lies in the past | as far from now |
+| first cleanup: `cleanup_at` | LONGEST_WAIT, or the attempt's deadline | now |
+| provider: `rate_limited_until`, `breaker_until`, `probe_until` | after `blocked_at`, in the past | as far from now |
 
 A clock that went *back* needs nothing: what it writes is due too early, and claims and tokens are made for that.
 """
@@ -40,9 +40,9 @@ LONGEST_REDELIVERY = timedelta(minutes=5) + TOLERANCE
 
 def bring_near(*, now: datetime) -> int:
     """Bring every such time near; return how many there were. Without any it writes nothing."""
-    found = {"job": _jobs(now=now), "delivery": _deliveries(now=now), "errand": _errands(now=now)}
+    found = {"job": _jobs(now=now), "delivery": _deliveries(now=now), "cleanup": _cleanups(now=now)}
     found["provider"] = sum(
-        _provider(row.id, now=now) for row in ProviderConfig.objects.filter(shut_at__gt=now + TOLERANCE)
+        _provider(row.id, now=now) for row in ProviderConfig.objects.filter(blocked_at__gt=now + TOLERANCE)
     )
     found["attempt"] = sum(_attempts(provider, now=now) for provider in ProviderConfig.objects.all())
     for kind, count in found.items():
@@ -67,21 +67,21 @@ def _deliveries(*, now: datetime) -> int:
     return far.update(due_at=now) if far.exists() else 0
 
 
-def _errands(*, now: datetime) -> int:
-    far = Attempt.objects.with_errand().filter(errand_at__gt=now + LONGEST_WAIT, errand_tries=0)
-    far = far.exclude(errand_at=F("deadline_at"))
-    return far.update(errand_at=now) if far.exists() else 0
+def _cleanups(*, now: datetime) -> int:
+    far = Attempt.objects.with_cleanup().filter(cleanup_at__gt=now + LONGEST_WAIT, cleanup_tries=0)
+    far = far.exclude(cleanup_at=F("deadline_at"))
+    return far.update(cleanup_at=now) if far.exists() else 0
 
 
 def _attempts(provider: ProviderConfig, *, now: datetime) -> int:
     found = 0
     lease, deadline = claims.lease_of(provider), provider.attempt_deadline
-    # An errand waits for them too: for the last moment at which a lost POST may arrive, for the end of what it made.
-    for rows in (Attempt.objects.on_lease(), Attempt.objects.with_errand()):
+    # A cleanup waits for them too: for the last moment at which a lost POST may arrive, for the end of what it made.
+    for rows in (Attempt.objects.on_lease(), Attempt.objects.with_cleanup()):
         leased = rows.among([provider.id]).filter(lease_until__gt=now + lease + TOLERANCE)
         if leased.exists():
             found += leased.update(lease_until=now + lease)
-    for rows in (Attempt.objects.is_open(), Attempt.objects.with_errand()):
+    for rows in (Attempt.objects.is_open(), Attempt.objects.with_cleanup()):
         late = rows.among([provider.id]).filter(deadline_at__gt=now + deadline + TOLERANCE)
         if late.exists():
             found += late.update(deadline_at=now + deadline)
@@ -98,15 +98,15 @@ def _provider(provider_id: int, *, now: datetime) -> int:
     """Give a provider that was shut in the future the wait it was meant to have."""
     with transaction.atomic():
         provider = (
-            ProviderConfig.objects.select_for_update().filter(shut_at__gt=now + TOLERANCE, id=provider_id).first()
+            ProviderConfig.objects.select_for_update().filter(blocked_at__gt=now + TOLERANCE, id=provider_id).first()
         )
         if provider is None:
             return 0
-        ahead = provider.shut_at - now
-        provider.shut_at = now
-        for name in ("parked_until", "breaker_until", "probe_until"):
+        ahead = provider.blocked_at - now
+        provider.blocked_at = now
+        for name in ("rate_limited_until", "breaker_until", "probe_until"):
             moment = getattr(provider, name)
             if moment is not None:
                 setattr(provider, name, max(now, moment - ahead))
-        provider.save(update_fields=["shut_at", "parked_until", "breaker_until", "probe_until", "updated_at"])
+        provider.save(update_fields=["blocked_at", "rate_limited_until", "breaker_until", "probe_until", "updated_at"])
         return 1

@@ -33,10 +33,10 @@ BATCH = 100
 
 def bring_back(*, now: datetime) -> int:
     """Put every stray back on a road; return how many there were."""
-    return sum(kind(now=now) for kind in (_jobs_of_nobody, _attempts_of_ended_jobs, _slots_of_nobody))
+    return sum(kind(now=now) for kind in (_jobs_in_no_lane, _attempts_of_ended_jobs, _slots_of_ended_attempts))
 
 
-def _jobs_of_nobody(*, now: datetime) -> int:
+def _jobs_in_no_lane(*, now: datetime) -> int:
     at_work = Attempt.objects.filter(job_id=OuterRef("id"), status__in=Attempt.OPEN)
     rows = Job.objects.is_open().filter(~Exists(at_work), lane="")
 
@@ -48,7 +48,7 @@ def _jobs_of_nobody(*, now: datetime) -> int:
             if job.winner_id is not None:
                 return lifecycle.collect_again(job.id, now=now)
             queues.nudge_after_commit(Lane.DISPATCH)
-            return lifecycle.return_to_line(job.id, due_at=now, now=now)
+            return lifecycle.return_to_queue(job.id, due_at=now, now=now)
 
     return _each(list(rows.values_list("id", flat=True)[:BATCH]), put_back, "job")
 
@@ -63,8 +63,8 @@ def _attempts_of_ended_jobs(*, now: datetime) -> int:
     return _each(list(rows.values_list("job_id", flat=True).distinct()[:BATCH]), give_up, "attempts_of_job")
 
 
-def _slots_of_nobody(*, now: datetime) -> int:
-    rows = Attempt.objects.holding_a_slot().exclude(status__in=Attempt.OPEN).filter(errand="")
+def _slots_of_ended_attempts(*, now: datetime) -> int:
+    rows = Attempt.objects.holding_a_slot().exclude(status__in=Attempt.OPEN).filter(cleanup="")
 
     def free(attempt_id: int) -> bool:
         return bool(rows.filter(id=attempt_id).update(slot_held=False))

@@ -38,7 +38,7 @@ def sweep(*, now: datetime) -> bool:
     WebhookDelivery.objects.filter(received_at__lt=now - REJECTED_KEPT, verdict__in=rejected).delete()
     WebhookDelivery.objects.filter(received_at__lt=now - DELIVERIES_KEPT).delete()
     # Calls that only kept a model awake belong to no job that would take them along.
-    idle = Attempt.objects.filter(job=None, claimed_at__lt=now - KEEP_WARM_KEPT, slot_held=False, errand="")
+    idle = Attempt.objects.filter(job=None, claimed_at__lt=now - KEEP_WARM_KEPT, slot_held=False, cleanup="")
     idle.exclude(status__in=Attempt.OPEN).delete()
     # What killed requests and downloads left, and mails that were written to files for want of a mail server.
     _sweep_folder(settings.FILE_UPLOAD_TEMP_DIR, seconds=TEMPORARY_KEPT_SECONDS)

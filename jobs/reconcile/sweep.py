@@ -8,7 +8,7 @@
 | attempt unconfirmed | reconcile | look-up, or the attempt's deadline | adopted, or back to the line |
 | attempt submitted, running | the provider | `poll_at`, then `deadline_at` | polled; timed out, canceled and replaced |
 | delivery recorded | the collect pump | `due_at` | applied here |
-| canceled or erased prediction | reconcile | `errand_at` | the provider is told to stop or forget |
+| canceled or erased prediction | reconcile | `cleanup_at` | the provider is told to stop or forget |
 | job open | everybody | `deadline_at` | failed with a reason |
 | job ended | retention | `erase_at` | erased |
 | job ended, somebody to tell | notify | `due_at` | sent, or given up |
@@ -52,8 +52,8 @@ UNATTENDED = timedelta(seconds=3 * engine.HEARTBEAT_SECONDS)
 RETENTION_EVERY_SECONDS = 30.0
 LOOSE_FILES_EVERY_SECONDS = 600.0
 SETTLE_EVERY_SECONDS = 5.0
-STRAYS_EVERY_SECONDS = 15.0
-INQUIRY_THREADS = 48
+ORPHANS_EVERY_SECONDS = 15.0
+POLLING_THREADS = 48
 # For its own threads; substitutes for workers have `pumps.SUBSTITUTE_STOP_SECONDS` to give back what they hold.
 GOODBYE_SECONDS = 2.0
 QUIET_SECONDS = 30.0
@@ -64,13 +64,13 @@ class Reconciler:
 
     def __init__(self) -> None:
         self.stopped = threading.Event()
-        self._threads = ThreadPoolExecutor(INQUIRY_THREADS, thread_name_prefix="inquiry")
+        self._threads = ThreadPoolExecutor(POLLING_THREADS, thread_name_prefix="inquiry")
         self._substitutes: dict[str, threading.Thread] = {}
         self._swept_at = 0.0
         self._swept_loose_at = 0.0
         self._beat_at = 0.0
         self._settled_at = 0.0
-        self._strays_at = 0.0
+        self._orphans_at = 0.0
 
     def run(self) -> None:
         """Tick once a second; a failing step is logged and tried again with the next tick."""
@@ -116,7 +116,7 @@ class Reconciler:
             self._end_late_jobs,
             self._show_warming_up,
             self._settle_budgets,
-            self._bring_back_strays,
+            self._requeue_orphans,
             self._sweep,
             self._sweep_loose_files,
         ):
@@ -129,7 +129,7 @@ class Reconciler:
             _guarded(step)
 
     def _questions(self) -> tuple[Callable[[], None], ...]:
-        return self._look_up, self._poll, self._run_errands, self._keep_providers_ready
+        return self._look_up, self._poll, self._run_provider_cleanups, self._keep_providers_ready
 
     def _beat(self) -> None:
         if time.monotonic() - self._beat_at > engine.HEARTBEAT_SECONDS:
@@ -178,8 +178,8 @@ class Reconciler:
     def _poll(self) -> None:
         polling.poll_silent(self._threads, now=database_now())
 
-    def _run_errands(self) -> None:
-        polling.run_errands(self._threads, now=database_now())
+    def _run_provider_cleanups(self) -> None:
+        polling.run_provider_cleanups(self._threads, now=database_now())
 
     def _keep_providers_ready(self) -> None:
         maintenance.learn_secrets(self._threads, now=database_now())
@@ -193,9 +193,9 @@ class Reconciler:
             self._settled_at = time.monotonic()
             limits.settle_budgets(now=database_now())
 
-    def _bring_back_strays(self) -> None:
-        if time.monotonic() - self._strays_at > STRAYS_EVERY_SECONDS:
-            self._strays_at = time.monotonic()
+    def _requeue_orphans(self) -> None:
+        if time.monotonic() - self._orphans_at > ORPHANS_EVERY_SECONDS:
+            self._orphans_at = time.monotonic()
             orphans.bring_back(now=database_now())
             clock_skew.bring_near(now=database_now())
 

@@ -12,7 +12,7 @@ call, the probe, and for all others when that went well: sixty calls at once aft
 There is exactly one probe, by any number of workers, because it is given out under the lock of the
 provider's row (`allowance` in `jobs.queue.claims`), and it is given up when its lease has lapsed.
 
-What calls and films meant is gathered as findings and written by `write` in transactions of their own, which
+What calls and films meant is gathered as observations and written by `write` in transactions of their own, which
 lock nothing but the provider. Only a call that was claimed after the door was shut says anything about opening
 it: the others of the same volley were on their way already, whatever they come back with.
 
@@ -55,10 +55,10 @@ _ADDRESS = re.compile(r"https?://[^\s\"'<>]+", re.I)
 BUSY, ASKED = "busy", "asked to wait"
 
 _COLUMNS = (*NOTHING_AGAINST_IT, "last_error", "last_error_at")
-_AS_NEW = Q(parked_until=None, breaker_until=None, probe_until=None, consecutive_failures=0, spoiled_films=0)
+_AS_NEW = Q(rate_limited_until=None, breaker_until=None, probe_until=None, consecutive_failures=0, spoiled_films=0)
 
 
-class Verdict(StrEnum):
+class HealthSignal(StrEnum):
     """What a call or a film says about its provider."""
 
     ANSWERED = "answered"  # the call was understood: taken, or refused for a reason of the request's own
@@ -71,11 +71,11 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A verdict over the provider of a call that was claimed at that time."""
+class Observation:
+    """A signal over the provider of a call that was claimed at that time."""
 
     provider_id: int
-    verdict: Verdict
+    signal: HealthSignal
     claimed_at: datetime
     retry_after: timedelta | None = None
     error: str = ""
@@ -83,7 +83,7 @@ class Finding:
 
 def allowance(provider: ProviderConfig, *, now: datetime) -> int | None:
     """Return how many calls may be sent now: 0, 1 for a probe, None for as many as its limits allow."""
-    if not provider.enabled or provider.shut_until(now=now) is not None:
+    if not provider.enabled or provider.blocked_until(now=now) is not None:
         return 0
     if not provider.needs_probe(now=now):
         return None
@@ -95,16 +95,16 @@ def probe_ends_at(provider: ProviderConfig, *, lease_until: datetime, deadline_a
     return (deadline_at if provider.breaker_reason == BreakerReason.FILMS else lease_until) + PROBE_MARGIN
 
 
-def write(findings: Iterable[Finding], *, chance: random.Random | None = None) -> None:
+def write(observations: Iterable[Observation], *, chance: random.Random | None = None) -> None:
     """Bring providers up to date with what was found, in the order it was found.
 
     Not inside a transaction that holds jobs or attempts: claims take the provider's row first.
     """
-    by_provider: dict[int, list[Finding]] = {}
-    for finding in findings:
-        by_provider.setdefault(finding.provider_id, []).append(finding)
-    good = {Verdict.ANSWERED, Verdict.FINISHED, Verdict.UNUSED}
-    pleased = [id for id, found in by_provider.items() if all(finding.verdict in good for finding in found)]
+    by_provider: dict[int, list[Observation]] = {}
+    for observation in observations:
+        by_provider.setdefault(observation.provider_id, []).append(observation)
+    good = {HealthSignal.ANSWERED, HealthSignal.FINISHED, HealthSignal.UNUSED}
+    pleased = [id for id, found in by_provider.items() if all(observation.signal in good for observation in found)]
     if pleased:
         # The usual case: all went well, and there is nothing to take back. Costs no lock.
         for provider_id in ProviderConfig.objects.filter(_AS_NEW, id__in=pleased).values_list("id", flat=True):
@@ -113,80 +113,82 @@ def write(findings: Iterable[Finding], *, chance: random.Random | None = None) -
         _write_one(provider_id, by_provider[provider_id], chance or random.SystemRandom())
 
 
-def _write_one(provider_id: int, findings: list[Finding], chance: random.Random) -> None:
+def _write_one(provider_id: int, observations: list[Observation], chance: random.Random) -> None:
     with transaction.atomic():
         provider = ProviderConfig.objects.select_for_update().filter(id=provider_id).first()
         if provider is None:
             return
         before = [getattr(provider, name) for name in _COLUMNS]
         now = database_now()
-        for finding in findings:
-            judge(provider, finding, now=now, chance=chance)
+        for observation in observations:
+            judge(provider, observation, now=now, chance=chance)
         if before != [getattr(provider, name) for name in _COLUMNS]:
             provider.save(update_fields=[*_COLUMNS, "updated_at"])
 
 
-def judge(provider: ProviderConfig, finding: Finding, *, now: datetime, chance: random.Random) -> None:
-    """Change a row at hand by one finding."""
-    counts = provider.shut_at is None or finding.claimed_at > provider.shut_at
-    if finding.error:
+def judge(provider: ProviderConfig, observation: Observation, *, now: datetime, chance: random.Random) -> None:
+    """Change a row at hand by one observation."""
+    counts = provider.blocked_at is None or observation.claimed_at > provider.blocked_at
+    if observation.error:
         # Vendors quote the address of a photo when they could not fetch it; this text outlives the photo.
-        provider.last_error, provider.last_error_at = _ADDRESS.sub("(address)", finding.error)[:300], now
-    match finding.verdict:
-        case Verdict.BUSY:
-            _park(provider, finding, counts, now=now, chance=chance)
-        case Verdict.ACCOUNT:
+        provider.last_error, provider.last_error_at = _ADDRESS.sub("(address)", observation.error)[:300], now
+    match observation.signal:
+        case HealthSignal.BUSY:
+            _park(provider, observation, counts, now=now, chance=chance)
+        case HealthSignal.ACCOUNT:
             if counts or provider.breaker_reason != BreakerReason.ACCOUNT:
                 _open(provider, BreakerReason.ACCOUNT, now=now, chance=chance)
-        case Verdict.FAILED if counts:
-            _failed(provider, finding, now=now, chance=chance)
-        case Verdict.SPOILED if counts:
+        case HealthSignal.FAILED if counts:
+            _failed(provider, observation, now=now, chance=chance)
+        case HealthSignal.SPOILED if counts:
             provider.spoiled_films += 1
             probed = provider.breaker_reason == BreakerReason.FILMS
             if probed or provider.spoiled_films >= FILMS_UNTIL_OPEN:
                 _open(provider, BreakerReason.FILMS, now=now, chance=chance)
-        case Verdict.ANSWERED if counts:
+        case HealthSignal.ANSWERED if counts:
             _answered(provider, now=now)
-        case Verdict.FINISHED if counts:
+        case HealthSignal.FINISHED if counts:
             provider.spoiled_films = 0
             if provider.breaker_reason == BreakerReason.FILMS:
                 _close_breaker(provider)
-        case Verdict.UNUSED if counts:
+        case HealthSignal.UNUSED if counts:
             provider.probe_until = None
 
 
-def _park(provider: ProviderConfig, finding: Finding, counts: bool, *, now: datetime, chance: random.Random) -> None:
-    wait = finding.retry_after
+def _park(
+    provider: ProviderConfig, observation: Observation, counts: bool, *, now: datetime, chance: random.Random
+) -> None:
+    wait = observation.retry_after
     if not counts:
         # Of the volley that was refused already: it may ask for a longer wait, no more.
-        if wait is not None and provider.parked_until is not None:
-            provider.parked_until = max(provider.parked_until, now + wait)
+        if wait is not None and provider.rate_limited_until is not None:
+            provider.rate_limited_until = max(provider.rate_limited_until, now + wait)
         return
     if wait is None:
-        cap = min(PARK_CAP, PARK_FIRST * 2 ** min(provider.parks_in_row, 10))
+        cap = min(PARK_CAP, PARK_FIRST * 2 ** min(provider.rate_limits_in_row, 10))
         wait = cap * (0.5 + 0.5 * chance.random())
-    provider.parks_in_row += 1
+    provider.rate_limits_in_row += 1
     _shut(provider, now=now)
-    provider.parked_until = max(provider.parked_until or now, now + wait)
-    provider.parked_reason = BUSY
+    provider.rate_limited_until = max(provider.rate_limited_until or now, now + wait)
+    provider.rate_limited_reason = BUSY
 
 
-def _failed(provider: ProviderConfig, finding: Finding, *, now: datetime, chance: random.Random) -> None:
+def _failed(provider: ProviderConfig, observation: Observation, *, now: datetime, chance: random.Random) -> None:
     provider.consecutive_failures += 1
     provider.probe_until = None
     half_open = provider.breaker_state(now=now) == BreakerState.HALF_OPEN
     if half_open or provider.consecutive_failures >= CALLS_UNTIL_OPEN:
         _open(provider, provider.breaker_reason or BreakerReason.CALLS, now=now, chance=chance)
-    if finding.retry_after is not None:
+    if observation.retry_after is not None:
         _shut(provider, now=now)
-        provider.parked_until = max(provider.parked_until or now, now + finding.retry_after)
-        provider.parked_reason = ASKED
+        provider.rate_limited_until = max(provider.rate_limited_until or now, now + observation.retry_after)
+        provider.rate_limited_reason = ASKED
 
 
 def _answered(provider: ProviderConfig, *, now: datetime) -> None:
     provider.consecutive_failures = 0
-    if not provider.is_parked(now=now):
-        provider.parked_until, provider.parked_reason, provider.parks_in_row = None, "", 0
+    if not provider.is_rate_limited(now=now):
+        provider.rate_limited_until, provider.rate_limited_reason, provider.rate_limits_in_row = None, "", 0
     if provider.breaker_reason != BreakerReason.FILMS:
         _close_breaker(provider)
 
@@ -206,10 +208,10 @@ def _open(provider: ProviderConfig, reason: str, *, now: datetime, chance: rando
 def _close_breaker(provider: ProviderConfig) -> None:
     provider.breaker_until, provider.breaker_reason, provider.breaker_openings = None, "", 0
     provider.probe_until = None
-    if provider.parked_until is None:
-        provider.shut_at = None
+    if provider.rate_limited_until is None:
+        provider.blocked_at = None
 
 
 def _shut(provider: ProviderConfig, *, now: datetime) -> None:
     """From now on only calls that are claimed later say anything about opening again."""
-    provider.shut_at, provider.probe_until = now, None
+    provider.blocked_at, provider.probe_until = now, None

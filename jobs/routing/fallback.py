@@ -68,7 +68,7 @@ def after_failure(attempt: Attempt, *, code: str, now: datetime) -> None:
         return
     nobodys_fault = code in Attempt.NOT_ITS_FAULT
     somebody_else = not nobodys_fault and any(_is_open(provider, now=now) for provider in untried)
-    lifecycle.return_to_line(
+    lifecycle.return_to_queue(
         attempt.job_id,
         due_at=now if somebody_else else now + backoff(tries),
         now=now,
@@ -78,7 +78,7 @@ def after_failure(attempt: Attempt, *, code: str, now: datetime) -> None:
 
 
 def _is_open(provider: ProviderConfig, *, now: datetime) -> bool:
-    return provider.shut_until(now=now) is None and not provider.is_out_of_budget(now=now)
+    return provider.blocked_until(now=now) is None and not provider.is_out_of_budget(now=now)
 
 
 def _reason_code(code: str) -> str:
@@ -123,5 +123,5 @@ def _is_ours(provider: ProviderConfig) -> bool:
 
 def provider_failed(provider: ProviderConfig, *, serious: bool, retry_after: timedelta | None, now: datetime) -> None:
     """Count a film that could not be had, or trouble with our account, against its provider."""
-    verdict = breaker.Verdict.ACCOUNT if serious else breaker.Verdict.SPOILED
-    breaker.write([breaker.Finding(provider.id, verdict, claimed_at=now, retry_after=retry_after)])
+    signal = breaker.HealthSignal.ACCOUNT if serious else breaker.HealthSignal.SPOILED
+    breaker.write([breaker.Observation(provider.id, signal, claimed_at=now, retry_after=retry_after)])

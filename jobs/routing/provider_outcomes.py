@@ -12,42 +12,44 @@ from datetime import datetime, timedelta
 from jobs.models import Attempt
 
 from . import breaker, cold_starts
-from .breaker import Verdict
+from .breaker import HealthSignal
 
 
-class Findings:
+class ProviderOutcomes:
     """Gathers until `write`."""
 
     def __init__(self) -> None:
-        self.verdicts: list[breaker.Finding] = []
-        self.works: list[cold_starts.Work] = []
+        self.observations: list[breaker.Observation] = []
+        self.sightings: list[cold_starts.Work] = []
 
     def judge(
-        self, attempt: Attempt, verdict: Verdict, *, error: str = "", retry_after: timedelta | None = None
+        self, attempt: Attempt, signal: HealthSignal, *, error: str = "", retry_after: timedelta | None = None
     ) -> None:
         """Note what an attempt says about its provider."""
-        self.verdicts.append(
-            breaker.Finding(attempt.provider_id, verdict, attempt.claimed_at, retry_after=retry_after, error=error)
+        self.observations.append(
+            breaker.Observation(attempt.provider_id, signal, attempt.claimed_at, retry_after=retry_after, error=error)
         )
 
     def working(self, attempt: Attempt, *, now: datetime) -> None:
         """Note that an attempt is being worked on; the first time it is news how long that took."""
         to_sign = _since_submit(attempt, now) if attempt.first_sign_at is None else None
-        self.works.append(cold_starts.Work(attempt.provider_id, now, attempt.was_cold, to_sign=to_sign))
+        self.sightings.append(cold_starts.Work(attempt.provider_id, now, attempt.was_cold, to_sign=to_sign))
 
     def finished(self, attempt: Attempt, *, now: datetime) -> None:
         """Note that an attempt's film is there."""
         took = _since_submit(attempt, now)
         to_sign = took if attempt.first_sign_at is None else None
-        self.works.append(cold_starts.Work(attempt.provider_id, now, attempt.was_cold, to_sign=to_sign, to_film=took))
-        self.judge(attempt, Verdict.FINISHED)
+        self.sightings.append(
+            cold_starts.Work(attempt.provider_id, now, attempt.was_cold, to_sign=to_sign, to_film=took)
+        )
+        self.judge(attempt, HealthSignal.FINISHED)
 
     def write(self) -> None:
         """Bring providers and what is known of them up to date, and forget what was gathered."""
-        verdicts, works = self.verdicts, self.works
-        self.verdicts, self.works = [], []
-        breaker.write(verdicts)
-        cold_starts.write(works)
+        observations, sightings = self.observations, self.sightings
+        self.observations, self.sightings = [], []
+        breaker.write(observations)
+        cold_starts.write(sightings)
 
 
 def _since_submit(attempt: Attempt, now: datetime) -> float:

@@ -9,7 +9,7 @@
   had no room for a while has earned nothing meanwhile: it does not come back to a flood.
 
 What is planned here is planned without locks; `claims` counts again under the provider's lock, and that holds.
-When nothing can be had, `look_again_at` says at which moment that changes by itself, so that nobody has to look
+When nothing can be had, `next_wakeup_at` says at which moment that changes by itself, so that nobody has to look
 at the clock: a minute's window frees a call to the millisecond, a wait ends, a day begins.
 """
 
@@ -40,7 +40,7 @@ class Closed(StrEnum):
 
 
 @dataclass(frozen=True)
-class Place:
+class ProviderCapacity:
     """One enabled provider as it is now."""
 
     provider: ProviderConfig
@@ -53,7 +53,7 @@ class Place:
     opens_at: datetime | None = None
 
 
-def survey(*, now: datetime) -> list[Place]:
+def survey(*, now: datetime) -> list[ProviderCapacity]:
     """Look at all enabled providers, in staff's order; four statements, however many they are."""
     providers = list(ProviderConfig.objects.in_order())
     ids = [provider.id for provider in providers]
@@ -67,14 +67,16 @@ def survey(*, now: datetime) -> list[Place]:
     ]
 
 
-def _place(provider: ProviderConfig, held: int, calls: int, known: cold_starts.Known, *, now: datetime) -> Place:
+def _place(
+    provider: ProviderConfig, held: int, calls: int, known: cold_starts.Known, *, now: datetime
+) -> ProviderCapacity:
     room = max(0, min(provider.max_concurrent - held, provider.max_per_minute - calls))
     closed: Closed | None = None
     opens_at: datetime | None = None
     probing = provider.needs_probe(now=now)
-    if (shut_until := provider.shut_until(now=now)) is not None:
-        closed = Closed.PARKED if shut_until == provider.parked_until else Closed.BREAKER
-        opens_at = shut_until
+    if (blocked_until := provider.blocked_until(now=now)) is not None:
+        closed = Closed.PARKED if blocked_until == provider.rate_limited_until else Closed.BREAKER
+        opens_at = blocked_until
     elif probing and provider.probe_until is not None and provider.probe_until > now:
         closed, opens_at = Closed.PROBING, provider.probe_until
     elif provider.is_out_of_budget(now=now):
@@ -83,7 +85,7 @@ def _place(provider: ProviderConfig, held: int, calls: int, known: cold_starts.K
         closed = Closed.SLOTS
     elif calls >= provider.max_per_minute:
         closed, opens_at = Closed.CALLS, limits.next_call_at(provider, counted=calls, now=now)
-    return Place(
+    return ProviderCapacity(
         provider=provider,
         room=0 if closed else min(room, 1) if probing else room,
         slots_held=held,
@@ -95,7 +97,7 @@ def _place(provider: ProviderConfig, held: int, calls: int, known: cold_starts.K
     )
 
 
-def look_again_at(places: Collection[Place], *, now: datetime) -> datetime | None:
+def next_wakeup_at(places: Collection[ProviderCapacity], *, now: datetime) -> datetime | None:
     """Return the next moment at which a waiting job may find a place without anything being written."""
     moments = [place.opens_at for place in places if place.opens_at is not None]
     due_at = queue_order.next_due_at(now=now)
@@ -111,9 +113,9 @@ class Rotation:
         self._chance = chance or random.SystemRandom()
         self._credit: dict[int, float] = {}
 
-    def shares(self, places: Sequence[Place], wanted: int) -> list[tuple[Place, int]]:
+    def shares(self, places: Sequence[ProviderCapacity], wanted: int) -> list[tuple[ProviderCapacity, int]]:
         """Say how many of so many jobs each provider gets, in the order in which they are to be asked."""
-        shares: list[tuple[Place, int]] = []
+        shares: list[tuple[ProviderCapacity, int]] = []
         for _, equals in groupby(places, key=lambda place: place.provider.order):
             side_by_side = list(equals)
             for warm in (True, False):
@@ -123,14 +125,14 @@ class Rotation:
                     wanted -= number
         return shares
 
-    def _share(self, group: Sequence[Place], wanted: int) -> list[tuple[Place, int]]:
+    def _share(self, group: Sequence[ProviderCapacity], wanted: int) -> list[tuple[ProviderCapacity, int]]:
         given = dict.fromkeys(range(len(group)), 0)
         for _ in range(min(wanted, sum(place.room for place in group))):
             index = self._next([(index, place) for index, place in enumerate(group) if given[index] < place.room])
             given[index] += 1
         return [(place, given[index]) for index, place in enumerate(group) if given[index]]
 
-    def _next(self, candidates: Sequence[tuple[int, Place]]) -> int:
+    def _next(self, candidates: Sequence[tuple[int, ProviderCapacity]]) -> int:
         if len(candidates) == 1:
             return candidates[0][0]
         total = 0

@@ -140,7 +140,7 @@ def ticket(request: HttpRequest, ticket: str) -> HttpResponse:
         raise Http404
     response = redirect("job", job_id=found.job_id)
     if not Job.objects.visible_to(identity.owner_of(request) or "").filter(id=found.job_id).exists():
-        identity.keep_ticket(response, request, found, now=now)
+        identity.keep_magic_link(response, request, found, now=now)
     response["Referrer-Policy"] = "no-referrer"
     return response
 
@@ -228,7 +228,7 @@ def _owner(request: HttpRequest) -> tuple[str, str]:
     return owner, value
 
 
-def _order_once(order: services.Order, *, once: str, owner: str) -> Job:
+def _order_once(order: services.JobInput, *, once: str, owner: str) -> Job:
     """Return the job of a form without JavaScript: of one page's form, sent twice, it is the same until it has ended.
 
     As in `static/js/once.js` the key tells nothing about the photo to whoever has not the page's random number.

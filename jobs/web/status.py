@@ -213,8 +213,13 @@ def _health(
     if row.breaker_until is not None and row.breaker_until > now:
         words = _BREAKER_WORDS.get(BreakerReason(row.breaker_reason), _BREAKER_WORDS[BreakerReason.CALLS])
         return "bad", _("Resting"), format_lazy("{} {}", words, _("We try again soon.")), row.breaker_until
-    if row.is_parked(now=now):
-        return "warn", _("Busy"), _("It asked us to wait. Other studios take over where they can."), row.parked_until
+    if row.is_rate_limited(now=now):
+        return (
+            "warn",
+            _("Busy"),
+            _("It asked us to wait. Other studios take over where they can."),
+            row.rate_limited_until,
+        )
     if row.is_out_of_budget(now=now):
         tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
         return "warn", _("Done for today"), _("It has made all the films it makes in a day."), tomorrow

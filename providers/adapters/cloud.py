@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from providers import parameters, payloads
-from providers.error_mapping import Refusal
+from providers.error_mapping import ErrorMapping
 from providers.errors import AccountProblem, PredictionGone, Rejected
 from providers.http import client
 from providers.parameters import Rule
@@ -135,7 +135,7 @@ class CloudAdapter(Adapter):
     # --- Calls --------------------------------------------------------------------------------------
 
     @abstractmethod
-    def explain(self, answer: client.Answer) -> Refusal:
+    def explain(self, answer: client.Answer) -> ErrorMapping:
         """Read the vendor's error body."""
 
     def call(self, account: Account, method: str, path: str, **content: Any) -> client.Answer:

@@ -30,7 +30,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
 from providers import error_mapping, parameters, payloads, signatures
-from providers.error_mapping import Refusal
+from providers.error_mapping import ErrorMapping
 from providers.errors import AccountProblem, BadSignature, Rejected, Unavailable, Unconfirmed
 from providers.http import client
 from providers.types import Account, PhotoTransport, PredictionStatus, Preset, ProviderEvent, SubmitRequest
@@ -349,13 +349,13 @@ class FalAdapter(CloudAdapter):
 
     # --- Reading ------------------------------------------------------------------------------------
 
-    def explain(self, answer: client.Answer) -> Refusal:
+    def explain(self, answer: client.Answer) -> ErrorMapping:
         try:
             told = answer.json()
         except ValueError:
-            return Refusal(answer.excerpt())
+            return ErrorMapping(answer.excerpt())
         code, said = _reason(told, otherwise="request_refused")
-        return Refusal(said or answer.excerpt(), "request_refused" if code in _TRANSIENT else code)
+        return ErrorMapping(said or answer.excerpt(), "request_refused" if code in _TRANSIENT else code)
 
 
 _TRANSIENT = frozenset({"provider_failed", "provider_timeout"})

@@ -28,7 +28,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs, quote, urlsplit
 
 from providers import error_mapping, parameters, payloads, signatures
-from providers.error_mapping import Refusal
+from providers.error_mapping import ErrorMapping
 from providers.errors import AccountProblem, PredictionGone, Rejected, Unavailable, Unconfirmed
 from providers.http import client
 from providers.types import Account, PhotoTransport, PredictionStatus, Preset, ProviderEvent, SubmitRequest
@@ -311,18 +311,18 @@ class ReplicateAdapter(CloudAdapter):
             raise AccountProblem(f"HTTP 422: {answer.without_secrets(said)[:500]}", code="settings")
         return super().check(answer, submitting=submitting)
 
-    def explain(self, answer: client.Answer) -> Refusal:
+    def explain(self, answer: client.Answer) -> ErrorMapping:
         try:
             problem = answer.json()
         except ValueError:
-            return Refusal(answer.excerpt())
+            return ErrorMapping(answer.excerpt())
         told = [payloads.text(problem.get("title")), payloads.text(problem.get("detail"))]
         fields = problem.get("invalid_fields")
         for one in fields if isinstance(fields, list) else ():
             one = payloads.mapping(one)
             told.append(f"{payloads.text(one.get('field'))}: {payloads.text(one.get('description'))}")
         said = ". ".join(filter(None, told))
-        return Refusal(said or answer.excerpt(), error_mapping.failure_code(said, otherwise="request_refused"))
+        return ErrorMapping(said or answer.excerpt(), error_mapping.failure_code(said, otherwise="request_refused"))
 
 
 def _event(prediction: Mapping[str, Any]) -> ProviderEvent:

@@ -27,7 +27,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from providers import error_mapping, parameters, payloads, signatures
-from providers.error_mapping import Refusal
+from providers.error_mapping import ErrorMapping
 from providers.errors import AccountProblem, BadSignature, PredictionGone, Rejected, Unavailable, Unconfirmed
 from providers.http import client
 from providers.types import Account, PhotoTransport, PredictionStatus, Preset, ProviderEvent, SubmitRequest
@@ -252,11 +252,11 @@ class WaveSpeedAdapter(CloudAdapter):
             raise ValueError("no data")
         return data
 
-    def explain(self, answer: client.Answer) -> Refusal:
+    def explain(self, answer: client.Answer) -> ErrorMapping:
         try:
             envelope = answer.json()
         except ValueError:
-            return Refusal(answer.excerpt())
+            return ErrorMapping(answer.excerpt())
         said = " ".join(
             filter(None, (payloads.text(envelope.get(name)) for name in ("message", "error_code", "error")))
         )
@@ -264,7 +264,9 @@ class WaveSpeedAdapter(CloudAdapter):
         known = TASK_ERRORS.get(code) if isinstance(code, int) else None
         if known in ("provider_failed", "provider_timeout"):
             known = "request_refused"
-        return Refusal(said or answer.excerpt(), known or error_mapping.failure_code(said, otherwise="request_refused"))
+        return ErrorMapping(
+            said or answer.excerpt(), known or error_mapping.failure_code(said, otherwise="request_refused")
+        )
 
 
 def _secret_key(secret: str) -> bytes:

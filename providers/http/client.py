@@ -167,7 +167,7 @@ _BROKEN_OFF = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
 def raise_for_status(
-    answer: Answer, *, submitting: bool, explain: Callable[[Answer], error_mapping.Refusal] | None = None
+    answer: Answer, *, submitting: bool, explain: Callable[[Answer], error_mapping.ErrorMapping] | None = None
 ) -> None:
     """Turn an HTTP status that is not a success into the error that says what to do next.
 
@@ -176,7 +176,7 @@ def raise_for_status(
     status = answer.status
     if status < 300:
         return
-    refusal = explain(answer) if explain else error_mapping.Refusal(text=answer.excerpt())
+    refusal = explain(answer) if explain else error_mapping.ErrorMapping(text=answer.excerpt())
     detail = f"HTTP {status}: {answer.without_secrets(refusal.text)[:500]}"
     said = answer.body[:4000].decode("utf-8", "replace")
     if status == 429 and not error_mapping.tells_of_no_money(said):

@@ -156,7 +156,7 @@ def nothing_leaks(stage: Stage, ledger: Ledger) -> Iterator[str]:
     for attempt in stage.attempts().filter(status__in=Attempt.OPEN):
         yield f"open attempt {attempt.id} {attempt.status} of {attempt.job_id}"
     for attempt in stage.attempts().filter(slot_held=True):
-        yield f"slot held by attempt {attempt.id} {attempt.status} errand={attempt.errand!r}"
+        yield f"slot held by attempt {attempt.id} {attempt.status} cleanup={attempt.cleanup!r}"
     for delivery in stage.deliveries().filter(verdict="valid").exclude(due_at=None):
         yield f"delivery {delivery.id} not applied: {delivery.error}"
 
@@ -192,7 +192,7 @@ def files_and_rows_agree(stage: Stage, ledger: Ledger) -> Iterator[str]:
         yield f"row without its file: {named[key]} {key}"
 
 
-def nobody_went_astray(stage: Stage, ledger: Ledger) -> Iterator[str]:
+def no_row_was_orphaned(stage: Stage, ledger: Ledger) -> Iterator[str]:
     """No row was ever where no road leads out of it (`orphans` would have brought it back, and said so)."""
     for path in sorted(stage.folder.glob("*.log")):
         for line in path.read_text(errors="replace").splitlines():
@@ -230,7 +230,7 @@ LAWS: tuple[Law, ...] = (
     limits_kept,
     nothing_leaks,
     every_change_has_its_event,
-    nobody_went_astray,
+    no_row_was_orphaned,
     only_honest_answers,
     nobody_outlives_a_parent,
     files_and_rows_agree,

@@ -177,7 +177,7 @@ def _settle(stage: Stage, *, since: float) -> float | None:
     finally:
         for vendor in CLOUDS:
             stage.simulator.set(vendor)
-        time.sleep(2.0)  # deliveries that came meanwhile are applied, news of the last errands written
+        time.sleep(2.0)  # deliveries that came meanwhile are applied, news of the last provider cleanups written
     return took
 
 

@@ -53,7 +53,7 @@ class Scene:
         services.cancel_job(self.canceled.id, now=timezone.now())
         self.erased = factories.make_finished_job(provider, film=FILM)
         services.erase_job(self.erased.id, now=timezone.now())
-        Attempt.objects.update(errand="", errand_at=None)
+        Attempt.objects.update(cleanup="", cleanup_at=None)
         for number, job in enumerate((self.job, self.canceled, self.erased)):
             self.ledger.accepted.append(Accepted(str(job.id), 1, f"key-{number}", 0.0))
             job.refresh_from_db()
@@ -253,7 +253,7 @@ def disagree(scene: Scene) -> None:
         (keep_a_file, checks.files_and_rows_agree),
         (lose_the_film, checks.files_and_rows_agree),
         (answer_500, checks.only_honest_answers),
-        (go_astray, checks.nobody_went_astray),
+        (go_astray, checks.no_row_was_orphaned),
         (outlive, checks.nobody_outlives_a_parent),
         (disagree, checks.the_product_agrees),
     ],

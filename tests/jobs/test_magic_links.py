@@ -41,7 +41,7 @@ def test_a_ticket_opens_its_job_at_its_clean_address(job):
 
 def test_the_cookie_is_out_of_reach_for_scripts(job):
     phone, _ = phone_with(job)
-    cookie = phone.cookies[settings.TICKETS_COOKIE_NAME]
+    cookie = phone.cookies[settings.MAGIC_LINK_COOKIE_NAME]
     assert cookie["httponly"]
     assert cookie["samesite"] == "Lax"
 
@@ -107,7 +107,7 @@ def test_the_ticket_of_an_erased_job_says_that_it_is_gone(job):
 def test_a_ticket_changes_nothing_for_the_owner(job, api):
     answer = api.get(magic_links.url_for(job, now=timezone.now()))
     assert answer.status_code == 302
-    assert settings.TICKETS_COOKIE_NAME not in answer.cookies
+    assert settings.MAGIC_LINK_COOKIE_NAME not in answer.cookies
 
 
 def test_no_byte_of_a_ticket_can_be_changed(job):
@@ -127,6 +127,6 @@ def test_whatever_is_no_ticket_opens_nothing(text):
 
 def test_a_socket_reads_the_same_cookie(job):
     phone, _ = phone_with(job)
-    header = f"{settings.TICKETS_COOKIE_NAME}={phone.cookies[settings.TICKETS_COOKIE_NAME].value}"
+    header = f"{settings.MAGIC_LINK_COOKIE_NAME}={phone.cookies[settings.MAGIC_LINK_COOKIE_NAME].value}"
     assert identity.opened_by_headers({"cookie": header}, now=timezone.now()) == {job.id}
-    assert identity.opened_by_headers({"cookie": f"{settings.TICKETS_COOKIE_NAME}=x"}, now=timezone.now()) == set()
+    assert identity.opened_by_headers({"cookie": f"{settings.MAGIC_LINK_COOKIE_NAME}=x"}, now=timezone.now()) == set()

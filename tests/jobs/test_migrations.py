@@ -54,17 +54,17 @@ def test_what_an_older_installation_held_is_kept(migrate):
     apps = migrate()
     Job, Attempt = apps.get_model("jobs", "Job"), apps.get_model("jobs", "Attempt")
     rows = {row.slug: row for row in apps.get_model("providers", "ProviderConfig").objects.all()}
-    assert {slug: (row.breaker_reason, row.breaker_until, row.parked_until) for slug, row in rows.items()} == {
+    assert {slug: (row.breaker_reason, row.breaker_until, row.rate_limited_until) for slug, row in rows.items()} == {
         "failing": ("calls", later, None),
         "account": ("account", later, None),
         "busy": ("", None, later),
         "past": ("", None, None),
         "well": ("", None, None),
     }
-    assert all(row.shut_at for row in rows.values() if row.breaker_until or row.parked_until)
+    assert all(row.blocked_at for row in rows.values() if row.breaker_until or row.rate_limited_until)
     assert list(Job.objects.order_by("-priority", "turn_at").values_list("id", flat=True)) == [jobs[1].id, jobs[0].id]
     assert all(job.turn_at == job.created_at for job in Job.objects.all())
     assert [attempt.cost for attempt in Attempt.objects.order_by("number")] == [Decimal("0.5"), Decimal(0)]
     assert set(Attempt.objects.values_list("kind", flat=True)) == {"first"}
-    assert Job.objects.get(id=jobs[0].id).failed_at == f",{rows['well'].id},"
-    assert Job.objects.get(id=jobs[1].id).failed_at == ","
+    assert Job.objects.get(id=jobs[0].id).failed_provider_ids == f",{rows['well'].id},"
+    assert Job.objects.get(id=jobs[1].id).failed_provider_ids == ","

@@ -76,7 +76,7 @@ def test_providers_that_need_a_face_never_get_it(stub, work, faceless):
     row = factories.reload(job)
     assert queue_order.open_to(row.id, [cloud, ours]) == ([ours], [ours])
     # Back in the line, after ours has failed it once.
-    row.failed_at, row.lane, row.lease_token, row.due_at = f",{ours.id},", Lane.DISPATCH, "", row.created_at
+    row.failed_provider_ids, row.lane, row.lease_token, row.due_at = f",{ours.id},", Lane.DISPATCH, "", row.created_at
     row.save()
     assert list(queue_order.first_for(cloud, others=[ours], now=row.deadline_at)) == []
     assert list(queue_order.first_for(ours, others=[cloud], now=row.deadline_at)) == [row]

@@ -61,8 +61,8 @@ def test_a_job_that_comes_back_keeps_its_turn(provider):
     job = waiting("v:a", at=NOW() - timedelta(minutes=1))
     attempt = factories.make_attempt(provider, job=job)
     later = waiting("v:b")
-    lifecycle.attempt_failed(attempt, code="busy", raw_error="", now=NOW())
-    lifecycle.return_to_line(job.id, due_at=NOW(), now=NOW())
+    lifecycle.mark_attempt_failed(attempt, code="busy", raw_error="", now=NOW())
+    lifecycle.return_to_queue(job.id, due_at=NOW(), now=NOW())
     assert order() == [job, later]
 
 
@@ -101,14 +101,14 @@ def test_positions_are_the_order_of_the_line(seed, db):
 def failed_at(provider, job, code="provider_failed"):
     """Let a provider fail a job, and put it back in the line."""
     attempt = factories.make_attempt(provider, job=job)
-    lifecycle.attempt_failed(attempt, code=code, raw_error="", now=NOW())
-    lifecycle.return_to_line(job.id, due_at=NOW(), now=NOW())
+    lifecycle.mark_attempt_failed(attempt, code=code, raw_error="", now=NOW())
+    lifecycle.return_to_queue(job.id, due_at=NOW(), now=NOW())
 
 
 def offered_to(provider):
     """Return the jobs the provider would get now."""
     others = [row for row in ProviderConfig.objects.in_order() if row.id != provider.id]
-    others = [row for row in others if row.shut_until(now=NOW()) is None]
+    others = [row for row in others if row.blocked_until(now=NOW()) is None]
     return list(queue_order.first_for(provider, others=others, now=NOW()))
 
 
@@ -135,7 +135,7 @@ def test_what_one_provider_failed_is_the_others_first(provider):
 def test_a_provider_that_is_shut_is_not_waited_for(provider):
     other, job = factories.make_provider(slug="other"), waiting("v:a")
     failed_at(provider, job)
-    ProviderConfig.objects.filter(id=other.id).update(parked_until=NOW() + timedelta(minutes=1))
+    ProviderConfig.objects.filter(id=other.id).update(rate_limited_until=NOW() + timedelta(minutes=1))
     assert offered_to(provider) == [job]
 
 

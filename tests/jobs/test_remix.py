@@ -151,7 +151,7 @@ def test_it_is_for_the_owner_alone_and_counted_as_an_upload(api, finished, monke
 
 def test_nothing_is_left_when_the_row_cannot_be_written(api, finished, monkeypatch):
     files = factories.stored_files()
-    monkeypatch.setattr(lifecycle, "photo_ready", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(lifecycle, "mark_photo_ready", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         services.remix_job(finished.id, look=factories.make_look("netrunner"), now=timezone.now())
     assert (Job.objects.count(), factories.stored_files()) == (1, files)

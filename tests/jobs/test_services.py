@@ -44,12 +44,12 @@ def test_a_storage_that_fails_does_not_undo_a_cancel(db, monkeypatch):
 def test_an_erasure_that_fails_half_way_can_be_repeated(provider, monkeypatch):
     job = factories.make_finished_job(provider)
     with monkeypatch.context() as patch:
-        patch.setattr(lifecycle, "owe_deletion", lambda *_, **__: 1 / 0)
+        patch.setattr(lifecycle, "request_deletion", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             services.erase_job(job.id, now=now())
     assert factories.reload(job).erased_at is None
     assert services.erase_job(job.id, now=now())["erased_at"]
-    assert job.attempts.get().errand == "delete"
+    assert job.attempts.get().cleanup == "delete"
 
 
 def test_an_erased_film_is_not_shared(provider):
@@ -125,7 +125,7 @@ def test_a_job_promises_an_end_and_an_erasure(minutes, api, settings):
 
 
 def an_order(**values):
-    return services.Order(photo=factories.tiny_photo(), extension="jpg", look=factories.make_look(), **values)
+    return services.JobInput(photo=factories.tiny_photo(), extension="jpg", look=factories.make_look(), **values)
 
 
 def test_an_order_that_is_not_written_leaves_no_photo(db, monkeypatch):

@@ -83,7 +83,7 @@ def test_a_silent_server_holds_nobody_longer_than_its_timeout(silent_server: str
 
 
 def test_while_nobody_can_be_told_nothing_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "_shut_until", time.monotonic() + 60)
+    monkeypatch.setattr(gate, "_open_until", time.monotonic() + 60)
     monkeypatch.setattr(snapshots, "snapshots_for", lambda ids: pytest.fail("read for nobody"))
     publish.on_job_changed(job_ids=[uuid4()])
 

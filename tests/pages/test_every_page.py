@@ -52,7 +52,7 @@ class Visitor:
             factories.make_hero(provider, owner=self.owner, look="netrunner", hero_name="KAIRO BLADE").id, now=now()
         )
         busy = factories.make_provider(slug="wavespeed", title="WaveSpeed")
-        type(busy).objects.filter(id=busy.id).update(parked_until=now() + timezone.timedelta(minutes=3))
+        type(busy).objects.filter(id=busy.id).update(rate_limited_until=now() + timezone.timedelta(minutes=3))
         Job.objects.filter(id=self.film.id).update(promised_p50=20, promised_p90=45)
 
     def waits(self, **values: Any) -> Job:

@@ -162,13 +162,13 @@ def test_a_save_leaves_what_the_workers_write_alone(
     before = ProviderAdmin.save_model
 
     def parked_meanwhile(*arguments: Any) -> None:
-        ProviderConfig.objects.filter(pk=row.pk).update(parked_until=until, consecutive_failures=7)
+        ProviderConfig.objects.filter(pk=row.pk).update(rate_limited_until=until, consecutive_failures=7)
         before(*arguments)
 
     monkeypatch.setattr(ProviderAdmin, "save_model", parked_meanwhile)
     assert admin_client.post(page_of(row), data).status_code == 302
     saved = ProviderConfig.objects.get(pk=row.pk)
-    assert (saved.title, saved.parked_until, saved.consecutive_failures) == ("New title", until, 7)
+    assert (saved.title, saved.rate_limited_until, saved.consecutive_failures) == ("New title", until, 7)
 
 
 def test_a_provider_can_be_added(admin_client: Client, row: ProviderConfig) -> None:
@@ -291,8 +291,8 @@ def act(client: Client, action: str, *rows: ProviderConfig) -> str:
 
 STATES = {
     "disabled": {"enabled": False},
-    "parked for": {"parked_until": timedelta(hours=1), "parked_reason": "busy"},
-    "one probe after a wait": {"parked_until": -timedelta(seconds=1), "parked_reason": "busy"},
+    "parked for": {"rate_limited_until": timedelta(hours=1), "rate_limited_reason": "busy"},
+    "one probe after a wait": {"rate_limited_until": -timedelta(seconds=1), "rate_limited_reason": "busy"},
     "its calls fail": {"breaker_until": timedelta(hours=1), "breaker_reason": "calls"},
     "our key or balance": {"breaker_until": timedelta(hours=1), "breaker_reason": "account"},
     "breaker half open": {"breaker_until": -timedelta(seconds=1), "breaker_reason": "films"},
@@ -324,26 +324,28 @@ def pill_of(text: str) -> str:
 
 def test_of_two_reasons_the_one_that_ends_later_is_shown(admin_client: Client, row: ProviderConfig) -> None:
     soon, later = timezone.now() + timedelta(minutes=1), timezone.now() + timedelta(minutes=9)
-    ProviderConfig.objects.update(parked_until=soon, parked_reason="busy", breaker_until=later, breaker_reason="calls")
+    ProviderConfig.objects.update(
+        rate_limited_until=soon, rate_limited_reason="busy", breaker_until=later, breaker_reason="calls"
+    )
     assert "breaker open" in pill_of(admin_client.get(LIST).content.decode())
-    ProviderConfig.objects.update(parked_until=later + timedelta(minutes=1))
+    ProviderConfig.objects.update(rate_limited_until=later + timedelta(minutes=1))
     assert "parked" in pill_of(admin_client.get(LIST).content.decode())
 
 
 def test_staff_close_a_breaker_and_end_a_wait(admin_client: Client, row: ProviderConfig) -> None:
     until = timezone.now() + timedelta(hours=1)
     ProviderConfig.objects.update(
-        parked_until=until,
-        parked_reason="busy",
+        rate_limited_until=until,
+        rate_limited_reason="busy",
         consecutive_failures=4,
         breaker_until=until,
         breaker_reason="account",
-        shut_at=timezone.now(),
+        blocked_at=timezone.now(),
     )
     assert "1 changed" in act(admin_client, "close_breaker", row)
     closed = ProviderConfig.objects.get()
-    assert (closed.shut_until(now=timezone.now()), closed.needs_probe(now=timezone.now())) == (None, False)
-    assert (closed.breaker_reason, closed.parked_reason, closed.consecutive_failures) == ("", "", 0)
+    assert (closed.blocked_until(now=timezone.now()), closed.needs_probe(now=timezone.now())) == (None, False)
+    assert (closed.breaker_reason, closed.rate_limited_reason, closed.consecutive_failures) == ("", "", 0)
     assert AuditEntry.objects.get().action == "provider_breaker_closed"
     assert "Nothing to change" in act(admin_client, "close_breaker", row)
 

@@ -86,6 +86,6 @@ def test_secrets_do_not_show():
 @given(st.dictionaries(st.sampled_from(["EMAIL_URL", "EMAIL_FROM", "VAPID_SUBJECT", "VAPID_PRIVATE_KEY"]), st.text()))
 def test_whatever_is_written_gives_an_answer_or_a_sentence(env):
     try:
-        contact_settings.read_telling(env, public_url="http://127.0.0.1:8000")
+        contact_settings.read_contact_settings(env, public_url="http://127.0.0.1:8000")
     except BadEnvironment as error:
         assert any(name in str(error) for name in env)

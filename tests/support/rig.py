@@ -229,8 +229,8 @@ class Rig:
         """Let a provider start anew: nothing that failed before counts."""
         self.update_provider(
             slug,
-            parked_until=None,
-            parked_reason="",
+            rate_limited_until=None,
+            rate_limited_reason="",
             breaker_until=None,
             breaker_reason="",
             probe_until=None,

@@ -54,11 +54,11 @@ def test_only_what_is_open_and_can_be_filled_makes_films(provider, no_cache):
     other = factories.make_provider(slug="other", max_concurrent=100, max_per_minute=30)
     assert outlook().slots == 3 + 4
     mine = ProviderConfig.objects.filter(id=other.id)
-    mine.update(parked_until=minute_away())
+    mine.update(rate_limited_until=minute_away())
     assert outlook().slots == 3
-    mine.update(parked_until=timezone.now())
+    mine.update(rate_limited_until=timezone.now())
     assert outlook().slots == 3, "it has still to prove itself"
-    mine.update(parked_until=None, enabled=False)
+    mine.update(rate_limited_until=None, enabled=False)
     assert outlook().slots == 3
     mine.update(enabled=True, price=2, daily_budget=1, budget_day=timezone.now().date())
     assert outlook().slots == 3
@@ -125,13 +125,13 @@ def test_while_nobody_is_open_the_range_begins_when_the_first_opens(provider, no
 def test_who_is_busy_is_named_as_long_as_it_will_open_again(provider, no_cache):
     job = factories.make_waiting_job()
     Job.objects.update(reason_code="provider_busy", reason_subject=provider.title)
-    ProviderConfig.objects.update(parked_until=minute_away())
+    ProviderConfig.objects.update(rate_limited_until=minute_away())
     assert reason_of(factories.reload(job)).startswith("The studio is busy")
     ProviderConfig.objects.update(enabled=False)
     assert reason_of(factories.reload(job)) == SHUT
 
 
-@pytest.mark.parametrize("values", [{"enabled": False}, {"parked_until": timezone.now() + timedelta(days=1)}])
+@pytest.mark.parametrize("values", [{"enabled": False}, {"rate_limited_until": timezone.now() + timedelta(days=1)}])
 def test_while_nobody_will_open_the_range_ends_with_the_jobs_time(values, provider, no_cache):
     job = factories.make_waiting_job(deadline_at=timezone.now() + timedelta(seconds=200))
     ProviderConfig.objects.update(**values)

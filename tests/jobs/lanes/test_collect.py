@@ -9,7 +9,7 @@ from PIL import Image
 from jobs import lifecycle, services, storage
 from jobs.films.sandbox import FilmSandbox
 from jobs.lanes.collect import MAX_FILM_TRIES, CollectLane
-from jobs.lanes.fetching import Verdict
+from jobs.lanes.fetching import FetchResult
 from jobs.models import Attempt, Job, Lane
 from providers.models import ProviderConfig
 from tests import factories
@@ -26,7 +26,7 @@ def no_lucky_jitter(monkeypatch):
 
 def rendered(provider, stub, path="film.mp4", **values):
     attempt = factories.make_submitted_attempt(provider, **values)
-    lifecycle.attempt_succeeded(
+    lifecycle.mark_attempt_succeeded(
         attempt, prediction_id=attempt.prediction_id, video_url=f"{stub.url}/files/{path}", now=timezone.now()
     )
     return factories.reload(attempt.job)
@@ -150,7 +150,7 @@ def test_a_film_that_is_too_large_is_not_kept(provider, stub, work, settings, fi
 def test_in_the_end_a_job_without_a_usable_film_fails(provider, stub, work, settings):
     job = factories.make_waiting_job()
     for _ in range(settings.MAX_ATTEMPTS):
-        ProviderConfig.objects.update(parked_until=None)
+        ProviderConfig.objects.update(rate_limited_until=None)
         rendered(provider, stub, "garbage.mp4", job=factories.reload(job))
         work(Lane.COLLECT)
     job = factories.reload(job)
@@ -318,7 +318,7 @@ def test_a_late_failure_takes_nothing_from_the_worker_that_succeeded(provider, s
     late = CollectLane()
     (parcel,) = late.claim(1)
     outcome = late.work(parcel)
-    assert outcome.fetched.verdict is Verdict.GONE
+    assert outcome.fetched.result is FetchResult.GONE
     Attempt.objects.update(video_url=f"{stub.url}/files/film.mp4")
     lapse(job)
     work(Lane.COLLECT)

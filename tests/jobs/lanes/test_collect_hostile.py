@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from jobs import storage
-from jobs.lanes.fetching import Verdict
+from jobs.lanes.fetching import FetchResult
 from jobs.models import Attempt, Lane
 from jobs.photos.headers import is_bare_jpeg
 from providers.models import ProviderConfig
@@ -38,18 +38,21 @@ def film_answer(data):
 
 
 HOSTILE = {
-    "HTML that is called a film": (html, Verdict.UNUSABLE),
-    "endless": (endless, Verdict.UNUSABLE),
-    "nothing": (film_answer(b""), Verdict.UNUSABLE),
-    "a film cut off": (film_answer(reels.film()[:-20]), Verdict.UNUSABLE),
-    "a film that phones cannot play": (film_answer(reels.film(codec="libvpx-vp9")), Verdict.UNUSABLE),
-    "an hour of nothing": (film_answer(reels.film(seconds=61, rate=1)), Verdict.UNUSABLE),
-    "redirected for ever": (answering(b"HTTP/1.1 302 F\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"), Verdict.UNUSABLE),
-    "expired": (answering(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n"), Verdict.GONE),
-    "broken": (answering(b"HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n"), Verdict.UNAVAILABLE),
-    "reset": (reset, Verdict.UNAVAILABLE),
-    "cut off on the way": (answering(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nabc"), Verdict.UNAVAILABLE),
-    "a byte at a time": (drip_body, Verdict.UNAVAILABLE),
+    "HTML that is called a film": (html, FetchResult.UNUSABLE),
+    "endless": (endless, FetchResult.UNUSABLE),
+    "nothing": (film_answer(b""), FetchResult.UNUSABLE),
+    "a film cut off": (film_answer(reels.film()[:-20]), FetchResult.UNUSABLE),
+    "a film that phones cannot play": (film_answer(reels.film(codec="libvpx-vp9")), FetchResult.UNUSABLE),
+    "an hour of nothing": (film_answer(reels.film(seconds=61, rate=1)), FetchResult.UNUSABLE),
+    "redirected for ever": (
+        answering(b"HTTP/1.1 302 F\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"),
+        FetchResult.UNUSABLE,
+    ),
+    "expired": (answering(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n"), FetchResult.GONE),
+    "broken": (answering(b"HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n"), FetchResult.UNAVAILABLE),
+    "reset": (reset, FetchResult.UNAVAILABLE),
+    "cut off on the way": (answering(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nabc"), FetchResult.UNAVAILABLE),
+    "a byte at a time": (drip_body, FetchResult.UNAVAILABLE),
 }
 
 
@@ -74,9 +77,9 @@ def test_a_hostile_result_ends_in_a_word(name, spoiled, work, monkeypatch, setti
     behave, verdict = HOSTILE[name]
     job = spoiled(behave)
     work(Lane.COLLECT)
-    is_retried = verdict is Verdict.UNAVAILABLE
+    is_retried = verdict is FetchResult.UNAVAILABLE
     assert factories.reload(job).lane == (Lane.COLLECT if is_retried else Lane.DISPATCH)
-    assert f"verdict={verdict.value}" in caplog.text
+    assert f"result={verdict.value}" in caplog.text
     assert not [record for record in caplog.records if record.exc_info]
     assert factories.stored_files() == [job.clean_key]
     factories.is_consistent(job.id)
@@ -89,7 +92,7 @@ def test_a_result_that_redirects_to_a_private_address_is_not_followed(target, sp
         job = spoiled(answering(b"HTTP/1.1 302 F\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n"))
         work(Lane.COLLECT)
         assert factories.reload(job).lane == Lane.DISPATCH
-        assert "verdict=unusable" in caplog.text
+        assert "result=unusable" in caplog.text
         canary.settimeout(0.05)
         with pytest.raises(TimeoutError):
             canary.accept()

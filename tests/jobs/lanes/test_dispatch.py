@@ -19,7 +19,7 @@ def _attempt(job):
 
 
 def _parked_for(provider):
-    until = ProviderConfig.objects.get(id=provider.id).parked_until
+    until = ProviderConfig.objects.get(id=provider.id).rate_limited_until
     return (until - timezone.now()).total_seconds() if until else 0
 
 
@@ -59,7 +59,7 @@ def test_busy_parks_the_provider_and_counts_as_no_try(provider, stub, work):
     attempt = _attempt(job)
     assert (attempt.status, attempt.error_code, attempt.slot_held) == ("failed", "busy", False)
     assert ProviderConfig.objects.get().consecutive_failures == 0
-    ProviderConfig.objects.update(parked_until=None)
+    ProviderConfig.objects.update(rate_limited_until=None)
     work(Lane.DISPATCH)
     assert _attempt(job).status == "submitted"
     factories.is_consistent(job.id)
@@ -70,7 +70,7 @@ def test_busy_twenty_times_is_still_no_failure(provider, stub, work):
     for _ in range(20):
         stub.next_submits(Refuse(429))
         work(Lane.DISPATCH)
-        ProviderConfig.objects.update(parked_until=None)
+        ProviderConfig.objects.update(rate_limited_until=None)
     assert factories.reload(job).lane == Lane.DISPATCH
     work(Lane.DISPATCH)
     assert _attempt(job).status == "submitted"
@@ -251,12 +251,12 @@ def test_several_failures_in_a_row_open_the_breaker_and_a_good_probe_closes_it(p
         Job.objects.update(due_at=timezone.now())
         work(Lane.DISPATCH)
     row = ProviderConfig.objects.get()
-    assert (stub.submits(), row.breaker_reason, row.parked_until) == (3, "calls", None)
+    assert (stub.submits(), row.breaker_reason, row.rate_limited_until) == (3, "calls", None)
     assert "HTTP 503" in row.last_error
     ProviderConfig.objects.update(breaker_until=timezone.now())
     work(Lane.DISPATCH)
     row = ProviderConfig.objects.get()
-    assert (row.breaker_until, row.breaker_reason, row.consecutive_failures, row.shut_at) == (None, "", 0, None)
+    assert (row.breaker_until, row.breaker_reason, row.consecutive_failures, row.blocked_at) == (None, "", 0, None)
     assert _attempt(job).status == "submitted"
 
 
@@ -266,7 +266,7 @@ def test_a_wrong_key_leaves_the_provider_alone_for_minutes(provider, stub, work)
     work(Lane.DISPATCH)
     row = ProviderConfig.objects.get()
     assert (row.breaker_until - timezone.now()).total_seconds() > 500
-    assert (row.breaker_reason, row.parked_until) == ("account", None)
+    assert (row.breaker_reason, row.rate_limited_until) == ("account", None)
     assert factories.reload(job).lane == Lane.DISPATCH
 
 
@@ -360,7 +360,7 @@ def test_cancel_during_the_submit_stops_the_prediction(provider, stub, ask):
     ask(later=timedelta(seconds=11))
     assert stub.only.status == "canceled"
     attempt = _attempt(job)
-    assert (attempt.slot_held, attempt.errand) == (False, "")
+    assert (attempt.slot_held, attempt.cleanup) == (False, "")
     factories.is_consistent(job.id)
 
 
@@ -375,7 +375,7 @@ def test_cancel_during_a_submit_whose_answer_is_lost_stops_the_prediction_too(pr
     for seconds in (0, 30, 60):
         ask(later=timedelta(seconds=seconds))
     assert stub.only.canceled == 1
-    assert (_attempt(job).slot_held, _attempt(job).errand) == (False, "")
+    assert (_attempt(job).slot_held, _attempt(job).cleanup) == (False, "")
 
 
 def test_erase_during_the_submit_deletes_the_prediction(provider, stub, ask):

@@ -29,7 +29,7 @@ def test_a_row_no_claim_can_work_with_leaves_its_jobs_to_the_others(column, stub
     assert [(attempt.provider_id, attempt.status) for attempt in attempts] == [(sound.id, "submitted")] * 2
     assert [record.getMessage() for record in caplog.records] == ["claim_failed provider=broken"]
     broken.refresh_from_db()
-    assert timedelta(seconds=50) < broken.parked_until - timezone.now() <= timedelta(minutes=1)
+    assert timedelta(seconds=50) < broken.rate_limited_until - timezone.now() <= timedelta(minutes=1)
     assert "OverflowError" in broken.last_error
     assert broken.consecutive_failures == 0
 
@@ -40,7 +40,7 @@ def test_once_the_row_is_mended_it_gets_jobs_again(stub, work):
     work(Lane.DISPATCH)
     assert not Attempt.objects.filter(job=job).exists()
     over = timezone.now() - timedelta(seconds=1)
-    ProviderConfig.objects.update(attempt_deadline=timedelta(minutes=5), parked_until=over, shut_at=over)
+    ProviderConfig.objects.update(attempt_deadline=timedelta(minutes=5), rate_limited_until=over, blocked_at=over)
     work(Lane.DISPATCH)
     assert Attempt.objects.get(job=job, provider=broken).status == "submitted"
 
@@ -67,4 +67,4 @@ def test_trouble_with_the_database_is_no_providers_fault(provider, monkeypatch):
     monkeypatch.setattr(claims, "claim_slots", deadlock)
     with pytest.raises(OperationalError):
         DispatchLane().claim(5)
-    assert ProviderConfig.objects.get().parked_until is None
+    assert ProviderConfig.objects.get().rate_limited_until is None

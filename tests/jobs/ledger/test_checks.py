@@ -59,7 +59,7 @@ def test_a_lease_of_a_job_in_no_lane(provider: ProviderConfig) -> None:
 def test_a_lapsed_lease_of_a_submit(provider: ProviderConfig) -> None:
     attempt, unconfirmed = factories.make_attempt(provider), factories.make_attempt(provider)
     damage(attempt, lease_until=timezone.now() - MINUTES)
-    assert lifecycle.unconfirmed(unconfirmed.id, lease_token=unconfirmed.lease_token)
+    assert lifecycle.mark_unconfirmed(unconfirmed.id, lease_token=unconfirmed.lease_token)
     damage(unconfirmed, lease_until=timezone.now() - MINUTES)  # waits for its deadline where nobody can be asked
     seen = look()
     only(seen, "attempt_lease_lapsed", attempt)
@@ -83,7 +83,7 @@ def test_a_slot_that_nobody_gives_back(provider: ProviderConfig) -> None:
     attempt, owed = factories.make_submitted_attempt(provider), factories.make_submitted_attempt(provider)
     for one in (attempt, owed):
         services.cancel_job(one.job_id, now=timezone.now())
-    damage(attempt, errand="")
+    damage(attempt, cleanup="")
     only(look(), "slot_kept", attempt)
 
 
@@ -181,10 +181,10 @@ def test_what_has_not_come_to_its_end(provider: ProviderConfig) -> None:
     assert {code: ids_of(finding) for code, finding in found.items()} == {
         "job_unsettled": {str(waiting.id)},
         "slot_unsettled": {str(stopped.id)},
-        "errand_unsettled": {str(stopped.id)},
+        "cleanup_unsettled": {str(stopped.id)},
         "delivery_unsettled": {str(delivery.id)},
     }
     services.cancel_job(waiting.id, now=timezone.now())
-    lifecycle.errand_done([stopped.id], errand="cancel")
+    lifecycle.mark_cleanup_done([stopped.id], cleanup="cancel")
     damage(delivery, due_at=None)
     assert look(settled=True, grace=timedelta(0)).is_clean

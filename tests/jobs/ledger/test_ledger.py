@@ -61,10 +61,10 @@ def test_a_job_is_in_one_place_on_its_whole_way(provider: ProviderConfig, stub: 
     assert_is("in_flight")
     attempt = Attempt.objects.select_related("provider").get()
     news = {"stage": Job.Stage.RENDERING, "prediction_id": "", "poll_at": timezone.now(), "now": timezone.now()}
-    assert lifecycle.attempt_news(attempt, progress=0.5, **news)
-    assert lifecycle.preview_announced(job.id, now=timezone.now())
+    assert lifecycle.record_progress(attempt, progress=0.5, **news)
+    assert lifecycle.mark_preview_announced(job.id, now=timezone.now())
     assert_is("in_flight")
-    assert lifecycle.attempt_succeeded(
+    assert lifecycle.mark_attempt_succeeded(
         attempt, prediction_id="", video_url=f"{stub.url}/files/film.mp4", now=timezone.now()
     )
     assert_is("collecting")
@@ -84,8 +84,8 @@ def test_all_places_together(provider: ProviderConfig) -> None:
     factories.make_submitted_attempt(provider)
     factories.make_finished_job(provider)
     lost = factories.make_submitted_attempt(provider)
-    assert lifecycle.attempt_failed(lost, code="provider_failed", raw_error="", now=timezone.now())
-    assert lifecycle.return_to_line(lost.job_id, due_at=timezone.now(), now=timezone.now())
+    assert lifecycle.mark_attempt_failed(lost, code="provider_failed", raw_error="", now=timezone.now())
+    assert lifecycle.return_to_queue(lost.job_id, due_at=timezone.now(), now=timezone.now())
     services.cancel_job(factories.make_submitted_attempt(provider).job_id, now=timezone.now())
     assert lifecycle.fail(factories.make_job().id, code="deadline", now=timezone.now())
     services.erase_job(factories.make_job().id, now=timezone.now())

@@ -24,23 +24,23 @@ pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 def live(provider: ProviderConfig, number: int) -> None:
     """Bring a job from its 202 to an end by the product's own calls, in transactions as the lanes make them."""
-    order = services.Order(os.urandom(16), "jpg", factories.make_look())
+    order = services.JobInput(os.urandom(16), "jpg", factories.make_look())
     job, _ = services.create_job(order, owner=f"v:{number}", now=timezone.now())
     if number % 7 == 6:
         services.cancel_job(job.id, now=timezone.now())
         return
     claim = claims.claim_lane(Lane.PREPARE, limit=5, lease=timedelta(minutes=1))
     for mine in claim.jobs:
-        write(lifecycle.photo_ready, mine.id, lease_token=claim.lease_token, clean_key="")
+        write(lifecycle.mark_photo_ready, mine.id, lease_token=claim.lease_token, clean_key="")
     for attempt in claims.claim_slots(provider.id, want=5):
         taken = {"prediction_id": f"pre_{attempt.id}", "lease_token": attempt.lease_token, "poll_at": timezone.now()}
-        write(lifecycle.submitted, attempt, **taken)
+        write(lifecycle.record_submission, attempt, **taken)
         if attempt.id % 5 == 4:
             with transaction.atomic():
-                write(lifecycle.attempt_failed, attempt, code="provider_failed", raw_error="")
+                write(lifecycle.mark_attempt_failed, attempt, code="provider_failed", raw_error="")
                 write(lifecycle.fail, attempt.job_id, code="provider_failed")
         else:
-            write(lifecycle.attempt_succeeded, attempt, prediction_id="", video_url="http://x/f.mp4")
+            write(lifecycle.mark_attempt_succeeded, attempt, prediction_id="", video_url="http://x/f.mp4")
     claim = claims.claim_lane(Lane.COLLECT, limit=5, lease=timedelta(minutes=1))
     film = {"video_key": "video/none.mp4", "poster_key": "", "video_bytes": 1, "video_seconds": 5.0}
     for mine in claim.jobs:

@@ -132,8 +132,8 @@ class Life(RuleBasedStateMachine):
             lifecycle.cancel(job_id, now=self.later(), by="owner")
         elif how == "deadline":
             lifecycle.fail(job_id, code="deadline", now=self.later())
-        elif lifecycle.erased(job_id, now=self.later()):
-            lifecycle.owe_deletion(job_id, now=self.now)
+        elif lifecycle.mark_erased(job_id, now=self.later()):
+            lifecycle.request_deletion(job_id, now=self.now)
 
     # --- An ordinary evening ---------------------------------------------------------------------------
 
@@ -188,7 +188,7 @@ class Life(RuleBasedStateMachine):
         elif end == "begin":
             lifecycle.start_preparing(job_id, lease_token=token, now=now)
         elif end == "done":
-            lifecycle.photo_ready(job_id, lease_token=token, clean_key="clean/a.jpg", now=now)
+            lifecycle.mark_photo_ready(job_id, lease_token=token, clean_key="clean/a.jpg", now=now)
             if held.is_film:
                 film = {
                     "video_key": "video/a.mp4",
@@ -198,28 +198,28 @@ class Life(RuleBasedStateMachine):
                 }
                 lifecycle.succeed(job_id, lease_token=token, now=now, **film)
             else:
-                lifecycle.preview_collected(job_id, lease_token=token, preview_key="preview/a.jpg", now=now)
+                lifecycle.record_preview(job_id, lease_token=token, preview_key="preview/a.jpg", now=now)
         elif not held.is_film:
-            lifecycle.preview_given_up(job_id, lease_token=token)
+            lifecycle.give_up_preview(job_id, lease_token=token)
             if end == "useless":
                 lifecycle.fail_photo(job_id, lease_token=token, code="no_face", now=now)
         elif claims.holds(job_id, lane=Lane.COLLECT, lease_token=token):
             winner = Job.objects.select_related("winner").get(id=job_id).winner
-            if lifecycle.result_lost(winner, raw_error="gone", now=now):
+            if lifecycle.mark_result_lost(winner, raw_error="gone", now=now):
                 self.next_try_or_end(job_id, "film_unusable" if end == "useless" else "")
 
     @rule(number=which)
     @precondition(lambda self: any(job.status in FINAL for job in self.known.values()))
     def a_worker_does_not_know_that_it_has_ended(self, number: int) -> None:
         job_id = one_of([job.id for job in self.known.values() if job.status in FINAL], number)
-        assert not lifecycle.return_to_line(job_id, due_at=self.now, now=self.later())
-        assert not lifecycle.preview_announced(job_id, now=self.now)
+        assert not lifecycle.return_to_queue(job_id, due_at=self.now, now=self.later())
+        assert not lifecycle.mark_preview_announced(job_id, now=self.now)
 
     def next_try_or_end(self, job_id: UUID, failure: str) -> None:
         if failure:
             lifecycle.fail(job_id, code=failure, now=self.now)
         else:
-            lifecycle.return_to_line(job_id, due_at=self.now, now=self.now)
+            lifecycle.return_to_queue(job_id, due_at=self.now, now=self.now)
 
     # --- Attempts --------------------------------------------------------------------------------------
 
@@ -230,7 +230,7 @@ class Life(RuleBasedStateMachine):
 
     def answer(self, attempt: Attempt) -> None:
         name, token = prediction_of(attempt.id), attempt.lease_token
-        lifecycle.submitted(attempt, prediction_id=name, lease_token=token, poll_at=self.later(), now=self.now)
+        lifecycle.record_submission(attempt, prediction_id=name, lease_token=token, poll_at=self.later(), now=self.now)
 
     @rule(number=which, how=st.sampled_from(["answered", "lost", "busy", "never_sent", "provider_failed"]))
     @precondition(lambda self: self.claimed)
@@ -239,8 +239,8 @@ class Life(RuleBasedStateMachine):
         if how == "answered":
             self.answer(attempt)
         elif how == "lost":
-            lifecycle.unconfirmed(attempt.id, lease_token=attempt.lease_token)
-        elif lifecycle.attempt_failed(
+            lifecycle.mark_unconfirmed(attempt.id, lease_token=attempt.lease_token)
+        elif lifecycle.mark_attempt_failed(
             attempt, code=how, raw_error="no", now=self.later(), lease_token=attempt.lease_token
         ):
             self.next_try_or_end(attempt.job_id, "")
@@ -249,20 +249,20 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: any(row.status == "unconfirmed" for row in self.known_attempts.values()))
     def a_look_up_finds_nothing(self) -> None:
         attempt = Attempt.objects.filter(status="unconfirmed").first()
-        assert lifecycle.attempt_failed(attempt, code="never_sent", raw_error="", now=self.later())
+        assert lifecycle.mark_attempt_failed(attempt, code="never_sent", raw_error="", now=self.later())
         self.next_try_or_end(attempt.job_id, "")
 
     @rule(number=which, failure=st.sampled_from(["", "no_provider"]))
     @precondition(lambda self: self.claimed)
     def an_attempt_is_given_up(self, number: int, failure: str) -> None:
         attempt = one_of(self.claimed, number)
-        if lifecycle.attempt_timed_out(attempt, now=self.later()):
+        if lifecycle.mark_attempt_timed_out(attempt, now=self.later()):
             self.next_try_or_end(attempt.job_id, failure)
 
-    @rule(errand=st.sampled_from(Attempt.Errand))
-    @precondition(lambda self: any(row.errand for row in self.known_attempts.values()))
-    def errands_are_done(self, errand: str) -> None:
-        lifecycle.errand_done(list(self.known_attempts), errand=errand)
+    @rule(cleanup=st.sampled_from(Attempt.ProviderCleanup))
+    @precondition(lambda self: any(row.cleanup for row in self.known_attempts.values()))
+    def cleanups_are_done(self, cleanup: str) -> None:
+        lifecycle.mark_cleanup_done(list(self.known_attempts), cleanup=cleanup)
 
     # --- Providers -------------------------------------------------------------------------------------
 
@@ -337,8 +337,8 @@ class Life(RuleBasedStateMachine):
         """Bring everything to its end: nothing may stay behind."""
         for job in Job.objects.filter(status__in=Job.OPEN):
             assert lifecycle.cancel(job.id, now=self.later(), by="owner")
-        for attempt in Attempt.objects.exclude(errand=""):
-            assert lifecycle.errand_done([attempt.id], errand=attempt.errand) == 1
+        for attempt in Attempt.objects.exclude(cleanup=""):
+            assert lifecycle.mark_cleanup_done([attempt.id], cleanup=attempt.cleanup) == 1
         self.everything_holds()
         assert ledger.look(now=self.now, settled=True, with_files=False).is_clean, "everything came to its end"
         assert not Attempt.objects.holding_a_slot().exists(), "a slot is never given back"
@@ -405,7 +405,7 @@ def holds_for_an_attempt(now: Attempt, before: Attempt | None) -> None:
     """What holds for an attempt, and between its row and a later one."""
     assert now.slot_held or now.status in ENDED, "who may be at work holds a slot"
     assert not (now.slot_held and now.status in ("failed", "succeeded", "superseded")), "a slot is held for nothing"
-    assert not (now.slot_held and now.status in ENDED) or now.errand, "nobody will give this slot back"
+    assert not (now.slot_held and now.status in ENDED) or now.cleanup, "nobody will give this slot back"
     assert (now.finished_at is None) == (now.status in Attempt.OPEN)
     if before is None:
         return

@@ -41,7 +41,7 @@ def collect(job_id):
                 film = {"video_key": "video/a.mp4", "poster_key": "poster/a.jpg", "video_bytes": 4, "video_seconds": 5}
                 lifecycle.succeed(job.id, lease_token=claim.lease_token, now=timezone.now(), **film)
             else:
-                lifecycle.preview_given_up(job.id, lease_token=claim.lease_token)
+                lifecycle.give_up_preview(job.id, lease_token=claim.lease_token)
 
 
 def everybody(job, attempt):
@@ -79,6 +79,6 @@ def test_whoever_is_first_a_job_ends_once(state, provider):
         assert job.status in Job.FINAL
         holds_for_a_job(job, list(job.attempts.all()), list(JobEvent.objects.filter(job=job).order_by("seq")))
         factories.is_consistent(job.id)
-        for errand in Attempt.Errand:
-            lifecycle.errand_done(job.attempts.values_list("id", flat=True), errand=errand)
+        for cleanup in Attempt.ProviderCleanup:
+            lifecycle.mark_cleanup_done(job.attempts.values_list("id", flat=True), cleanup=cleanup)
         assert not Attempt.objects.holding_a_slot().exists(), "a slot is never given back"

@@ -61,9 +61,9 @@ def test_a_disabled_or_parked_provider_gets_nothing(provider):
     factories.make_waiting_job()
     ProviderConfig.objects.update(enabled=False)
     assert claims.claim_slots(provider.id, want=1) == []
-    ProviderConfig.objects.update(enabled=True, parked_until=timezone.now() + timedelta(seconds=9))
+    ProviderConfig.objects.update(enabled=True, rate_limited_until=timezone.now() + timedelta(seconds=9))
     assert claims.claim_slots(provider.id, want=1) == []
-    ProviderConfig.objects.update(parked_until=timezone.now() - timedelta(seconds=1))
+    ProviderConfig.objects.update(rate_limited_until=timezone.now() - timedelta(seconds=1))
     assert len(claims.claim_slots(provider.id, want=1)) == 1
 
 
@@ -88,10 +88,10 @@ def test_a_provider_that_failed_a_job_lets_another_one_try_first(provider):
     other = factories.make_provider(slug="other")
     attempt = factories.make_submitted_attempt(provider)
     now = timezone.now()
-    lifecycle.attempt_failed(attempt, code="provider_failed", raw_error="", now=now)
-    lifecycle.return_to_line(attempt.job_id, due_at=now, now=now)
+    lifecycle.mark_attempt_failed(attempt, code="provider_failed", raw_error="", now=now)
+    lifecycle.return_to_queue(attempt.job_id, due_at=now, now=now)
     assert claims.claim_slots(provider.id, want=1) == []
-    ProviderConfig.objects.filter(id=other.id).update(parked_until=now + timedelta(minutes=1))
+    ProviderConfig.objects.filter(id=other.id).update(rate_limited_until=now + timedelta(minutes=1))
     assert len(claims.claim_slots(provider.id, want=1)) == 1
 
 
@@ -99,8 +99,8 @@ def test_being_busy_is_no_failure_of_the_provider(provider):
     factories.make_provider(slug="other")
     attempt = factories.make_attempt(provider)
     now = timezone.now()
-    lifecycle.attempt_failed(attempt, code="busy", raw_error="", now=now)
-    lifecycle.return_to_line(attempt.job_id, due_at=now, now=now)
+    lifecycle.mark_attempt_failed(attempt, code="busy", raw_error="", now=now)
+    lifecycle.return_to_queue(attempt.job_id, due_at=now, now=now)
     assert len(claims.claim_slots(provider.id, want=1)) == 1
 
 
@@ -132,7 +132,7 @@ def test_a_call_counts_until_a_minute_after_its_answer(provider):
 
 def test_a_call_without_an_answer_counts_until_a_minute_after_it_can_have_arrived(provider):
     attempt = factories.make_attempt(provider)
-    lifecycle.unconfirmed(attempt.id, lease_token=attempt.lease_token)
+    lifecycle.mark_unconfirmed(attempt.id, lease_token=attempt.lease_token)
     attempt.refresh_from_db()
     assert attempt.answered_at == attempt.lease_until
 
@@ -145,7 +145,7 @@ def test_a_call_of_a_job_that_ended_under_way_stops_counting_too(way, provider):
     if way == "deadline":
         lifecycle.fail(attempt.job_id, code="deadline", now=now)
     elif way == "timed out":
-        lifecycle.attempt_timed_out(attempt, now=now)
+        lifecycle.mark_attempt_timed_out(attempt, now=now)
     else:
         lifecycle.cancel(attempt.job_id, now=now, by="owner")
     factories.make_waiting_job()
@@ -201,7 +201,7 @@ def test_threads_that_claim_and_answer_never_exceed_the_calls_a_minute(stub):
                 taken += 1
                 now = timezone.now()
                 with transaction.atomic():
-                    lifecycle.submitted(
+                    lifecycle.record_submission(
                         attempt,
                         prediction_id=f"{index}-{round_number}-{attempt.id}",
                         lease_token=attempt.lease_token,
@@ -218,14 +218,14 @@ def test_of_two_successes_at_once_one_wins(stub):
     provider = factories.make_provider(stub.url)
     first = factories.make_submitted_attempt(provider)
     now = timezone.now()
-    lifecycle.attempt_timed_out(first, now=now)
-    lifecycle.return_to_line(first.job_id, due_at=now, now=now)
+    lifecycle.mark_attempt_timed_out(first, now=now)
+    lifecycle.return_to_queue(first.job_id, due_at=now, now=now)
     second = factories.make_submitted_attempt(provider, job=first.job)
 
     def succeed(index):
         attempt = (first, second)[index]
         with transaction.atomic():
-            return lifecycle.attempt_succeeded(
+            return lifecycle.mark_attempt_succeeded(
                 attempt, prediction_id=attempt.prediction_id, video_url=f"http://x/{index}", now=timezone.now()
             )
 

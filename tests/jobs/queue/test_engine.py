@@ -154,7 +154,7 @@ def test_it_claims_at_a_pace():
     pump_of(lane).run(linger=0.0)
     assert len(lane.recorded) == 5
     gaps = [later - earlier for earlier, later in itertools.pairwise(looks)]
-    assert min(gaps) >= engine.PACE_SECONDS * 0.9
+    assert min(gaps) >= engine.TICK_SECONDS * 0.9
 
 
 def test_what_is_under_way_is_kept_and_what_landed_is_not(monkeypatch):

@@ -35,10 +35,10 @@ def test_what_right_clocks_write_is_left_alone(provider, nudged):
     claims.claim_lane(Lane.PREPARE, limit=1, lease=timedelta(seconds=30))
     factories.make_attempt(provider)
     attempt = factories.make_submitted_attempt(provider)
-    lifecycle.attempt_timed_out(attempt, now=now)
+    lifecycle.mark_attempt_timed_out(attempt, now=now)
     Job.objects.filter(id=attempt.job_id).update(lane=Lane.DISPATCH, due_at=now + timedelta(minutes=1))
     waits = now + timedelta(hours=1)
-    ProviderConfig.objects.update(shut_at=now, parked_until=waits, breaker_until=waits, breaker_reason="calls")
+    ProviderConfig.objects.update(blocked_at=now, rate_limited_until=waits, breaker_until=waits, breaker_reason="calls")
     before = [list(model.objects.values()) for model in (Job, Attempt, ProviderConfig)]
     nudged.clear()
     assert bring_near() == 0
@@ -88,16 +88,16 @@ def test_a_prediction_heard_of_in_the_future_is_asked_after(provider):
 
 def test_a_provider_is_told_to_stop_at_once(provider):
     attempt = factories.make_submitted_attempt(provider)
-    lifecycle.attempt_timed_out(attempt, now=timezone.now() + AHEAD)
+    lifecycle.mark_attempt_timed_out(attempt, now=timezone.now() + AHEAD)
     Attempt.objects.update(finished_at=timezone.now())
     assert bring_near() == 1
     attempt.refresh_from_db()
-    assert attempt.errand_at <= timezone.now()
+    assert attempt.cleanup_at <= timezone.now()
 
 
-def test_an_errand_waits_no_longer_for_a_lost_answer_than_it_can_take(provider):
+def test_a_cleanup_waits_no_longer_for_a_lost_answer_than_it_can_take(provider):
     attempt = factories.make_attempt(provider)
-    lifecycle.attempt_timed_out(attempt, now=timezone.now())
+    lifecycle.mark_attempt_timed_out(attempt, now=timezone.now())
     later = {name: getattr(attempt, name) + AHEAD for name in ("lease_until", "deadline_at")}
     Attempt.objects.update(**later)
     assert bring_near() == 2
@@ -107,14 +107,14 @@ def test_an_errand_waits_no_longer_for_a_lost_answer_than_it_can_take(provider):
     assert bring_near() == 0
 
 
-def test_an_errand_that_waits_for_a_deadline_or_was_tried_before_goes_on_waiting(provider):
+def test_a_cleanup_that_waits_for_a_deadline_or_was_tried_before_goes_on_waiting(provider):
     minutes = timedelta(minutes=4)
-    for tries, errand, deadline in ((0, minutes, minutes), (3, AHEAD, minutes)):
+    for tries, cleanup, deadline in ((0, minutes, minutes), (3, AHEAD, minutes)):
         attempt = factories.make_submitted_attempt(provider)
         now = timezone.now()
-        lifecycle.attempt_timed_out(attempt, now=now)
+        lifecycle.mark_attempt_timed_out(attempt, now=now)
         Attempt.objects.filter(id=attempt.id).update(
-            errand_at=now + errand, deadline_at=now + deadline, errand_tries=tries
+            cleanup_at=now + cleanup, deadline_at=now + deadline, cleanup_tries=tries
         )
     assert bring_near() == 0
 
@@ -131,20 +131,20 @@ def test_a_delivery_is_applied_at_once(provider):
 def test_a_provider_that_was_shut_in_the_future_waits_as_long_as_it_was_meant_to(provider):
     now = timezone.now()
     ProviderConfig.objects.update(
-        shut_at=now + AHEAD,
-        parked_until=now + AHEAD + timedelta(seconds=20),
+        blocked_at=now + AHEAD,
+        rate_limited_until=now + AHEAD + timedelta(seconds=20),
         breaker_until=now,
         breaker_reason="calls",
     )
     assert bring_near() == 1
     provider.refresh_from_db()
-    assert timedelta(seconds=19) < provider.parked_until - timezone.now() <= timedelta(seconds=20)
-    assert provider.shut_at <= timezone.now()
+    assert timedelta(seconds=19) < provider.rate_limited_until - timezone.now() <= timedelta(seconds=20)
+    assert provider.blocked_at <= timezone.now()
     assert provider.probe_until is None
 
 
 def test_reconcile_does_it(provider):
     job = factories.make_job()
     Job.objects.update(due_at=timezone.now() + AHEAD)
-    Reconciler()._bring_back_strays()
+    Reconciler()._requeue_orphans()
     assert factories.reload(job).due_at <= timezone.now()

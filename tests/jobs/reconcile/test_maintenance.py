@@ -175,7 +175,7 @@ def test_its_film_is_deleted_and_paid_for_and_nobodys(sleepy, stub, keep_warm, d
     deliver(stub.delivery(stub.only.complete()))
     work("collect")
     attempt = Attempt.objects.get()
-    assert (attempt.status, attempt.slot_held, attempt.cost, attempt.errand) == (
+    assert (attempt.status, attempt.slot_held, attempt.cost, attempt.cleanup) == (
         *("superseded", False),
         *(sleepy.price, "delete"),
     )
@@ -196,7 +196,7 @@ def test_one_that_fails_or_is_silent_ends_quietly(sleepy, stub, keep_warm, deliv
     stub.next_submits(Refuse(429, retry_after="9"))
     keep_warm(30 * MINUTE)
     assert Attempt.objects.latest("id").error_code == "busy"
-    assert ProviderConfig.objects.get().parked_until is not None
+    assert ProviderConfig.objects.get().rate_limited_until is not None
     assert not Job.objects.exists()
 
 

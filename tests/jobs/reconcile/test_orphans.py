@@ -44,14 +44,14 @@ def test_an_attempt_that_goes_on_for_an_ended_job_is_stopped(provider):
     Job.objects.update(status="failed", failure_code="deadline", finished_at=timezone.now(), lane="")
     assert bring_back() == 1
     attempt.refresh_from_db()
-    assert (attempt.status, attempt.errand, attempt.slot_held) == ("canceled", "cancel", True)
+    assert (attempt.status, attempt.cleanup, attempt.slot_held) == ("canceled", "cancel", True)
     factories.is_consistent(attempt.job_id)
     assert bring_back() == 0, "the slot is free when the provider was told"
 
 
 def test_a_slot_that_nobody_gives_back_is_freed(provider):
     attempt = factories.make_submitted_attempt(provider)
-    Attempt.objects.update(status="timed_out", finished_at=timezone.now(), errand="")
+    Attempt.objects.update(status="timed_out", finished_at=timezone.now(), cleanup="")
     Job.objects.update(lane=Lane.DISPATCH, due_at=timezone.now() + timedelta(minutes=1))
     assert bring_back() == 1
     attempt.refresh_from_db()

@@ -39,7 +39,7 @@ def test_what_is_due_is_erased_and_nothing_else(provider):
     assert old.erased_at
     assert young.erased_at is None
     assert sorted(factories.stored_files()) == sorted([young.clean_key, young.poster_key, young.video_key])
-    assert Attempt.objects.filter(job=old, errand="delete").exists()
+    assert Attempt.objects.filter(job=old, cleanup="delete").exists()
     assert list(old.events.values_list("kind", flat=True))[-1] == "erased"
 
 
@@ -73,7 +73,7 @@ def test_erasing_twice_changes_nothing(provider):
 def test_killed_half_way_it_goes_on_with_the_next_sweep(provider, monkeypatch):
     job = factories.make_finished_job(provider)
     due(job)
-    monkeypatch.setattr("jobs.lifecycle.erased", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("jobs.lifecycle.mark_erased", lambda *_, **__: 1 / 0)
     retention.sweep(now=timezone.now())
     assert factories.reload(job).erased_at is None
     monkeypatch.undo()
@@ -121,7 +121,7 @@ def test_calls_that_kept_a_model_awake_go_after_a_month(provider):
         values = {"status": "succeeded"} | values
         return Attempt.objects.create(provider=provider, claimed_at=at, token=secrets.token_hex(8), **same | values)
 
-    kept = [call(29), call(31, status="running", slot_held=True), call(31, errand="delete")]
+    kept = [call(29), call(31, status="running", slot_held=True), call(31, cleanup="delete")]
     call(31)
     call(31, status="failed")
     of_a_job = factories.make_attempt(provider)

@@ -146,7 +146,7 @@ def test_a_poll_that_fails_is_repeated_and_nothing_else(job, stub, ask):
     assert stub.count("GET *") == 3
     assert attempt_of(job).status == "submitted"
     assert factories.reload(job).seq == before
-    assert ProviderConfig.objects.get().parked_until is None
+    assert ProviderConfig.objects.get().rate_limited_until is None
 
 
 def test_a_prediction_the_provider_forgot_is_made_anew(job, stub, ask, work):
@@ -165,14 +165,14 @@ def test_one_that_cannot_be_written_holds_no_other_up(provider, stub, work, ask,
     for prediction in stub.predictions.values():
         prediction.complete()
     spoiled = attempt_of(jobs[0]).id
-    original = lifecycle.attempt_succeeded
+    original = lifecycle.mark_attempt_succeeded
 
     def succeed(attempt, **values):
         if attempt.id == spoiled:
             raise ValueError("spoiled")
         return original(attempt, **values)
 
-    monkeypatch.setattr(lifecycle, "attempt_succeeded", succeed)
+    monkeypatch.setattr(lifecycle, "mark_attempt_succeeded", succeed)
     ask(later=timedelta(seconds=21))
     assert sorted(Job.objects.values_list("stage", flat=True)) == ["collecting", "collecting", "submitted"]
 
@@ -188,7 +188,7 @@ def test_an_attempt_past_its_deadline_is_replaced_and_told_to_stop(job, stub, as
     ask(later=timedelta(minutes=5, seconds=30))
     assert stub.only.status == "canceled"
     attempt.refresh_from_db()
-    assert (attempt.slot_held, attempt.errand) == (False, "")
+    assert (attempt.slot_held, attempt.cleanup) == (False, "")
     Job.objects.update(due_at=timezone.now())
     work(Lane.DISPATCH)
     assert stub.submits() == 2
@@ -248,10 +248,10 @@ def test_a_lost_submit_that_nobody_can_look_up_keeps_slot_and_price_until_its_de
     services.cancel_job(job.id, now=timezone.now())
     ask(later=timedelta(minutes=1))
     attempt = job.attempts.get()
-    assert (attempt.slot_held, attempt.cost, attempt.errand) == (True, Decimal("0.30"), "cancel")
+    assert (attempt.slot_held, attempt.cost, attempt.cleanup) == (True, Decimal("0.30"), "cancel")
     ask(later=timedelta(minutes=6))
     attempt.refresh_from_db()
-    assert (attempt.slot_held, attempt.cost, attempt.errand) == (False, Decimal("0.30"), "")
+    assert (attempt.slot_held, attempt.cost, attempt.cleanup) == (False, Decimal("0.30"), "")
 
 
 @pytest.mark.parametrize("lane", [Lane.PREPARE, Lane.DISPATCH, "under way", Lane.COLLECT])
@@ -277,7 +277,7 @@ def test_every_job_ends_at_its_deadline(lane, provider, stub, work, ask, sandbox
     factories.is_consistent(job.id)
 
 
-# --- Errands -------------------------------------------------------------------------------------
+# --- Provider cleanups -------------------------------------------------------------------------------------
 
 
 def test_a_cancel_call_is_repeated_until_it_is_heard(job, stub, ask):
@@ -291,7 +291,7 @@ def test_a_cancel_call_is_repeated_until_it_is_heard(job, stub, ask):
 
 def test_a_cancel_call_that_is_never_heard_gives_the_slot_back(job, stub, ask):
     services.cancel_job(job.id, now=timezone.now())
-    tries = polling.MAX_ERRAND_TRIES["cancel"]
+    tries = polling.MAX_CLEANUP_TRIES["cancel"]
     stub.next_calls(*[Refuse(500)] * 50)
     for number in range(tries + 3):
         ask(later=timedelta(minutes=2 * number))

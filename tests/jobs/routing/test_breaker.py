@@ -9,7 +9,7 @@ from django.utils import timezone
 from jobs.models import Attempt, Job, Lane
 from jobs.queue import claims
 from jobs.routing import breaker
-from jobs.routing.breaker import Finding, Verdict
+from jobs.routing.breaker import HealthSignal, Observation
 from providers.models import ProviderConfig
 from tests import factories
 from tests.jobs.threads import in_threads
@@ -21,7 +21,7 @@ SECOND = timedelta(seconds=1)
 
 
 class Story:
-    """A provider's row without a database, told finding by finding."""
+    """A provider's row without a database, told observation by observation."""
 
     def __init__(self, **values):
         self.provider = ProviderConfig(slug="told", **values)
@@ -30,9 +30,9 @@ class Story:
 
     def hears(self, *verdicts, claimed=None, **details):
         for verdict in verdicts:
-            finding = Finding(1, verdict, claimed or self.now, **details)
+            observation = Observation(1, verdict, claimed or self.now, **details)
             self.now += timedelta(milliseconds=1)
-            breaker.judge(self.provider, finding, now=self.now, chance=self.chance)
+            breaker.judge(self.provider, observation, now=self.now, chance=self.chance)
         return self
 
     def waits(self, length):
@@ -40,7 +40,7 @@ class Story:
         return self
 
     def waits_until_open(self):
-        until = self.provider.shut_until(now=self.now)
+        until = self.provider.blocked_until(now=self.now)
         assert until is not None
         self.now = until
         return until
@@ -58,9 +58,11 @@ class Story:
 
 
 def test_it_opens_after_so_many_failed_calls_in_a_row():
-    story = Story().hears(Verdict.FAILED, Verdict.FAILED, Verdict.ANSWERED, Verdict.FAILED, Verdict.FAILED)
+    story = Story().hears(
+        HealthSignal.FAILED, HealthSignal.FAILED, HealthSignal.ANSWERED, HealthSignal.FAILED, HealthSignal.FAILED
+    )
     assert (story.state, story.allowance) == ("closed", None)
-    story.hears(Verdict.FAILED, error="HTTP 503: sorry")
+    story.hears(HealthSignal.FAILED, error="HTTP 503: sorry")
     assert (story.state, story.allowance) == ("open", 0)
     assert (story.provider.breaker_reason, story.provider.last_error) == ("calls", "HTTP 503: sorry")
 
@@ -68,35 +70,35 @@ def test_it_opens_after_so_many_failed_calls_in_a_row():
 def test_it_opens_after_so_many_spoiled_films_though_every_call_was_answered():
     story = Story()
     for _ in range(breaker.FILMS_UNTIL_OPEN - 1):
-        story.hears(Verdict.ANSWERED, Verdict.SPOILED)
+        story.hears(HealthSignal.ANSWERED, HealthSignal.SPOILED)
     assert story.state == "closed"
-    story.hears(Verdict.ANSWERED, Verdict.SPOILED)
+    story.hears(HealthSignal.ANSWERED, HealthSignal.SPOILED)
     assert (story.state, story.provider.breaker_reason) == ("open", "films")
 
 
 def test_a_film_in_between_starts_the_count_anew():
     story = Story()
     for _ in range(3 * breaker.FILMS_UNTIL_OPEN):
-        story.hears(Verdict.SPOILED, Verdict.SPOILED, Verdict.FINISHED)
+        story.hears(HealthSignal.SPOILED, HealthSignal.SPOILED, HealthSignal.FINISHED)
     assert story.state == "closed"
 
 
 def test_trouble_with_our_account_opens_it_at_once_and_for_minutes():
-    story = Story().hears(Verdict.ACCOUNT)
+    story = Story().hears(HealthSignal.ACCOUNT)
     assert (story.state, story.provider.breaker_reason) == ("open", "account")
     assert story.provider.breaker_until - story.now >= breaker.ACCOUNT_OPEN - SECOND
 
 
 def test_half_open_one_call_goes_out_and_a_good_one_opens_the_door():
-    story = Story().hears(*[Verdict.FAILED] * 3)
+    story = Story().hears(*[HealthSignal.FAILED] * 3)
     story.waits_until_open()
     assert (story.state, story.allowance) == ("half open", 1)
     story.provider.probe_until = story.now + SECOND
     assert story.allowance == 0
     story.waits(SECOND)
     assert story.allowance == 1, "a probe whose worker died does not shut the door for ever"
-    story.hears(Verdict.ANSWERED)
-    assert (story.state, story.allowance, story.provider.shut_at) == ("closed", None, None)
+    story.hears(HealthSignal.ANSWERED)
+    assert (story.state, story.allowance, story.provider.blocked_at) == ("closed", None, None)
 
 
 def test_a_bad_probe_opens_it_again_for_longer_up_to_a_cap():
@@ -104,11 +106,11 @@ def test_a_bad_probe_opens_it_again_for_longer_up_to_a_cap():
     for seed in range(60):
         story = Story()
         story.chance = random.Random(seed)
-        story.hears(*[Verdict.FAILED] * 3)
+        story.hears(*[HealthSignal.FAILED] * 3)
         lengths = []
         for _ in range(10):
-            lengths.append(story.waits_until_open() - story.provider.shut_at)
-            story.waits(timedelta(milliseconds=5)).hears(Verdict.FAILED)
+            lengths.append(story.waits_until_open() - story.provider.blocked_at)
+            story.waits(timedelta(milliseconds=5)).hears(HealthSignal.FAILED)
             assert story.state == "open"
         assert all(breaker.OPEN_AT_LEAST <= length <= breaker.OPEN_CAP for length in lengths)
         longest.append(lengths)
@@ -118,35 +120,35 @@ def test_a_bad_probe_opens_it_again_for_longer_up_to_a_cap():
 
 
 def test_opened_by_films_only_a_finished_film_closes_it():
-    story = Story().hears(*[Verdict.SPOILED] * breaker.FILMS_UNTIL_OPEN)
+    story = Story().hears(*[HealthSignal.SPOILED] * breaker.FILMS_UNTIL_OPEN)
     story.waits_until_open()
-    story.waits(SECOND).hears(Verdict.ANSWERED)
+    story.waits(SECOND).hears(HealthSignal.ANSWERED)
     assert story.state == "half open"
     ends = breaker.probe_ends_at(story.provider, lease_until=story.now, deadline_at=story.now + timedelta(minutes=5))
     assert ends > story.now + timedelta(minutes=5), "nobody else probes before that film is known"
-    story.hears(Verdict.FINISHED)
+    story.hears(HealthSignal.FINISHED)
     assert story.state == "closed"
 
 
 def test_calls_that_were_under_way_when_it_opened_say_nothing_about_opening_again():
     story = Story()
     before = story.now
-    story.hears(*[Verdict.FAILED] * 3, claimed=before)
+    story.hears(*[HealthSignal.FAILED] * 3, claimed=before)
     until = story.provider.breaker_until
-    story.hears(*[Verdict.FAILED] * 20, Verdict.ANSWERED, Verdict.FINISHED, claimed=before)
+    story.hears(*[HealthSignal.FAILED] * 20, HealthSignal.ANSWERED, HealthSignal.FINISHED, claimed=before)
     assert (story.state, story.provider.breaker_until, story.provider.breaker_openings) == ("open", until, 1)
 
 
 def test_a_call_that_was_never_made_gives_the_probe_back():
-    story = Story().hears(*[Verdict.FAILED] * 3)
+    story = Story().hears(*[HealthSignal.FAILED] * 3)
     story.waits_until_open()
     story.provider.probe_until = story.now + timedelta(minutes=1)
-    story.waits(SECOND).hears(Verdict.UNUSED)
+    story.waits(SECOND).hears(HealthSignal.UNUSED)
     assert (story.state, story.allowance) == ("half open", 1)
 
 
 def test_the_address_of_a_photo_is_not_kept_with_an_error():
-    story = Story().hears(Verdict.FAILED, error='HTTP 400: cannot fetch "https://hero.example/media/x?sig=abc"')
+    story = Story().hears(HealthSignal.FAILED, error='HTTP 400: cannot fetch "https://hero.example/media/x?sig=abc"')
     assert story.provider.last_error == 'HTTP 400: cannot fetch "(address)"'
 
 
@@ -154,53 +156,53 @@ def test_the_address_of_a_photo_is_not_kept_with_an_error():
 
 
 def test_a_wait_is_as_long_as_it_was_asked_for_and_says_nothing_against_the_provider():
-    story = Story().hears(Verdict.BUSY, retry_after=7 * SECOND)
-    assert story.provider.parked_until == story.now + 7 * SECOND
+    story = Story().hears(HealthSignal.BUSY, retry_after=7 * SECOND)
+    assert story.provider.rate_limited_until == story.now + 7 * SECOND
     assert (story.state, story.allowance, story.provider.consecutive_failures) == ("closed", 0, 0)
     story.waits(7 * SECOND)
     assert story.allowance == 1, "one call first: sixty at once would be sixty more refusals"
-    story.hears(Verdict.ANSWERED)
-    assert (story.allowance, story.provider.parked_until) == (None, None)
+    story.hears(HealthSignal.ANSWERED)
+    assert (story.allowance, story.provider.rate_limited_until) == (None, None)
 
 
 def test_a_volley_of_refusals_is_one_wait_and_the_longest_counts():
     story = Story()
     claimed = story.now
-    story.hears(Verdict.BUSY, claimed=claimed, retry_after=2 * SECOND)
-    story.hears(*[Verdict.BUSY] * 63, claimed=claimed, retry_after=SECOND)
-    story.hears(Verdict.BUSY, claimed=claimed, retry_after=9 * SECOND)
-    story.hears(*[Verdict.BUSY] * 5, claimed=claimed)
-    assert story.provider.parks_in_row == 1
-    assert story.provider.parked_until == story.now - timedelta(milliseconds=5) + 9 * SECOND
+    story.hears(HealthSignal.BUSY, claimed=claimed, retry_after=2 * SECOND)
+    story.hears(*[HealthSignal.BUSY] * 63, claimed=claimed, retry_after=SECOND)
+    story.hears(HealthSignal.BUSY, claimed=claimed, retry_after=9 * SECOND)
+    story.hears(*[HealthSignal.BUSY] * 5, claimed=claimed)
+    assert story.provider.rate_limits_in_row == 1
+    assert story.provider.rate_limited_until == story.now - timedelta(milliseconds=5) + 9 * SECOND
 
 
 def test_without_being_told_how_long_the_wait_doubles_up_to_a_cap():
     lengths = []
     story = Story()
     for _ in range(9):
-        story.hears(Verdict.BUSY)
-        lengths.append((story.waits_until_open() - story.provider.shut_at).total_seconds())
+        story.hears(HealthSignal.BUSY)
+        lengths.append((story.waits_until_open() - story.provider.blocked_at).total_seconds())
         story.waits(timedelta(milliseconds=5))
     caps = [min(60.0, 2.0 * 2**number) for number in range(9)]
     assert all(cap / 2 <= length <= cap for length, cap in zip(lengths, caps, strict=True))
-    story.hears(Verdict.ANSWERED, Verdict.BUSY)
-    assert story.provider.parked_until - story.now <= 2 * SECOND, "and starts anew after a good call"
+    story.hears(HealthSignal.ANSWERED, HealthSignal.BUSY)
+    assert story.provider.rate_limited_until - story.now <= 2 * SECOND, "and starts anew after a good call"
 
 
 def test_waiting_and_failing_are_two_things_and_the_later_end_wins():
-    story = Story().hears(*[Verdict.FAILED] * 3)
+    story = Story().hears(*[HealthSignal.FAILED] * 3)
     story.provider.breaker_until = story.now + 4 * SECOND
-    story.provider.parked_until = story.now + 9 * SECOND
+    story.provider.rate_limited_until = story.now + 9 * SECOND
     assert story.waits(5 * SECOND).allowance == 0
     assert story.waits(5 * SECOND).allowance == 1
-    story.provider.parked_until = story.now + 2 * SECOND
+    story.provider.rate_limited_until = story.now + 2 * SECOND
     story.provider.breaker_until = story.now + 20 * SECOND
     assert story.waits(5 * SECOND).allowance == 0
 
 
 def test_a_failure_with_a_retry_after_is_both():
-    story = Story().hears(Verdict.FAILED, retry_after=20 * SECOND)
-    assert (story.provider.consecutive_failures, story.provider.parked_reason) == (1, "asked to wait")
+    story = Story().hears(HealthSignal.FAILED, retry_after=20 * SECOND)
+    assert (story.provider.consecutive_failures, story.provider.rate_limited_reason) == (1, "asked to wait")
     assert story.waits(19 * SECOND).allowance == 0
 
 
@@ -212,7 +214,9 @@ def test_a_disabled_provider_is_not_asked():
 
 
 def test_good_news_of_a_provider_in_good_standing_cost_no_write(provider, django_assert_num_queries):
-    found = [Finding(provider.id, verdict, timezone.now()) for verdict in (Verdict.ANSWERED, Verdict.FINISHED)]
+    found = [
+        Observation(provider.id, verdict, timezone.now()) for verdict in (HealthSignal.ANSWERED, HealthSignal.FINISHED)
+    ]
     with django_assert_num_queries(1):
         breaker.write(found * 50)
 
@@ -222,19 +226,19 @@ def test_what_was_found_is_written_provider_by_provider(provider):
     now = timezone.now()
     breaker.write(
         [
-            *[Finding(provider.id, Verdict.FAILED, now)] * 3,
-            Finding(other.id, Verdict.BUSY, now, retry_after=5 * SECOND),
+            *[Observation(provider.id, HealthSignal.FAILED, now)] * 3,
+            Observation(other.id, HealthSignal.BUSY, now, retry_after=5 * SECOND),
         ]
     )
     provider.refresh_from_db()
     other.refresh_from_db()
-    assert (provider.breaker_reason, provider.parked_until) == ("calls", None)
-    assert (other.breaker_until, other.parked_reason) == (None, "busy")
+    assert (provider.breaker_reason, provider.rate_limited_until) == ("calls", None)
+    assert (other.breaker_until, other.rate_limited_reason) == (None, "busy")
 
 
 def half_open(provider):
     past = timezone.now() - SECOND
-    ProviderConfig.objects.filter(id=provider.id).update(breaker_until=past, breaker_reason="calls", shut_at=past)
+    ProviderConfig.objects.filter(id=provider.id).update(breaker_until=past, breaker_reason="calls", blocked_at=past)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -245,14 +249,14 @@ def test_exactly_one_worker_probes(stub):
         factories.make_waiting_job()
     assert sum(len(taken) for taken in in_threads(8, lambda _: claims.claim_slots(provider.id, want=10))) == 1
     assert claims.claim_slots(provider.id, want=10) == []
-    breaker.write([Finding(provider.id, Verdict.ANSWERED, timezone.now())])
+    breaker.write([Observation(provider.id, HealthSignal.ANSWERED, timezone.now())])
     assert len(claims.claim_slots(provider.id, want=10)) == 10
 
 
 @pytest.mark.django_db(transaction=True)
 def test_failures_that_are_written_at_once_are_all_counted(stub):
     provider = factories.make_provider(stub.url)
-    found = [Finding(provider.id, Verdict.FAILED, timezone.now())]
+    found = [Observation(provider.id, HealthSignal.FAILED, timezone.now())]
     in_threads(2, lambda _: breaker.write(found))
     provider.refresh_from_db()
     assert (provider.consecutive_failures, provider.breaker_reason) == (2, "")
@@ -273,11 +277,11 @@ def test_after_a_wait_one_submit_goes_first_and_when_it_is_refused_no_other(stub
     assert stub.submits() == 10, "the first volley was under way"
     for number in (1, 2):
         past = timezone.now() - SECOND
-        ProviderConfig.objects.filter(id=provider.id).update(parked_until=past, shut_at=past)
+        ProviderConfig.objects.filter(id=provider.id).update(rate_limited_until=past, blocked_at=past)
         work(Lane.DISPATCH)
         assert stub.submits() == 10 + number
     past = timezone.now() - SECOND
-    ProviderConfig.objects.filter(id=provider.id).update(parked_until=past, shut_at=past)
+    ProviderConfig.objects.filter(id=provider.id).update(rate_limited_until=past, blocked_at=past)
     work(Lane.DISPATCH)
     assert stub.submits() == 12 + 10, "a good probe opens for all"
     assert not Job.objects.filter(lane=Lane.DISPATCH).exists()

@@ -71,7 +71,7 @@ def reason_of(job):
 
 def fails(attempt, code):
     with transaction.atomic():
-        lifecycle.attempt_failed(attempt, code=code, raw_error="", now=NOW())
+        lifecycle.mark_attempt_failed(attempt, code=code, raw_error="", now=NOW())
         fallback.after_failure(attempt, code=code, now=NOW())
 
 
@@ -100,7 +100,7 @@ def test_a_refused_photo_goes_only_where_another_rule_holds(clouds, work, delive
 def test_while_nobody_else_is_open_the_refusal_is_what_a_refused_photo_waits_with(clouds, work):
     job = factories.make_waiting_job()
     work(Lane.DISPATCH)
-    ProviderConfig.objects.exclude(slug="strict-1").update(parked_until=NOW() + timedelta(minutes=1))
+    ProviderConfig.objects.exclude(slug="strict-1").update(rate_limited_until=NOW() + timedelta(minutes=1))
     fails(Attempt.objects.get(), "photo_refused")
     assert reason_of(job) == "Strict-1 does not work with this photo, so your hero waits for another film studio."
     lifecycle.cancel(job.id, now=NOW(), by="owner")
@@ -110,7 +110,7 @@ def test_while_nobody_else_is_open_the_refusal_is_what_a_refused_photo_waits_wit
 def test_clouds_that_are_shut_are_down_even_for_a_photo_they_refused(clouds, work):
     job = factories.make_waiting_job()
     work(Lane.DISPATCH)
-    ProviderConfig.objects.exclude(slug="studio").update(parked_until=NOW() + timedelta(minutes=1))
+    ProviderConfig.objects.exclude(slug="studio").update(rate_limited_until=NOW() + timedelta(minutes=1))
     fails(Attempt.objects.get(), "photo_refused")
     Job.objects.update(due_at=NOW())
     work(Lane.DISPATCH)
@@ -183,7 +183,7 @@ def test_when_the_same_provider_takes_it_after_all_nothing_is_said_any_more(prov
     stub.next_submits(Refuse(429, retry_after="1"))
     work(Lane.DISPATCH)
     assert reason_of(job) == "The studio is busy, so your hero waits for the next free place."
-    ProviderConfig.objects.update(parked_until=NOW())
+    ProviderConfig.objects.update(rate_limited_until=NOW())
     work(Lane.DISPATCH)
     assert reason_of(job) is None
 
@@ -213,7 +213,7 @@ def test_the_same_provider_again_only_after_a_backoff(provider, stub, work, long
 
 
 def test_nobody_waits_without_a_backoff_for_a_provider_that_is_shut(clouds, work, long_backoff):
-    ProviderConfig.objects.exclude(slug="strict-1").update(parked_until=NOW() + timedelta(minutes=1))
+    ProviderConfig.objects.exclude(slug="strict-1").update(rate_limited_until=NOW() + timedelta(minutes=1))
     job = factories.make_waiting_job()
     clouds["strict-1"][1].next_submits(Refuse(503))
     work(Lane.DISPATCH)

@@ -59,7 +59,7 @@ def simulate(provider, clock, *, minutes, latency, chance):
             arrivals.append(clock.now + took * chance.random())
             heappush(answers, (clock.now + took, attempt.id))
         (place,) = selection.survey(now=clock.now)
-        opens_at = selection.look_again_at([place], now=clock.now)
+        opens_at = selection.next_wakeup_at([place], now=clock.now)
         clock.now = min(moment for moment in (opens_at, answers[0][0] if answers else None, end) if moment)
         while answers and answers[0][0] <= clock.now:
             _, attempt_id = heappop(answers)
@@ -191,20 +191,20 @@ def test_what_failed_gives_its_money_back(paid):
 
 def test_a_film_given_up_keeps_its_price_for_it_may_be_paid_for_all_the_same(paid, stub, ask):
     attempt = factories.make_submitted_attempt(paid)
-    lifecycle.attempt_timed_out(attempt, now=NOW())
+    lifecycle.mark_attempt_timed_out(attempt, now=NOW())
     limits.settle_budgets(now=NOW())
     assert used() == Decimal("0.25")
-    lifecycle.errand_done([attempt.id], errand="cancel")
+    lifecycle.mark_cleanup_done([attempt.id], cleanup="cancel")
     attempt.refresh_from_db()
-    assert (attempt.slot_held, attempt.errand) == (False, "")
+    assert (attempt.slot_held, attempt.cleanup) == (False, "")
     limits.settle_budgets(now=NOW())
     assert used() == Decimal("0.25")
 
 
 def test_what_a_provider_surely_never_made_costs_nothing(paid):
     attempt = factories.make_submitted_attempt(paid)
-    lifecycle.attempt_timed_out(attempt, now=NOW())
-    lifecycle.errand_done([attempt.id], errand="cancel", was_nothing=True)
+    lifecycle.mark_attempt_timed_out(attempt, now=NOW())
+    lifecycle.mark_cleanup_done([attempt.id], cleanup="cancel", was_nothing=True)
     limits.settle_budgets(now=NOW())
     assert used() == 0
 
@@ -219,8 +219,8 @@ def test_a_failed_film_costs_what_its_vendor_takes_for_failures(paid, monkeypatc
 def test_a_late_success_after_a_fallback_costs_twice_and_delivers_once(paid):
     other = factories.make_provider(slug="other", price=Decimal("0.5"))
     first = factories.make_submitted_attempt(paid)
-    lifecycle.attempt_timed_out(first, now=NOW())
-    lifecycle.return_to_line(first.job_id, due_at=NOW(), now=NOW())
+    lifecycle.mark_attempt_timed_out(first, now=NOW())
+    lifecycle.return_to_queue(first.job_id, due_at=NOW(), now=NOW())
     second = factories.make_submitted_attempt(other, job=first.job)
     assert apply(second, PredictionStatus.SUCCEEDED, video_url="http://x/2.mp4").status == "succeeded"
     first = apply(first, PredictionStatus.SUCCEEDED, video_url="http://x/1.mp4")
@@ -277,8 +277,8 @@ def test_a_keep_warm_call_counts_like_any_other(paid):
         {"max_concurrent": 1},
         {"max_per_minute": 1},
         {"daily_budget": Decimal("0.30")},
-        {"parked_until": NOON + timedelta(days=99999)},
-        {"parked_until": NOON - timedelta(days=1)},
+        {"rate_limited_until": NOON + timedelta(days=99999)},
+        {"rate_limited_until": NOON - timedelta(days=1)},
         {"breaker_until": NOON - timedelta(days=1), "breaker_reason": "calls"},
     ],
     ids=str,
@@ -303,4 +303,4 @@ def test_the_lane_looks_again_when_the_minute_frees_a_call(paid, stub):
     factories.make_waiting_job()
     lane = DispatchLane()
     assert lane.claim(9) == []
-    assert 2 < lane.look_again_at - time.monotonic() <= 3
+    assert 2 < lane.next_wakeup_at - time.monotonic() <= 3

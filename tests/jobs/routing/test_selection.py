@@ -13,7 +13,7 @@ from jobs import lifecycle
 from jobs.lanes.dispatch import DispatchLane
 from jobs.models import Attempt, Job, Lane, StartTimes
 from jobs.routing import cold_starts, selection
-from jobs.routing.selection import Closed, Place, Rotation
+from jobs.routing.selection import Closed, ProviderCapacity, Rotation
 from providers.models import ProviderConfig
 from tests import factories
 from tests.stub_provider import Refuse, StubProvider
@@ -25,7 +25,7 @@ MINUTE = timedelta(minutes=1)
 
 def place(name, room=100, *, order=100, weight=1, warm=True):
     provider = ProviderConfig(id=next(_ids), slug=name, order=order, weight=weight)
-    return Place(provider, room, slots_held=0, calls_counted=0, is_awake=warm, is_warm=warm)
+    return ProviderCapacity(provider, room, slots_held=0, calls_counted=0, is_awake=warm, is_warm=warm)
 
 
 def named(shares):
@@ -73,7 +73,7 @@ def test_workers_do_not_all_begin_with_the_same_one():
 
 def test_whoever_has_no_room_earns_nothing_meanwhile():
     a, b, full = place("a"), place("b"), place("b", 0)
-    full = Place(b.provider, 0, 0, 0, is_awake=True, is_warm=True)
+    full = ProviderCapacity(b.provider, 0, 0, 0, is_awake=True, is_warm=True)
     rotation = Rotation(random.Random(3))
     one_by_one(rotation, [a, b], 10)
     assert one_by_one(rotation, [a, full], 50) == "a" * 50
@@ -107,7 +107,7 @@ def test_an_open_provider_has_room_for_what_its_limits_leave(provider):
 
 
 CLOSED = {
-    Closed.PARKED: {"parked_until": MINUTE, "parked_reason": "busy"},
+    Closed.PARKED: {"rate_limited_until": MINUTE, "rate_limited_reason": "busy"},
     Closed.BREAKER: {"breaker_until": MINUTE, "breaker_reason": "calls"},
     Closed.PROBING: {"breaker_until": -MINUTE, "breaker_reason": "calls", "probe_until": MINUTE},
 }
@@ -121,11 +121,11 @@ def test_a_closed_provider_is_passed_over_and_its_opening_known(why, provider):
     )
     found = the_place(now)
     assert (found.closed, found.room, found.opens_at) == (why, 0, now + MINUTE)
-    assert selection.look_again_at([found], now=now) == now + MINUTE
+    assert selection.next_wakeup_at([found], now=now) == now + MINUTE
 
 
 def test_after_a_wait_there_is_room_for_one(provider):
-    ProviderConfig.objects.update(parked_until=timezone.now() - MINUTE)
+    ProviderConfig.objects.update(rate_limited_until=timezone.now() - MINUTE)
     assert (the_place().room, the_place().closed) == (1, None)
 
 
@@ -211,7 +211,7 @@ def test_each_passed_over_provider_leads_to_the_next(stub, work, db):
     now = timezone.now()
     for name, values in {
         "disabled": {"enabled": False},
-        "parked": {"parked_until": now + MINUTE},
+        "parked": {"rate_limited_until": now + MINUTE},
         "open breaker": {"breaker_until": now + MINUTE, "breaker_reason": "calls"},
         "over budget": {"price": 2, "daily_budget": 1},
         "full": {"max_concurrent": 1},
@@ -255,8 +255,8 @@ def test_what_the_plan_had_for_one_goes_to_another_that_may_take_it(stub, work, 
     factories.make_provider(stub.url, slug="second", order=2)
     jobs = [factories.make_attempt(first).job for _ in range(3)]
     for attempt in Attempt.objects.all():
-        lifecycle.attempt_failed(attempt, code="provider_failed", raw_error="", now=timezone.now())
-        lifecycle.return_to_line(attempt.job_id, due_at=timezone.now(), now=timezone.now())
+        lifecycle.mark_attempt_failed(attempt, code="provider_failed", raw_error="", now=timezone.now())
+        lifecycle.return_to_queue(attempt.job_id, due_at=timezone.now(), now=timezone.now())
     work(Lane.DISPATCH)
     assert {taken_at(job) for job in jobs} == {"second"}
 
@@ -278,15 +278,15 @@ def test_a_provider_that_hangs_holds_no_more_threads_than_its_share(stub, monkey
 def test_the_lane_names_the_moment_to_look_again(provider, stub):
     lane = DispatchLane()
     assert lane.claim(9) == []
-    assert lane.look_again_at is None, "nobody waits"
-    ProviderConfig.objects.update(parked_until=timezone.now() + MINUTE)
+    assert lane.next_wakeup_at is None, "nobody waits"
+    ProviderConfig.objects.update(rate_limited_until=timezone.now() + MINUTE)
     job = factories.make_waiting_job()
     assert lane.claim(9) == []
-    assert 55 < lane.look_again_at - time.monotonic() <= 60
+    assert 55 < lane.next_wakeup_at - time.monotonic() <= 60
     Job.objects.filter(id=job.id).update(due_at=timezone.now() + timedelta(seconds=20))
     assert lane.claim(9) == []
-    assert 15 < lane.look_again_at - time.monotonic() <= 20, "a job that waits out its backoff, not the provider"
-    ProviderConfig.objects.update(parked_until=None)
+    assert 15 < lane.next_wakeup_at - time.monotonic() <= 20, "a job that waits out its backoff, not the provider"
+    ProviderConfig.objects.update(rate_limited_until=None)
     Job.objects.filter(id=job.id).update(due_at=timezone.now())
     assert len(lane.claim(9)) == 1
-    assert lane.look_again_at is None
+    assert lane.next_wakeup_at is None

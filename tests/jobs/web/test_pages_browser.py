@@ -256,7 +256,7 @@ def test_my_heroes_before_the_first(visit, db):
 def test_the_status(language, visit, provider):
     now = timezone.now()
     for slug, values in (
-        ("replica", {"title": "Replicate", "parked_until": now + timezone.timedelta(minutes=3)}),
+        ("replica", {"title": "Replicate", "rate_limited_until": now + timezone.timedelta(minutes=3)}),
         ("fal", {"title": "fal", "breaker_until": now + timezone.timedelta(minutes=1), "breaker_reason": "calls"}),
     ):
         row = factories.make_provider(slug=slug, title=values.pop("title"))

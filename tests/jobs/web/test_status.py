@@ -60,8 +60,13 @@ def test_people_wait(provider):
         ({"breaker_until": timedelta(minutes=2), "breaker_reason": "calls"}, "bad", "Resting", "did not answer well"),
         ({"breaker_until": timedelta(minutes=2), "breaker_reason": "films"}, "bad", "Resting", "came to nothing"),
         ({"breaker_until": timedelta(minutes=2), "breaker_reason": "account"}, "bad", "Resting", "a look from us"),
-        ({"parked_until": timedelta(minutes=2), "parked_reason": "secret"}, "warn", "Busy", "asked us to wait"),
-        ({"parked_until": timedelta(minutes=-2)}, "warn", "Trying again", "goes first"),
+        (
+            {"rate_limited_until": timedelta(minutes=2), "rate_limited_reason": "secret"},
+            "warn",
+            "Busy",
+            "asked us to wait",
+        ),
+        ({"rate_limited_until": timedelta(minutes=-2)}, "warn", "Trying again", "goes first"),
         ({"price": 2, "daily_budget": 1, "budget_day": timedelta()}, "warn", "Done for today", "in a day"),
     ],
 )
@@ -141,8 +146,8 @@ def test_nothing_secret_is_in_it(provider):
         price="0.4321",
         daily_budget=7,
         last_error="secret-error",
-        parked_reason="secret-words",
-        parked_until=later(hours=1),
+        rate_limited_reason="secret-words",
+        rate_limited_until=later(hours=1),
     )
     said = Client().get("/status.json").content.decode() + Client().get("/status").content.decode()
     for secret in ("0.4321", "secret-", provider.base_url, provider.api_key, str(job.id), job.owner, "budget"):

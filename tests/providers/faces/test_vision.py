@@ -12,7 +12,6 @@ import pytest
 
 from providers.faces.vision import EYE_OUTER_LEFT, EYE_OUTER_RIGHT, MODELS, find_faces, find_mesh
 
-
 ASTRONAUT = Path(__file__).parents[2] / "photos" / "astronaut.jpg"
 
 

@@ -70,7 +70,7 @@ def taking_all_of(received):
 
 def test_bytes_are_sent_as_they_are_with_the_given_headers_alone(serve):
     received = []
-    call(serve(taking_all_of(received)), "PUT", json_body=None, content=b"\xff\x00 photo", headers={"X-Ticket": "7"})
+    call(serve(taking_all_of(received)), "PUT", json_body=None, content=b"\xff\x00 photo", headers={"X-MagicLink": "7"})
     ((head, body),) = received
     assert body == b"\xff\x00 photo"
     assert b"x-ticket: 7" in head
@@ -331,7 +331,7 @@ def test_an_empty_account_is_not_a_busy_vendor(status, body, error, code):
 
 def test_a_vendors_own_words_are_kept_without_the_key():
     answer = client.Answer(422, {}, b'{"why": "sk_1 may not"}', hidden="sk_1")
-    explain = lambda given: error_mapping.Refusal(given.json()["why"], "photo_refused")  # noqa: E731
+    explain = lambda given: error_mapping.ErrorMapping(given.json()["why"], "photo_refused")  # noqa: E731
     with pytest.raises(Rejected) as caught:
         client.raise_for_status(answer, submitting=True, explain=explain)
     assert (caught.value.code, caught.value.detail) == ("photo_refused", "HTTP 422: … may not")
