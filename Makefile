@@ -26,25 +26,25 @@ install: $(VENV)/installed ## make .venv and install what the product runs on
 install-tests: $(VENV)/installed-tests
 
 $(VENV)/made:
-	@bash .make/make-venv $(VENV)
+	@bash scripts/make-venv $(VENV)
 	@touch $@
 
 $(VENV)/installed: requirements.txt | $(VENV)/made
-	@bash .make/pip-install $(VENV) requirements.txt "what the product runs on"
+	@bash scripts/pip-install $(VENV) requirements.txt "what the product runs on"
 	@touch $@
 
 $(VENV)/installed-tests: tests/requirements.txt $(VENV)/installed
-	@bash .make/pip-install $(VENV) tests/requirements.txt "what tests need"
+	@bash scripts/pip-install $(VENV) tests/requirements.txt "what tests need"
 	@touch $@
 
 chromium:
-	@bash .make/install-chromium
+	@bash scripts/install-chromium
 
 test: install-tests chromium ## everything CI runs: all tests, then the database's own on PostgreSQL
-	@bash .make/run-tests $(VENV)/bin
+	@bash scripts/run-tests $(VENV)/bin
 
 check: install-tests ## format, lint, import contracts, missing migrations, fast tests
-	@bash .make/check $(VENV)/bin
+	@bash scripts/check $(VENV)/bin
 
 bench: install-tests chromium ## figures and ratios: dispatch, simulator, film, first picture; wants an idle machine
 	@$(PYTHON) -m tests.bench.dispatch

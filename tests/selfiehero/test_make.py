@@ -42,7 +42,7 @@ def run(script: str, bin_dir: Path, **env: str) -> tuple[int, str]:
 
 
 def install(bin_dir: Path, **env: str) -> tuple[int, str]:
-    return run(".make/install-chromium", bin_dir, **env)
+    return run("scripts/install-chromium", bin_dir, **env)
 
 
 def test_ci_says_that_it_is_ci_whoever_starts_it(bin_dir: Path) -> None:

@@ -1,4 +1,4 @@
-"""Draw the app's icons from static/img/favicon.svg with Chromium: `python .make/draw-icons.py` after it has changed."""
+"""Draw the app's icons from static/img/favicon.svg with Chromium: `python scripts/draw-icons.py`."""
 
 import re
 import sys
