@@ -180,6 +180,15 @@ class Job(models.Model):
     erase_at = models.DateTimeField()
     erased_at = models.DateTimeField(null=True, blank=True)
     winner = models.ForeignKey("Attempt", models.SET_NULL, null=True, blank=True, related_name="won_jobs")
+    retry_of = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="retries",
+        help_text="The first job of this photo, when staff tried it again; all of them are erased together.",
+    )
 
     # How many go before it, for whoever has just counted them.
     place: int | None = None
@@ -200,6 +209,7 @@ class Job(models.Model):
                 name="job_open_deadline", fields=["deadline_at"], condition=Q(status__in=["queued", "processing"])
             ),
             models.Index(name="job_ended", fields=["finished_at"], condition=Q(finished_at__isnull=False)),
+            models.Index(name="job_retry_of", fields=["retry_of"], condition=Q(retry_of__isnull=False)),
             models.Index(name="job_erase", fields=["erase_at"], condition=Q(erased_at=None)),
         ]
         constraints = [

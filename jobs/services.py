@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import Error, IntegrityError, transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from jobs.estimates import eta
@@ -94,25 +95,31 @@ def create_job(order: JobInput, *, owner: str, now: datetime) -> tuple[Job, bool
     return job, True
 
 
-def _accept(job: Job, key: str, promised: eta.Promise, *, now: datetime, remix_of: Job | None = None) -> None:
+def _accept(
+    job: Job, key: str, promised: eta.Promise, *, now: datetime, copied_from: Job | None = None, relation: str = ""
+) -> None:
     """Commit a new job with the photo stored under `key` and its promise; without the job no photo stays either.
 
-    A remix has its clean photo and goes straight to dispatch. IntegrityError when its idempotency key was taken.
+    A job with a copy of another one's photo says so in its first event, as `relation`; when that photo is clean, the
+    job goes straight to dispatch. PhotoGone when the other job has been erased meanwhile, IntegrityError when the job's
+    idempotency key was taken.
     """
     job.created_at, job.deadline_at = now, now + settings.JOB_DEADLINE
     job.promised_p50, job.promised_p90 = promised.p50, promised.p90
     data: dict[str, Any] = {"promised": [promised.p50, promised.p90]}
     try:
         with transaction.atomic():
-            if remix_of is None:
-                lifecycle.accept(job, now=now, data=data)
-                queues.nudge_after_commit(Lane.PREPARE)
-            else:
-                lifecycle.accept(job, now=now, data=data | {"remix_of": str(remix_of.id)})
+            if copied_from is not None:
+                _hold_unerased(copied_from)
+                data[relation] = str(copied_from.id)
+            lifecycle.accept(job, now=now, data=data)
+            if copied_from is not None and copied_from.clean_key:
                 lifecycle.mark_photo_ready(
-                    job.id, lease_token=job.lease_token, clean_key=key, has_face=remix_of.has_face, now=now
+                    job.id, lease_token=job.lease_token, clean_key=key, has_face=copied_from.has_face, now=now
                 )
                 queues.nudge_after_commit(Lane.DISPATCH)
+            else:
+                queues.nudge_after_commit(Lane.PREPARE)
     except IntegrityError:
         storage.discard([key])
         raise
@@ -120,6 +127,14 @@ def _accept(job: Job, key: str, promised: eta.Promise, *, now: datetime, remix_o
         if _is_surely_absent(job.id):
             storage.discard([key])
         raise
+
+
+def _hold_unerased(job: Job) -> None:
+    """Keep a job and the first one of its photo from being erased until the transaction ends. PhotoGone if one was."""
+    ids = {job.id, job.retry_of_id or job.id}
+    held = Job.objects.select_for_update().filter(id__in=ids, erased_at=None).order_by("id")
+    if len(held.values_list("id", flat=True)) < len(ids):
+        raise PhotoGone(_("The photo of this film is gone."))
 
 
 def _is_surely_absent(job_id: UUID) -> bool:
@@ -171,43 +186,59 @@ def remix_job(
         raise NotPossible(
             _("This film is still being made. When it is finished, another can be made of the same photo.")
         )
-    if old.erased_at or not old.clean_key or old.erase_at - now < settings.JOB_DEADLINE:
+    if not old.clean_key:
         raise PhotoGone(_("The photo of this film is gone, or is about to be erased."))
-    storage.keep_room()
     try:
-        photo = storage.read(old.clean_key)
+        job = _copy_job(old, order, relation="remix_of", now=now)
     except FileNotFoundError:
         raise PhotoGone(_("The photo of this film is gone.")) from None
-    promised = eta.promise(old.owner, now=now)
-    key = storage.save(storage.new_key("clean", "jpg"), photo)
-    job = Job(
-        id=uuid.uuid4(),
-        owner=old.owner,
-        look=look,
-        hero_name=name,
-        lane=Lane.PREPARE,
-        due_at=now,
-        lease_token=claims.new_token(),
-        photo_sha256=old.photo_sha256,
-        photo_bytes=old.photo_bytes,
-        idempotency_key=idempotency_key,
-        consent_version=old.consent_version,
-        consent_at=old.consent_at,
-        locale=old.locale,
-        email=old.email,
-        erase_at=old.erase_at,
-    )
-    try:
-        _accept(job, key, promised, now=now, remix_of=old)
     except IntegrityError:
         earlier = _earlier(order, old.owner) if idempotency_key else None
         if earlier is None:
             raise
         return _same_remix(earlier, order, old, hero_name), False
     logger.info("job_remixed job=%s of=%s look=%s", job.id, old.id, look.slug)
+    return job, True
+
+
+def _copy_job(old: Job, order: JobInput, *, relation: str, now: datetime) -> Job:
+    """Return a new job with a copy of the photo of an ended one.
+
+    Consent and the hour of erasure belong to the photo and go with it. PhotoGone when it is erased, or will be before
+    the new job's deadline; FileNotFoundError when its file is missing; IntegrityError when the order's idempotency key
+    is taken.
+    """
+    if old.erased_at or not (old.clean_key or old.raw_key) or old.erase_at - now < settings.JOB_DEADLINE:
+        raise PhotoGone(_("The photo of this film is gone, or is about to be erased."))
+    storage.keep_room()
+    source = old.clean_key or old.raw_key
+    photo = storage.read(source)
+    promised = eta.promise(old.owner, now=now)
+    kind, extension = ("clean", "jpg") if old.clean_key else ("raw", source.rpartition(".")[2])
+    key = storage.save(storage.new_key(kind, extension), photo)
+    job = Job(
+        id=uuid.uuid4(),
+        owner=old.owner,
+        look=order.look,
+        hero_name=order.hero_name,
+        lane=Lane.PREPARE,
+        due_at=now,
+        lease_token=claims.new_token() if old.clean_key else "",
+        raw_key="" if old.clean_key else key,
+        photo_sha256=old.photo_sha256,
+        photo_bytes=old.photo_bytes,
+        idempotency_key=order.idempotency_key,
+        consent_version=old.consent_version,
+        consent_at=old.consent_at,
+        locale=old.locale,
+        email=old.email,
+        erase_at=old.erase_at,
+        retry_of_id=(old.retry_of_id or old.id) if relation == "retry_of" else None,
+    )
+    _accept(job, key, promised, now=now, copied_from=old, relation=relation)
     job = Job.objects.select_related("look").get(id=job.id)
     job.place = promised.position
-    return job, True
+    return job
 
 
 def _same_remix(job: Job, order: JobInput, old: Job, hero_name: str | None) -> Job:
@@ -245,8 +276,26 @@ def _let_go_of_photo(job_id: UUID) -> None:
 def erase_job(job_id: UUID, *, now: datetime, by: str = "owner") -> dict[str, Any]:
     """Forget photo, film and everything about the person, here and at the providers; return a receipt.
 
-    A job under way is canceled first. Erasing twice gives the same receipt.
+    A job under way is canceled first. Erasing twice gives the same receipt. Staff's retries of a job have copies of a
+    photo that its owner gave once, so all of them are erased with any one of them; a remix is another film its owner
+    asked for, and has an erasure of its own.
     """
+    _erase_one(job_id, now=now, by=by)
+    # Again until none is left: a retry may have been committed before the first job of the photo was marked.
+    while retries := _not_erased_of_the_same_photo(job_id):
+        for retry_id in retries:
+            _erase_one(retry_id, now=now, by=by)
+    return receipt(Job.objects.get(id=job_id))
+
+
+def _not_erased_of_the_same_photo(job_id: UUID) -> list[UUID]:
+    """Return the jobs that have the photo of this one by retry, the first of them first."""
+    first = Job.objects.values_list("retry_of_id", flat=True).get(id=job_id) or job_id
+    jobs = Job.objects.filter(Q(id=first) | Q(retry_of_id=first), erased_at=None).order_by("created_at")
+    return list(jobs.values_list("id", flat=True))
+
+
+def _erase_one(job_id: UUID, *, now: datetime, by: str) -> None:
     cancel_job(job_id, now=now, by=by)
     job = Job.objects.get(id=job_id)
     if job.erased_at is None:
@@ -261,8 +310,6 @@ def erase_job(job_id: UUID, *, now: datetime, by: str = "owner") -> dict[str, An
                 tokens = Attempt.objects.filter(job_id=job_id).values_list("token", flat=True)
                 WebhookDelivery.objects.filter(attempt_token__in=list(tokens)).update(body=b"", headers={})
         logger.info("job_erased job=%s by=%s", job_id, by)
-        job.refresh_from_db(fields=["erased_at"])
-    return receipt(job)
 
 
 def receipt(job: Job) -> dict[str, Any]:
@@ -313,17 +360,21 @@ def forget_email(job_id: UUID) -> None:
 
 
 def retry_job(job_id: UUID, *, now: datetime, actor: Any) -> Job:
-    """Make a new job from a failed one, with the same clean photo; staff only.
+    """Make a new job from an ended one, with the same photo, consent and hour of erasure; staff only.
 
-    Terminal is terminal, so the old job stays as it ended. NotPossible without a photo.
+    Terminal is terminal, so the old job stays as it ended. NotPossible without a photo, and when it will be erased
+    before the new job could end.
     """
     old = Job.objects.select_related("look").get(id=job_id)
-    if not old.is_final or old.erased_at or not (old.clean_key or old.raw_key):
-        raise NotPossible("Only an ended job whose photo is still here can be tried again.")
-    photo = storage.read(old.clean_key or old.raw_key)
-    order = JobInput(photo, "jpg", old.look, old.hero_name, old.email, old.locale)
-    job, _created = create_job(order, owner=old.owner, now=now)
+    if not old.is_final:
+        raise NotPossible("Only an ended job can be tried again.")
+    order = JobInput(b"", "", old.look, old.hero_name, old.email, old.locale)
+    try:
+        job = _copy_job(old, order, relation="retry_of", now=now)
+    except PhotoGone as gone:
+        raise NotPossible("Only a job whose photo is kept for long enough can be tried again.") from gone
     audit(actor, "job_retried", str(old.id), {"new_job": str(job.id)}, now=now)
+    logger.info("job_retried job=%s of=%s", job.id, old.id)
     return job
 
 

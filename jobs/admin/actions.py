@@ -91,17 +91,19 @@ RETRY = StaffAction(
     name="retry_jobs",
     button="Try again",
     question="try again",
-    warning="Each gets a new job with the same photo, look and name; the old one stays as it ended. Films cost again.",
+    warning="Each gets a new job with the same photo, consent, hour of erasure, look and name; the old one stays as it "
+    "ended. Films cost again.",
     done="tried again",
     possible=Q(status__in=Job.FINAL, erased_at=None) & (~Q(clean_key="") | ~Q(raw_key="")),
-    otherwise="still under way, or the photo is gone",
+    otherwise="still under way, or the photo is gone or about to be erased",
     act=_retry,
 )
 ERASE = StaffAction(
     name="erase_jobs",
     button="Erase",
     question="erase",
-    warning="Photo, film, poster and name are removed here and at the providers. This cannot be undone.",
+    warning="Photo, film, poster and name are removed here and at the providers, with those of every job that staff "
+    "made of the same photo. This cannot be undone.",
     done="erased",
     possible=Q(erased_at=None),
     otherwise="erased already",

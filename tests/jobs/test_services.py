@@ -3,12 +3,11 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.db import OperationalError
 from django.utils import timezone
 
 from jobs import lifecycle, services, storage
-from jobs.models import AuditEntry, Job, Lane
+from jobs.models import Job
 from jobs.signals import job_changed
 from tests import factories
 
@@ -71,29 +70,6 @@ def test_sharing_and_taking_back_are_events(provider):
     services.unshare_job(job.id, now=now())
     assert list(job.events.values_list("kind", flat=True))[-2:] == ["shared", "unshared"]
     factories.is_consistent(job.id)
-
-
-def test_staff_try_a_failed_job_again_as_a_new_one(db):
-    staff = get_user_model().objects.create_user("staff")
-    old = factories.make_waiting_job(hero_name="NOVA")
-    lifecycle.fail(old.id, code="no_provider", now=now())
-    new = services.retry_job(old.id, now=now(), actor=staff)
-    assert (new.owner, new.hero_name, new.lane) == (old.owner, "NOVA", Lane.PREPARE)
-    assert storage.read(new.raw_key) == storage.read(factories.reload(old).clean_key)
-    assert factories.reload(old).status == "failed"
-    entry = AuditEntry.objects.get()
-    assert (entry.actor, entry.action, entry.subject) == (staff, "job_retried", str(old.id))
-
-
-@pytest.mark.parametrize("state", ["open", "erased", "without photo"])
-def test_what_cannot_be_tried_again(state, db):
-    job = factories.make_waiting_job()
-    if state == "erased":
-        services.erase_job(job.id, now=now())
-    elif state == "without photo":
-        services.cancel_job(job.id, now=now())
-    with pytest.raises(services.NotPossible):
-        services.retry_job(job.id, now=now(), actor=None)
 
 
 def test_one_transaction_announces_a_job_once_and_after_the_commit(provider, django_capture_on_commit_callbacks):

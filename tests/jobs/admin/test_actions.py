@@ -70,7 +70,7 @@ def test_the_buttons_on_a_job_s_page_do_what_they_say(admin_client: Client, fini
     (address,) = re.findall(r'href="([^"]+)"', message)
     assert address == page_of(new)
     assert (new.status, new.look_id, new.hero_name, new.owner) == ("queued", finished.look_id, "NOVA-7", finished.owner)
-    assert storage.read(new.raw_key) == storage.read(finished.clean_key)
+    assert storage.read(new.clean_key) == storage.read(finished.clean_key)
     factories.is_consistent(new.pk)
 
 
