@@ -19,7 +19,7 @@ from django.conf import settings
 from py_vapid import Vapid02
 
 from providers.http import untrusted
-from providers.http.client import Answer
+from providers.http.client import Response
 
 CONNECT_SECONDS, TOTAL_SECONDS = 3.0, 8.0
 # Push services take a signature for at most a day.
@@ -52,7 +52,7 @@ def checked(target: Target) -> Target:
     if len(target.endpoint) > LONGEST_ENDPOINT:
         raise BadSubscription("endpoint")
     try:
-        untrusted.judge(target.endpoint, trusted=settings.PUSH_PRIVATE_HOSTS)
+        untrusted.check_address(target.endpoint, trusted=settings.PUSH_PRIVATE_HOSTS)
     except untrusted.Rejected:
         raise BadSubscription("endpoint") from None
     try:
@@ -68,7 +68,7 @@ def checked(target: Target) -> Target:
     return Target(target.endpoint, to_base64(point), to_base64(auth))
 
 
-def send(target: Target, content: bytes, *, topic: str, ttl: timedelta, now: datetime) -> Answer:
+def send(target: Target, content: bytes, *, topic: str, ttl: timedelta, now: datetime) -> Response:
     """Post one message and return what the push service answered.
 
     A later one of the same topic replaces it while it waits there. Raise Rejected where nothing may be sent,
@@ -105,7 +105,7 @@ def encrypt(target: Target, content: bytes) -> bytes:
 
 def authorization(endpoint: str, *, now: datetime) -> str:
     """Return the header that tells this push service who we are."""
-    url = untrusted.judge(endpoint, trusted=settings.PUSH_PRIVATE_HOSTS).url
+    url = untrusted.check_address(endpoint, trusted=settings.PUSH_PRIVATE_HOSTS).url
     audience = str(url)[: -len(url.target)]
     claims = {"aud": audience, "sub": settings.VAPID_SUBJECT, "exp": int((now + SIGNED_FOR).timestamp())}
     return _signer(settings.VAPID_PRIVATE_KEY).sign(claims)["Authorization"]

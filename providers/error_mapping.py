@@ -15,7 +15,7 @@ from . import payloads
 
 
 @dataclass(frozen=True)
-class ErrorMapping:
+class VendorError:
     """Why a request was refused: one of `errors.FAILURE_CODES`, and a text for staff."""
 
     text: str = ""
@@ -61,30 +61,30 @@ _UNREADABLE = _words(
 _TIMED_OUT = _words(r"timed? ?out", r"deadline exceeded")
 
 
-def tells_of_no_money(said: str) -> bool:
+def is_about_empty_account(message: str) -> bool:
     """Tell whether a refusal, of whatever status, is about an empty account."""
-    return bool(_NO_MONEY.search(said))
+    return bool(_NO_MONEY.search(message))
 
 
-def tells_of_locked_account(said: str) -> bool:
+def is_about_locked_account(message: str) -> bool:
     """Tell whether a 403 is about the account rather than about the key."""
-    return bool(_LOCKED.search(said))
+    return bool(_LOCKED.search(message))
 
 
-def tells_of_lost_upstream(said: str) -> bool:
+def is_about_lost_upstream(message: str) -> bool:
     """Tell whether a 503 comes from a gateway that had already passed the request on."""
-    return bool(_LOST_UPSTREAM.search(said))
+    return bool(_LOST_UPSTREAM.search(message))
 
 
-def failure_code(said: str, *, otherwise: str) -> str:
+def failure_code(message: str, *, otherwise: str) -> str:
     """Return the failure code that a vendor's sentence means, `otherwise` when it is none we know."""
-    if _MODERATION.search(said):
+    if _MODERATION.search(message):
         return "photo_refused"
-    if _NO_FACE.search(said):
+    if _NO_FACE.search(message):
         return "no_face"
-    if _UNREADABLE.search(said) and not _NOT_FETCHED.search(said):
+    if _UNREADABLE.search(message) and not _NOT_FETCHED.search(message):
         return "photo_unreadable"
-    if otherwise == "provider_failed" and _TIMED_OUT.search(said):
+    if otherwise == "provider_failed" and _TIMED_OUT.search(message):
         return "provider_timeout"
     return otherwise
 
@@ -108,13 +108,13 @@ _WAIT_IN_WORDS = re.compile(
 _UNITS = {"m": 60.0, "s": 1.0}
 
 
-def wait_in(body: bytes) -> float | None:
+def requested_seconds(body: bytes) -> float | None:
     """Return the seconds a body asks to wait, or None when it does not say."""
     try:
-        told = payloads.json_object(body)
+        data = payloads.json_object(body)
     except ValueError:
-        told = {}
-    for part in (told, *(payloads.mapping(told.get(name)) for name in ("error", "data", "detail"))):
+        data = {}
+    for part in (data, *(payloads.mapping(data.get(name)) for name in ("error", "data", "detail"))):
         for name, unit in _WAIT_FIELDS.items():
             number = _number(part.get(name))
             if number is not None:

@@ -57,14 +57,14 @@ def whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31 else None
 
 
-def share(value: Any) -> float | None:
+def fraction(value: Any) -> float | None:
     """Return a number as a share from 0 to 1, or None when it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return min(1.0, max(0.0, float(value))) if abs(value) < 2**53 and math.isfinite(value) else None
 
 
-def moment(value: Any) -> datetime | None:
+def timestamp(value: Any) -> datetime | None:
     """Return an ISO-8601 time with its offset, or None when it is none."""
     try:
         found = datetime.fromisoformat(text(value))

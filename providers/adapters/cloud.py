@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from providers import parameters, payloads
-from providers.error_mapping import ErrorMapping
+from providers.error_mapping import VendorError
 from providers.errors import AccountProblem, PredictionGone, Rejected
 from providers.http import client
 from providers.parameters import Rule
@@ -135,15 +135,15 @@ class CloudAdapter(Adapter):
     # --- Calls --------------------------------------------------------------------------------------
 
     @abstractmethod
-    def explain(self, answer: client.Answer) -> ErrorMapping:
+    def explain(self, response: client.Response) -> VendorError:
         """Read the vendor's error body."""
 
-    def call(self, account: Account, method: str, path: str, **content: Any) -> client.Answer:
+    def call(self, account: Account, method: str, path: str, **content: Any) -> client.Response:
         """Call the vendor's API at a path below the base URL (or at a whole address), with the key."""
         headers = {"Authorization": f"{self.auth_scheme} {account.api_key}", **content.pop("headers", {})}
         return self.call_without_key(account, method, path, headers=headers, **content)
 
-    def call_without_key(self, account: Account, method: str, path: str, **content: Any) -> client.Answer:
+    def call_without_key(self, account: Account, method: str, path: str, **content: Any) -> client.Response:
         return client.call(
             method,
             f"{account.base_url}{path}" if path.startswith("/") else path,
@@ -152,12 +152,12 @@ class CloudAdapter(Adapter):
             **content,
         )
 
-    def check(self, answer: client.Answer, *, submitting: bool = False) -> client.Answer:
+    def check(self, response: client.Response, *, submitting: bool = False) -> client.Response:
         """Return the answer when it is a success; raise what it means when it is not."""
-        client.raise_for_status(answer, submitting=submitting, explain=self.explain)
-        return answer
+        client.raise_for_status(response, submitting=submitting, explain=self.explain)
+        return response
 
-    def tell(self, account: Account, method: str, path: str) -> None:
+    def send_command(self, account: Account, method: str, path: str) -> None:
         """Make a call whose answer says nothing but whether it worked; what is gone is fine."""
         try:
             self.check(self.call(account, method, path, repeatable=True))

@@ -1,7 +1,7 @@
 """fal.ai, queue API.
 
 Sources: docs.fal.ai and fal.ai/docs (queue, webhooks, errors, request errors, data retention, concurrency
-limits, model pages; read 2026-11) and the official Python client 1.0.3. What only others report is said at
+limits, model pages; read 2026-11) and the official Python client 1.0.3. What only others report is text at
 its place.
 
 - Four hosts: the queue (`base_url`), REST for upload tokens and public keys (`rest_url`), the CDN for uploads
@@ -30,7 +30,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
 from providers import error_mapping, parameters, payloads, signatures
-from providers.error_mapping import ErrorMapping
+from providers.error_mapping import VendorError
 from providers.errors import AccountProblem, BadSignature, Rejected, Unavailable, Unconfirmed
 from providers.http import client
 from providers.types import Account, PhotoTransport, PredictionStatus, Preset, ProviderEvent, SubmitRequest
@@ -183,7 +183,7 @@ class FalAdapter(CloudAdapter):
             "X-Fal-Object-Lifecycle-Preference": _lifetime(account),
             **({"X-Fal-Request-Timeout": f"{float(limit)}"} if limit else {}),
         }
-        answer = self.call(
+        response = self.call(
             account,
             "POST",
             f"/{quote(self._model(account))}",
@@ -192,7 +192,7 @@ class FalAdapter(CloudAdapter):
             headers=headers,
         )
         try:
-            event = _event({"status": "IN_QUEUE", **self.check(answer, submitting=True).json()})
+            event = _event({"status": "IN_QUEUE", **self.check(response, submitting=True).json()})
             # Even what is over at once has its film in the result call alone.
             return replace(event, status=PredictionStatus.RUNNING) if event.is_final else event
         except ValueError as error:
@@ -201,43 +201,43 @@ class FalAdapter(CloudAdapter):
     def fetch(self, account: Account, prediction_id: str) -> ProviderEvent:
         """Ask for the status, and when that is over for the result: only there stands what became of it."""
         path = self._request_path(account, prediction_id)
-        answer = self.check(self.call(account, "GET", f"{path}/status", repeatable=True))
+        response = self.check(self.call(account, "GET", f"{path}/status", repeatable=True))
         try:
-            told = answer.json()
-            if "status" not in told:
+            data = response.json()
+            if "status" not in data:
                 raise ValueError("no status")
-            event = same_prediction(_event({"request_id": prediction_id, **told}), prediction_id)
+            event = same_prediction(_event({"request_id": prediction_id, **data}), prediction_id)
         except ValueError as error:
             raise Unavailable(f"the status cannot be read: {error}") from error
         if event.status != PredictionStatus.SUCCEEDED:
             return event
-        if told.get("error_type") in (*PLATFORM_ERRORS, *CANCELED):
-            return _failure(prediction_id, told)
-        return self._result(account, prediction_id, path, told)
+        if data.get("error_type") in (*PLATFORM_ERRORS, *CANCELED):
+            return _failure(prediction_id, data)
+        return self._result(account, prediction_id, path, data)
 
-    def _result(self, account: Account, prediction_id: str, path: str, told: Mapping[str, Any]) -> ProviderEvent:
-        """Return what became of a request that is over. `told` is what its status said."""
-        answer = self.call(account, "GET", path, repeatable=True)
+    def _result(self, account: Account, prediction_id: str, path: str, data: Mapping[str, Any]) -> ProviderEvent:
+        """Return what became of a request that is over. `data` is what its status said."""
+        response = self.call(account, "GET", path, repeatable=True)
         try:
-            found = answer.json()
+            found = response.json()
         except ValueError as error:
-            self.check(answer)
+            self.check(response)
             raise Unavailable(f"the result cannot be read: {error}") from error
-        has_failed = bool(told.get("error"))
-        if answer.status < 300:
-            return _failure(prediction_id, told) if has_failed else _finished(prediction_id, found)
-        if answer.status == 400 and "in progress" in payloads.text(found.get("detail")):
+        has_failed = bool(data.get("error"))
+        if response.status < 300:
+            return _failure(prediction_id, data) if has_failed else _finished(prediction_id, found)
+        if response.status == 400 and "in progress" in payloads.text(found.get("detail")):
             # What the result call says before the end is not documented; this is what others report.
             return ProviderEvent(prediction_id, PredictionStatus.RUNNING)
-        is_models_own = bool(_entries(found)) or (answer.status not in _NOT_OF_MODELS and "detail" in found)
+        is_models_own = bool(_entries(found)) or (response.status not in _NOT_OF_MODELS and "detail" in found)
         if has_failed or is_models_own:
-            return _failure(prediction_id, {**told, **(found if is_models_own else {})})
-        self.check(answer)
+            return _failure(prediction_id, {**data, **(found if is_models_own else {})})
+        self.check(response)
         raise Unavailable("the result cannot be read")
 
     def cancel(self, account: Account, prediction_id: str) -> None:
         try:
-            self.tell(account, "PUT", f"{self._request_path(account, prediction_id)}/cancel")
+            self.send_command(account, "PUT", f"{self._request_path(account, prediction_id)}/cancel")
         except Rejected:
             # docs: 400 {"status": "ALREADY_COMPLETED"}
             logger.info("cancel_refused provider=%s", account.slug)
@@ -263,7 +263,7 @@ class FalAdapter(CloudAdapter):
         rest = _other_host(account, "rest_url", REST_URL, "/rest")
         cdn = _other_host(account, "cdn_url", CDN_URL, "/cdn")
         lifetime = _lifetime(account)
-        answer = self.call(
+        response = self.call(
             account,
             "POST",
             f"{rest}/storage/auth/token",
@@ -272,8 +272,8 @@ class FalAdapter(CloudAdapter):
             repeatable=True,
         )
         try:
-            told = self.check(answer).json()
-            kind, token = payloads.identifier(told.get("token_type")), told.get("token")
+            data = self.check(response).json()
+            kind, token = payloads.identifier(data.get("token_type")), data.get("token")
             if not isinstance(token, str) or not 0 < len(token) < 20_000:
                 raise ValueError("no token")
         except ValueError as error:
@@ -315,26 +315,26 @@ class FalAdapter(CloudAdapter):
         return f"{request_id}:{status_word(body)}"
 
     def parse(self, body: bytes) -> ProviderEvent:
-        told = payloads.json_object(body)
-        prediction_id = payloads.identifier(told.get("request_id"))
-        payload = told.get("payload")
-        if told.get("status") == "ERROR":
-            return _failure(prediction_id, {"error": told.get("error"), **payloads.mapping(payload)})
-        if told.get("status") != "OK":
-            logger.warning("status_unknown provider=fal status=%.40r", told.get("status"))
+        data = payloads.json_object(body)
+        prediction_id = payloads.identifier(data.get("request_id"))
+        payload = data.get("payload")
+        if data.get("status") == "ERROR":
+            return _failure(prediction_id, {"error": data.get("error"), **payloads.mapping(payload)})
+        if data.get("status") != "OK":
+            logger.warning("status_unknown provider=fal status=%.40r", data.get("status"))
             return ProviderEvent(prediction_id, PredictionStatus.UNKNOWN)
         if payload is None:
             # docs: what cannot be serialised is null, with `payload_error`; polling asks for the result.
             return ProviderEvent(
-                prediction_id, PredictionStatus.RUNNING, raw_error=payloads.text(told.get("payload_error"))
+                prediction_id, PredictionStatus.RUNNING, raw_error=payloads.text(data.get("payload_error"))
             )
         return _finished(prediction_id, payloads.mapping(payload))
 
     def learn_secrets(self, account: Account) -> tuple[str, ...]:
         rest = _other_host(account, "rest_url", REST_URL, "/rest")
-        answer = self.call_without_key(account, "GET", f"{rest}/.well-known/jwks.json", repeatable=True)
+        response = self.call_without_key(account, "GET", f"{rest}/.well-known/jwks.json", repeatable=True)
         try:
-            keys = self.check(answer).json().get("keys")
+            keys = self.check(response).json().get("keys")
         except ValueError as error:
             raise Unavailable(f"the public keys cannot be read: {error}") from error
         found = [
@@ -349,26 +349,26 @@ class FalAdapter(CloudAdapter):
 
     # --- Reading ------------------------------------------------------------------------------------
 
-    def explain(self, answer: client.Answer) -> ErrorMapping:
+    def explain(self, response: client.Response) -> VendorError:
         try:
-            told = answer.json()
+            data = response.json()
         except ValueError:
-            return ErrorMapping(answer.excerpt())
-        code, said = _reason(told, otherwise="request_refused")
-        return ErrorMapping(said or answer.excerpt(), "request_refused" if code in _TRANSIENT else code)
+            return VendorError(response.excerpt())
+        code, text = _reason(data, otherwise="request_refused")
+        return VendorError(text or response.excerpt(), "request_refused" if code in _TRANSIENT else code)
 
 
 _TRANSIENT = frozenset({"provider_failed", "provider_timeout"})
 
 
-def _event(told: Mapping[str, Any]) -> ProviderEvent:
+def _event(data: Mapping[str, Any]) -> ProviderEvent:
     """Return what a status says. Raise ValueError when it is none."""
-    prediction_id = payloads.identifier(told.get("request_id"))
-    word = told.get("status")
+    prediction_id = payloads.identifier(data.get("request_id"))
+    word = data.get("status")
     status = STATUSES.get(word, PredictionStatus.UNKNOWN) if isinstance(word, str) else PredictionStatus.UNKNOWN
     if status == PredictionStatus.UNKNOWN:
         logger.warning("status_unknown provider=fal status=%.40r", word)
-    return ProviderEvent(prediction_id, status, queue_position=payloads.whole(told.get("queue_position")))
+    return ProviderEvent(prediction_id, status, queue_position=payloads.whole(data.get("queue_position")))
 
 
 def _finished(prediction_id: str, output: Mapping[str, Any]) -> ProviderEvent:
@@ -384,33 +384,33 @@ def _finished(prediction_id: str, output: Mapping[str, Any]) -> ProviderEvent:
     return ProviderEvent(prediction_id, PredictionStatus.SUCCEEDED, progress=1.0, video_url=film)
 
 
-def _failure(prediction_id: str, told: Mapping[str, Any]) -> ProviderEvent:
-    if isinstance(told.get("error_type"), str) and told["error_type"] in CANCELED:
-        return ProviderEvent(prediction_id, PredictionStatus.CANCELED, raw_error=told["error_type"])
-    code, said = _reason(told, otherwise="provider_failed")
-    return ProviderEvent(prediction_id, PredictionStatus.FAILED, error_code=code, raw_error=said)
+def _failure(prediction_id: str, data: Mapping[str, Any]) -> ProviderEvent:
+    if isinstance(data.get("error_type"), str) and data["error_type"] in CANCELED:
+        return ProviderEvent(prediction_id, PredictionStatus.CANCELED, raw_error=data["error_type"])
+    code, text = _reason(data, otherwise="provider_failed")
+    return ProviderEvent(prediction_id, PredictionStatus.FAILED, error_code=code, raw_error=text)
 
 
-def _entries(told: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _entries(data: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the entries of a model's error, none when it is the platform's."""
-    detail = told.get("detail")
+    detail = data.get("detail")
     return [entry for entry in detail if isinstance(entry, dict)] if isinstance(detail, list) else []
 
 
-def _reason(told: Mapping[str, Any], *, otherwise: str) -> tuple[str, str]:
+def _reason(data: Mapping[str, Any], *, otherwise: str) -> tuple[str, str]:
     """Return the failure code and a text for staff; never the entry's `input`, which may be the photo."""
-    said = []
+    texts = []
     codes = []
-    for entry in _entries(told)[:5]:
+    for entry in _entries(data)[:5]:
         where = [str(part) for part in entry["loc"]] if isinstance(entry.get("loc"), list) else []
         kind = payloads.text(entry.get("type"))
-        said.append(f"{kind} at {'.'.join(where)[:100]}: {payloads.text(entry.get('msg'))[:300]}")
+        texts.append(f"{kind} at {'.'.join(where)[:100]}: {payloads.text(entry.get('msg'))[:300]}")
         is_text = bool(where) and where[-1] in TEXT_FIELDS
         codes.append("request_refused" if is_text else MODEL_ERRORS.get(kind, "request_refused"))
     if codes:
         # The entry that says most of the photo decides.
-        return next((code for code in codes if code != "request_refused"), codes[0]), "; ".join(said)
-    words = [payloads.text(told.get(name)) for name in ("error_type", "detail", "error")]
+        return next((code for code in codes if code != "request_refused"), codes[0]), "; ".join(texts)
+    words = [payloads.text(data.get(name)) for name in ("error_type", "detail", "error")]
     text = ": ".join(filter(None, words))
     known = PLATFORM_ERRORS.get(words[0])
     return known or error_mapping.failure_code(text, otherwise=otherwise), text

@@ -28,7 +28,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs, quote, urlsplit
 
 from providers import error_mapping, parameters, payloads, signatures
-from providers.error_mapping import ErrorMapping
+from providers.error_mapping import VendorError
 from providers.errors import AccountProblem, PredictionGone, Rejected, Unavailable, Unconfirmed
 from providers.http import client
 from providers.types import Account, PhotoTransport, PredictionStatus, Preset, ProviderEvent, SubmitRequest
@@ -141,15 +141,15 @@ class ReplicateAdapter(CloudAdapter):
     # --- Predictions --------------------------------------------------------------------------------
 
     def submit(self, account: Account, request: SubmitRequest) -> ProviderEvent:
-        path, order = self._target(account)
-        order["input"] = self.inputs(account, request)
+        path, payload = self._target(account)
+        payload["input"] = self.inputs(account, request)
         if webhook := self.webhook(account, request):
-            order |= {"webhook": webhook, "webhook_events_filter": WEBHOOK_EVENTS}
+            payload |= {"webhook": webhook, "webhook_events_filter": WEBHOOK_EVENTS}
         limit = account.parameters.get("cancel_after")
         headers = {"Cancel-After": f"{limit}s"} if limit else {}
-        answer = self.check(self.call(account, "POST", path, json_body=order, headers=headers), submitting=True)
+        response = self.check(self.call(account, "POST", path, json_body=payload, headers=headers), submitting=True)
         try:
-            return _event(answer.json())
+            return _event(response.json())
         except ValueError as error:
             raise Unconfirmed(f"the answer to the submit cannot be read: {error}") from error
 
@@ -161,7 +161,7 @@ class ReplicateAdapter(CloudAdapter):
 
     def cancel(self, account: Account, prediction_id: str) -> None:
         try:
-            self.tell(account, "POST", f"/predictions/{client.path_part(prediction_id)}/cancel")
+            self.send_command(account, "POST", f"/predictions/{client.path_part(prediction_id)}/cancel")
         except Rejected:
             # A prediction that has ended cannot be canceled; what Replicate answers then is not documented.
             logger.info("cancel_refused provider=%s", account.slug)
@@ -174,10 +174,10 @@ class ReplicateAdapter(CloudAdapter):
             return
         except ValueError as error:
             raise Unavailable(f"the prediction cannot be read: {error}") from error
-        made_at = payloads.moment(prediction.get("created_at"))
+        made_at = payloads.timestamp(prediction.get("created_at"))
         for address in _own_addresses(account, prediction.get("input")):
             if file_id := self._file_id(account, address, since=made_at):
-                self.tell(account, "DELETE", f"/files/{client.path_part(file_id)}")
+                self.send_command(account, "DELETE", f"/files/{client.path_part(file_id)}")
 
     def _file_id(self, account: Account, address: str, *, since: datetime | None) -> str:
         """Return the id of an uploaded file, '' when there is none: in its address, or else in the listing."""
@@ -212,7 +212,7 @@ class ReplicateAdapter(CloudAdapter):
         return f"{address}#{quote(request.reference)}"
 
     def upload(self, account: Account, request: SubmitRequest) -> SubmitRequest:
-        answer = self.call(
+        response = self.call(
             account,
             "POST",
             "/files",
@@ -221,7 +221,7 @@ class ReplicateAdapter(CloudAdapter):
             repeatable=True,
         )
         try:
-            address = payloads.address(payloads.mapping(self.check(answer).json().get("urls")).get("get"))
+            address = payloads.address(payloads.mapping(self.check(response).json().get("urls")).get("get"))
         except ValueError as error:
             raise Unavailable(f"the upload cannot be read: {error}") from error
         if not _own_addresses(account, address):
@@ -242,10 +242,10 @@ class ReplicateAdapter(CloudAdapter):
         # Ours, if there is one, is still there: files are deleted by their predictions' ids, and this one has none.
         for stored in self._listed(account, "/files", since=since) if with_files else ():
             address = payloads.text(payloads.mapping(stored.get("urls")).get("get"))
-            item, told = with_files.get(address), stored.get("metadata")
-            if item is not None and isinstance(told, dict) and told.get("reference") == reference:
+            item, metadata = with_files.get(address), stored.get("metadata")
+            if item is not None and isinstance(metadata, dict) and metadata.get("reference") == reference:
                 return self._found(item)
-            doubtful |= item is not None and not isinstance(told, dict)
+            doubtful |= item is not None and not isinstance(metadata, dict)
         if doubtful:
             raise Unavailable("some of the listed predictions do not show what they were made from")
         return None
@@ -261,9 +261,9 @@ class ReplicateAdapter(CloudAdapter):
         until = time.monotonic() + account.connect_seconds + account.read_seconds
         cursor: dict[str, str] | None = None
         for _page in range(MAX_PAGES):
-            answer = self.call(account, "GET", path, params=cursor, max_bytes=LISTING_BYTES, repeatable=True)
+            response = self.call(account, "GET", path, params=cursor, max_bytes=LISTING_BYTES, repeatable=True)
             try:
-                listing = self.check(answer).json()
+                listing = self.check(response).json()
                 items, after = listing["results"], listing["next"]
             except (ValueError, KeyError) as error:
                 raise Unavailable("the listing cannot be read") from error
@@ -272,7 +272,7 @@ class ReplicateAdapter(CloudAdapter):
             if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
                 raise Unavailable("the listing cannot be read")
             for item in items:
-                made_at = payloads.moment(item.get("created_at"))
+                made_at = payloads.timestamp(item.get("created_at"))
                 if since is not None and made_at is not None and made_at < since - CLOCK_SKEW:
                     return
                 yield item
@@ -294,8 +294,8 @@ class ReplicateAdapter(CloudAdapter):
 
     def learn_secrets(self, account: Account) -> tuple[str, ...]:
         try:
-            answer = self.check(self.call(account, "GET", "/webhooks/default/secret", repeatable=True))
-            secret = answer.json().get("key")
+            response = self.check(self.call(account, "GET", "/webhooks/default/secret", repeatable=True))
+            secret = response.json().get("key")
         except ValueError as error:
             raise Unavailable(f"the webhook secret cannot be read: {error}") from error
         if not isinstance(secret, str) or self.check_secret(secret):
@@ -304,25 +304,25 @@ class ReplicateAdapter(CloudAdapter):
 
     # --- Reading ------------------------------------------------------------------------------------
 
-    def check(self, answer: client.Answer, *, submitting: bool = False) -> client.Answer:
+    def check(self, response: client.Response, *, submitting: bool = False) -> client.Response:
         # 422 "Invalid version or not permitted" is also what accounts without a payment method get (public issues):
         # it tells of the model or the account, and would refuse every photo alike.
-        if submitting and answer.status == 422 and "not permitted" in (said := self.explain(answer).text):
-            raise AccountProblem(f"HTTP 422: {answer.without_secrets(said)[:500]}", code="settings")
-        return super().check(answer, submitting=submitting)
+        if submitting and response.status == 422 and "not permitted" in (text := self.explain(response).text):
+            raise AccountProblem(f"HTTP 422: {response.without_secrets(text)[:500]}", code="settings")
+        return super().check(response, submitting=submitting)
 
-    def explain(self, answer: client.Answer) -> ErrorMapping:
+    def explain(self, response: client.Response) -> VendorError:
         try:
-            problem = answer.json()
+            problem = response.json()
         except ValueError:
-            return ErrorMapping(answer.excerpt())
-        told = [payloads.text(problem.get("title")), payloads.text(problem.get("detail"))]
+            return VendorError(response.excerpt())
+        texts = [payloads.text(problem.get("title")), payloads.text(problem.get("detail"))]
         fields = problem.get("invalid_fields")
         for one in fields if isinstance(fields, list) else ():
             one = payloads.mapping(one)
-            told.append(f"{payloads.text(one.get('field'))}: {payloads.text(one.get('description'))}")
-        said = ". ".join(filter(None, told))
-        return ErrorMapping(said or answer.excerpt(), error_mapping.failure_code(said, otherwise="request_refused"))
+            texts.append(f"{payloads.text(one.get('field'))}: {payloads.text(one.get('description'))}")
+        text = ". ".join(filter(None, texts))
+        return VendorError(text or response.excerpt(), error_mapping.failure_code(text, otherwise="request_refused"))
 
 
 def _event(prediction: Mapping[str, Any]) -> ProviderEvent:
@@ -348,7 +348,7 @@ def _event(prediction: Mapping[str, Any]) -> ProviderEvent:
         if status == PredictionStatus.FAILED
         else "",
         raw_error=error,
-        reported_at=payloads.moment(prediction.get("completed_at")),
+        reported_at=payloads.timestamp(prediction.get("completed_at")),
     )
 
 
@@ -360,7 +360,7 @@ def _progress(logs: Any) -> float | None:
     if not bars:
         return None
     _percent, done, total = (int(number) for number in bars[-1])
-    return payloads.share(done / total) if total else None
+    return payloads.fraction(done / total) if total else None
 
 
 def _own_addresses(account: Account, value: Any) -> list[str]:

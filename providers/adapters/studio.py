@@ -51,7 +51,7 @@ class StudioAdapter(Adapter):
         return problems({ALLOW_NO_FACE: flag()}, parameters, unknown=unknown)
 
     def submit(self, account: Account, request: SubmitRequest) -> ProviderEvent:
-        order: dict[str, Any] = {
+        payload: dict[str, Any] = {
             "reference": request.reference,
             "look": request.look,
             "hero_name": request.hero_name,
@@ -59,31 +59,31 @@ class StudioAdapter(Adapter):
             "webhook": request.webhook_url or None,
         }
         if self.takes_no_face(account.parameters):
-            order["faceless"] = "hologram"
+            payload["faceless"] = "hologram"
         if request.photo_bytes:
-            order["photo"] = base64.b64encode(request.photo_bytes).decode("ascii")
+            payload["photo"] = base64.b64encode(request.photo_bytes).decode("ascii")
         else:
-            order["photo_url"] = request.photo_url
-        answer = self._call(account, "POST", "", json_body=order)
-        client.raise_for_status(answer, submitting=True)
+            payload["photo_url"] = request.photo_url
+        response = self._call(account, "POST", "", json_body=payload)
+        client.raise_for_status(response, submitting=True)
         try:
-            return _event(answer.json())
+            return _event(response.json())
         except ValueError as error:
             raise Unconfirmed(f"the answer to the submit cannot be read: {error}") from error
 
     def fetch(self, account: Account, prediction_id: str) -> ProviderEvent:
-        answer = self._call(account, "GET", f"/{client.path_part(prediction_id)}")
-        client.raise_for_status(answer, submitting=False)
+        response = self._call(account, "GET", f"/{client.path_part(prediction_id)}")
+        client.raise_for_status(response, submitting=False)
         try:
-            return _event(answer.json())
+            return _event(response.json())
         except ValueError as error:
             raise Unavailable(f"the prediction cannot be read: {error}") from error
 
     def find(self, account: Account, reference: str, *, since: datetime | None = None) -> ProviderEvent | None:
-        answer = self._call(account, "GET", "", params={"reference": reference})
-        client.raise_for_status(answer, submitting=False)
+        response = self._call(account, "GET", "", params={"reference": reference})
+        client.raise_for_status(response, submitting=False)
         try:
-            items = answer.json().get("items")
+            items = response.json().get("items")
             if not isinstance(items, list):
                 raise ValueError("no items")
             if any(not isinstance(item, dict) or item.get("reference") != reference for item in items):
@@ -94,26 +94,26 @@ class StudioAdapter(Adapter):
             raise Unavailable(f"the look-up cannot be read: {error}") from error
 
     def cancel(self, account: Account, prediction_id: str) -> None:
-        self._tell(account, "POST", prediction_id, "/cancel")
+        self._send_command(account, "POST", prediction_id, "/cancel")
 
     def delete(self, account: Account, prediction_id: str) -> None:
-        self._tell(account, "DELETE", prediction_id)
+        self._send_command(account, "DELETE", prediction_id)
 
     def verify(self, account: Account, headers: Mapping[str, str], body: bytes, *, now: datetime) -> str:
         return signatures.verify(account.webhook_secrets, headers, body, now=now)
 
     def parse(self, body: bytes) -> ProviderEvent:
         delivery = payloads.json_object(body)
-        return _event(delivery.get("prediction"), reported_at=payloads.moment(delivery.get("timestamp")))
+        return _event(delivery.get("prediction"), reported_at=payloads.timestamp(delivery.get("timestamp")))
 
-    def _tell(self, account: Account, method: str, prediction_id: str, path: str = "") -> None:
+    def _send_command(self, account: Account, method: str, prediction_id: str, path: str = "") -> None:
         try:
-            answer = self._call(account, method, f"/{client.path_part(prediction_id)}{path}")
-            client.raise_for_status(answer, submitting=False)
+            response = self._call(account, method, f"/{client.path_part(prediction_id)}{path}")
+            client.raise_for_status(response, submitting=False)
         except PredictionGone:
             logger.info("prediction_gone provider=%s", account.slug)
 
-    def _call(self, account: Account, method: str, path: str, **content: Any) -> client.Answer:
+    def _call(self, account: Account, method: str, path: str, **content: Any) -> client.Response:
         return client.call(
             method,
             f"{account.base_url}/v1/predictions{path}",
@@ -137,7 +137,7 @@ def _event(prediction: Any, *, reported_at: datetime | None = None) -> ProviderE
     return ProviderEvent(
         prediction_id=prediction_id,
         status=status,
-        progress=payloads.share(prediction.get("progress")),
+        progress=payloads.fraction(prediction.get("progress")),
         queue_position=payloads.whole(prediction.get("queue_position")),
         preview_url=payloads.address(prediction.get("poster")),
         video_url=payloads.address(prediction.get("video")),

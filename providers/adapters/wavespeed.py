@@ -27,7 +27,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from providers import error_mapping, parameters, payloads, signatures
-from providers.error_mapping import ErrorMapping
+from providers.error_mapping import VendorError
 from providers.errors import AccountProblem, BadSignature, PredictionGone, Rejected, Unavailable, Unconfirmed
 from providers.http import client
 from providers.types import Account, PhotoTransport, PredictionStatus, Preset, ProviderEvent, SubmitRequest
@@ -133,18 +133,18 @@ class WaveSpeedAdapter(CloudAdapter):
         if self.check_model(model):
             raise AccountProblem(self.check_model(model), code="settings")
         webhook = self.webhook(account, request)
-        answer = self.call(
+        response = self.call(
             account,
             "POST",
             f"/{quote(model)}",
             params={"webhook": webhook} if webhook else None,
             json_body=self.inputs(account, request),
         )
-        if answer.status < 300:
+        if response.status < 300:
             # Whatever else an envelope says: with an id in it there is a prediction.
             with contextlib.suppress(ValueError):
-                return _event(payloads.mapping(answer.json().get("data")))
-        self.check(answer, submitting=True)
+                return _event(payloads.mapping(response.json().get("data")))
+        self.check(response, submitting=True)
         raise Unconfirmed("the answer to the submit cannot be read")
 
     def fetch(self, account: Account, prediction_id: str) -> ProviderEvent:
@@ -161,9 +161,9 @@ class WaveSpeedAdapter(CloudAdapter):
 
     def delete(self, account: Account, prediction_id: str) -> None:
         try:
-            answer = self.call(account, "DELETE", f"/predictions/{client.path_part(prediction_id)}", repeatable=True)
-            if self.check(answer).status != 204:
-                answer.json()
+            response = self.call(account, "DELETE", f"/predictions/{client.path_part(prediction_id)}", repeatable=True)
+            if self.check(response).status != 204:
+                response.json()
         except PredictionGone:
             logger.info("prediction_gone provider=%s", account.slug)
         except ValueError as error:
@@ -176,19 +176,19 @@ class WaveSpeedAdapter(CloudAdapter):
         photo = request.photo_bytes
         if len(photo) > LONGEST_UPLOAD:
             raise Rejected(f"WaveSpeed takes photos of {LONGEST_UPLOAD} bytes at most", code="request_refused")
-        wish = {"filename": "photo.jpg", "size": len(photo), "content_type": photo_type(photo)}
+        announcement = {"filename": "photo.jpg", "size": len(photo), "content_type": photo_type(photo)}
         try:
-            data = self._data(self.call(account, "POST", "/media/uploads", json_body=wish, repeatable=True))
-            ticket = payloads.mapping(data.get("upload"))
-            where, photo_url = payloads.address(ticket.get("url")), payloads.address(data.get("download_url"))
-            if not where or not photo_url or ticket.get("method", "PUT") != "PUT":
+            data = self._data(self.call(account, "POST", "/media/uploads", json_body=announcement, repeatable=True))
+            upload = payloads.mapping(data.get("upload"))
+            where, photo_url = payloads.address(upload.get("url")), payloads.address(data.get("download_url"))
+            if not where or not photo_url or upload.get("method", "PUT") != "PUT":
                 raise ValueError("no ticket")
             if is_secure(account.base_url) and not (is_secure(where) and is_secure(photo_url)):
                 raise ValueError("it leads to an address without https")
         except ValueError as error:
             raise Unavailable(f"the upload's ticket cannot be read: {error}") from error
         headers = {
-            name: value for name, value in payloads.mapping(ticket.get("headers")).items() if isinstance(value, str)
+            name: value for name, value in payloads.mapping(upload.get("headers")).items() if isinstance(value, str)
         }
         # Nothing but the ticket's headers: the key is not for the store behind it.
         stored = self.call_without_key(account, "PUT", where, content=photo, headers=headers, repeatable=True)
@@ -233,39 +233,39 @@ class WaveSpeedAdapter(CloudAdapter):
 
     # --- Reading ------------------------------------------------------------------------------------
 
-    def check(self, answer: client.Answer, *, submitting: bool = False) -> client.Answer:
+    def check(self, response: client.Response, *, submitting: bool = False) -> client.Response:
         """Return a success; raise what a refusal means, in the head or in an envelope under a head of 200."""
-        super().check(answer, submitting=submitting)
+        super().check(response, submitting=submitting)
         try:
-            code = answer.json().get("code")
+            code = response.json().get("code")
         except ValueError:
-            return answer
+            return response
         if isinstance(code, int) and code != 0 and not 200 <= code < 300:
             status = code if 300 <= code < 600 else STATUS_OF_CODE.get(code, 500)
-            super().check(answer.with_status(status), submitting=submitting)
-        return answer
+            super().check(response.with_status(status), submitting=submitting)
+        return response
 
-    def _data(self, answer: client.Answer) -> dict[str, Any]:
+    def _data(self, response: client.Response) -> dict[str, Any]:
         """Return what an envelope holds. Raise ValueError when it holds nothing."""
-        data = self.check(answer).json().get("data")
+        data = self.check(response).json().get("data")
         if not isinstance(data, dict):
             raise ValueError("no data")
         return data
 
-    def explain(self, answer: client.Answer) -> ErrorMapping:
+    def explain(self, response: client.Response) -> VendorError:
         try:
-            envelope = answer.json()
+            envelope = response.json()
         except ValueError:
-            return ErrorMapping(answer.excerpt())
-        said = " ".join(
+            return VendorError(response.excerpt())
+        message = " ".join(
             filter(None, (payloads.text(envelope.get(name)) for name in ("message", "error_code", "error")))
         )
         code = envelope.get("code")
         known = TASK_ERRORS.get(code) if isinstance(code, int) else None
         if known in ("provider_failed", "provider_timeout"):
             known = "request_refused"
-        return ErrorMapping(
-            said or answer.excerpt(), known or error_mapping.failure_code(said, otherwise="request_refused")
+        return VendorError(
+            message or response.excerpt(), known or error_mapping.failure_code(message, otherwise="request_refused")
         )
 
 

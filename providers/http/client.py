@@ -24,7 +24,7 @@ from providers.errors import AccountProblem, Busy, PredictionGone, ProviderError
 
 from . import deadlines
 
-MAX_ANSWER_BYTES = 2 * 2**20
+MAX_RESPONSE_BYTES = 2 * 2**20
 RETRY_AFTER_LIMITS = (timedelta(seconds=1), timedelta(minutes=10))
 USER_AGENT = "selfie-hero/1"
 
@@ -39,7 +39,7 @@ _NEVER_CONNECTED = ("NewConnectionError", "NameResolutionError", "ConnectTimeout
 _local = threading.local()
 
 
-class Answer:
+class Response:
     """A complete HTTP answer: status, lower-case headers, body (bytes, capped).
 
     `hidden` is what no text made of the answer may show: some vendors send a key back in their errors.
@@ -63,9 +63,9 @@ class Answer:
         """Return a text of the vendor's without the key we sent."""
         return text.replace(self._hidden, "…") if self._hidden else text
 
-    def with_status(self, status: int) -> Answer:
+    def with_status(self, status: int) -> Response:
         """Return the same answer under the status it should have had."""
-        return Answer(status, self.headers, self.body, hidden=self._hidden)
+        return Response(status, self.headers, self.body, hidden=self._hidden)
 
 
 def session() -> requests.Session:
@@ -95,9 +95,9 @@ def call(
     files: Mapping[str, tuple[str, bytes, str]] | None = None,
     form: Mapping[str, str] | None = None,
     params: Mapping[str, str] | None = None,
-    max_bytes: int = MAX_ANSWER_BYTES,
+    max_bytes: int = MAX_RESPONSE_BYTES,
     repeatable: bool = False,
-) -> Answer:
+) -> Response:
     """Make one call and return its complete answer.
 
     The body is one of `json_body`, `content` (bytes as they are) or `files` with `form`
@@ -123,7 +123,7 @@ def _call(
     body: Mapping[str, Any],
     params: Mapping[str, str] | None,
     max_bytes: int,
-) -> Answer:
+) -> Response:
     deadline = deadlines.start(connect_seconds + read_seconds)
     try:
         response = session().request(
@@ -160,48 +160,48 @@ def _call(
         except _BROKEN_OFF as error:
             raise Unconfirmed(f"the answer broke off: {type(error).__name__}") from error
         key = (headers or {}).get("Authorization", "").rpartition(" ")[2]
-        return Answer(response.status_code, response.headers, b"".join(chunks), hidden=key)
+        return Response(response.status_code, response.headers, b"".join(chunks), hidden=key)
 
 
 _BROKEN_OFF = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
 def raise_for_status(
-    answer: Answer, *, submitting: bool, explain: Callable[[Answer], error_mapping.ErrorMapping] | None = None
+    response: Response, *, submitting: bool, explain: Callable[[Response], error_mapping.VendorError] | None = None
 ) -> None:
     """Turn an HTTP status that is not a success into the error that says what to do next.
 
     `explain` reads a vendor's own error body: the failure code of a refusal, and a text for staff.
     """
-    status = answer.status
+    status = response.status
     if status < 300:
         return
-    refusal = explain(answer) if explain else error_mapping.ErrorMapping(text=answer.excerpt())
-    detail = f"HTTP {status}: {answer.without_secrets(refusal.text)[:500]}"
-    said = answer.body[:4000].decode("utf-8", "replace")
-    if status == 429 and not error_mapping.tells_of_no_money(said):
-        raise Busy(detail, retry_after=_wait(answer))
+    vendor_error = explain(response) if explain else error_mapping.VendorError(text=response.excerpt())
+    detail = f"HTTP {status}: {response.without_secrets(vendor_error.text)[:500]}"
+    text = response.body[:4000].decode("utf-8", "replace")
+    if status == 429 and not error_mapping.is_about_empty_account(text):
+        raise Busy(detail, retry_after=_wait(response))
     if status in (401, 402, 403, 429):
-        is_billing = status in (402, 429) or (status == 403 and error_mapping.tells_of_locked_account(said))
+        is_billing = status in (402, 429) or (status == 403 and error_mapping.is_about_locked_account(text))
         raise AccountProblem(detail, code="billing" if is_billing else "key")
     if status in (404, 410) and not submitting:
         raise PredictionGone(detail)
-    if status == 503 and not error_mapping.tells_of_lost_upstream(said):
-        raise Unavailable(detail, retry_after=_wait(answer))
+    if status == 503 and not error_mapping.is_about_lost_upstream(text):
+        raise Unavailable(detail, retry_after=_wait(response))
     if 400 <= status < 500 and status not in _GIVEN_UP_WAITING:
-        raise Rejected(detail, code=refusal.code)
+        raise Rejected(detail, code=vendor_error.code)
     if submitting:
         # A 5xx or a redirect to a submit does not say whether a prediction was made.
         raise Unconfirmed(detail)
-    raise Unavailable(detail, retry_after=_wait(answer))
+    raise Unavailable(detail, retry_after=_wait(response))
 
 
 # 408 and nginx's 499 tell of a connection that ended, not of a request that was refused.
 _GIVEN_UP_WAITING = frozenset({408, 499})
 
 
-def _wait(answer: Answer) -> timedelta | None:
-    return retry_after(answer.headers, now=datetime.now(UTC), body=answer.body)
+def _wait(response: Response) -> timedelta | None:
+    return retry_after(response.headers, now=datetime.now(UTC), body=response.body)
 
 
 def retry_after(headers: Mapping[str, str], *, now: datetime, body: bytes = b"") -> timedelta | None:
@@ -217,7 +217,7 @@ def retry_after(headers: Mapping[str, str], *, now: datetime, body: bytes = b"")
     when = _date(value) if value else None
     if when is not None:
         return min(highest, max(lowest, when - now))
-    seconds = error_mapping.wait_in(body)
+    seconds = error_mapping.requested_seconds(body)
     return None if seconds is None else min(highest, max(lowest, timedelta(seconds=seconds)))
 
 
@@ -269,4 +269,4 @@ def _was_refused(error: BaseException) -> bool:
     return False
 
 
-__all__ = ["Answer", "ProviderError", "call", "path_part", "raise_for_status", "retry_after", "session"]
+__all__ = ["ProviderError", "Response", "call", "path_part", "raise_for_status", "retry_after", "session"]

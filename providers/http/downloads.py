@@ -58,16 +58,16 @@ def download(
     allowed = ResultHosts(account)
     for _ in range(MOST_REDIRECTS + 1):
         permit = allowed.permit(url)
-        answer = _get(permit, headers if permit.is_own else None, account.connect_seconds)
+        response = _get(permit, headers if permit.is_own else None, account.connect_seconds)
         try:
-            if answer.status not in _REDIRECTS:
-                _check_status(answer.status)
-                return _copy(answer, write, max_bytes=max_bytes)
-            url = _next(permit.url, answer.headers.get("Location"))
+            if response.status not in _REDIRECTS:
+                _check_status(response.status)
+                return _copy(response, write, max_bytes=max_bytes)
+            url = _next(permit.url, response.headers.get("Location"))
         finally:
-            if not answer.closed:
-                answer.close()  # something of it was not read: its connection is of no further use
-            answer.release_conn()
+            if not response.closed:
+                response.close()  # something of it was not read: its connection is of no further use
+            response.release_conn()
     raise Rejected("the result is redirected again and again")
 
 
@@ -115,11 +115,11 @@ def _next(url: Url, location: str | None) -> str:
         raise Rejected("the result is redirected to what is no address") from error
 
 
-def _copy(answer: urllib3.BaseHTTPResponse, write: Callable[[bytes], object], *, max_bytes: int) -> int:
-    declared = answer.headers.get("Content-Length", "")
+def _copy(response: urllib3.BaseHTTPResponse, write: Callable[[bytes], object], *, max_bytes: int) -> int:
+    declared = response.headers.get("Content-Length", "")
     if declared.isdigit() and int(declared[:20]) > max_bytes:
         raise Rejected("the result is larger than allowed")
-    size, pieces = 0, deadlines.pieces(answer)
+    size, pieces = 0, deadlines.pieces(response)
     while True:
         try:
             piece = next(pieces, None)

@@ -20,14 +20,14 @@ import urllib3
 from providers.errors import Rejected, Unavailable
 
 from . import deadlines, downloads
-from .client import USER_AGENT, Answer
+from .client import USER_AGENT, Response
 from .hosts import DEFAULT_PORTS, Entry, Permit, Url
 
-MAX_ANSWER_BYTES = 4096
+MAX_RESPONSE_BYTES = 4096
 _BROKEN = (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError)
 
 
-def judge(text: str, *, trusted: Sequence[str] = ()) -> Permit:
+def check_address(text: str, *, trusted: Sequence[str] = ()) -> Permit:
     """Return how to reach an address. Raise Rejected when nothing may be sent there, as far as its text says."""
     try:
         url = Url.parse(text)
@@ -51,12 +51,12 @@ def post(
     connect_seconds: float,
     total_seconds: float,
     trusted: Sequence[str] = (),
-) -> Answer:
+) -> Response:
     """Send a body and return the answer, its body cut short.
 
     Raise Rejected when nothing may be sent there, Unavailable when no answer came; it may have arrived all the same.
     """
-    permit = judge(text, trusted=trusted)
+    permit = check_address(text, trusted=trusted)
     deadlines.start(total_seconds)
     url = permit.url
     pool = downloads.pools(permit.public_only).connection_from_host(url.host, port=url.port, scheme=url.scheme)
@@ -79,7 +79,7 @@ def post(
         body = b""
         for piece in deadlines.pieces(response):
             body += piece
-            if len(body) > MAX_ANSWER_BYTES:
+            if len(body) > MAX_RESPONSE_BYTES:
                 break
     except _BROKEN:
         pass  # the status has come, and that is what counts
@@ -87,7 +87,7 @@ def post(
         if not response.closed:
             response.close()
         response.release_conn()
-    return Answer(response.status, response.headers, body[:MAX_ANSWER_BYTES])
+    return Response(response.status, response.headers, body[:MAX_RESPONSE_BYTES])
 
 
 def _entries(trusted: Sequence[str]) -> list[Entry]:

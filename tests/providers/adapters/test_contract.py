@@ -273,7 +273,7 @@ def test_an_answer_that_cannot_be_read_is_one_of_our_errors(adapter, body):
 def test_whatever_a_vendor_answers_nothing_but_our_errors_comes_out(name, answers):
     adapter = registry.adapter_for(name)
     for call_name, make in calls(adapter).items():
-        waiting = [client.Answer(status, {}, body) for status, body in answers]
+        waiting = [client.Response(status, {}, body) for status, body in answers]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
                 client, "call", lambda *_, waiting=waiting, **__: waiting.pop() if waiting[1:] else waiting[0]

@@ -73,7 +73,7 @@ def test_a_public_https_address_is_reached(internet):
 )
 def test_an_address_that_says_it_is_wrong_is_refused_without_asking_dns(url, internet):
     with pytest.raises(Rejected):
-        untrusted.judge(url)
+        untrusted.check_address(url)
     with pytest.raises(Rejected):
         send(url)
     assert internet.asked == []
@@ -157,7 +157,7 @@ def test_an_answer_without_end_is_cut():
         thread = threading.Thread(target=drip, args=(server,), daemon=True)
         thread.start()
         answer = send(f"http://{host}/", trusted=[host])
-        assert (answer.status, len(answer.body)) == (201, untrusted.MAX_ANSWER_BYTES)
+        assert (answer.status, len(answer.body)) == (201, untrusted.MAX_RESPONSE_BYTES)
         thread.join(5)
         assert not thread.is_alive(), "the connection was closed"
 
