@@ -1,164 +1,143 @@
-"""The catalogues of other languages: found in the sources, kept in `locale/`, compiled into what Django and pages read.
+"""The catalogues of other languages: extracted from the sources, kept in `locale/`, compiled for Django and for pages.
 
     Python, templates ─► locale/<language>/LC_MESSAGES/django.po   ─► django.mo beside it
     static/js         ─► locale/<language>/LC_MESSAGES/djangojs.po ─► static/js/catalogue/<language>.js
 
-All of it in Python: a machine without GNU gettext can translate too, and a test compares what is compiled with its
-source. Messages without contexts, at most one plural; .po files as translators' tools write them are read.
+Babel extracts, merges and compiles, so that a machine without GNU gettext can translate too. Two steps are ours because
+Babel has none: Django's templates, which Django itself turns into something that an extractor can read, and the
+module that gives pages their catalogue. The same sources always give the same files; a test compares them.
 """
 
 from __future__ import annotations
 
-import ast
 import json
-import re
-import struct
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
+from typing import IO, Any
 
+from babel import Locale
+from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import extract_from_dir, extract_python
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
 from django.utils.translation.template import templatize
 
+# As GNU gettext and `static/js/gettext.js` count; CLDR, which Babel follows, has a third form in Spanish, for millions.
 PLURALS = {"es": "nplurals=2; plural=(n != 1);", "ja": "nplurals=1; plural=0;"}
-_SOURCES = ("selfiehero", "notifications", "jobs", "providers")
-# Read by staff and by those who build the pages.
-NOT_TRANSLATED = ("templates/admin/", "templates/pages/styleguide.html", "templates/docs.html")
-_CALLS = {"_", "gettext", "gettext_lazy", "gettext_noop", "noop", "ngettext", "ngettext_lazy"}
-_STRING = r"""(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")"""
-_CALL = re.compile(rf"\b(?:_|gettext|ngettext)\(\s*u?({_STRING})(?:,\s*u?({_STRING}))?", re.DOTALL)
-_FIELD = re.compile(r'(msgid|msgid_plural|msgstr(?:\[\d+\])?|)\s*(".*")')
-
-
-@dataclass(frozen=True)
-class Message:
-    """One message: its English, its plural if it has one, and what another language says (one text for each form)."""
-
-    text: str
-    plural: str = ""
-    said: tuple[str, ...] = ()
-    places: tuple[str, ...] = ()
-    is_fuzzy: bool = field(default=False, compare=False)
-
-
-Catalogue = dict[str, Message]
+# Read by staff and by those who build the pages; patterns below `templates/`.
+NOT_TRANSLATED = ("admin/**", "pages/styleguide.html", "docs.html")
+_TEMPLATES = f"{__name__}:extract_template"
+# What is read, in this order: the domain, the folder, and which extractor reads which of its files.
+_SOURCES = (
+    *(("django", app, [("**.py", "python")]) for app in ("selfiehero", "notifications", "jobs", "providers")),
+    (
+        "django",
+        "templates",
+        [*((pattern, "ignore") for pattern in NOT_TRANSLATED), ("**.html", _TEMPLATES), ("**.txt", _TEMPLATES)],
+    ),
+    ("djangojs", "static/js", [("*.js", "javascript")]),
+)
+# A script asks for texts inside template strings as well.
+_OPTIONS = {"*.js": {"parse_template_string": True}}
+_PLURAL = (1, 2)
+_KEYWORDS = {
+    **dict.fromkeys(("_", "gettext", "gettext_lazy", "gettext_noop", "noop")),
+    **dict.fromkeys(("ngettext", "ngettext_lazy"), _PLURAL),
+}
+# The header of a new catalogue. Its date is fixed: Babel would write the time of day, and two runs would differ.
+_HEADER: dict[str, Any] = {
+    "project": "Selfie Hero",
+    "version": "1",
+    "msgid_bugs_address": "Selfie Hero",
+    "last_translator": "Selfie Hero",
+    "language_team": "Selfie Hero",
+    "creation_date": datetime(2026, 1, 1, tzinfo=UTC),
+}
 
 
 def po_path(root: Path, language: str, domain: str) -> Path:
     return root / "locale" / language / "LC_MESSAGES" / f"{domain}.po"
 
 
-def found_in_sources(root: Path) -> dict[str, Catalogue]:
+def extracted(root: Path) -> dict[str, Catalog]:
     """Return every message of the sources, by domain."""
-    django: Catalogue = {}
-    scripts: Catalogue = {}
-    for app in _SOURCES:
-        for path in sorted((root / app).rglob("*.py")):
-            _note(django, _in_python(path.read_text()), path.relative_to(root))
-    for path in sorted((root / "templates").rglob("*.*")):
-        place = path.relative_to(root)
-        if path.suffix in (".html", ".txt") and not place.as_posix().startswith(NOT_TRANSLATED):
-            _note(django, _in_text(templatize(path.read_text())), place)
-    for path in sorted((root / "static" / "js").glob("*.js")):
-        _note(scripts, _in_text(path.read_text()), path.relative_to(root))
-    return {"django": django, "djangojs": scripts}
+    templates = {"django": Catalog(), "djangojs": Catalog()}
+    for domain, folder, methods in _SOURCES:
+        found = extract_from_dir(root / folder, methods, _OPTIONS, keywords=_KEYWORDS)
+        for name, line, text, _comments, context in found:
+            templates[domain].add(text, locations=[(f"{folder}/{name}", line)], context=context)
+    return templates
 
 
-def _note(catalogue: Catalogue, found: Iterator[tuple[str, str]], place: Path) -> None:
-    for text, plural in found:
-        known = catalogue.get(text, Message(text))
-        places = known.places if place.as_posix() in known.places else (*known.places, place.as_posix())
-        catalogue[text] = replace(known, plural=known.plural or plural, places=places)
+def extract_template(
+    file: IO[bytes], keywords: Mapping[str, Any], comment_tags: Any, options: Any
+) -> Iterator[tuple[int, str, Any, list[str]]]:
+    """Extract the messages of a Django template, as Babel calls an extractor.
+
+    What Django makes of a template reads like Python except for its indentation, which Babel's tokenizer would refuse.
+    """
+    lines = templatize(file.read().decode()).splitlines()
+    flat = "\n".join(line.lstrip() for line in lines)
+    return extract_python(BytesIO(flat.encode()), keywords, comment_tags, options)
 
 
-def _in_python(source: str) -> Iterator[tuple[str, str]]:
-    for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, ast.Call) or getattr(node.func, "id", "") not in _CALLS:
-            continue
-        words = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
-        if words and words[0]:
-            yield words[0], words[1] if "ngettext" in node.func.id else ""
+def read(path: Path, language: str) -> Catalog:
+    """Return the catalogue of a .po file; an empty one of this language when there is no such file."""
+    if not path.exists():
+        catalogue = Catalog(language, header_comment=f"# {Locale.parse(language).english_name}", **_HEADER)
+        catalogue.mime_headers = [("Plural-Forms", PLURALS[language])]
+        return catalogue
+    with path.open("rb") as file:
+        return read_po(file, locale=language)
 
 
-def _in_text(source: str) -> Iterator[tuple[str, str]]:
-    for found in _CALL.finditer(source):
-        text, plural = (ast.literal_eval(part) if part else "" for part in found.groups())
-        if text:
-            yield text, plural
+def merge(catalogue: Catalog, template: Catalog) -> None:
+    """Bring a catalogue up to date with the sources: translations stay, and messages that no source has are gone."""
+    catalogue.update(template, no_fuzzy_matching=True, update_creation_date=False)
+    catalogue.fuzzy = False
 
 
-def merged(known: Catalogue, found: Catalogue) -> Catalogue:
-    """Return the messages of the sources with what is said for them already; what nobody says any more is gone."""
-    return {text: replace(message, said=known[text].said if text in known else ()) for text, message in found.items()}
+def translations(message: Message) -> tuple[str, ...]:
+    """Return what another language says, a text for each form; empty texts where nothing is said yet."""
+    return tuple(message.string) if message.pluralizable else (message.string or "",)
 
 
-def read_po(path: Path) -> Catalogue:
-    """Return the messages of a .po file; its header is left out."""
-    catalogue: Catalogue = {}
-    for block in re.split(r"\n\s*\n", path.read_text() if path.exists() else ""):
-        parts: dict[str, str] = {}
-        name, is_fuzzy = "", False
-        for line in block.splitlines():
-            is_fuzzy = is_fuzzy or (line.startswith("#,") and "fuzzy" in line)
-            if (match := _FIELD.fullmatch(line.strip())) is not None:
-                name = match[1] or name
-                parts[name] = parts.get(name, "") + json.loads(match[2])
-        if parts.get("msgid"):
-            said = tuple(parts[key] for key in sorted(parts) if key.startswith("msgstr"))
-            catalogue[parts["msgid"]] = Message(parts["msgid"], parts.get("msgid_plural", ""), said, is_fuzzy=is_fuzzy)
-    return catalogue
+def messages(catalogue: Catalog) -> list[Message]:
+    """Return the messages of a catalogue without its header."""
+    return [message for message in catalogue if message.id]
 
 
-def po_text(catalogue: Catalogue, language: str) -> str:
-    """Return the .po file of these messages."""
-    lines = ['msgid ""', 'msgstr ""', *(_quoted(f"{line}\n") for line in _header(language).splitlines())]
-    for message in catalogue.values():
-        lines += ["", *(f"#: {place}" for place in message.places), f"msgid {_quoted(message.text)}"]
-        if message.plural:
-            said = message.said or ("",) * (int(PLURALS[language][9]))
-            lines.append(f"msgid_plural {_quoted(message.plural)}")
-            lines += [f"msgstr[{number}] {_quoted(text)}" for number, text in enumerate(said)]
-        else:
-            lines.append(f"msgstr {_quoted(message.said[0] if message.said else '')}")
-    return "\n".join(lines) + "\n"
+def po_bytes(catalogue: Catalog) -> bytes:
+    """Return the .po file of a catalogue, a text on one line unless it has lines of its own."""
+    file = BytesIO()
+    write_po(file, catalogue, width=0, ignore_obsolete=True, include_lineno=False)
+    return file.getvalue().rstrip(b"\n") + b"\n"
 
 
-def _header(language: str) -> str:
-    return f"Language: {language}\nContent-Type: text/plain; charset=UTF-8\nPlural-Forms: {PLURALS[language]}\n"
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
-
-
-def mo_bytes(catalogue: Catalogue, language: str) -> bytes:
+def mo_bytes(catalogue: Catalog) -> bytes:
     """Return the compiled form that gettext reads."""
-    pairs = {b"": _header(language).encode()}
-    for message in catalogue.values():
-        if all(message.said) and message.said:
-            key = f"{message.text}\0{message.plural}" if message.plural else message.text
-            pairs[key.encode()] = "\0".join(message.said).encode()
-    keys = sorted(pairs)
-    start = 28 + 16 * len(keys)
-    texts = b"\0".join([*keys, *(pairs[key] for key in keys), b""])
-    tables, at = [], start
-    for text in (*keys, *(pairs[key] for key in keys)):
-        tables.append(struct.pack("<II", len(text), at))
-        at += len(text) + 1
-    head = struct.pack("<7I", 0x950412DE, 0, len(keys), 28, 28 + 8 * len(keys), 0, start)
-    return head + b"".join(tables) + texts
+    file = BytesIO()
+    write_mo(file, catalogue)
+    return file.getvalue()
 
 
-def script_text(catalogue: Catalogue) -> str:
-    """Return the module that gives the page's scripts their catalogue."""
-    said = {text: list(message.said) if message.plural else message.said[0] for text, message in catalogue.items()}
-    return f"globalThis.catalogue = {json.dumps(said, ensure_ascii=False, indent=0)};\n"
+def script_bytes(catalogue: Catalog) -> bytes:
+    """Return the module that gives the page's scripts their catalogue; what is not translated is left out."""
+    said = {
+        message.id[0] if message.pluralizable else message.id: message.string
+        for message in messages(catalogue)
+        if all(translations(message))
+    }
+    return f"globalThis.catalogue = {json.dumps(said, ensure_ascii=False, indent=0)};\n".encode()
 
 
 def compiled(root: Path, language: str) -> dict[Path, bytes]:
     """Return what has to stand in which file for a language's catalogues."""
-    mo = po_path(root, language, "django").with_suffix(".mo")
+    po = po_path(root, language, "django")
     script = root / "static" / "js" / "catalogue" / f"{language}.js"
     return {
-        mo: mo_bytes(read_po(po_path(root, language, "django")), language),
-        script: script_text(read_po(po_path(root, language, "djangojs"))).encode(),
+        po.with_suffix(".mo"): mo_bytes(read(po, language)),
+        script: script_bytes(read(po_path(root, language, "djangojs"), language)),
     }

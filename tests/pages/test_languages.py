@@ -28,8 +28,9 @@ def english(language: str) -> list[str]:
     """Return what must not be read: all that the catalogue says in other words."""
     found = []
     for domain in ("django", "djangojs"):
-        for message in catalogues.read_po(catalogues.po_path(Path(settings.ROOT), language, domain)).values():
-            for text in (message.text, message.plural):
+        catalogue = catalogues.read(catalogues.po_path(Path(settings.ROOT), language, domain), language)
+        for message in catalogues.messages(catalogue):
+            for text in message.id if message.pluralizable else (message.id,):
                 found += [part.strip() for part in HOLES.split(text) if len(part.strip()) > 6]
     return found
 

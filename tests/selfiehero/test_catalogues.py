@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 
 import pytest
+from babel.messages.catalog import Message
+from babel.util import pathmatch
 from django.conf import settings
 from django.core.management import call_command
 from django.template.base import Lexer, TokenType
@@ -16,7 +18,7 @@ from selfiehero import catalogues
 
 ROOT = Path(settings.ROOT)
 LANGUAGES = [code for code, _name in settings.LANGUAGES if code != "en"]
-FOUND = catalogues.found_in_sources(ROOT)
+FOUND = catalogues.extracted(ROOT)
 # Names, units and what every language writes alike.
 SAME = re.compile(r"Selfie Hero|NOVA-7|KAIRO ZERO|VESPER|shr1|Selfie|UTC|SHA-256|\bs\b|\bh\b|\bmin\b")
 HOLES = re.compile(r"%\(\w+\)s|%%|\{\w*\}|</?\w+[^>]*>|\n")
@@ -24,11 +26,21 @@ HOLES = re.compile(r"%\(\w+\)s|%%|\{\w*\}|</?\w+[^>]*>|\n")
 
 def templates() -> list[Path]:
     paths = sorted((ROOT / "templates").rglob("*.html")) + sorted((ROOT / "templates").rglob("*.txt"))
-    return [path for path in paths if not _place(path).startswith(catalogues.NOT_TRANSLATED)]
+    return [path for path in paths if not is_left_out(path)]
+
+
+def is_left_out(path: Path) -> bool:
+    place = path.relative_to(ROOT / "templates").as_posix()
+    return any(pathmatch(pattern, place) for pattern in catalogues.NOT_TRANSLATED)
 
 
 def _place(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
+
+
+def texts(message: Message) -> tuple[str, str]:
+    """Return the English of a message and its plural, empty when it has none."""
+    return message.id if message.pluralizable else (message.id, "")
 
 
 def bare_words(source: str) -> list[str]:
@@ -66,17 +78,20 @@ def test_words_of_its_own_would_be_found() -> None:
 @pytest.mark.parametrize("domain", ["django", "djangojs"])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_everything_is_translated(language: str, domain: str) -> None:
-    catalogue = catalogues.read_po(catalogues.po_path(ROOT, language, domain))
-    assert set(catalogue) == set(FOUND[domain]), "run manage.py messages"
-    forms = int(re.search(r"nplurals=(\d)", catalogues.PLURALS[language])[1])
-    for text, message in catalogue.items():
-        assert not message.is_fuzzy, text
-        assert message.plural == FOUND[domain][text].plural, text
-        assert len(message.said) == (forms if message.plural else 1), text
-        for said in message.said:
+    catalogue = catalogues.read(catalogues.po_path(ROOT, language, domain), language)
+    messages = catalogues.messages(catalogue)
+    # With their plurals.
+    assert {texts(message) for message in messages} == {
+        texts(message) for message in catalogues.messages(FOUND[domain])
+    }, "run manage.py messages"
+    for message in messages:
+        text, plural = texts(message)
+        assert not message.fuzzy, text
+        assert len(catalogues.translations(message)) == (catalogue.num_plurals if plural else 1), text
+        for said in catalogues.translations(message):
             assert said.strip(), text
             # The one of a plural may do without its number.
-            wanted = sorted(HOLES.findall(message.plural or text))
+            wanted = sorted(HOLES.findall(plural or text))
             assert sorted(HOLES.findall(said)) in (wanted, sorted(HOLES.findall(text))), (text, said)
             assert said != text or not re.search(r"[a-z]{3}", SAME.sub("", HOLES.sub("", text))) or text in ALIKE, text
 
@@ -93,33 +108,45 @@ def test_what_is_compiled_is_what_is_written(language: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_gettext_reads_what_was_compiled(language: str) -> None:
-    catalogue = catalogues.read_po(catalogues.po_path(ROOT, language, "django"))
-    read = gettext.GNUTranslations(io.BytesIO(catalogues.mo_bytes(catalogue, language)))
-    for text, message in catalogue.items():
-        if message.plural:
-            assert read.ngettext(text, message.plural, 1) == message.said[0]
-            assert read.ngettext(text, message.plural, 5) == message.said[-1]
+    catalogue = catalogues.read(catalogues.po_path(ROOT, language, "django"), language)
+    read = gettext.GNUTranslations(io.BytesIO(catalogues.mo_bytes(catalogue)))
+    for message in catalogues.messages(catalogue):
+        (text, plural), said = texts(message), catalogues.translations(message)
+        if plural:
+            assert read.ngettext(text, plural, 1) == said[0]
+            assert read.ngettext(text, plural, 5) == said[-1]
         else:
-            assert read.gettext(text) == message.said[0]
+            assert read.gettext(text) == said[0]
 
 
 def test_every_language_has_its_catalogue() -> None:
     assert set(LANGUAGES) == set(catalogues.PLURALS)
 
 
+@pytest.mark.parametrize("domain", ["django", "djangojs"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_catalogue_counts_as_its_language_does(language: str, domain: str) -> None:
+    catalogue = catalogues.read(catalogues.po_path(ROOT, language, domain), language)
+    assert (catalogue.locale_identifier, catalogue.plural_forms) == (language, catalogues.PLURALS[language])
+
+
 def test_catalogues_come_through_writing_and_reading(tmp_path: Path) -> None:
-    one = catalogues.Message('Say "hi"\n%(name)s', "", ('Di "hola"\n%(name)s',), ("templates/a.html",))
-    two = catalogues.Message("{count} film", "{count} films", ("{count} corto", "{count} cortos"))
+    written = catalogues.read(tmp_path / "new.po", "es")
+    written.add('Say "hi"\n%(name)s', 'Di "hola"\n%(name)s', locations=[("templates/a.html", 1)])
+    written.add(("{count} film", "{count} films"), ("{count} corto", "{count} cortos"))
     path = tmp_path / "django.po"
-    path.write_text(catalogues.po_text({one.text: one, two.text: two}, "es"))
-    read = catalogues.read_po(path)
-    assert [(message.plural, message.said) for message in read.values()] == [
-        (one.plural, one.said),
-        (two.plural, two.said),
+    path.write_bytes(catalogues.po_bytes(written))
+    read = catalogues.messages(catalogues.read(path, "es"))
+    assert [(message.id, message.string) for message in read] == [
+        ('Say "hi"\n%(name)s', 'Di "hola"\n%(name)s'),
+        (("{count} film", "{count} films"), ("{count} corto", "{count} cortos")),
     ]
     path.write_text('#, fuzzy\nmsgid "a"\n"b"\nmsgstr "c"\n"d"\n\nmsgid "empty"\nmsgstr ""\n')
-    read = catalogues.read_po(path)
-    assert (read["ab"].said, read["ab"].is_fuzzy, read["empty"].said) == (("cd",), True, ("",))
+    read = catalogues.messages(catalogues.read(path, "es"))
+    assert [(message.id, catalogues.translations(message), message.fuzzy) for message in read] == [
+        ("ab", ("cd",), True),
+        ("empty", ("",), False),
+    ]
 
 
 def test_a_new_message_is_found_and_an_old_one_leaves(tmp_path: Path, settings) -> None:
@@ -129,16 +156,44 @@ def test_a_new_message_is_found_and_an_old_one_leaves(tmp_path: Path, settings) 
     (tmp_path / "jobs" / "one.py").write_text('_("Hello")\nngettext("{n} day", "{n} days", 2)\n_(variable)\n')
     (tmp_path / "templates" / "a.html").write_text(
         '{% load i18n %}{% translate "100 %" %}{% blocktranslate trimmed count n=n %}one\n <b>film</b>{% plural %}'
-        '{{ n }} films{% endblocktranslate %}{{ x|default:_("nobody") }}'
+        '{{ n }} films{% endblocktranslate %}\n  <p>\n {{ x|default:_("nobody") }}'
     )
-    (tmp_path / "static" / "js" / "words.js").write_text('export const A = _("It\\u2019s you");')
+    (tmp_path / "static" / "js" / "words.js").write_text('export const A = `${_("It\\u2019s you")} `;')
     call_command("messages", stdout=io.StringIO())
     path = catalogues.po_path(tmp_path, "es", "django")
-    assert list(catalogues.read_po(path)) == ["Hello", "{n} day", "100 %%", "one <b>film</b>", "nobody"]
-    assert list(catalogues.read_po(path.with_name("djangojs.po"))) == ["It’s you"]
+    assert english(path) == ["Hello", "{n} day", "100 %%", "one <b>film</b>", "nobody"]
+    assert english(path.with_name("djangojs.po")) == ["It’s you"]
+    # What nobody translated yet is said in English, not left empty.
+    assert (tmp_path / "static" / "js" / "catalogue" / "es.js").read_text() == "globalThis.catalogue = {};\n"
     path.write_text(path.read_text().replace('msgid "Hello"\nmsgstr ""', 'msgid "Hello"\nmsgstr "Hola"'))
     (tmp_path / "templates" / "a.html").unlink()
     told = io.StringIO()
     call_command("messages", stdout=told)
-    assert [message.said for message in catalogues.read_po(path).values()] == [("Hola",), ("", "")]
+    assert [catalogues.translations(message) for message in catalogues.messages(catalogues.read(path, "es"))] == [
+        ("Hola",),
+        ("", ""),
+    ]
     assert "2 messages, 1 missing\n  {n} day" in told.getvalue()
+
+
+def english(path: Path) -> list[str]:
+    return [texts(message)[0] for message in catalogues.messages(catalogues.read(path, "es"))]
+
+
+def test_the_same_sources_give_the_same_files(tmp_path: Path, settings) -> None:
+    """So that a change of the catalogues shows what was changed, and neither a date nor the number of a line."""
+    settings.ROOT = tmp_path
+    (tmp_path / "jobs").mkdir()
+    source = tmp_path / "jobs" / "one.py"
+
+    def written() -> dict[str, bytes]:
+        call_command("messages", stdout=io.StringIO())
+        return {str(path): path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file() and path != source}
+
+    source.write_text('_("Hello")\n')
+    first = written()
+    source.write_text('import this\n\n_("Hello")\n')
+    assert written() == first
+    for path in first:
+        Path(path).unlink()
+    assert written() == first

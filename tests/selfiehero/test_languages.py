@@ -31,14 +31,16 @@ HOLES = re.compile(r"%\(\w+\)s|%%|\{\w*\}|<[^>]*>|\n")
 
 def spanish(text: str, language: str = "es") -> str:
     """Return what the catalogue says for this."""
-    return catalogues.read_po(catalogues.po_path(ROOT, language, "django"))[text].said[0]
+    catalogue = catalogues.read(catalogues.po_path(ROOT, language, "django"), language)
+    return catalogues.translations(catalogue[text])[0]
 
 
 @cache_of_process
 def pieces(language: str) -> list[str]:
     """Return the English that must not be read: sentences, without what is put into them."""
-    catalogue = catalogues.read_po(catalogues.po_path(ROOT, language, "django"))
-    texts = [text for message in catalogue.values() for text in (message.text, message.plural)]
+    catalogue = catalogues.read(catalogues.po_path(ROOT, language, "django"), language)
+    ids = [message.id for message in catalogues.messages(catalogue)]
+    texts = [text for known in ids for text in ((known,) if isinstance(known, str) else known)]
     return [part.strip() for text in texts for part in HOLES.split(text) if len(part.strip()) > 12]
 
 
