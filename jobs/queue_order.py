@@ -72,7 +72,7 @@ def place_of(job: Job) -> int:
 
 def place_at(*, priority: int, turn_at: datetime) -> int:
     """Return how many jobs in the line go before such a place. Counted in the index the line is read from."""
-    line = Job.objects.in_line().order_by()
+    line = Job.objects.in_queue().order_by()
     first = line.filter(priority__gt=priority).count()
     return first + line.filter(priority=priority, turn_at__lt=turn_at).count()
 
@@ -181,11 +181,7 @@ def _add(job_id: UUID, column: str, item: int | str) -> None:
 
 def takes_no_face(provider: ProviderConfig) -> bool:
     """Tell whether a provider makes films of pictures without a face, as its staff allow."""
-    try:
-        adapter = registry.adapter_for(provider.adapter)
-    except KeyError:
-        return False
-    return adapter.takes_no_face(provider.parameters if isinstance(provider.parameters, dict) else {})
+    return provider.capabilities.takes_no_face(provider.parameters if isinstance(provider.parameters, dict) else {})
 
 
 def somebody_takes_no_face() -> bool:

@@ -90,7 +90,7 @@ def create_job(order: JobInput, *, owner: str, now: datetime) -> tuple[Job, bool
         if earlier is None:
             raise
         return _same_or_conflict(earlier, order, digest), False
-    job.place = promised.position
+    job.position = promised.position
     logger.info("job_accepted job=%s look=%s bytes=%d", job.id, order.look.slug, len(order.photo))
     return job, True
 
@@ -237,7 +237,7 @@ def _copy_job(old: Job, order: JobInput, *, relation: str, now: datetime) -> Job
     )
     _accept(job, key, promised, now=now, copied_from=old, relation=relation)
     job = Job.objects.select_related("look").get(id=job.id)
-    job.place = promised.position
+    job.position = promised.position
     return job
 
 
@@ -381,7 +381,7 @@ def retry_job(job_id: UUID, *, now: datetime, actor: Any) -> Job:
 def set_priority(job_id: UUID, *, priority: int, now: datetime) -> None:
     """Let a waiting job go before or after those that came earlier. NotPossible for one that waits no more."""
     with transaction.atomic():
-        job = Job.objects.in_line().select_for_update().filter(id=job_id).first()
+        job = Job.objects.in_queue().select_for_update().filter(id=job_id).first()
         if job is None:
             raise NotPossible("Only a job that waits in the line has a place in it.")
         if job.priority != priority:

@@ -78,7 +78,7 @@ def snapshots_for(job_ids: Iterable[UUID]) -> list[dict[str, Any]]:
 
 def of(job: Job, *, now: datetime) -> dict[str, Any]:
     """Return the snapshot of a row that was just read."""
-    position = job.place if job.place is not None else eta.positions([job])[job.id]
+    position = job.position if job.position is not None else eta.positions([job])[job.id]
     return snapshot(job, position=position, now=now)
 
 

@@ -38,9 +38,7 @@ def pill(word: str, *, css: str = "") -> str:
 
 def _makes_own_secrets(provider: ProviderConfig) -> bool:
     """Tell whether a webhook secret is ours to choose; a vendor that tells its own takes none from us."""
-    return (
-        provider.adapter not in registry.adapter_names() or not registry.adapter_for(provider.adapter).can_learn_secrets
-    )
+    return not provider.capabilities.can_learn_secrets
 
 
 @method_decorator(sensitive_post_parameters("new_api_key", "new_webhook_secret"), name="changeform_view")

@@ -172,6 +172,11 @@ class ProviderConfig(models.Model):
         if problems:
             raise ValidationError(problems)
 
+    @property
+    def capabilities(self) -> registry.Capabilities:
+        """What its vendor can do; safe defaults when its adapter is gone. To act, use `registry.adapter_for`."""
+        return registry.capabilities_of(self.adapter)
+
     def account(self) -> Account:
         """Return what the adapter needs to act for this provider. Holds secrets: never log it."""
         return Account(
@@ -189,13 +194,10 @@ class ProviderConfig(models.Model):
     def _usual_result_hosts(self) -> tuple[str, ...]:
         """Return where films lie when staff do not say: the vendor's hosts, and one that stands in for the vendor."""
         own = urlsplit(self.base_url).hostname or ""
-        try:
-            adapter = registry.adapter_for(self.adapter)
-        except KeyError:
-            return (own,)
-        if adapter.default_result_hosts and own == urlsplit(adapter.default_base_url).hostname:
-            return adapter.default_result_hosts
-        return (*adapter.default_result_hosts, own)
+        vendor = self.capabilities
+        if vendor.default_result_hosts and own == urlsplit(vendor.default_base_url).hostname:
+            return vendor.default_result_hosts
+        return (*vendor.default_result_hosts, own)
 
     def poll_at(self, *, now: datetime) -> datetime:
         """Return when a prediction is asked after if nothing is heard until then; a date whatever the row says."""
@@ -227,3 +229,7 @@ class ProviderConfig(models.Model):
         if self.daily_budget is None or self.budget_day != now.astimezone(UTC).date():
             return False
         return self.budget_used + self.price > self.daily_budget
+
+    def is_open(self, *, now: datetime) -> bool:
+        """Whether it may get jobs now: neither rate limited nor behind an open breaker, and within today's budget."""
+        return self.blocked_until(now=now) is None and not self.is_out_of_budget(now=now)

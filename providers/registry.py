@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from providers.adapters.base import OWN_RULE, Adapter
+from providers.adapters.base import OWN_RULE, Adapter, Capabilities
 from providers.adapters.fal import FalAdapter
 from providers.adapters.replicate import ReplicateAdapter
 from providers.adapters.studio import StudioAdapter
@@ -22,6 +22,14 @@ _ADAPTERS: dict[str, Adapter] = {
 def adapter_for(name: str) -> Adapter:
     """Return the adapter called `name`. Raise KeyError when there is none."""
     return _ADAPTERS[name]
+
+
+def capabilities_of(name: str) -> Capabilities:
+    """Return what the adapter called `name` can do; the safe defaults when there is no such adapter."""
+    try:
+        return adapter_for(name)
+    except KeyError:
+        return Capabilities()
 
 
 def adapter_names() -> list[str]:

@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from jobs import services
-from jobs.models import IN_LINE, Job
+from jobs.models import QUEUE_LANES, Job
 
 from . import parts
 
@@ -116,7 +116,7 @@ PUT_FIRST = StaffAction(
     question="put before all others in the line",
     warning="Everybody who waits without such a priority waits a little longer.",
     done="put first",
-    possible=Q(lane__in=IN_LINE) & ~Q(priority=10),
+    possible=Q(lane__in=QUEUE_LANES) & ~Q(priority=10),
     otherwise="not waiting, or first already",
     act=_put_first,
 )
@@ -126,7 +126,7 @@ PUT_BACK = StaffAction(
     question="put back to their own place in the line",
     warning="They wait like everybody who came when they came.",
     done="put back in line",
-    possible=Q(lane__in=IN_LINE) & ~Q(priority=0),
+    possible=Q(lane__in=QUEUE_LANES) & ~Q(priority=0),
     otherwise="not waiting, or without a priority",
     act=_put_back,
 )

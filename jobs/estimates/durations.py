@@ -18,7 +18,6 @@ from statistics import NormalDist
 
 from jobs.models import Attempt
 from jobs.routing import cold_starts
-from providers import registry
 from providers.models import ProviderConfig
 
 WINDOW = timedelta(hours=1)
@@ -126,7 +125,7 @@ def _ended(provider_id: int, *, now: datetime) -> _Ended:
 def _durations_of(
     provider: ProviderConfig, films: Sequence[float], failures: Sequence[float], under_way: Sequence[float]
 ) -> Durations:
-    guess = _guess(provider)
+    guess = OUR_GUESS if provider.capabilities.is_ours else CLOUD_GUESS
     steps = [(step + 0.5) / _STEPS for step in range(_STEPS)]
     spread = [_quantile(films, under_way, share, guess) for share in (0.5, 0.9, *steps)]
     mean = sum(spread[2:]) / _STEPS
@@ -135,14 +134,6 @@ def _durations_of(
         failing = len(failures) / (len(films) + len(failures))
         overhead = min(MOST_OVERHEAD, 1 + sum(failures) / sum(films)) if films else MOST_OVERHEAD
     return Durations(spread[0], max(spread[0], spread[1]), mean, overhead, failing, len(films))
-
-
-def _guess(provider: ProviderConfig) -> tuple[float, float]:
-    try:
-        is_ours = registry.adapter_for(provider.adapter).is_ours
-    except KeyError:
-        is_ours = False
-    return OUR_GUESS if is_ours else CLOUD_GUESS
 
 
 def _quantile(films: Sequence[float], under_way: Sequence[float], share: float, guess: tuple[float, float]) -> float:

@@ -20,7 +20,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from jobs import queue_order
-from jobs.models import IN_LINE, Attempt, Job
+from jobs.models import QUEUE_LANES, Attempt, Job
 from jobs.routing import limits
 from providers.models import ProviderConfig
 
@@ -223,12 +223,12 @@ def told(ahead: Outlook, position: int, *, now: datetime) -> tuple[int, int]:
 
 def waiting(*, limit: int) -> int:
     """Return how many stand in line, counting no further than `limit`."""
-    return len(Job.objects.in_line().order_by().values_list("id", flat=True)[:limit])
+    return len(Job.objects.in_queue().order_by().values_list("id", flat=True)[:limit])
 
 
 def positions(jobs: Iterable[Job]) -> dict[UUID, int]:
     """Return how many jobs stand in line before each of these; 0 for a job that no longer waits."""
-    return {job.id: queue_order.place_of(job) if job.lane in IN_LINE else 0 for job in jobs}
+    return {job.id: queue_order.place_of(job) if job.lane in QUEUE_LANES else 0 for job in jobs}
 
 
 def waits_for_opening(job: Job) -> bool:
@@ -236,7 +236,7 @@ def waits_for_opening(job: Job) -> bool:
 
     One that is only busy has been named, which says more, as long as it will open again.
     """
-    if job.lane not in IN_LINE or not outlook().is_shut:
+    if job.lane not in QUEUE_LANES or not outlook().is_shut:
         return False
     return job.reason_code != "provider_busy" or not outlook().slots
 
@@ -249,7 +249,7 @@ def remaining(job: Job, *, position: int, now: datetime) -> dict[str, int]:
     its = ahead.pace
     if job.stage in (Job.Stage.COLLECTING, Job.Stage.READY):
         median, slow = ahead.collecting[0], ahead.collecting[1] + 1.0
-    elif job.lane in IN_LINE and job.stage in (Job.Stage.ACCEPTED, Job.Stage.PREPARING, Job.Stage.WAITING_FOR_SLOT):
+    elif job.lane in QUEUE_LANES and job.stage in (Job.Stage.ACCEPTED, Job.Stage.PREPARING, Job.Stage.WAITING_FOR_SLOT):
         end = (job.deadline_at - now).total_seconds()
         median, slow = _in_line(ahead, position, end=end, now=now)
     else:

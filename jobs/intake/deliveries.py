@@ -88,7 +88,7 @@ def record(
 def _doubt_secrets(provider: ProviderConfig, *, now: datetime) -> None:
     """Have a provider's secrets asked for again soon: it may have begun to sign with a new one."""
     asked_since = Q(secrets_doubted_at=None) | Q(secrets_doubted_at__lt=F("secrets_asked_at"))
-    if registry.adapter_for(provider.adapter).can_learn_secrets:
+    if provider.capabilities.can_learn_secrets:
         ProviderConfig.objects.filter(asked_since, id=provider.id).update(secrets_doubted_at=now)
 
 

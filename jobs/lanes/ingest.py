@@ -142,7 +142,7 @@ def _cost(event: ProviderEvent) -> Decimal | None:
 def _cost_of_failure(attempt: Attempt, event: ProviderEvent) -> Decimal | None:
     """Return what a prediction without a film took: what the provider says, else its price where failures are paid."""
     said = _cost(event)
-    if said is None and registry.adapter_for(attempt.provider.adapter).charges_failures:
+    if said is None and attempt.provider.capabilities.charges_failures:
         return attempt.provider.price
     return said
 

@@ -110,7 +110,7 @@ def look_up_unconfirmed(threads: ThreadPoolExecutor, *, now: datetime) -> int:
         adapter = registry.adapter_for(attempt.provider.adapter)
         return adapter.find(_account(attempt), attempt.token, since=attempt.claimed_at)
 
-    able = [attempt for attempt in attempts if _can_look_up(attempt)]
+    able = [attempt for attempt in attempts if attempt.provider.capabilities.can_look_up]
     for attempt, answer in _each(threads, ask, able):
         with _writing(attempt):
             if isinstance(answer, ProviderError):
@@ -229,13 +229,6 @@ def run_provider_cleanups(threads: ThreadPoolExecutor, *, now: datetime) -> int:
         with _writing(attempt):
             _record_cleanup(attempt, answer, now=now)
     return len(attempts)
-
-
-def _can_look_up(attempt: Attempt) -> bool:
-    try:
-        return registry.adapter_for(attempt.provider.adapter).can_look_up
-    except KeyError:
-        return False
 
 
 def _record_cleanup(attempt: Attempt, answer: Told | ProviderError, *, now: datetime) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, UUIDField
 
-from jobs.models import IN_LINE, Attempt, Job, WebhookDelivery
+from jobs.models import QUEUE_LANES, Attempt, Job, WebhookDelivery
 
 from .results import LATE, LISTED, Finding, Item
 
@@ -27,7 +27,7 @@ def check_rows(*, now: datetime, settled: bool) -> Iterator[Finding]:
         (
             "job_unowned",
             "An open job that is in nobody's hands: in no line, with no attempt and no film.",
-            open_jobs.filter(_IS_OPEN, ~at_work, winner=None).exclude(lane__in=IN_LINE),
+            open_jobs.filter(_IS_OPEN, ~at_work, winner=None).exclude(lane__in=QUEUE_LANES),
         ),
         (
             "job_late",

@@ -108,7 +108,7 @@ def claim_slots(provider_id: int, *, want: int, cold: bool = False, chance: rand
         if free <= 0:
             return []
         rivals = [row for row in ProviderConfig.objects.in_order() if row.id != provider_id]
-        others = [row for row in rivals if _is_open(row, now=now)]
+        others = [row for row in rivals if row.is_open(now=now)]
         due = queue_order.first_for(provider, others=others, now=now).select_related("look")
         found = queue_order.turns(list(locked(due)[:free]), provider)
         found = queue_order.within_retry_budget(found, now=now, chance=chance)
@@ -157,11 +157,6 @@ def _free_calls(provider: ProviderConfig, want: int, *, now: datetime) -> int:
         want = min(want, allowed)
     affordable = limits.affordable(provider, now=now) if want > 0 else None
     return want if affordable is None else min(want, affordable)
-
-
-def _is_open(provider: ProviderConfig, *, now: datetime) -> bool:
-    """Whether jobs that another provider failed can be kept for this one."""
-    return provider.blocked_until(now=now) is None and not provider.is_out_of_budget(now=now)
 
 
 def _attempt(provider: ProviderConfig, turn: queue_order.Turn | None, *, cold: bool, now: datetime) -> Attempt:

@@ -42,7 +42,7 @@ def learn_secrets(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     due = long_ago | (Q(secrets_asked_at__lte=now - LEARN_AGAIN) & (in_vain | doubted))
     taken = []
     for provider in ProviderConfig.objects.filter(due, enabled=True):
-        if not _can_learn(provider):
+        if not provider.capabilities.can_learn_secrets:
             continue
         same = ProviderConfig.objects.filter(id=provider.id, secrets_asked_at=provider.secrets_asked_at)
         if same.update(secrets_asked_at=now):
@@ -51,13 +51,6 @@ def learn_secrets(threads: ThreadPoolExecutor, *, now: datetime) -> int:
         if found:
             _store_secrets(provider.id, found, now=now)
     return len(taken)
-
-
-def _can_learn(provider: ProviderConfig) -> bool:
-    try:
-        return registry.adapter_for(provider.adapter).can_learn_secrets
-    except KeyError:
-        return False
 
 
 def _ask_secrets(provider: ProviderConfig) -> tuple[str, ...]:
@@ -88,7 +81,7 @@ def _store_secrets(provider_id: int, found: tuple[str, ...], *, now: datetime) -
 def keep_warm(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     """Ask for a small film where a model would fall asleep otherwise; return how many were asked for."""
     rows = ProviderConfig.objects.in_order().exclude(keep_warm_interval=None)
-    providers = [provider for provider in rows if _can_keep_warm(provider)]
+    providers = [provider for provider in rows if provider.capabilities.can_keep_warm]
     look = Look.objects.filter(active=True).first() if providers else None
     if look is None:
         return 0
@@ -107,10 +100,3 @@ def keep_warm(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     if submissions:
         dispatch.record(list(threads.map(submitting.submit, submissions)))
     return len(submissions)
-
-
-def _can_keep_warm(provider: ProviderConfig) -> bool:
-    try:
-        return registry.adapter_for(provider.adapter).can_keep_warm
-    except KeyError:
-        return False

@@ -17,7 +17,6 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError, transaction
 
 from jobs.models import StartTimes
-from providers import registry
 from providers.models import ProviderConfig
 
 SAMPLES = 50
@@ -66,7 +65,7 @@ class Known:
         if len(cold) >= ENOUGH and len(warm) >= ENOUGH:
             cold_median, warm_median = percentile(cold, 0.5) or 0.0, percentile(warm, 0.5) or 0.0
             return cold_median >= warm_median + NOTABLE_SECONDS and cold_median >= warm_median * NOTABLE_TIMES
-        return _may_fall_asleep(provider)
+        return provider.capabilities.can_keep_warm
 
     def is_warm(self, provider: ProviderConfig, *, now: datetime) -> bool:
         """Whether a job sent now would start at once, as far as anybody can tell."""
@@ -153,10 +152,3 @@ def _learn(row: StartTimes, works: Sequence[Work]) -> None:
             row.cold_count += work.was_cold
             row.warm_count += not work.was_cold
         row.worked_at = max(row.worked_at or work.at, work.at)
-
-
-def _may_fall_asleep(provider: ProviderConfig) -> bool:
-    try:
-        return registry.adapter_for(provider.adapter).can_keep_warm
-    except KeyError:
-        return False

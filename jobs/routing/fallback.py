@@ -24,7 +24,6 @@ from django.conf import settings
 
 from jobs import lifecycle, queue_order
 from jobs.models import Attempt
-from providers import registry
 from providers.models import ProviderConfig
 
 from . import breaker
@@ -67,7 +66,7 @@ def after_failure(attempt: Attempt, *, code: str, now: datetime) -> None:
         lifecycle.fail(attempt.job_id, code="no_provider", now=now)
         return
     nobodys_fault = code in Attempt.NOT_ITS_FAULT
-    somebody_else = not nobodys_fault and any(_is_open(provider, now=now) for provider in untried)
+    somebody_else = not nobodys_fault and any(provider.is_open(now=now) for provider in untried)
     lifecycle.return_to_queue(
         attempt.job_id,
         due_at=now if somebody_else else now + backoff(tries),
@@ -75,10 +74,6 @@ def after_failure(attempt: Attempt, *, code: str, now: datetime) -> None:
         reason_code=_reason_code(code),
         reason_subject=attempt.provider.title,
     )
-
-
-def _is_open(provider: ProviderConfig, *, now: datetime) -> bool:
-    return provider.blocked_until(now=now) is None and not provider.is_out_of_budget(now=now)
 
 
 def _reason_code(code: str) -> str:
@@ -96,9 +91,11 @@ def reasons_for(
 
     `rivals` are the other enabled providers.
     """
-    clouds = [rival for rival in rivals if not _is_ours(rival)]
-    last_resort = _is_ours(provider) and bool(clouds) and all(cloud.order < provider.order for cloud in clouds)
-    up = [cloud for cloud in clouds if _is_open(cloud, now=now)]
+    clouds = [rival for rival in rivals if not rival.capabilities.is_ours]
+    last_resort = (
+        provider.capabilities.is_ours and bool(clouds) and all(cloud.order < provider.order for cloud in clouds)
+    )
+    up = [cloud for cloud in clouds if cloud.is_open(now=now)]
     reasons = {}
     for job in (turn.job for turn in turns):
         present = lifecycle.Reason(job.reason_code, job.reason_subject, job.reason_target)
@@ -112,13 +109,6 @@ def reasons_for(
         if reason != present:
             reasons[job.id] = reason
     return reasons
-
-
-def _is_ours(provider: ProviderConfig) -> bool:
-    try:
-        return registry.adapter_for(provider.adapter).is_ours
-    except KeyError:
-        return False
 
 
 def provider_failed(provider: ProviderConfig, *, serious: bool, retry_after: timedelta | None, now: datetime) -> None:

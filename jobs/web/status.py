@@ -27,7 +27,6 @@ from jobs import messages, storage
 from jobs.estimates import eta, metrics
 from jobs.models import Attempt, Heartbeat
 from jobs.routing import cold_starts
-from providers import registry
 from providers.models import BreakerReason, ProviderConfig
 
 FRESH_SECONDS = 5
@@ -236,11 +235,6 @@ def _health(
         words = _("Every place there is taken. The next free one goes to whoever is first in line.")
         return "good", _("Full"), words, None
     words = _("Films are being made as usual.")
-    return "good", _("Working"), format_lazy("{} {}", _("Our own machines."), words) if _is_ours(row) else words, None
-
-
-def _is_ours(row: ProviderConfig) -> bool:
-    try:
-        return registry.adapter_for(row.adapter).is_ours
-    except KeyError:
-        return False
+    if row.capabilities.is_ours:
+        words = format_lazy("{} {}", _("Our own machines."), words)
+    return "good", _("Working"), words, None

@@ -13,16 +13,12 @@ from providers.types import Account, PhotoTransport, Preset, ProviderEvent, Subm
 OWN_RULE = "own"
 
 
-class Adapter(ABC):
-    """Speaks to one vendor over HTTP and nothing else: no database, no settings, no clock of its own.
+class Capabilities:
+    """What a vendor can do, without asking it. The defaults say nothing more than every vendor can.
 
-    Every method may be called from any thread and raises only `providers.errors`. `submit` is one
-    call and returns within the account's timeouts; the others may take a few calls, each within them.
+    A provider whose adapter is gone (`ProviderConfig.capabilities`) has these defaults.
     """
 
-    name: ClassVar[str]
-    title: ClassVar[str]
-    photo_transports: ClassVar[frozenset[PhotoTransport]]
     can_look_up: ClassVar[bool] = False
     # Who decides which photos are acceptable. A photo refused under one rule is not tried again under the same one.
     content_rule: ClassVar[str] = OWN_RULE
@@ -46,6 +42,22 @@ class Adapter(ABC):
     webhook_headers: ClassVar[tuple[str, ...]] = ("webhook-id", "webhook-timestamp", "webhook-signature")
     # Whether it is our own machine: as the last resort it is introduced as such.
     is_ours: ClassVar[bool] = False
+
+    def takes_no_face(self, parameters: Mapping[str, Any]) -> bool:
+        """Tell whether, with these parameters, a film is made of a picture in which there is no face."""
+        return False
+
+
+class Adapter(Capabilities, ABC):
+    """Speaks to one vendor over HTTP and nothing else: no database, no settings, no clock of its own.
+
+    Every method may be called from any thread and raises only `providers.errors`. `submit` is one
+    call and returns within the account's timeouts; the others may take a few calls, each within them.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    photo_transports: ClassVar[frozenset[PhotoTransport]]
 
     def upload(self, account: Account, request: SubmitRequest) -> SubmitRequest:
         """Bring `request.photo_bytes` to the vendor and return the request with its `photo_url`.
@@ -111,10 +123,6 @@ class Adapter(ABC):
     def check_parameters(self, parameters: Mapping[str, Any], *, model: str = "") -> list[str]:
         """Return a sentence for each parameter staff entered that the vendor's model would not take."""
         return [f"{self.title} knows no parameter “{name}”." for name in parameters]
-
-    def takes_no_face(self, parameters: Mapping[str, Any]) -> bool:
-        """Tell whether, with these parameters, a film is made of a picture in which there is no face."""
-        return False
 
     def check_model(self, model: str) -> str:
         """Return a sentence when the vendor cannot have such a model, '' when it may."""

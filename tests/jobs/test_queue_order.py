@@ -263,7 +263,7 @@ def test_no_question_about_the_line_has_to_read_all_jobs(long_line):
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")
     assert reads_everything(Job.objects.filter(hero_name="x")), "so it would be seen"
-    line_itself = Job.objects.in_line().order_by()
+    line_itself = Job.objects.in_queue().order_by()
     assert not reads_everything(line_itself.filter(priority__gt=3))
     assert not reads_everything(line_itself.filter(priority=0, turn_at__lt=NOW()))
     assert not reads_everything(Job.objects.is_open().filter(owner="v:7").order_by("-turn_at")[:1])

@@ -10,8 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs import services
-from jobs.audit import AuditEntry
-from jobs.models import Job
+from jobs.models import AuditEntry, Job
 from tests import factories
 from tests.jobs.films import reels
 

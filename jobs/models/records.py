@@ -1,4 +1,4 @@
-"""Rows beside the jobs: who was at work, who of the staff did what, how long models take to begin."""
+"""Rows beside the jobs: heartbeats of processes, the staff's audit trail, how long models take to start."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from providers.models import ProviderConfig
 
 
 class StartTimes(models.Model):
-    """What was learned of how fast a model starts, asleep and awake. Kept by `jobs.routing.cold_starts`."""
+    """Measured start times of one provider's model, cold and warm. Written by `jobs.routing.cold_starts`."""
 
     provider = models.ForeignKey(ProviderConfig, models.CASCADE, related_name="start_times")
     model = models.CharField(max_length=200, blank=True)
@@ -27,7 +27,7 @@ class StartTimes(models.Model):
 
 
 class Heartbeat(models.Model):
-    """When a process of ours was last seen at work. RQ's own list is empty after a FLUSHALL."""
+    """When one of our processes last reported that it works. RQ's own list of workers is empty after a FLUSHALL."""
 
     name = models.CharField(max_length=60, primary_key=True)
     seen_at = models.DateTimeField()
@@ -37,7 +37,7 @@ class Heartbeat(models.Model):
 
 
 class AuditEntry(models.Model):
-    """Who of the staff looked at a photo, changed a key, tried again, canceled or erased. Append-only."""
+    """One action of a staff member: viewed a photo, changed a key, retried, canceled or erased. Append-only."""
 
     at = models.DateTimeField()
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)

@@ -1,0 +1,33 @@
+"""The rows. The database is the truth: caches, queues and sockets can lose everything without losing a job.
+
+looks       hero styles
+jobs        what people asked for, and the lane that each job waits in
+attempts    the tries of a job at its providers
+events      the append-only history of each job
+deliveries  webhook calls as they arrived
+records     heartbeats, the staff's audit trail, measured start times
+sql         expressions for SQLite's query planner
+"""
+
+from .attempts import Attempt, AttemptQuerySet
+from .deliveries import WebhookDelivery
+from .events import JobEvent, next_seq
+from .jobs import QUEUE_LANES, Job, JobQuerySet, Lane
+from .looks import Look
+from .records import AuditEntry, Heartbeat, StartTimes
+
+__all__ = [
+    "QUEUE_LANES",
+    "Attempt",
+    "AttemptQuerySet",
+    "AuditEntry",
+    "Heartbeat",
+    "Job",
+    "JobEvent",
+    "JobQuerySet",
+    "Lane",
+    "Look",
+    "StartTimes",
+    "WebhookDelivery",
+    "next_seq",
+]
