@@ -6,6 +6,10 @@
 `.env.example` lists every variable. An empty variable counts as not set. Reading writes nothing, except
 `secret_key`, `field_keys` and `vapid_key`, which make their file in VAR_DIR the first time and give every process the
 same key.
+
+Checked by hand, not by environs or django-environ (looked at 2026-11): each variable has its own bounds and one
+sentence that says what it must be. A library would take over `bool`, `int` and `split`, a dozen lines, and put its own
+words around ours, so that every bound and every sentence would stay here as a validator.
 """
 
 import base64
@@ -21,6 +25,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote, urlsplit
+
+from dotenv import dotenv_values
 
 from providers.studio.service import numbers as studio
 
@@ -40,7 +46,6 @@ LONGEST_DEADLINE_MINUTES, LONGEST_RETENTION_HOURS, MOST_PROXIES = 24 * 60, 365 *
 RATE = re.compile(r"[1-9][0-9]{0,8}/(s|sec|second|m|min|minute|h|hour|d|day)", re.ASCII)
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 HOST_NAME = re.compile(r"[A-Za-z0-9_.-]+")
-DOTENV_LINE = re.compile(r"^(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)$")
 
 
 @dataclass(frozen=True)
@@ -191,29 +196,12 @@ def load(env: Mapping[str, str]) -> Environment:
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
-    """Return the variables of a `.env` file; none when there is no such file.
+    """Return the variables of a `.env` file as python-dotenv reads it; none when there is no such file.
 
-    One NAME=value a line, `export` allowed, `#` starts a comment. Quotes around a value are taken off and nothing
-    inside it is replaced.
+    One NAME=value a line, `export` allowed, `#` starts a comment. Quotes around a value are taken off, a quoted value
+    may have several lines, and no `${NAME}` in it is replaced.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        return {}
-    values = {}
-    for line in text.splitlines():
-        match = DOTENV_LINE.match(line.strip())
-        if match:
-            values[match[1]] = strip_value(match[2].strip())
-    return values
-
-
-def strip_value(value: str) -> str:
-    if value[:1] in {'"', "'"}:
-        end = value.find(value[0], 1)
-        if end > 0:
-            return value[1:end]
-    return re.sub(r"(^|\s)#.*$", "", value).strip()
+    return {name: value for name, value in dotenv_values(path, interpolate=False).items() if value is not None}
 
 
 def resolve_var_dir(value: str) -> Path:

@@ -16,9 +16,7 @@ from redis.retry import Retry
 from . import environment
 
 ROOT = Path(__file__).resolve().parent.parent
-ENV = environment.read()
-# What is read below, from the process environment over `.env`.
-_values = {**environment.read_dotenv(ROOT / os.environ.get("ENV_FILE", ".env")), **os.environ}
+ENV = environment.read()  # brings `.env` into os.environ
 
 VAR_DIR = ENV.var_dir
 for _folder in ("tmp", "static", "media"):
@@ -157,14 +155,14 @@ STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [ROOT / "static"]
 MEDIA_ROOT = VAR_DIR / "media"
-S3_BUCKET = _values.get("S3_BUCKET") or ""
+S3_BUCKET = os.environ.get("S3_BUCKET") or ""
 if S3_BUCKET:
     _MEDIA = {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
             "bucket_name": S3_BUCKET,
-            "endpoint_url": _values.get("S3_ENDPOINT_URL") or None,
-            "region_name": _values.get("S3_REGION") or None,
+            "endpoint_url": os.environ.get("S3_ENDPOINT_URL") or None,
+            "region_name": os.environ.get("S3_REGION") or None,
             "file_overwrite": False,
             "querystring_auth": True,
             "querystring_expire": 3600,
@@ -216,7 +214,7 @@ if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
 
-_MEDIA_HOSTS = [host for host in [_values.get("MEDIA_HOST") or ""] if host]
+_MEDIA_HOSTS = [host for host in [os.environ.get("MEDIA_HOST") or ""] if host]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],

@@ -200,6 +200,8 @@ def test_dotenv_reads_names_quotes_and_comments(tmp_path):
         "EMPTY": "",
     }
     assert read_dotenv(tmp_path / "missing") == {}
+    path.write_bytes(b"\xef\xbb\xbfVAPID_PRIVATE_KEY='-----BEGIN\n${PORT}\n'\nHOST\n")
+    assert read_dotenv(path) == {"VAPID_PRIVATE_KEY": "-----BEGIN\n${PORT}\n"}
 
 
 def test_the_environment_wins_over_dotenv(tmp_path, monkeypatch):
