@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "csp",
+    "axes",
     "providers",
     "jobs",
     "notifications",
@@ -61,6 +62,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "selfiehero.urls"
@@ -233,6 +235,22 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # --- People ---------------------------------------------------------------------------------------
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # refuses before the next one hashes
+    "django.contrib.auth.backends.ModelBackend",
+]
+# `selfiehero.staff.attempts` says what is counted and why in the database.
+AXES_HANDLER = "selfiehero.staff.attempts.Attempts"
+AXES_CLIENT_IP_CALLABLE = "selfiehero.staff.attempts.address_of"
+AXES_LOCKOUT_CALLABLE = "selfiehero.staff.attempts.refuse"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_ON_SUCCESS = True
+# Whoever goes on guessing behind the same address as one of the staff must not keep them out for ever.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -323,6 +341,7 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {name: {"level": LOG_LEVEL} for name in ("selfiehero", "notifications", "jobs", "providers")}
+    | {"axes": {"level": "ERROR"}}  # `selfiehero.staff.log` writes these lines without names
     | {"rq": {"level": "WARNING"}, "django.server": {"level": "WARNING"}}
     | {"django.security.DisallowedHost": {"filters": ["one_line"]}},
 }

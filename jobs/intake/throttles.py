@@ -13,6 +13,7 @@ from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
+from jobs.client_address import client_network
 from jobs.queue.redis_breaker import gate
 
 
@@ -25,7 +26,7 @@ class _FailOpenThrottle(SimpleRateThrottle):
             return True
 
     def _address(self, request: Request) -> str:
-        return self.get_ident(request)
+        return client_network(request)
 
 
 class UploadsPerOwner(_FailOpenThrottle):

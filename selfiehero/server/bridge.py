@@ -10,6 +10,9 @@ collected before a thread is taken, and between two blocks of a film its thread 
 be continued by another thread and must hold no transaction.
 
 Whoever disconnects leaves nothing behind: a view under way ends by itself, and its response is closed.
+
+Requests that hash a password have threads of their own (PASSWORD_THREADS): one hash takes a quarter of a second of a
+core on purpose, so a crowd that guesses passwords would hold all threads and cores that serve everybody else.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import re
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
@@ -45,6 +50,11 @@ MOST_WAITING = 500
 # Nobody waits longer than this for a thread: when all of them hang, a database does, and it may take long.
 LONGEST_WAIT_SECONDS = 8.0
 UNSHED_PREFIXES = (WEBHOOK_PREFIX, "/healthz", "/readyz")
+# The forms of the admin that check or set a password.
+HASHES_PASSWORD = re.compile(r"/admin/(login/|password_change/|auth/user/(add/|\d+/password/))")
+# Half of the cores at most; staff are few.
+PASSWORD_THREADS = max(1, (os.cpu_count() or 1) // 2)
+MOST_WAITING_WITH_PASSWORDS = 30
 
 logger = logging.getLogger(__name__)
 
@@ -88,16 +98,26 @@ class Answer:
 
 
 class Bridge:
-    """An ASGI application for HTTP that runs a WSGI application on `threads` threads."""
+    """An ASGI application for HTTP that runs a WSGI application on `threads` threads, and a few for passwords."""
 
-    def __init__(self, application: Callable, *, threads: int) -> None:
+    def __init__(self, application: Callable, *, threads: int, has_password_lane: bool = True) -> None:
         self.application = application
         self.threads = threads
-        self.executor = ThreadPoolExecutor(threads, thread_name_prefix="django")
+        self.passwords = PasswordLane(application) if has_password_lane else None
+        self.executor = ThreadPoolExecutor(threads, thread_name_prefix=self.thread_name)
         self.awaited = 0  # pieces of work that wait for a thread or are in one
         self.abandoned: set[Future] = set()  # in a thread, and nobody waits any more
 
+    thread_name = "django"
+
+    @property
+    def most_waiting(self) -> int:
+        return MOST_WAITING
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.passwords is not None and scope["method"] == "POST" and HASHES_PASSWORD.match(scope["path"]):
+            await self.passwords(scope, receive, send)
+            return
         if self.is_overrun(scope["path"]):
             await send_busy(scope, send, retry_after=2)
             return
@@ -124,15 +144,17 @@ class Bridge:
         await self.send(answer, receive, send)
 
     def is_overrun(self, path: str) -> bool:
-        return self.awaited >= self.threads + MOST_WAITING and not path.startswith(UNSHED_PREFIXES)
+        return self.awaited >= self.threads + self.most_waiting and not path.startswith(UNSHED_PREFIXES)
 
     def close(self) -> None:
         """Take no more work. Threads that are in a view end by themselves."""
         self.executor.shutdown(wait=False, cancel_futures=True)
+        if self.passwords is not None:
+            self.passwords.close()
 
     @property
     def is_busy(self) -> bool:
-        return bool(self.awaited or self.abandoned)
+        return bool(self.awaited or self.abandoned or (self.passwords is not None and self.passwords.is_busy))
 
     async def run(self, function: Callable, *arguments: Any, patience: float | None = None) -> Any:
         """Run a function in one of the threads; when nobody waits any more, close what it returns.
@@ -209,6 +231,19 @@ class Bridge:
             if answer.rest is not None:
                 with contextlib.suppress(RuntimeError):  # the threads are shut down
                     await self.run(answer.close)
+
+
+class PasswordLane(Bridge):
+    """The few threads on which passwords are hashed; who finds too many before them is told to come back."""
+
+    thread_name = "passwords"
+
+    def __init__(self, application: Callable) -> None:
+        super().__init__(application, threads=PASSWORD_THREADS, has_password_lane=False)
+
+    @property
+    def most_waiting(self) -> int:
+        return MOST_WAITING_WITH_PASSWORDS
 
 
 FAILED = problem(500, "internal_error", "Internal server error", "Something went wrong on our side.")
