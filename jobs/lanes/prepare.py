@@ -28,7 +28,8 @@ logger = logging.getLogger(__name__)
 # Not for the longest decoding (a new sandbox and its time limit, 22 s) but for a few renewals that fail to come in
 # time: whoever sent a photo just before its worker died waits this long, and not half a minute.
 LEASE = timedelta(seconds=5)
-RETRY_AFTER = timedelta(seconds=2)
+# After a trouble of ours; doubled with each, so that a photo which meets one every time leaves the lane to others.
+RETRY_AFTER, MOST_RETRY_AFTER = timedelta(seconds=2), timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class _Photo:
     job_id: UUID
     raw_key: str
     lease_token: str
+    tries: int = 0
     allow_no_face: bool = False
 
 
@@ -68,7 +70,7 @@ class PrepareLane(LaneWork):
             for job in claim.jobs:
                 lifecycle.start_preparing(job.id, lease_token=claim.lease_token, now=now)
         allowed = bool(claim.jobs) and queue_order.somebody_takes_no_face()
-        return [_Photo(job.id, job.raw_key, claim.lease_token, allowed) for job in claim.jobs]
+        return [_Photo(job.id, job.raw_key, claim.lease_token, job.lane_tries, allowed) for job in claim.jobs]
 
     def keep(self, items: list[_Photo]) -> None:
         claims.renew([(photo.job_id, photo.lease_token) for photo in items], lane=self.lane, lease=LEASE)
@@ -130,4 +132,5 @@ class PrepareLane(LaneWork):
 
     def _retry(self, photo: _Photo) -> None:
         """Our own trouble, not the photo's: try again until the job's deadline."""
-        claims.release(photo.job_id, lease_token=photo.lease_token, due_at=database_now() + RETRY_AFTER)
+        pause = min(RETRY_AFTER * 2 ** min(photo.tries, 10), MOST_RETRY_AFTER)
+        claims.release(photo.job_id, lease_token=photo.lease_token, due_at=database_now() + pause)

@@ -3,7 +3,8 @@
     with Sandbox() as sandbox:
         photo = sandbox.clean(data)
 
-A photo that ends the child, or takes too long, is unreadable.
+A photo that ends the child, or uses up its CPU, is unreadable. No answer in time is a delay of ours and says nothing
+about the photo: SandboxUnavailable.
 """
 
 from jobs.sandbox import parent
@@ -54,7 +55,7 @@ class Sandbox(parent.Sandbox):
         self._long_edge = long_edge
 
     def clean(self, data: bytes, *, wall_seconds: float = 10, allow_no_face: bool = False) -> CleanPhoto:
-        """Return the clean photo, or raise BadPhoto within the time (plus a start, when the child has to be new).
+        """Return the clean photo, or raise BadPhoto; SandboxUnavailable when several children did not answer in time.
 
         A picture without a face is a bad photo unless it is allowed.
         """

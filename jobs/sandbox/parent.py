@@ -1,8 +1,16 @@
 """The worker's side of a sandbox: one child, kept warm, that may die of an order without anyone else noticing.
 
-An order that ends the child, hangs it, fails in it or makes it lie has failed; the next one gets a new child. Where it
-may have been the child's fault (killed from outside, an exception nobody expected), the same order gets a new one too,
-once. A child that cannot be started, or is not free in time, is no order's fault: SandboxUnavailable, try again later.
+What an order is guilty of:
+
+| what happened | what it means |
+| --- | --- |
+| the child used up its CPU, crashed, failed or lied | OrderFailed; the next order gets a new child |
+| an exception nobody expected | the same order in a new child, once; then OrderFailed |
+| no answer in time, killed from outside | the same order in a new child, MOST_TRIES in all; then SandboxUnavailable |
+| no child can be started, or none is free in time | SandboxUnavailable |
+
+Silence says nothing about an order: a machine that is short of CPU, a frozen container and a stopped process all look
+the same from here. SandboxUnavailable therefore means a delay of ours: try the same order again later.
 """
 
 import logging
@@ -17,7 +25,9 @@ from .wire import BadFrame, Frame, Kind
 
 logger = logging.getLogger(__name__)
 
-KILLED_FROM_OUTSIDE = {-signal.SIGKILL, -signal.SIGTERM}  # an operator or the machine out of memory, not the order
+# An operator, a terminal or the machine out of memory, not the order.
+KILLED_FROM_OUTSIDE = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP}
+MOST_TRIES = 3
 Result = TypeVar("Result")
 
 
@@ -26,11 +36,11 @@ class SandboxUnavailable(Exception):
 
 
 class OrderFailed(Exception):
-    """The child did not survive the order, did not answer it in time, or answered what nobody can use."""
+    """The child did not survive the order, used up its CPU for it, or answered what nobody can use."""
 
 
 class _OnceMore(Exception):
-    """It may have been the child and not the order."""
+    """It may have been the child, or this machine, and not the order."""
 
 
 class Sandbox:
@@ -47,7 +57,10 @@ class Sandbox:
         start_seconds: float,
         **work: Any,
     ) -> None:
-        """`memory_bytes` is what an order may take on top of the loaded libraries, `module` what the child runs."""
+        """`module` is what the child runs; `cpu_seconds` and `memory_bytes` are what an order may take.
+
+        Memory is counted on top of the loaded libraries.
+        """
         self.name = name
         self._module = module
         self._settings = {"cpu_seconds": cpu_seconds, "memory_bytes": memory_bytes, "work": work}
@@ -90,30 +103,29 @@ class Sandbox:
     ) -> Result:
         """Return what `understand` makes of the child's answer, DONE or REFUSED.
 
-        Raise OrderFailed within `wall_seconds` (plus a start, when the child has to be new) when no usable answer
-        came; `understand` raises BadFrame for one that the child has no business to give. Raise SandboxUnavailable
-        when the child is busy with others' orders for longer than `queue_seconds`.
+        Raise OrderFailed for an order that ruined its child; `understand` raises BadFrame for an answer that the child
+        has no business to give. Raise SandboxUnavailable when MOST_TRIES children gave none within `wall_seconds` each
+        (plus a start), or when the child is busy with others' orders for longer than `queue_seconds`.
         """
         self._notice_fork()
         if not self._lock.acquire(timeout=queue_seconds):
             raise SandboxUnavailable("busy with other orders")
         try:
-            try:
-                return self._ask(order, understand, wall_seconds)
-            except _OnceMore:
-                return self._ask(order, understand, wall_seconds, is_last_try=True)
+            for number in range(1, MOST_TRIES + 1):
+                try:
+                    return self._ask(order, understand, wall_seconds, may_be_bug=number == 1)
+                except _OnceMore as again:
+                    reason = str(again)
+                    logger.warning("sandbox_again sandbox=%s try=%d detail=%s", self.name, number, reason)
+            raise SandboxUnavailable(f"{reason}, at the last of {MOST_TRIES} tries")
         finally:
             self._lock.release()
 
     def _ask(
-        self,
-        order: Frame,
-        understand: Callable[[Frame], Result],
-        wall_seconds: float,
-        *,
-        is_last_try: bool = False,
+        self, order: Frame, understand: Callable[[Frame], Result], wall_seconds: float, *, may_be_bug: bool
     ) -> Result:
         child = self._warm_child()
+        used_before = child.cpu_seconds()
         try:
             answer = child.exchange(order, seconds=wall_seconds)
             if answer.kind not in (Kind.DONE, Kind.REFUSED, Kind.FAULT):
@@ -121,13 +133,15 @@ class Sandbox:
             result = understand(answer) if answer.kind is not Kind.FAULT else None
         except ChildGone as gone:
             self._discard()
-            if gone.returncode in KILLED_FROM_OUTSIDE and not is_last_try:
-                logger.warning("sandbox_killed sandbox=%s returncode=%s", self.name, gone.returncode)
-                raise _OnceMore from gone
+            if gone.returncode in KILLED_FROM_OUTSIDE:
+                raise _OnceMore(f"the child was ended with {gone.returncode}") from gone
             raise self._failed(f"the child ended with {gone.returncode}") from gone
         except ChildSilent as silent:
+            used = child.cpu_seconds() - used_before
             self._discard()
-            raise self._failed(f"no answer within {wall_seconds:g} s") from silent
+            if used >= self._settings["cpu_seconds"]:  # the child could lift the limit that it has set for itself
+                raise self._failed(f"{used:.1f} s of CPU and no answer") from silent
+            raise _OnceMore(f"no answer within {wall_seconds:g} s") from silent
         except BadFrame as frame:
             self._discard()
             raise self._failed(str(frame)) from frame
@@ -139,8 +153,8 @@ class Sandbox:
             detail = str(answer.header.get("detail", ""))[:500]
             if answer.header.get("is_bug"):
                 logger.error("sandbox_fault sandbox=%s detail=%s", self.name, detail)
-                if not is_last_try:
-                    raise _OnceMore
+                if may_be_bug:
+                    raise _OnceMore(detail)
             raise OrderFailed(detail)
         self._answered += 1
         if self._answered >= self._orders_per_child:

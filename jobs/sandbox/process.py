@@ -1,4 +1,4 @@
-"""One child process and its pipes: start it, exchange frames within a deadline, see it end."""
+"""One child process and its pipes: start it, exchange frames with it, see it end."""
 
 import fcntl
 import json
@@ -16,6 +16,11 @@ from .wire import PREFIX, Frame, parse_header, parse_prefix
 PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent
 PIPE_BYTES = 1024 * 1024  # a whole ordinary photo or poster at once
 MOST_ERROR_BYTES = 64 * 1024
+LOOK_SECONDS = 0.25
+END_SECONDS = 5.0  # between a child's pipes and the child itself; giving back a gigabyte takes a while on a busy machine
+
+# The clock that counts a process's CPU time (linux/posix-timers.h); what clock_getcpuclockid(3) makes of a process id.
+CPUCLOCK_SCHED = 2
 
 # Nothing of the parent's environment but what Python needs: a child that is taken over finds no keys.
 ENVIRONMENT = {
@@ -33,13 +38,43 @@ ENVIRONMENT = {
 class ChildGone(Exception):
     """The child ended before it answered. `returncode` is negative for the signal that ended it."""
 
-    def __init__(self, returncode: int | None) -> None:
+    def __init__(self, returncode: int) -> None:
         super().__init__(f"the child ended with {returncode}")
         self.returncode = returncode
 
 
 class ChildSilent(Exception):
     """The child did not answer in time."""
+
+
+class Patience:
+    """How long to wait for a child, counted only while this process runs.
+
+    A process that was stopped, or did not get the processor, has not waited: each look counts for LOOK_SECONDS at
+    most, however late it ends.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._left = seconds
+
+    def wait_for(self, descriptor: int, event: int) -> None:
+        """Return when a descriptor is ready for an event of `select.poll`. Raise ChildSilent when it never is.
+
+        Looks at least once, however little time is left: what is waited for may be there already.
+        """
+        poller = select.poll()
+        poller.register(descriptor, event)
+        while True:
+            began = time.monotonic()
+            if poller.poll(max(0.0, min(self._left, LOOK_SECONDS)) * 1000):
+                self._count(began)
+                return
+            self._count(began)
+            if self._left <= 0:
+                raise ChildSilent
+
+    def _count(self, began: float) -> None:
+        self._left -= min(time.monotonic() - began, LOOK_SECONDS)
 
 
 class ChildProcess:
@@ -87,15 +122,24 @@ class ChildProcess:
     def is_running(self) -> bool:
         return self._process.poll() is None
 
+    def cpu_seconds(self) -> float:
+        """Return how much CPU the child has used; 0 where the system does not say."""
+        if sys.platform != "linux":
+            return 0.0
+        try:
+            return time.clock_gettime(~self.pid << 3 | CPUCLOCK_SCHED)
+        except OSError:
+            return 0.0
+
     def exchange(self, frame: Frame | None, *, seconds: float) -> Frame:
         """Send a frame (or none) and return the answer; raise ChildGone, ChildSilent or BadFrame."""
-        deadline = time.monotonic() + seconds
+        patience = Patience(seconds)
         if frame is not None:
             for part in (frame.prefix(), frame.body):
-                self._write(part, deadline)
-        kind, header_length, body_length = parse_prefix(self._read(PREFIX.size, deadline))
-        header = self._read(header_length, deadline) if header_length else b"{}"
-        body = self._read(body_length, deadline) if body_length else b""
+                self._write(part, patience)
+        kind, header_length, body_length = parse_prefix(self._read(PREFIX.size, patience))
+        header = self._read(header_length, patience) if header_length else b"{}"
+        body = self._read(body_length, patience) if body_length else b""
         return Frame(kind, parse_header(header), body)
 
     def last_words(self) -> str:
@@ -123,44 +167,37 @@ class ChildProcess:
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             pipe.close()
 
-    def _write(self, data: bytes, deadline: float) -> None:
+    def _write(self, data: bytes, patience: Patience) -> None:
         descriptor, view = self._process.stdin.fileno(), memoryview(data)
         while view:
-            self._await(descriptor, select.POLLOUT, deadline)
+            patience.wait_for(descriptor, select.POLLOUT)
             try:
                 view = view[os.write(descriptor, view) :]
             except BlockingIOError:
                 continue
             except BrokenPipeError as error:
-                raise self._gone(deadline) from error
+                raise self._gone() from error
 
-    def _read(self, length: int, deadline: float) -> bytes:
+    def _read(self, length: int, patience: Patience) -> bytes:
         descriptor, parts, missing = self._process.stdout.fileno(), [], length
         while missing:
-            self._await(descriptor, select.POLLIN, deadline)
+            patience.wait_for(descriptor, select.POLLIN)
             try:
                 part = os.read(descriptor, min(missing, PIPE_BYTES))
             except BlockingIOError:
                 continue
             if not part:
-                raise self._gone(deadline)
+                raise self._gone()
             parts.append(part)
             missing -= len(part)
         return b"".join(parts)
 
-    def _await(self, descriptor: int, event: int, deadline: float) -> None:
-        poller = select.poll()
-        poller.register(descriptor, event)
-        remaining = deadline - time.monotonic()
-        if remaining <= 0 or not poller.poll(remaining * 1000):
-            raise ChildSilent
-
-    def _gone(self, deadline: float) -> ChildGone:
-        """Return how the child ended; it has closed its pipes, so that is a matter of moments."""
+    def _gone(self) -> ChildGone:
+        """Return how the child ended. Raise ChildSilent when it has closed its pipes and lives on."""
         try:
-            return ChildGone(self._process.wait(timeout=max(0.1, min(1.0, deadline - time.monotonic()))))
+            return ChildGone(self._process.wait(timeout=END_SECONDS))
         except subprocess.TimeoutExpired:
-            return ChildGone(None)
+            raise ChildSilent from None
 
 
 def _enlarge(descriptor: int) -> None:

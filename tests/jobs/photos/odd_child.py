@@ -57,6 +57,16 @@ def die_once(path: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def burn_without_limit() -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    burn()
+
+
+def nap(seconds: str) -> None:
+    time.sleep(float(seconds))
+    raise BadPhoto("no_face", "slept well")
+
+
 def fail() -> None:
     raise RuntimeError("a bug of ours")
 
@@ -86,6 +96,8 @@ ORDERS = {
     "die-once": die_once,
     "hang": lambda: time.sleep(60),
     "burn": burn,
+    "burn-without-limit": burn_without_limit,
+    "nap": nap,
     "memory": take_memory,
     "fail": fail,
     "tell": tell,
