@@ -3,8 +3,8 @@
     facts = sandbox.probe(path, with_poster=True)
     jpeg = sandbox.poster(data)
 
-A file that ends the child, or uses up its CPU, is a bad one. No answer in time is a delay of ours and says nothing about
-the file: SandboxUnavailable.
+A file that ends the child, or uses up its CPU, is a bad one. No answer in time is a delay of ours and says nothing
+about the file: SandboxUnavailable.
 """
 
 import math

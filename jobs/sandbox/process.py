@@ -11,16 +11,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+from confinement.processor_time import cpu_seconds
+
 from .wire import PREFIX, Frame, parse_header, parse_prefix
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent
 PIPE_BYTES = 1024 * 1024  # a whole ordinary photo or poster at once
 MOST_ERROR_BYTES = 64 * 1024
 LOOK_SECONDS = 0.25
-END_SECONDS = 5.0  # between a child's pipes and the child itself; giving back a gigabyte takes a while on a busy machine
-
-# The clock that counts a process's CPU time (linux/posix-timers.h); what clock_getcpuclockid(3) makes of a process id.
-CPUCLOCK_SCHED = 2
+END_SECONDS = (
+    5.0  # between a child's pipes and the child itself; giving back a gigabyte takes a while on a busy machine
+)
 
 # Nothing of the parent's environment but what Python needs: a child that is taken over finds no keys.
 ENVIRONMENT = {
@@ -124,12 +125,7 @@ class ChildProcess:
 
     def cpu_seconds(self) -> float:
         """Return how much CPU the child has used; 0 where the system does not say."""
-        if sys.platform != "linux":
-            return 0.0
-        try:
-            return time.clock_gettime(~self.pid << 3 | CPUCLOCK_SCHED)
-        except OSError:
-            return 0.0
+        return cpu_seconds(self.pid)
 
     def exchange(self, frame: Frame | None, *, seconds: float) -> Frame:
         """Send a frame (or none) and return the answer; raise ChildGone, ChildSilent or BadFrame."""

@@ -2,7 +2,8 @@
 
 A renderer that dies, makes no progress for too long, or does not end at all, loses its prediction to the
 front of the line and is started again after a pause that doubles. One that has grown or made many films is replaced
-between two films.
+between two films. Silence of a renderer that had no CPU (a stopped process, a frozen container, a busy machine) says
+nothing about its film and is told to the desk as that.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import sys
 from pathlib import Path
 from typing import Any, Protocol
 
+from confinement.processor_time import cpu_seconds
+
 from .predictions import Prediction
 from .settings import PROJECT_DIR, StudioSettings
 
@@ -27,6 +30,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 # After so many starts in a row that never became warm the studio says that it cannot render.
 HOPELESS_STARTS = 4
 MAX_LINE = 64 * 1024
+LOOK_SECONDS, LAST_LOOK_SECONDS = 0.5, 0.05
+# A renderer that used the CPU for this share of the time it was waited for was at work, and not only without its turn.
+AT_WORK = 0.5
 # One film uses one core and a bit; libraries that start a thread per core only get in each other's way.
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 # A renderer reads strangers' photos, so it gets none of the product's secrets.
@@ -43,7 +49,29 @@ class Desk(Protocol):
     def film_made(self, prediction: Prediction, made: Path, *, render_seconds: float, cpu_seconds: float) -> None: ...
     def failed(self, prediction: Prediction, code: str) -> None: ...
     def renderer_lost(self, prediction: Prediction) -> None: ...
+    def renderer_silent(self, prediction: Prediction) -> None: ...
     def render_ended(self, prediction: Prediction) -> None: ...
+
+
+class Patience:
+    """Seconds that a renderer is waited for, and whether it used the CPU meanwhile.
+
+    Counted only while this process runs: a look counts for LOOK_SECONDS at most, however late it ends.
+    """
+
+    def __init__(self, renderer: RendererProcess, seconds: float) -> None:
+        self.renderer, self.seconds = renderer, seconds
+        self.renew()
+
+    def renew(self) -> None:
+        self.left, self.cpu_before = self.seconds, self.renderer.cpu_seconds()
+
+    def count(self, seconds: float) -> None:
+        self.left -= min(seconds, LOOK_SECONDS)
+
+    @property
+    def was_at_work(self) -> bool:
+        return self.renderer.cpu_seconds() - self.cpu_before >= AT_WORK * self.seconds
 
 
 class RendererProcess:
@@ -87,6 +115,27 @@ class RendererProcess:
         finally:
             self.is_gone.set()
             self.messages.put_nowait(None)
+
+    def cpu_seconds(self) -> float:
+        return cpu_seconds(self.process.pid)
+
+    async def next_message(self, *patiences: Patience) -> dict[str, Any] | None:
+        """Return what it says next, None when it is gone. Raise TimeoutError when one of the patiences is at its end.
+
+        What has arrived is returned also when the time is over: it was this process that did not look.
+        """
+        clock = asyncio.get_running_loop().time
+        while True:
+            began, left = clock(), min(patience.left for patience in patiences)
+            try:
+                async with asyncio.timeout(max(LAST_LOOK_SECONDS, min(left, LOOK_SECONDS))):
+                    return await self.messages.get()
+            except TimeoutError:
+                if left <= 0:
+                    raise
+            finally:
+                for patience in patiences:
+                    patience.count(clock() - began)
 
     def say(self, **message: Any) -> None:
         if not self.writer.is_closing():
@@ -195,15 +244,24 @@ class Slot:
     async def render(self, renderer: RendererProcess, prediction: Prediction) -> bool:
         """Make one film and tell the desk how it went. Return whether the renderer is still good."""
         renderer.say(do="render", **self.desk.begin(prediction))
-        clock = asyncio.get_running_loop().time
-        best, stalled_at, late_at = -1.0, clock() + self.settings.stall_seconds, clock() + self.settings.film_seconds
+        best = -1.0
+        stall, whole = Patience(renderer, self.settings.stall_seconds), Patience(renderer, self.settings.film_seconds)
         while True:
             try:
-                async with asyncio.timeout_at(min(stalled_at, late_at)):
-                    message = await renderer.messages.get()
+                message = await renderer.next_message(stall, whole)
             except TimeoutError:
-                logger.error("render_hung prediction=%s pid=%d at=%.2f", prediction.id, renderer.process.pid, best)
+                was_at_work = (stall if stall.left <= 0 else whole).was_at_work
+                logger.error(
+                    "render_hung prediction=%s pid=%d at=%.2f at_work=%s",
+                    prediction.id,
+                    renderer.process.pid,
+                    best,
+                    was_at_work,
+                )
                 renderer.kill()
+                if not was_at_work:
+                    self.desk.renderer_silent(prediction)
+                    return False
                 message = None
             if message is None:
                 self.desk.renderer_lost(prediction)
@@ -211,7 +269,8 @@ class Slot:
             said = message["said"]
             if said == "progress":
                 if message["value"] > best:
-                    best, stalled_at = message["value"], clock() + self.settings.stall_seconds
+                    best = message["value"]
+                    stall.renew()
                 self.desk.progressed(prediction, message["value"])
             elif said == "poster":
                 self.desk.poster_made(prediction, Path(message["path"]))

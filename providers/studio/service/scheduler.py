@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 FIRST_GUESS_SECONDS = 8.0  # a film's time, before one was made here
 MAX_CRASHES = 1  # renderers that one prediction may cost before it is given up
-MAX_STARTS = 6  # renders begun, restarts of the studio included
+MAX_STARTS = 6  # renders begun, restarts of the studio and renderers without CPU included
 SWEEP_SECONDS = 15.0
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -240,6 +240,19 @@ class Studio:
         else:
             self._line_up_again(prediction)
 
+    def renderer_silent(self, prediction: Prediction) -> None:
+        """Its renderer said nothing for too long and had no CPU, which is not its fault: to the front of the line.
+
+        When that happens again, behind the others, who should not wait for all of its tries.
+        """
+        if prediction.is_final:
+            return
+        logger.warning("renderer_silent prediction=%s starts=%d", prediction.id, prediction.start_count)
+        if prediction.start_count >= MAX_STARTS:
+            self.failed(prediction, "render_failed")
+        else:
+            self._line_up_again(prediction, is_first=prediction.start_count == 1)
+
     def render_ended(self, prediction: Prediction) -> None:
         """The renderer is out of the prediction's folder, however the render ended."""
         if prediction.id not in self.predictions:
@@ -276,9 +289,9 @@ class Studio:
         with contextlib.suppress(ValueError):
             self.waiting.remove(prediction)
 
-    def _line_up_again(self, prediction: Prediction) -> None:
+    def _line_up_again(self, prediction: Prediction, *, is_first: bool = True) -> None:
         prediction.status, prediction.progress = Status.QUEUED, 0.0
-        self.waiting.appendleft(prediction)
+        self.waiting.insert(0 if is_first else len(self.waiting), prediction)
         self.store.save(prediction)
         self.pool.wake()
 

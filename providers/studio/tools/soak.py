@@ -170,6 +170,9 @@ class Soak:
     def renderer_lost(self, prediction: Prediction) -> None:
         self.outcome = "renderer lost"
 
+    def renderer_silent(self, prediction: Prediction) -> None:
+        self.outcome = "renderer silent"
+
     def render_ended(self, prediction: Prediction) -> None:
         expected = self.current.expected
         if expected == "canceled":
@@ -182,7 +185,7 @@ class Soak:
         shutil.rmtree(self.folder / prediction.reference)
         self.ended += 1
         renderer = self.pool.slots[0].renderer
-        if renderer is not None and self.outcome != "renderer lost":
+        if renderer is not None and self.outcome not in ("renderer lost", "renderer silent"):
             self.facts.append(Facts.of(renderer.process.pid))
         if self.ended % REPORT_EVERY == 0 or self.ended == self.films:
             self.report()

@@ -12,12 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import pytest
 
 from providers.studio.film import looks
-from providers.studio.service import settings
+from providers.studio.service import pool, settings
+from providers.studio.service.pool import Patience
+from providers.studio.service.scheduler import MAX_STARTS
 from tests.support.processes import wait_for
 from tests.support.studio import PHOTO, Receiver, is_running, running_studio
 
@@ -333,21 +336,61 @@ def test_a_killed_renderer_costs_one_retry_and_a_second_one_the_prediction(tmp_p
 
 
 @pytest.mark.slow
-def test_a_render_that_stands_still_is_killed_and_tried_once_more(tmp_path):
+def test_a_render_that_stands_still_is_killed_and_tried_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(pool, "LONGEST_PAUSE", 0.05)
     with running_studio(tmp_path, stall_seconds=0.5) as studio:
         stuck = studio.submit("stall", "HANG").json()["id"]
         recovers = studio.submit("stall-once", "HANG-ONCE").json()["id"]
-        failed = studio.wait(stuck)
+        failed = studio.wait(stuck, seconds=40)
         assert (failed["status"], failed["error"]["code"]) == ("failed", "render_failed")
         assert studio.wait(recovers)["status"] == "succeeded"
-        assert [starts(tmp_path, one) for one in (stuck, recovers)] == [2, 2]
+        assert [starts(tmp_path, one) for one in (stuck, recovers)] == [MAX_STARTS, 2]
 
 
 @pytest.mark.slow
-def test_a_render_that_moves_but_does_not_end_is_killed_too(tmp_path):
+def test_a_renderer_that_is_stopped_costs_its_prediction_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(pool, "LONGEST_PAUSE", 0.05)
+    with running_studio(tmp_path, stall_seconds=1.0) as studio:
+        prediction = studio.submit("stopped", "SLOW").json()["id"]
+        for times in (1, 2, 3):
+            wait_for(lambda times=times: starts(tmp_path, prediction) == times, f"render {times}", seconds=30)
+            studio.wait(prediction, "running")
+            os.kill(studio.renderer_pids()[0], signal.SIGSTOP)
+        wait_for(lambda: starts(tmp_path, prediction) == 4, "another render", seconds=30)
+        assert studio.wait(prediction, "running")["error"] is None
+
+
+@pytest.mark.slow
+def test_a_render_goes_on_although_the_studio_stands_still_for_longer_than_it_may_say_nothing(tmp_path):
+    with running_studio(tmp_path, stall_seconds=1.0) as studio:
+        prediction = studio.submit("paused", "SLOW").json()["id"]
+        before = studio.wait(prediction, "running")["progress"]
+        studio.inside(lambda: time.sleep(2.5))
+        wait_for(lambda: studio.show(prediction)["progress"] > before + 0.2, "progress", seconds=30)
+        assert starts(tmp_path, prediction) == 1
+
+
+def test_a_renderer_that_used_the_cpu_all_the_time_was_at_work():
+    renderer = SimpleNamespace(cpu_seconds=lambda: used)
+    used = 10.0
+    stall = Patience(renderer, 30.0)
+    used = 24.9
+    assert not stall.was_at_work
+    used = 25.0
+    assert stall.was_at_work
+    stall.renew()
+    assert not stall.was_at_work
+    stall.count(12.0)
+    assert stall.left == 29.5
+
+
+@pytest.mark.slow
+def test_a_render_that_moves_but_does_not_end_is_killed_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(pool, "LONGEST_PAUSE", 0.05)
     with running_studio(tmp_path, film_seconds=0.5) as studio:
-        failed = studio.wait(studio.submit("endless", "SLOW").json()["id"])
+        failed = studio.wait(studio.submit("endless", "SLOW").json()["id"], seconds=40)
         assert (failed["status"], failed["error"]["code"]) == ("failed", "render_failed")
+        wait_for(lambda: studio.health()["warm"], "another renderer")
         assert studio.wait(studio.submit("short").json()["id"])["status"] == "succeeded"
 
 
