@@ -159,7 +159,8 @@ def apply_deliveries(*, limit: int = APPLY_LIMIT) -> int:
         return 0
     provider_outcomes = ProviderOutcomes()
     with transaction.atomic():
-        due = WebhookDelivery.objects.filter(due_at__lte=now).order_by("id")
+        # By the index's own order: sorted by id, SQLite walks the whole table inside the write lock.
+        due = WebhookDelivery.objects.filter(due_at__lte=now).order_by("due_at", "id")
         if connection.features.has_select_for_update_skip_locked:
             due = due.select_for_update(skip_locked=True)
         rows = list(due[:limit])
