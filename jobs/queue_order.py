@@ -65,18 +65,6 @@ def next_turn(owner: str, *, now: datetime) -> datetime:
     return max(now, last + TURN_SPACING) if last else now
 
 
-def place_of(job: Job) -> int:
-    """Return how many jobs in the line go before this one."""
-    return place_at(priority=job.priority, turn_at=job.turn_at)
-
-
-def place_at(*, priority: int, turn_at: datetime) -> int:
-    """Return how many jobs in the line go before such a place. Counted in the index the line is read from."""
-    line = Job.objects.in_queue().order_by()
-    first = line.filter(priority__gt=priority).count()
-    return first + line.filter(priority=priority, turn_at__lt=turn_at).count()
-
-
 def waiting(*, now: datetime, limit: int) -> int:
     """Return how many jobs are due for a provider, counting no further than `limit`."""
     return len(Job.objects.claimable(Lane.DISPATCH, now=now).values_list("id", flat=True)[:limit])

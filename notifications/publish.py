@@ -11,7 +11,7 @@ waits long, and a server that is away is asked once a second (`jobs.queue.redis_
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -45,9 +45,27 @@ def client() -> redis.Redis:
 
 
 def on_job_changed(*, job_ids: list[UUID], **kwargs: Any) -> None:
-    """Hear `jobs.signals.job_changed`: send the jobs' present snapshots to their pages."""
-    if not gate.is_shut:
-        publish(snapshots.snapshots_for(job_ids))
+    """Hear `jobs.signals.job_changed`: send the jobs' present snapshots to the pages that are open.
+
+    A page joins its group before it reads the row, so one that is not there yet misses nothing.
+    """
+    if listened_to := with_listeners(job_ids):
+        publish(snapshots.snapshots_for(listened_to))
+
+
+def with_listeners(job_ids: Collection[UUID]) -> list[UUID]:
+    """Return those of these jobs whose group somebody has joined; none when Redis cannot be reached.
+
+    One round trip for all of them, a tenth of what reading one row and telling nobody costs.
+    """
+    if gate.is_shut or not job_ids:
+        return []
+    try:
+        with gate.ask():
+            counts = client().pubsub_numsub(*[channel_of(job_id) for job_id in job_ids])
+    except (redis.RedisError, OSError):
+        return []  # the gate has logged it
+    return [job_id for job_id, (_, count) in zip(job_ids, counts, strict=True) if count]
 
 
 def publish(bodies: Iterable[messages.Body]) -> bool:

@@ -25,6 +25,7 @@ from jobs.routing import limits
 from providers.models import ProviderConfig
 
 from . import durations as pace
+from .positions import queue_index
 
 _CACHE_SECONDS = 3.0
 _PREPARING_SECONDS = 0.5
@@ -212,7 +213,7 @@ def _seats(
 
 def promise(owner: str, *, now: datetime) -> Promise:
     """Return what a job of this owner is told when it is accepted now: its place, and its range of seconds."""
-    position = queue_order.place_at(priority=0, turn_at=queue_order.next_turn(owner, now=now))
+    position = queue_index.position_of(priority=0, turn_at=queue_order.next_turn(owner, now=now))
     return Promise(position, *told(outlook(), position, now=now))
 
 
@@ -228,7 +229,10 @@ def waiting(*, limit: int) -> int:
 
 def positions(jobs: Iterable[Job]) -> dict[UUID, int]:
     """Return how many jobs stand in line before each of these; 0 for a job that no longer waits."""
-    return {job.id: queue_order.place_of(job) if job.lane in QUEUE_LANES else 0 for job in jobs}
+    return {
+        job.id: queue_index.position_of(priority=job.priority, turn_at=job.turn_at) if job.lane in QUEUE_LANES else 0
+        for job in jobs
+    }
 
 
 def waits_for_opening(job: Job) -> bool:

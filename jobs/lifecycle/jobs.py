@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
 
-from jobs import queue_order, signals
+from jobs import queue_order
 from jobs.models import Attempt, Job, JobEvent, Lane
 
 from .attempts import abandon_attempts, hold_attempts
@@ -27,12 +27,14 @@ class Reason(NamedTuple):
 
 
 def accept(job: Job, *, now: datetime, data: Mapping[str, Any] | None = None) -> None:
-    """Store a new job with its first event, at its owner's next place in the line."""
+    """Store a new job with its first event, at its owner's next turn.
+
+    Nobody is told: whoever sent it has the answer, and no page knows its address before.
+    """
     job.status, job.stage, job.seq = Status.QUEUED, Stage.ACCEPTED, 1
     job.turn_at = queue_order.next_turn(job.owner, now=now)
     job.save(force_insert=True)
     JobEvent.objects.create(job_id=job.id, seq=1, kind="accepted", at=now, data={"look": job.look.slug, **(data or {})})
-    signals.announce(job.id)
 
 
 def start_preparing(job_id: UUID, *, lease_token: str, now: datetime) -> bool:

@@ -191,3 +191,7 @@ class Job(models.Model):
     @property
     def is_final(self) -> bool:
         return self.status in self.FINAL
+
+    @property
+    def look_slug(self) -> str:
+        return self.look.slug

@@ -45,6 +45,26 @@ def test_what_is_published_plainly_arrives_through_the_layer() -> None:
     assert json.loads(heard["text"]) == {"type": "job.snapshot", "job": job}
 
 
+@pytest.mark.django_db
+def test_of_a_job_that_nobody_watches_no_row_is_read(django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        publish.on_job_changed(job_ids=[uuid4()])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_changed_jobs_only_the_watched_one_is_read_and_told() -> None:
+    watched, other = factories.make_job(), factories.make_job()
+    told: list[list[Any]] = []
+
+    def change() -> None:
+        told.append(publish.with_listeners([other.id, watched.id]))
+        publish.on_job_changed(job_ids=[other.id, watched.id])
+
+    heard = asyncio.run(receive_while(messages.job_group(watched.id), change))
+    assert told == [[watched.id]]
+    assert json.loads(heard["text"])["job"]["id"] == str(watched.id)
+
+
 def test_a_thousand_jobs_are_told_in_one_call() -> None:
     many = [body() for _ in range(1000)]
     heard = asyncio.run(receive_while(messages.job_group(many[-1]["id"]), lambda: publish.publish(many)))
