@@ -1,9 +1,12 @@
 """Tickets: one job, for a while, on a device that has no cookie of its owner."""
 
+import re
 from datetime import timedelta
 
 import pytest
+import segno
 from django.conf import settings
+from django.core import signing
 from django.test import Client
 from django.utils import timezone
 from hypothesis import given
@@ -116,6 +119,30 @@ def test_no_byte_of_a_ticket_can_be_changed(job):
     for place in range(len(text)):
         other = text[:place] + ("A" if text[place] != "A" else "B") + text[place + 1 :]
         assert magic_links.read(other, now=now) is None, place
+
+
+def test_a_ticket_is_short_enough_for_a_line_of_mail_and_a_small_qr_code(job):
+    link = magic_links.url_for(job, now=timezone.now())
+    assert re.fullmatch(r"/t/[A-Za-z0-9_-]{27}\.[A-Za-z0-9_-]{43}/", link)
+    assert segno.make(f"https://hero.example{link}", error="m", micro=False).version <= 6
+
+
+def test_tickets_outlive_the_replacement_of_the_secret_key_while_the_old_one_is_a_fallback(job, settings):
+    now, old = timezone.now(), settings.SECRET_KEY
+    text = magic_links.url_for(job, now=now).split("/")[2]
+    cookie = magic_links.cookie_with("", job.id, job.erase_at, now=now)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another key, of the day after it leaked", [old]
+    assert magic_links.read(text, now=now).job_id == job.id
+    assert set(magic_links.opened(cookie, now=now)) == {job.id}
+    settings.SECRET_KEY_FALLBACKS = []
+    assert magic_links.read(text, now=now) is None
+    assert magic_links.opened(cookie, now=now) == {}
+
+
+def test_what_else_the_secret_key_signs_is_no_ticket(job):
+    value = magic_links.url_for(job, now=timezone.now()).split("/")[2].split(".")[0]
+    for salt in ("", "jobs.magic_links", "jobs.identity"):
+        assert magic_links.read(signing.Signer(salt=salt, sep=".").sign(value), now=timezone.now()) is None
 
 
 @given(st.text(max_size=80))
