@@ -13,7 +13,7 @@ export PIP_ROOT_USER_ACTION := ignore
 # A .venv whose Python was moved or removed is made anew.
 _ := $(shell test ! -e $(VENV)/made || $(PYTHON) -c '' 2>/dev/null || rm -rf $(VENV))
 
-.PHONY: help up test check bench soak chaos lighthouse install install-tests chromium clean
+.PHONY: help up test check coverage bench soak chaos lighthouse install install-tests chromium clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ test: install-tests chromium ## everything CI runs: all tests, then the database
 
 check: install-tests ## format, lint, import contracts, missing migrations, fast tests
 	@bash scripts/check $(VENV)/bin
+
+coverage: install-tests ## what the fast tests reach: the total, and the files they reach least (COVERAGE_ARGS: other tests)
+	@bash scripts/coverage $(VENV)/bin
 
 bench: install-tests chromium ## figures and ratios: dispatch, simulator, film, first picture; wants an idle machine
 	@$(PYTHON) -m tests.bench.dispatch
