@@ -1,15 +1,14 @@
-"""What the three clouds have in common: models with inputs of their own, a photo and a webhook by address.
+"""The base class of the three clouds: models with their own inputs, a photo and a webhook by URL.
 
-An adapter lists the models it knows in a small table. A model that is not in it works too: its photo
-goes into the field that most of the vendor's models use (`image_field` says otherwise), and whatever
-else it takes is written under `input`.
+An adapter lists the models it knows in a small table. Other models work too: their photo goes into the input
+that most of the vendor's models use, or into the one that the parameter `image_field` names, and their other
+inputs are entered under the parameter `input`.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import logging
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,22 +16,20 @@ from typing import Any, ClassVar
 
 from providers import parameters, payloads
 from providers.error_mapping import VendorError
-from providers.errors import AccountProblem, PredictionGone, Rejected
+from providers.errors import AccountProblem, Rejected
 from providers.http import client
 from providers.parameters import Rule
-from providers.types import Account, PhotoTransport, ProviderEvent, SubmitRequest
+from providers.types import Account, PhotoTransport, SubmitRequest
 
 from .base import Adapter
 
-logger = logging.getLogger(__name__)
-
-_EVERYWHERE = {"image_field": parameters.name(), "input": parameters.mapping()}
+_COMMON_PARAMETERS = {"image_field": parameters.name(), "input": parameters.mapping()}
 _SEED = parameters.whole(0, 2**31 - 1)
 
 
 @dataclass(frozen=True)
 class Model:
-    """What one model takes, as far as the vendor documents it."""
+    """The inputs of one model, as far as the vendor documents them."""
 
     image_field: str
     inputs: Mapping[str, Rule] = field(default_factory=dict)
@@ -40,49 +37,48 @@ class Model:
     takes_negative_prompt: bool = False
     takes_seed: bool = False
     longest_prompt: int | None = None
-    # The inputs of the smallest film there is, for a call that only keeps the model awake.
+    # The inputs of the smallest possible film, for a prediction that only keeps the model warm.
     smallest: Mapping[str, Any] = field(default_factory=dict)
 
 
 class CloudAdapter(Adapter):
-    """An adapter for a vendor in the internet. Subclasses say what to call and how to read it."""
+    """An adapter for a cloud vendor. Subclasses make its calls and parse its responses."""
 
     models: ClassVar[Mapping[str, Model]]
     any_other_model: ClassVar[Model]
-    # Settings of the adapter itself, beside the inputs of its models.
+    # Parameters of the adapter itself, besides the inputs of its models.
     settings: ClassVar[Mapping[str, Rule]] = {}
-    auth_scheme: ClassVar[str] = "Bearer"
     longest_inline_photo: ClassVar[int] = 0
 
     # --- Settings -----------------------------------------------------------------------------------
 
     def model_of(self, name: str) -> Model:
-        """Return what is known of a model; staff who name none get the default one."""
+        """Return what is known of a model; '' means the default model."""
         return self.models.get(name or self.default_model, self.any_other_model)
 
     def check_parameters(self, parameters_: Mapping[str, Any], *, model: str = "") -> list[str]:
         known = self.model_of(model)
-        rules = {**known.inputs, **({"seed": _SEED} if known.takes_seed else {}), **self.settings, **_EVERYWHERE}
+        rules = {**known.inputs, **({"seed": _SEED} if known.takes_seed else {}), **self.settings, **_COMMON_PARAMETERS}
         unknown = (
             f"{self.title} knows no parameter “{{name}}” of this model; "
             "a field that only the model knows goes under “input”."
         )
-        sentences = parameters.problems(rules, parameters_, unknown=unknown)
+        messages = parameters.problems(rules, parameters_, unknown=unknown)
         extra = parameters_.get("input")
         for name in ("prompt", parameters_.get("image_field") or known.image_field):
             if isinstance(extra, dict) and name in extra:
-                sentences.append(f"“input” cannot set “{name}”: it is different for every film.")
-        return sentences
+                messages.append(f"“input” cannot set “{name}”: it is different for every film.")
+        return messages
 
-    # --- What a film is ordered with ----------------------------------------------------------------
+    # --- The request --------------------------------------------------------------------------------
 
     def keep_warm_request(self, account: Account, request: SubmitRequest) -> tuple[Account, SubmitRequest]:
-        """Return what to submit when nothing but keeping the model awake is wanted: the smallest film there is."""
+        """Return the account and request of the model's smallest film."""
         smallest = {**account.parameters, **self.model_of(account.model).smallest}
         return replace(account, parameters=smallest), request
 
     def inputs(self, account: Account, request: SubmitRequest) -> dict[str, Any]:
-        """Return the model's inputs: defaults, what staff chose, and what is this film's own."""
+        """Return the model's inputs: its defaults, staff's parameters, and those of this film. Raise Rejected."""
         model = self.model_of(account.model)
         if model.longest_prompt is not None and len(request.prompt) > model.longest_prompt:
             raise Rejected(
@@ -95,17 +91,17 @@ class CloudAdapter(Adapter):
             if name in model.inputs or (name == "seed" and model.takes_seed)
         }
         extra = account.parameters.get("input")
-        found = {**model.defaults, **chosen, **(extra if isinstance(extra, dict) else {})}
+        inputs = {**model.defaults, **chosen, **(extra if isinstance(extra, dict) else {})}
         if model.takes_seed:
-            found.setdefault("seed", seed_number(request.seed))
+            inputs.setdefault("seed", seed_number(request.seed))
         if model.takes_negative_prompt and request.negative_prompt:
-            found.setdefault("negative_prompt", request.negative_prompt)
-        found["prompt"] = request.prompt
-        found[str(account.parameters.get("image_field") or model.image_field)] = self.photo(account, request)
-        return found
+            inputs.setdefault("negative_prompt", request.negative_prompt)
+        inputs["prompt"] = request.prompt
+        inputs[str(account.parameters.get("image_field") or model.image_field)] = self.photo(account, request)
+        return inputs
 
     def photo(self, account: Account, request: SubmitRequest) -> str:
-        """Return the photo's address, or the photo itself as a `data:` address."""
+        """Return the photo's URL, or the photo itself as a `data:` URL. Raise AccountProblem or Rejected."""
         if request.photo_url:
             if is_secure(account.base_url) and not is_secure(request.photo_url):
                 raise AccountProblem(
@@ -127,53 +123,17 @@ class CloudAdapter(Adapter):
         return f"data:{photo_type(request.photo_bytes)};base64,{encoded}"
 
     def webhook(self, account: Account, request: SubmitRequest) -> str:
-        """Return the address to call back, '' when the vendor would refuse it: polling finds the film too."""
+        """Return the webhook's URL, or '' when the vendor would refuse it; polling then finds the film."""
         if is_secure(account.base_url) and not is_secure(request.webhook_url):
             return ""
         return request.webhook_url
 
-    # --- Calls --------------------------------------------------------------------------------------
-
     @abstractmethod
-    def explain(self, response: client.Response) -> VendorError:
-        """Read the vendor's error body."""
-
-    def call(self, account: Account, method: str, path: str, **content: Any) -> client.Response:
-        """Call the vendor's API at a path below the base URL (or at a whole address), with the key."""
-        headers = {"Authorization": f"{self.auth_scheme} {account.api_key}", **content.pop("headers", {})}
-        return self.call_without_key(account, method, path, headers=headers, **content)
-
-    def call_without_key(self, account: Account, method: str, path: str, **content: Any) -> client.Response:
-        return client.call(
-            method,
-            f"{account.base_url}{path}" if path.startswith("/") else path,
-            connect_seconds=account.connect_seconds,
-            read_seconds=account.read_seconds,
-            **content,
-        )
-
-    def check(self, response: client.Response, *, submitting: bool = False) -> client.Response:
-        """Return the answer when it is a success; raise what it means when it is not."""
-        client.raise_for_status(response, submitting=submitting, explain=self.explain)
-        return response
-
-    def send_command(self, account: Account, method: str, path: str) -> None:
-        """Make a call whose answer says nothing but whether it worked; what is gone is fine."""
-        try:
-            self.check(self.call(account, method, path, repeatable=True))
-        except PredictionGone:
-            logger.info("prediction_gone provider=%s", account.slug)
-
-
-def same_prediction(event: ProviderEvent, prediction_id: str) -> ProviderEvent:
-    """Return the event when it is about this prediction. Raise ValueError when it is about another."""
-    if event.prediction_id != prediction_id:
-        raise ValueError("the answer is about another prediction")
-    return event
+    def explain(self, response: client.Response) -> VendorError: ...
 
 
 def status_word(body: bytes) -> str:
-    """Return a genuine delivery's word for the state it tells of: with the prediction's id it names the event."""
+    """Return the status in a delivery's body. It is part of the event id, because both clouds repeat the request id."""
     try:
         word = payloads.json_object(body).get("status")
     except ValueError:
@@ -182,11 +142,12 @@ def status_word(body: bytes) -> str:
 
 
 def seed_number(seed: str) -> int:
-    """Return a number for a seed: the same film for the same seed, whoever renders it again."""
+    """Return the number from 0 to 2**31 − 1 that a job's seed is sent as; the same seed gives the same number."""
     return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4], "big") >> 1
 
 
 def photo_type(photo: bytes) -> str:
+    """Return the media type of a PNG, WebP or JPEG, by its first bytes."""
     if photo.startswith(b"\x89PNG"):
         return "image/png"
     return "image/webp" if photo[:4] == b"RIFF" else "image/jpeg"

@@ -1,20 +1,19 @@
 """fal.ai, queue API.
 
 Sources: docs.fal.ai and fal.ai/docs (queue, webhooks, errors, request errors, data retention, concurrency
-limits, model pages; read 2026-11) and the official Python client 1.0.3. What only others report is text at
-its place.
+limits, model pages; read 2026-11) and the official Python client 1.0.3. Facts that only others report are
+marked where they are used.
 
-- Four hosts: the queue (`base_url`), REST for upload tokens and public keys (`rest_url`), the CDN for uploads
-  (`cdn_url`), and the CDN the films lie on. With a base URL that is not fal's own, REST and CDN are looked for
-  below it, at `/rest` and `/cdn`; the parameters say otherwise.
-- There is no FAILED: a failed request is COMPLETED, and its result call answers with the model's own error.
-- The addresses of a request hold owner and app, not the rest of the model's id: a provider whose model is
-  changed to another app loses sight of the requests it has open. Make another provider instead.
-- No look-up: the platform API lists requests by the time they ended, so one that still waits or runs is not
-  there to be found, and "not listed" proves nothing.
-- Nothing is stored that would have to be deleted: requests are sent with `X-Fal-Store-IO: 0`, and films and
-  uploads with a lifetime (`keep_seconds`, an hour). The platform API deletes stored payloads alone, and only
-  with an admin key.
+- There are four hosts: the queue (`base_url`), REST for upload tokens and public keys (`rest_url`), the CDN for
+  uploads (`cdn_url`), and the CDN that serves films. With a base URL that is not fal's, REST and CDN are expected
+  below it, at `/rest` and `/cdn`, unless the parameters name others.
+- There is no FAILED: a failed request is COMPLETED, and the call for its result returns the model's error.
+- The URLs of a request contain owner and app but not the rest of the model's id. A provider whose model is changed
+  to another app can no longer reach its open requests: configure another provider instead.
+- There is no look-up: the platform API lists requests by the time at which they ended, so one that still waits or
+  runs is missing from the list.
+- Nothing has to be deleted: requests are sent with `X-Fal-Store-IO: 0`, and films and uploads with a lifetime
+  (`keep_seconds`, an hour). The platform API deletes only stored payloads, and only with an admin key.
 """
 
 from __future__ import annotations
@@ -35,7 +34,8 @@ from providers.errors import AccountProblem, BadSignature, Rejected, Unavailable
 from providers.http import client
 from providers.types import Account, PhotoTransport, PredictionStatus, Preset, ProviderEvent, SubmitRequest
 
-from .cloud import CloudAdapter, Model, photo_type, same_prediction, status_word
+from .base import same_prediction
+from .cloud import CloudAdapter, Model, photo_type, status_word
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ STATUSES = {
     "IN_PROGRESS": PredictionStatus.RUNNING,
     "COMPLETED": PredictionStatus.SUCCEEDED,
 }
-# docs, request errors: what the platform says when no model had a say.
+# docs, request errors: errors of the platform, raised before or after the model ran.
 PLATFORM_ERRORS = {
     "request_timeout": "provider_timeout",
     "startup_timeout": "provider_timeout",
@@ -59,11 +59,11 @@ PLATFORM_ERRORS = {
     "bad_request": "request_refused",
 }
 CANCELED = frozenset({"client_disconnected", "client_cancelled"})
-# Statuses of a result call that are about the call and not what the model answered with.
+# Statuses of a result call that are about the call and not about the model's result.
 _NOT_OF_MODELS = frozenset({401, 403, 404, 410, 429, *range(300, 400)})
 # docs, model errors: the `type` of each entry of `detail`. Every other type is about a field of the request.
-# A photo that could not be fetched is our address's fault or the network's; one that is too small or too
-# large for this model is not unreadable.
+# `file_download_error` is a fault of our URL or the network. A photo that is too small or too large for this
+# model is a field error: other models may accept it.
 MODEL_ERRORS = {
     "content_policy_violation": "photo_refused",
     "image_load_error": "photo_unreadable",
@@ -76,7 +76,7 @@ MODEL_ERRORS = {
     "downstream_service_unavailable": "provider_failed",
     "generation_timeout": "provider_timeout",
 }
-# A prompt that breaks the policy is the look's, not the photo's.
+# A policy violation in one of these fields is the look's fault, not the photo's.
 TEXT_FIELDS = frozenset({"prompt", "negative_prompt"})
 
 REST_URL = "https://rest.fal.ai"
@@ -85,7 +85,7 @@ KEEP_SECONDS = 3600
 
 _PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _MODEL = re.compile(rf"{_PART}(?:/{_PART}){{1,6}}")
-# Apps below these keep their first part (client 1.0.3).
+# Namespaces of apps: the URLs of their requests contain the namespace too (client 1.0.3).
 _NAMESPACES = frozenset({"workflows", "comfy"})
 _SIZES = parameters.one_of("480p", "580p", "720p")
 _RATIOS = parameters.one_of("auto", "16:9", "9:16", "1:1")
@@ -110,15 +110,15 @@ class FalAdapter(CloudAdapter):
         "x-fal-webhook-signature",
     )
     auth_scheme = "Key"
-    # fal publishes no limit for `data:` addresses; anything longer belongs into an upload.
+    # Bytes. fal publishes no limit for `data:` URLs; longer photos should be uploaded.
     longest_inline_photo = 4_000_000
-    # docs, concurrency limits (read 2026-11): requests at once; more wait in a queue without a limit. There is no
-    # limit by the minute: these are far above what such a number at once can use.
+    # docs, concurrency limits (read 2026-11): concurrent requests; more wait in a queue without a limit. There is no
+    # limit per minute; these values are far above what that concurrency can use.
     presets = (
         Preset("new", "New account", max_concurrent=2, max_per_minute=60),
         Preset("grown", "Grown by paid invoices", max_concurrent=40, max_per_minute=600),
     )
-    # Model pages (read 2026-11). A photo of another shape is cropped to the aspect ratio. `duration` is a text.
+    # Model pages (read 2026-11). A photo of another shape is cropped to the aspect ratio. `duration` is a string.
     models: ClassVar[Mapping[str, Model]] = {
         "fal-ai/wan/v2.2-a14b/image-to-video": Model(
             "image_url",
@@ -192,21 +192,21 @@ class FalAdapter(CloudAdapter):
             headers=headers,
         )
         try:
-            event = _event({"status": "IN_QUEUE", **self.check(response, submitting=True).json()})
-            # Even what is over at once has its film in the result call alone.
+            event = self._event({"status": "IN_QUEUE", **self.check(response, submitting=True).json()})
+            # Only the result call has the film, so a request that is already over counts as running.
             return replace(event, status=PredictionStatus.RUNNING) if event.is_final else event
         except ValueError as error:
             raise Unconfirmed(f"the answer to the submit cannot be read: {error}") from error
 
     def fetch(self, account: Account, prediction_id: str) -> ProviderEvent:
-        """Ask for the status, and when that is over for the result: only there stands what became of it."""
-        path = self._request_path(account, prediction_id)
+        """Return the request's status or, when it is completed, the outcome from its result call."""
+        path = f"{self._requests_path(account)}/{client.path_part(prediction_id)}"
         response = self.check(self.call(account, "GET", f"{path}/status", repeatable=True))
         try:
             data = response.json()
             if "status" not in data:
                 raise ValueError("no status")
-            event = same_prediction(_event({"request_id": prediction_id, **data}), prediction_id)
+            event = same_prediction(self._event({"request_id": prediction_id, **data}), prediction_id)
         except ValueError as error:
             raise Unavailable(f"the status cannot be read: {error}") from error
         if event.status != PredictionStatus.SUCCEEDED:
@@ -216,7 +216,7 @@ class FalAdapter(CloudAdapter):
         return self._result(account, prediction_id, path, data)
 
     def _result(self, account: Account, prediction_id: str, path: str, data: Mapping[str, Any]) -> ProviderEvent:
-        """Return what became of a request that is over. `data` is what its status said."""
+        """Return the outcome of a completed request. `data` is the JSON of its status."""
         response = self.call(account, "GET", path, repeatable=True)
         try:
             found = response.json()
@@ -227,7 +227,7 @@ class FalAdapter(CloudAdapter):
         if response.status < 300:
             return _failure(prediction_id, data) if has_failed else _finished(prediction_id, found)
         if response.status == 400 and "in progress" in payloads.text(found.get("detail")):
-            # What the result call says before the end is not documented; this is what others report.
+            # Reported by others: the documentation does not say what the result call returns before the end.
             return ProviderEvent(prediction_id, PredictionStatus.RUNNING)
         is_models_own = bool(_entries(found)) or (response.status not in _NOT_OF_MODELS and "detail" in found)
         if has_failed or is_models_own:
@@ -237,13 +237,13 @@ class FalAdapter(CloudAdapter):
 
     def cancel(self, account: Account, prediction_id: str) -> None:
         try:
-            self.send_command(account, "PUT", f"{self._request_path(account, prediction_id)}/cancel")
+            self.send_command(account, "PUT", f"{self._requests_path(account)}/{{}}/cancel", prediction_id)
         except Rejected:
             # docs: 400 {"status": "ALREADY_COMPLETED"}
             logger.info("cancel_refused provider=%s", account.slug)
 
     def delete(self, account: Account, prediction_id: str) -> None:
-        """Do nothing: no payload is stored, and the film goes after its lifetime."""
+        """Do nothing: no payload is stored, and the film expires after its lifetime."""
 
     def _model(self, account: Account) -> str:
         model = account.model or self.default_model
@@ -251,15 +251,15 @@ class FalAdapter(CloudAdapter):
             raise AccountProblem(problem, code="settings")
         return model
 
-    def _request_path(self, account: Account, prediction_id: str) -> str:
+    def _requests_path(self, account: Account) -> str:
         parts = self._model(account).split("/")
         app = parts[: 3 if parts[0] in _NAMESPACES else 2]
-        return f"/{quote('/'.join(app))}/requests/{client.path_part(prediction_id)}"
+        return f"/{quote('/'.join(app))}/requests"
 
     # --- Photos -------------------------------------------------------------------------------------
 
     def upload(self, account: Account, request: SubmitRequest) -> SubmitRequest:
-        """Fetch a token for the CDN and put the photo there, as client 1.0.3 does; with a lifetime."""
+        """Get a token for the CDN and upload the photo there with a lifetime, as client 1.0.3 does."""
         rest = _other_host(account, "rest_url", REST_URL, "/rest")
         cdn = _other_host(account, "cdn_url", CDN_URL, "/cdn")
         lifetime = _lifetime(account)
@@ -299,9 +299,10 @@ class FalAdapter(CloudAdapter):
     # --- Webhooks -----------------------------------------------------------------------------------
 
     def verify(self, account: Account, headers: Mapping[str, str], body: bytes, *, now: datetime) -> str:
-        """Check an ED25519 signature over request id, user id, timestamp and body digest (docs, webhooks).
+        """Verify an Ed25519 signature over request id, user id, timestamp and body digest (docs, webhooks).
 
-        The public keys are the account's webhook secrets. There is one delivery per request and outcome.
+        The account's webhook secrets are public keys. The event id is the request's id with its status: there is
+        one event for each.
         """
         request_id, user_id, timestamp, given = (headers.get(name, "") for name in self.webhook_headers)
         if not 0 < len(request_id) <= 100 or not re.fullmatch(r"[0-9a-fA-F]{128}", given):
@@ -324,7 +325,7 @@ class FalAdapter(CloudAdapter):
             logger.warning("status_unknown provider=fal status=%.40r", data.get("status"))
             return ProviderEvent(prediction_id, PredictionStatus.UNKNOWN)
         if payload is None:
-            # docs: what cannot be serialised is null, with `payload_error`; polling asks for the result.
+            # docs: a payload that cannot be serialised is null, with `payload_error`. Polling then fetches the result.
             return ProviderEvent(
                 prediction_id, PredictionStatus.RUNNING, raw_error=payloads.text(data.get("payload_error"))
             )
@@ -347,7 +348,7 @@ class FalAdapter(CloudAdapter):
             raise Unavailable("there are no public keys")
         return usable
 
-    # --- Reading ------------------------------------------------------------------------------------
+    # --- Parsing ------------------------------------------------------------------------------------
 
     def explain(self, response: client.Response) -> VendorError:
         try:
@@ -357,18 +358,17 @@ class FalAdapter(CloudAdapter):
         code, text = _reason(data, otherwise="request_refused")
         return VendorError(text or response.excerpt(), "request_refused" if code in _TRANSIENT else code)
 
+    def _event(self, data: Mapping[str, Any]) -> ProviderEvent:
+        """Return the event that the JSON of a request's status describes. Raise ValueError when it is not one."""
+        return ProviderEvent(
+            payloads.identifier(data.get("request_id")),
+            self.status_from(data.get("status"), STATUSES),
+            queue_position=payloads.whole(data.get("queue_position")),
+        )
 
+
+# Failure codes that an attempt may have, but a refused call has not.
 _TRANSIENT = frozenset({"provider_failed", "provider_timeout"})
-
-
-def _event(data: Mapping[str, Any]) -> ProviderEvent:
-    """Return what a status says. Raise ValueError when it is none."""
-    prediction_id = payloads.identifier(data.get("request_id"))
-    word = data.get("status")
-    status = STATUSES.get(word, PredictionStatus.UNKNOWN) if isinstance(word, str) else PredictionStatus.UNKNOWN
-    if status == PredictionStatus.UNKNOWN:
-        logger.warning("status_unknown provider=fal status=%.40r", word)
-    return ProviderEvent(prediction_id, status, queue_position=payloads.whole(data.get("queue_position")))
 
 
 def _finished(prediction_id: str, output: Mapping[str, Any]) -> ProviderEvent:
@@ -392,13 +392,13 @@ def _failure(prediction_id: str, data: Mapping[str, Any]) -> ProviderEvent:
 
 
 def _entries(data: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the entries of a model's error, none when it is the platform's."""
+    """Return the entries of a model's error; [] for an error of the platform."""
     detail = data.get("detail")
     return [entry for entry in detail if isinstance(entry, dict)] if isinstance(detail, list) else []
 
 
 def _reason(data: Mapping[str, Any], *, otherwise: str) -> tuple[str, str]:
-    """Return the failure code and a text for staff; never the entry's `input`, which may be the photo."""
+    """Return the failure code and a text for staff. An entry's `input` is left out: it may be the photo."""
     texts = []
     codes = []
     for entry in _entries(data)[:5]:
@@ -408,7 +408,7 @@ def _reason(data: Mapping[str, Any], *, otherwise: str) -> tuple[str, str]:
         is_text = bool(where) and where[-1] in TEXT_FIELDS
         codes.append("request_refused" if is_text else MODEL_ERRORS.get(kind, "request_refused"))
     if codes:
-        # The entry that says most of the photo decides.
+        # An entry about the photo goes before one about the request.
         return next((code for code in codes if code != "request_refused"), codes[0]), "; ".join(texts)
     words = [payloads.text(data.get(name)) for name in ("error_type", "detail", "error")]
     text = ": ".join(filter(None, words))
@@ -422,7 +422,7 @@ def _lifetime(account: Account) -> str:
 
 
 def _other_host(account: Account, parameter: str, own: str, below: str) -> str:
-    """Return the address of fal's REST API or CDN: staff's, fal's own, or below a base URL that is not fal's."""
+    """Return the URL of fal's REST API or CDN: the parameter's, fal's, or below a base URL that is not fal's."""
     if chosen := account.parameters.get(parameter):
         return str(chosen).rstrip("/")
     host = urlsplit(account.base_url).hostname or ""

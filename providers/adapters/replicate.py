@@ -1,18 +1,18 @@
 """Replicate, predictions API.
 
 Sources: replicate.com/docs (create a prediction, lifecycle, webhooks, rate limits, data retention; read
-2026-11), the official Python clients 1.0.7 and 2.0.0b4, whose docstrings are generated from Replicate's own
-OpenAPI description. What only others report is said at its place.
+2026-11) and the official Python clients 1.0.7 and 2.0.0b4, whose docstrings are generated from Replicate's
+OpenAPI description. Facts that only others report are marked where they are used.
 
-- Models are written `owner/name` (official models), `owner/name:version` or the 64 characters of a version,
-  and `deployments/owner/name` for one of your own, which can be kept warm.
-- Look-up: `GET /predictions` lists predictions newest first, 100 a page, each with its `input` as it was
-  given. Our reference is part of the photo's address (`photo`); an uploaded photo carries it in the file's
-  metadata. A prediction that does not show its input leaves a doubt, and a doubt is Unavailable, never None.
-- `data:` addresses up to 256 kB are taken too, but not kept with the prediction, so that an attempt could
-  not be looked up: not offered.
-- There is no way to delete a prediction. Input, output and logs go by themselves after one hour; uploaded
-  files after a day (as others report), and those `delete` does delete.
+- A model is `owner/name` (official models), `owner/name:version`, the 64 characters of a version, or
+  `deployments/owner/name` for a deployment of your own, which can be kept warm.
+- Look-up: `GET /predictions` lists predictions newest first, 100 per page, each with its `input`. Our reference
+  is part of the photo's URL (`photo`), or of an uploaded file's metadata. A listed prediction without its input
+  could be ours, so `find` then raises Unavailable instead of returning None.
+- `data:` URLs of up to 256 kB are accepted too, but they are not stored with the prediction, so an attempt could
+  not be looked up; `inline` is therefore not offered.
+- Predictions cannot be deleted. Replicate removes input, output and logs after one hour, and uploaded files after
+  a day (as others report); `delete` deletes the uploaded file at once.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ from providers.errors import AccountProblem, PredictionGone, Rejected, Unavailab
 from providers.http import client
 from providers.types import Account, PhotoTransport, PredictionStatus, Preset, ProviderEvent, SubmitRequest
 
-from .cloud import CloudAdapter, Model, photo_type, same_prediction
+from .base import same_prediction
+from .cloud import CloudAdapter, Model, photo_type
 
 logger = logging.getLogger(__name__)
 
-# replicate.com/docs, prediction lifecycle. A long `starting` is a model that is being loaded. `aborted`: stopped
-# before it began (client 1.0.7 does not know it).
+# replicate.com/docs, prediction lifecycle. `starting` lasts while a model is loaded. `aborted` was stopped before it
+# began (client 1.0.7 does not know it).
 STATUSES = {
     "starting": PredictionStatus.WARMING_UP,
     "processing": PredictionStatus.RUNNING,
@@ -47,7 +48,7 @@ STATUSES = {
     "canceled": PredictionStatus.CANCELED,
     "aborted": PredictionStatus.CANCELED,
 }
-# One at the start, one at the end; `output` and `logs` would come twice a second.
+# One delivery at the start and one at the end; `output` and `logs` would be sent twice a second.
 WEBHOOK_EVENTS = ["start", "completed"]
 
 # A tqdm line as the official client 1.0.7 reads it: " 42%|████ | 21/50 [00:10<00:14]".
@@ -60,7 +61,7 @@ _FILE_ID = re.compile(r"/files/([A-Za-z0-9_-]{1,100})(?:/|$)")
 
 MAX_PAGES = 40
 LISTING_BYTES = 32 * 2**20
-# Between our clock and theirs.
+# The largest difference between our clock and Replicate's that the look-up allows for.
 CLOCK_SKEW = timedelta(minutes=5)
 
 _FRAMES = {"frames_per_second": parameters.whole(5, 24), "sample_shift": parameters.number(1, 20)}
@@ -71,7 +72,7 @@ class ReplicateAdapter(CloudAdapter):
     title = "Replicate"
     photo_transports = frozenset({PhotoTransport.URL, PhotoTransport.UPLOAD})
     can_look_up = True
-    # What a failed prediction costs is not confirmed (machines are billed by time): better booked than missed.
+    # Whether failed predictions are charged is not documented (machines are billed by time), so they are booked.
     charges_failures = True
     content_rule = "replicate"
     default_base_url = "https://api.replicate.com/v1"
@@ -79,13 +80,13 @@ class ReplicateAdapter(CloudAdapter):
     default_result_hosts = ("replicate.delivery", "*.replicate.delivery")
     can_learn_secrets = True
     can_keep_warm = True
-    # replicate.com/docs, rate limits (read 2026-11): creations a minute. No number at once is published: these are
-    # what such a rate keeps busy with films of a minute and a half.
+    # replicate.com/docs, rate limits (read 2026-11): predictions per minute. No concurrency limit is published;
+    # these values are what such a rate keeps busy with films that take a minute and a half.
     presets = (
         Preset("no-card", "Without a payment method", max_concurrent=9, max_per_minute=6),
         Preset("default", "Default", max_concurrent=900, max_per_minute=600),
     )
-    # replicate.com model pages (read 2026-11). 81 frames at 16 a second are five seconds.
+    # replicate.com model pages (read 2026-11). 81 frames at 16 per second are five seconds.
     models: ClassVar[Mapping[str, Model]] = {
         "kwaivgi/kling-v2.1": Model(
             "start_image",
@@ -149,25 +150,25 @@ class ReplicateAdapter(CloudAdapter):
         headers = {"Cancel-After": f"{limit}s"} if limit else {}
         response = self.check(self.call(account, "POST", path, json_body=payload, headers=headers), submitting=True)
         try:
-            return _event(response.json())
+            return self._event(response.json())
         except ValueError as error:
             raise Unconfirmed(f"the answer to the submit cannot be read: {error}") from error
 
     def fetch(self, account: Account, prediction_id: str) -> ProviderEvent:
         try:
-            return same_prediction(_event(self._prediction(account, prediction_id)), prediction_id)
+            return same_prediction(self._event(self._prediction(account, prediction_id)), prediction_id)
         except ValueError as error:
             raise Unavailable(f"the prediction cannot be read: {error}") from error
 
     def cancel(self, account: Account, prediction_id: str) -> None:
         try:
-            self.send_command(account, "POST", f"/predictions/{client.path_part(prediction_id)}/cancel")
+            self.send_command(account, "POST", "/predictions/{}/cancel", prediction_id)
         except Rejected:
-            # A prediction that has ended cannot be canceled; what Replicate answers then is not documented.
+            # A finished prediction cannot be canceled; the response in that case is not documented.
             logger.info("cancel_refused provider=%s", account.slug)
 
     def delete(self, account: Account, prediction_id: str) -> None:
-        """Delete the photo if it was uploaded. The prediction itself goes after an hour; nobody can hasten that."""
+        """Delete the photo if it was uploaded. Replicate removes the prediction itself after an hour."""
         try:
             prediction = self._prediction(account, prediction_id)
         except PredictionGone:
@@ -177,10 +178,10 @@ class ReplicateAdapter(CloudAdapter):
         made_at = payloads.timestamp(prediction.get("created_at"))
         for address in _own_addresses(account, prediction.get("input")):
             if file_id := self._file_id(account, address, since=made_at):
-                self.send_command(account, "DELETE", f"/files/{client.path_part(file_id)}")
+                self.send_command(account, "DELETE", "/files/{}", file_id)
 
     def _file_id(self, account: Account, address: str, *, since: datetime | None) -> str:
-        """Return the id of an uploaded file, '' when there is none: in its address, or else in the listing."""
+        """Return the id of an uploaded file, from its URL or from the list of files; '' when it is in neither."""
         if found := _FILE_ID.search(urlsplit(address).path):
             return found[1]
         for stored in self._listed(account, "/files", since=since):
@@ -193,7 +194,7 @@ class ReplicateAdapter(CloudAdapter):
         return self.check(self.call(account, "GET", path, repeatable=True)).json()
 
     def _target(self, account: Account) -> tuple[str, dict[str, Any]]:
-        """Return where a prediction is ordered, and what the order says of the version."""
+        """Return the path that creates a prediction, and the part of its JSON that names the version."""
         model = account.model or self.default_model
         if problem := self.check_model(model):
             raise AccountProblem(problem, code="settings")
@@ -204,11 +205,11 @@ class ReplicateAdapter(CloudAdapter):
     # --- Photos -------------------------------------------------------------------------------------
 
     def photo(self, account: Account, request: SubmitRequest) -> str:
-        """Return the photo's address with our reference in it, so that the listing shows whose input it is."""
+        """Return the photo's URL with our reference in it, so that `find` recognises the prediction in the list."""
         address = super().photo(account, request)
         if request.reference in address or _own_addresses(account, address):
             return address
-        # A fragment is never sent to the host: signed addresses stay good.
+        # A fragment is not sent to the host, so signed URLs stay valid.
         return f"{address}#{quote(request.reference)}"
 
     def upload(self, account: Account, request: SubmitRequest) -> SubmitRequest:
@@ -239,7 +240,7 @@ class ReplicateAdapter(CloudAdapter):
                 return self._found(item)
             with_files |= dict.fromkeys(_own_addresses(account, given), item)
             doubtful |= not isinstance(given, dict) or item.get("data_removed") is True
-        # Ours, if there is one, is still there: files are deleted by their predictions' ids, and this one has none.
+        # If our prediction exists, its file does too: `delete` needs a prediction id, and this attempt has none yet.
         for stored in self._listed(account, "/files", since=since) if with_files else ():
             address = payloads.text(payloads.mapping(stored.get("urls")).get("get"))
             item, metadata = with_files.get(address), stored.get("metadata")
@@ -252,12 +253,12 @@ class ReplicateAdapter(CloudAdapter):
 
     def _found(self, item: Mapping[str, Any]) -> ProviderEvent:
         try:
-            return _event(item)
+            return self._event(item)
         except ValueError as error:
             raise Unavailable(f"our prediction cannot be read: {error}") from error
 
     def _listed(self, account: Account, path: str, *, since: datetime | None) -> Iterator[dict[str, Any]]:
-        """Yield what a listing holds, newest first, back to `since`. Raise Unavailable when that cannot be told."""
+        """Yield the items of a list, newest first, back to `since`. Raise Unavailable when that fails."""
         until = time.monotonic() + account.connect_seconds + account.read_seconds
         cursor: dict[str, str] | None = None
         for _page in range(MAX_PAGES):
@@ -286,27 +287,24 @@ class ReplicateAdapter(CloudAdapter):
     # --- Webhooks -----------------------------------------------------------------------------------
 
     def verify(self, account: Account, headers: Mapping[str, str], body: bytes, *, now: datetime) -> str:
-        # Standard Webhooks; the id stays the same when a delivery is repeated.
+        # Standard Webhooks. A repeated delivery has the same id.
         return signatures.verify(account.webhook_secrets, headers, body, now=now)
 
     def parse(self, body: bytes) -> ProviderEvent:
-        return _event(payloads.json_object(body))
+        return self._event(payloads.json_object(body))
 
     def learn_secrets(self, account: Account) -> tuple[str, ...]:
         try:
             response = self.check(self.call(account, "GET", "/webhooks/default/secret", repeatable=True))
-            secret = response.json().get("key")
+            return (self.secret_from(response.json().get("key")),)
         except ValueError as error:
             raise Unavailable(f"the webhook secret cannot be read: {error}") from error
-        if not isinstance(secret, str) or self.check_secret(secret):
-            raise Unavailable("the webhook secret cannot be read")
-        return (secret,)
 
-    # --- Reading ------------------------------------------------------------------------------------
+    # --- Parsing ------------------------------------------------------------------------------------
 
     def check(self, response: client.Response, *, submitting: bool = False) -> client.Response:
-        # 422 "Invalid version or not permitted" is also what accounts without a payment method get (public issues):
-        # it tells of the model or the account, and would refuse every photo alike.
+        # Accounts without a payment method get 422 "Invalid version or not permitted" as well (public issues). It is
+        # about the model or the account, so every other photo would be refused too.
         if submitting and response.status == 422 and "not permitted" in (text := self.explain(response).text):
             raise AccountProblem(f"HTTP 422: {response.without_secrets(text)[:500]}", code="settings")
         return super().check(response, submitting=submitting)
@@ -324,36 +322,30 @@ class ReplicateAdapter(CloudAdapter):
         text = ". ".join(filter(None, texts))
         return VendorError(text or response.excerpt(), error_mapping.failure_code(text, otherwise="request_refused"))
 
-
-def _event(prediction: Mapping[str, Any]) -> ProviderEvent:
-    """Return what a prediction's JSON says. Raise ValueError when it is not one."""
-    prediction_id = payloads.identifier(prediction.get("id"))
-    word = prediction.get("status")
-    status = STATUSES.get(word, PredictionStatus.UNKNOWN) if isinstance(word, str) else PredictionStatus.UNKNOWN
-    if status == PredictionStatus.UNKNOWN:
-        logger.warning("status_unknown provider=replicate status=%.40r", word)
-    output = prediction.get("output")
-    # Video models answer with one address, others with a list of them.
-    film = payloads.address(output[0] if isinstance(output, list) and output else output)
-    error = payloads.text(prediction.get("error"))
-    if status == PredictionStatus.SUCCEEDED and not film:
-        status, error = PredictionStatus.FAILED, error or "succeeded without a film"
-    is_over = status == PredictionStatus.SUCCEEDED
-    return ProviderEvent(
-        prediction_id=prediction_id,
-        status=status,
-        progress=1.0 if is_over else _progress(prediction.get("logs")),
-        video_url=film if is_over else "",
-        error_code=error_mapping.failure_code(error, otherwise="provider_failed")
-        if status == PredictionStatus.FAILED
-        else "",
-        raw_error=error,
-        reported_at=payloads.timestamp(prediction.get("completed_at")),
-    )
+    def _event(self, prediction: Mapping[str, Any]) -> ProviderEvent:
+        """Return the event that a prediction's JSON describes. Raise ValueError when it is not one."""
+        prediction_id = payloads.identifier(prediction.get("id"))
+        status = self.status_from(prediction.get("status"), STATUSES)
+        output = prediction.get("output")
+        # Video models return one URL or a list of them.
+        film = payloads.address(output[0] if isinstance(output, list) and output else output)
+        error = payloads.text(prediction.get("error"))
+        if status == PredictionStatus.SUCCEEDED and not film:
+            status, error = PredictionStatus.FAILED, error or "succeeded without a film"
+        has_film, has_failed = status == PredictionStatus.SUCCEEDED, status == PredictionStatus.FAILED
+        return ProviderEvent(
+            prediction_id=prediction_id,
+            status=status,
+            progress=1.0 if has_film else _progress(prediction.get("logs")),
+            video_url=film if has_film else "",
+            error_code=error_mapping.failure_code(error, otherwise="provider_failed") if has_failed else "",
+            raw_error=error,
+            reported_at=payloads.timestamp(prediction.get("completed_at")),
+        )
 
 
 def _progress(logs: Any) -> float | None:
-    """Return how far the last progress bar in the logs has come."""
+    """Return the progress (0..1) of the last tqdm bar in the logs, or None."""
     if not isinstance(logs, str):
         return None
     bars = _PROGRESS.findall(logs[-20_000:].replace("\r", "\n"))
@@ -364,13 +356,13 @@ def _progress(logs: Any) -> float | None:
 
 
 def _own_addresses(account: Account, value: Any) -> list[str]:
-    """Return the addresses on Replicate's own host that a value names anywhere: uploaded files."""
+    """Return every URL on the API's host in a JSON value: those of uploaded files."""
     origin = "/".join(account.base_url.split("/")[:3]) + "/"
     return [text for text in payloads.texts_in(value) if text.startswith(origin)]
 
 
 def _cursor(after: Any) -> dict[str, str]:
-    """Return the query of the next page's address; its host is no concern of ours."""
+    """Return the query of the next page's URL. Its host is ignored. Raise Unavailable when there is no query."""
     try:
         query = {name: values[0] for name, values in parse_qs(urlsplit(payloads.address(after)).query).items()}
     except ValueError:

@@ -1,24 +1,21 @@
-"""The studio: our own provider, reached over HTTP like any other. Its API: `providers.studio.service.server`."""
+"""The studio, our own provider. `providers.studio.service.server` documents its HTTP API."""
 
 from __future__ import annotations
 
 import base64
-import logging
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from providers import payloads, signatures
-from providers.errors import PredictionGone, Unavailable, Unconfirmed
+from providers.errors import Unavailable, Unconfirmed
 from providers.http import client
 from providers.parameters import flag, problems
 from providers.types import Account, PhotoTransport, PredictionStatus, ProviderEvent, SubmitRequest
 
 from .base import Adapter
 
-logger = logging.getLogger(__name__)
-
-# Whether pictures without a face become a hologram's film. Staff say so; without it their owners are told.
+# The parameter with which a picture without a face becomes a film of a hologram; without it the job fails.
 ALLOW_NO_FACE = "allow_no_face"
 
 STATUSES = {
@@ -34,6 +31,9 @@ ERRORS = {
     "unreadable_photo": "photo_unreadable",
     "render_failed": "provider_failed",
 }
+
+
+PREDICTIONS = "/v1/predictions"
 
 
 class StudioAdapter(Adapter):
@@ -64,87 +64,65 @@ class StudioAdapter(Adapter):
             payload["photo"] = base64.b64encode(request.photo_bytes).decode("ascii")
         else:
             payload["photo_url"] = request.photo_url
-        response = self._call(account, "POST", "", json_body=payload)
-        client.raise_for_status(response, submitting=True)
+        response = self.check(self.call(account, "POST", PREDICTIONS, json_body=payload), submitting=True)
         try:
-            return _event(response.json())
+            return self._event(response.json())
         except ValueError as error:
             raise Unconfirmed(f"the answer to the submit cannot be read: {error}") from error
 
     def fetch(self, account: Account, prediction_id: str) -> ProviderEvent:
-        response = self._call(account, "GET", f"/{client.path_part(prediction_id)}")
-        client.raise_for_status(response, submitting=False)
+        response = self.check(
+            self.call(account, "GET", f"{PREDICTIONS}/{client.path_part(prediction_id)}", repeatable=True)
+        )
         try:
-            return _event(response.json())
+            return self._event(response.json())
         except ValueError as error:
             raise Unavailable(f"the prediction cannot be read: {error}") from error
 
     def find(self, account: Account, reference: str, *, since: datetime | None = None) -> ProviderEvent | None:
-        response = self._call(account, "GET", "", params={"reference": reference})
-        client.raise_for_status(response, submitting=False)
+        response = self.check(self.call(account, "GET", PREDICTIONS, params={"reference": reference}, repeatable=True))
         try:
             items = response.json().get("items")
             if not isinstance(items, list):
                 raise ValueError("no items")
             if any(not isinstance(item, dict) or item.get("reference") != reference for item in items):
                 raise ValueError("another reference's prediction")
-            return _event(items[0]) if items else None
+            return self._event(items[0]) if items else None
         except ValueError as error:
-            # An answer that cannot be read is no proof that there is no prediction.
+            # A response that cannot be parsed does not prove that there is no prediction.
             raise Unavailable(f"the look-up cannot be read: {error}") from error
 
     def cancel(self, account: Account, prediction_id: str) -> None:
-        self._send_command(account, "POST", prediction_id, "/cancel")
+        self.send_command(account, "POST", f"{PREDICTIONS}/{{}}/cancel", prediction_id)
 
     def delete(self, account: Account, prediction_id: str) -> None:
-        self._send_command(account, "DELETE", prediction_id)
+        self.send_command(account, "DELETE", f"{PREDICTIONS}/{{}}", prediction_id)
 
     def verify(self, account: Account, headers: Mapping[str, str], body: bytes, *, now: datetime) -> str:
         return signatures.verify(account.webhook_secrets, headers, body, now=now)
 
     def parse(self, body: bytes) -> ProviderEvent:
         delivery = payloads.json_object(body)
-        return _event(delivery.get("prediction"), reported_at=payloads.timestamp(delivery.get("timestamp")))
+        return self._event(delivery.get("prediction"), reported_at=payloads.timestamp(delivery.get("timestamp")))
 
-    def _send_command(self, account: Account, method: str, prediction_id: str, path: str = "") -> None:
-        try:
-            response = self._call(account, method, f"/{client.path_part(prediction_id)}{path}")
-            client.raise_for_status(response, submitting=False)
-        except PredictionGone:
-            logger.info("prediction_gone provider=%s", account.slug)
-
-    def _call(self, account: Account, method: str, path: str, **content: Any) -> client.Response:
-        return client.call(
-            method,
-            f"{account.base_url}/v1/predictions{path}",
-            connect_seconds=account.connect_seconds,
-            read_seconds=account.read_seconds,
-            headers={"Authorization": f"Bearer {account.api_key}"},
-            **content,
+    def _event(self, prediction: Any, *, reported_at: datetime | None = None) -> ProviderEvent:
+        """Return the event that a prediction's JSON describes. Raise ValueError when it is not one."""
+        if not isinstance(prediction, dict):
+            raise ValueError("no prediction")
+        prediction_id = payloads.identifier(prediction.get("id"))
+        status = self.status_from(prediction.get("status"), STATUSES)
+        error = payloads.mapping(prediction.get("error"))
+        return ProviderEvent(
+            prediction_id=prediction_id,
+            status=status,
+            progress=payloads.fraction(prediction.get("progress")),
+            queue_position=payloads.whole(prediction.get("queue_position")),
+            preview_url=payloads.address(prediction.get("poster")),
+            video_url=payloads.address(prediction.get("video")),
+            error_code=_error_code(error) if status == PredictionStatus.FAILED else "",
+            raw_error=payloads.text(error.get("message")),
+            reported_at=reported_at,
         )
-
-
-def _event(prediction: Any, *, reported_at: datetime | None = None) -> ProviderEvent:
-    """Return what a prediction's JSON says. Raise ValueError when it is not one."""
-    if not isinstance(prediction, dict):
-        raise ValueError("no prediction")
-    prediction_id = payloads.identifier(prediction.get("id"))
-    word = prediction.get("status")
-    status = STATUSES.get(word, PredictionStatus.UNKNOWN) if isinstance(word, str) else PredictionStatus.UNKNOWN
-    if status == PredictionStatus.UNKNOWN:
-        logger.warning("status_unknown provider=studio status=%.40r", word)
-    error = payloads.mapping(prediction.get("error"))
-    return ProviderEvent(
-        prediction_id=prediction_id,
-        status=status,
-        progress=payloads.fraction(prediction.get("progress")),
-        queue_position=payloads.whole(prediction.get("queue_position")),
-        preview_url=payloads.address(prediction.get("poster")),
-        video_url=payloads.address(prediction.get("video")),
-        error_code=_error_code(error) if status == PredictionStatus.FAILED else "",
-        raw_error=payloads.text(error.get("message")),
-        reported_at=reported_at,
-    )
 
 
 def _error_code(error: Mapping[str, Any]) -> str:

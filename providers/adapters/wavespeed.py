@@ -1,16 +1,15 @@
 """WaveSpeed AI, API v3.
 
 Sources: wavespeed.ai/docs (submit response, get result, webhooks, verify webhooks, error codes, account
-levels, predictions; read 2026-11), the official Python client 2.0.5 and the official CLI. What only
-others report is said at its place.
+levels, predictions; read 2026-11), the official Python client 2.0.5 and the official CLI. Facts that only
+integrators report are marked where they are used.
 
-- Every answer is an envelope `{code, message, data}`. A failed task is HTTP 200 with `code` 200 and
-  `data.status` "failed"; a refusal may be HTTP 200 with another `code`.
-- No look-up: the list of predictions (`POST /predictions`) shows no inputs, so none of its items can be
-  recognised as ours.
-- One call both stops and forgets: `DELETE /predictions/{id}`. Work already running may go on. What is
-  not deleted is kept for seven days, uploads too.
-- `data:` addresses for photos work according to integrators, but the vendor documents none: not offered.
+- Every response is an envelope `{code, message, data}`. A failed task is HTTP 200 with `code` 200 and
+  `data.status` "failed"; a refused request may be HTTP 200 with another `code`.
+- There is no look-up: the list of predictions (`POST /predictions`) has no inputs, so our reference is not in it.
+- `DELETE /predictions/{id}` both cancels and deletes. A task that is already running may go on. Predictions and
+  uploads that are not deleted are kept for seven days.
+- Integrators report that photos may be sent as `data:` URLs; the vendor documents none, so `inline` is not offered.
 """
 
 from __future__ import annotations
@@ -32,11 +31,13 @@ from providers.errors import AccountProblem, BadSignature, PredictionGone, Rejec
 from providers.http import client
 from providers.types import Account, PhotoTransport, PredictionStatus, Preset, ProviderEvent, SubmitRequest
 
-from .cloud import CloudAdapter, Model, is_secure, photo_type, same_prediction, status_word
+from .base import same_prediction
+from .cloud import CloudAdapter, Model, is_secure, photo_type, status_word
 
 logger = logging.getLogger(__name__)
 
-# created, processing, completed, failed: docs. cancelled, timeout, deleted: client and CLI. pending: integrators.
+# Sources: docs for created, processing, completed, failed; client and CLI for cancelled, timeout, deleted;
+# integrators for pending.
 STATUSES = {
     "created": PredictionStatus.QUEUED,
     "pending": PredictionStatus.QUEUED,
@@ -48,7 +49,8 @@ STATUSES = {
     "canceled": PredictionStatus.CANCELED,
     "deleted": PredictionStatus.CANCELED,
 }
-# wavespeed.ai/docs/error-codes. 1402 is a photo that could not be fetched: our address or the network, not the photo.
+# wavespeed.ai/docs/error-codes. 1402: the photo could not be fetched, which is a fault of our URL or the network and
+# not of the photo.
 TASK_ERRORS = {
     1200: "photo_refused",
     1400: "request_refused",
@@ -60,7 +62,7 @@ TASK_ERRORS = {
     5003: "provider_failed",
     5004: "provider_timeout",
 }
-# The HTTP status that an envelope's own code stands for. Codes of a refused request are 422, whatever they name.
+# The HTTP status that an envelope's code is handled as. All codes of refused requests count as 422.
 STATUS_OF_CODE = {5000: 500, 5003: 503, 5004: 504, **dict.fromkeys(range(1200, 1500), 422)}
 
 _SHORT = {"duration": parameters.one_of(5, 8)}
@@ -69,7 +71,7 @@ _GUIDED = {"guidance_scale": parameters.number(0, 1)}
 _SIZED = {"size": parameters.one_of("832*480", "1280*720")}
 _FIVE_SECONDS = {"duration": 5}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*){1,5}")
-# The docs name 20 MB on one page and more on others.
+# Bytes. One page of the docs says 20 MB, others say more.
 LONGEST_UPLOAD = 20_000_000
 SHORTEST_SECRET = 8
 
@@ -90,17 +92,17 @@ class WaveSpeedAdapter(CloudAdapter):
     content_rule = "wavespeed"
     default_base_url = "https://api.wavespeed.ai/api/v3"
     default_model = "wavespeed-ai/wan-2.2/i2v-720p"
-    # The docs show results on cloudfront.net and on cdn.wavespeed.ai.
+    # The docs show films on cloudfront.net and on cdn.wavespeed.ai.
     default_result_hosts = ("*.cloudfront.net", "*.wavespeed.ai")
     can_learn_secrets = True
-    # wavespeed.ai/docs, account levels (read 2026-11): videos a minute, tasks at once.
+    # wavespeed.ai/docs, account levels (read 2026-11): videos per minute and concurrent tasks.
     presets = (
         Preset("bronze", "Bronze", max_concurrent=3, max_per_minute=5),
         Preset("silver", "Silver", max_concurrent=100, max_per_minute=60),
         Preset("gold", "Gold", max_concurrent=2000, max_per_minute=600),
         Preset("ultra", "Ultra", max_concurrent=5000, max_per_minute=5000),
     )
-    # Model pages of the docs (read 2026-11). Older pages show `duration` as a text: `input` can send it so.
+    # Model pages of the docs (read 2026-11). Older pages show `duration` as a string; `input` can send it as one.
     models: ClassVar[Mapping[str, Model]] = {
         "wavespeed-ai/wan-2.2/i2v-720p": _wan(**_SHORT),
         "wavespeed-ai/wan-2.2/image-to-video": _wan(**_SHORT, **_SIZED),
@@ -141,18 +143,18 @@ class WaveSpeedAdapter(CloudAdapter):
             json_body=self.inputs(account, request),
         )
         if response.status < 300:
-            # Whatever else an envelope says: with an id in it there is a prediction.
+            # A response with an id means that there is a prediction, whatever its code is.
             with contextlib.suppress(ValueError):
-                return _event(payloads.mapping(response.json().get("data")))
+                return self._event(payloads.mapping(response.json().get("data")))
         self.check(response, submitting=True)
         raise Unconfirmed("the answer to the submit cannot be read")
 
     def fetch(self, account: Account, prediction_id: str) -> ProviderEvent:
-        # The docs show this address with and without /result; model pages, client and CLI have it.
+        # The docs show this path with and without /result; model pages, client and CLI use it with /result.
         path = f"/predictions/{client.path_part(prediction_id)}/result"
         try:
             data = self._data(self.call(account, "GET", path, repeatable=True))
-            return same_prediction(_event(data), prediction_id)
+            return same_prediction(self._event(data), prediction_id)
         except ValueError as error:
             raise Unavailable(f"the prediction cannot be read: {error}") from error
 
@@ -172,7 +174,7 @@ class WaveSpeedAdapter(CloudAdapter):
     # --- Photos -------------------------------------------------------------------------------------
 
     def upload(self, account: Account, request: SubmitRequest) -> SubmitRequest:
-        """Ask for a ticket, put the photo where it says, use the address it names. Client 2.0.5."""
+        """Announce the photo, PUT it to the URL in the response, and use the download URL (as client 2.0.5 does)."""
         photo = request.photo_bytes
         if len(photo) > LONGEST_UPLOAD:
             raise Rejected(f"WaveSpeed takes photos of {LONGEST_UPLOAD} bytes at most", code="request_refused")
@@ -182,15 +184,15 @@ class WaveSpeedAdapter(CloudAdapter):
             upload = payloads.mapping(data.get("upload"))
             where, photo_url = payloads.address(upload.get("url")), payloads.address(data.get("download_url"))
             if not where or not photo_url or upload.get("method", "PUT") != "PUT":
-                raise ValueError("no ticket")
+                raise ValueError("no upload")
             if is_secure(account.base_url) and not (is_secure(where) and is_secure(photo_url)):
                 raise ValueError("it leads to an address without https")
         except ValueError as error:
-            raise Unavailable(f"the upload's ticket cannot be read: {error}") from error
+            raise Unavailable(f"the answer to the upload cannot be read: {error}") from error
         headers = {
             name: value for name, value in payloads.mapping(upload.get("headers")).items() if isinstance(value, str)
         }
-        # Nothing but the ticket's headers: the key is not for the store behind it.
+        # The file store gets only the headers that it asked for, not our API key.
         stored = self.call_without_key(account, "PUT", where, content=photo, headers=headers, repeatable=True)
         if stored.status >= 300:
             raise Unavailable(f"the upload was answered {stored.status}")
@@ -199,10 +201,10 @@ class WaveSpeedAdapter(CloudAdapter):
     # --- Webhooks -----------------------------------------------------------------------------------
 
     def verify(self, account: Account, headers: Mapping[str, str], body: bytes, *, now: datetime) -> str:
-        """Check `v3,<hex HMAC-SHA256>` over `id.timestamp.body`, the secret used as text (docs, verify webhooks).
+        """Verify `v3,<hex HMAC-SHA256>` over `id.timestamp.body`, keyed by the secret's text (docs, verify webhooks).
 
-        The documentation's own example does not verify under its own text (see provider-contracts 2.6), so
-        this follows the text. There is one event per task and state: its id is the task's with the state.
+        The signature in the documentation's example does not match the procedure that the page describes; this
+        follows the description. The event id is the task's id with its status: there is one event for each.
         """
         event_id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
         given = headers.get("webhook-signature", "")
@@ -219,22 +221,20 @@ class WaveSpeedAdapter(CloudAdapter):
         return f"{event_id}:{status_word(body)}"
 
     def parse(self, body: bytes) -> ProviderEvent:
-        return _event(payloads.json_object(body))
+        return self._event(payloads.json_object(body))
 
     def learn_secrets(self, account: Account) -> tuple[str, ...]:
-        # The endpoint is documented, the shape of its answer is what integrators report.
+        # The endpoint is documented; the shape of its response is what integrators report.
         try:
-            secret = self._data(self.call(account, "GET", "/webhook/secret", repeatable=True)).get("secret")
+            data = self._data(self.call(account, "GET", "/webhook/secret", repeatable=True))
+            return (self.secret_from(data.get("secret")),)
         except ValueError as error:
             raise Unavailable(f"the webhook secret cannot be read: {error}") from error
-        if not isinstance(secret, str) or self.check_secret(secret):
-            raise Unavailable("the webhook secret cannot be read")
-        return (secret,)
 
-    # --- Reading ------------------------------------------------------------------------------------
+    # --- Parsing ------------------------------------------------------------------------------------
 
     def check(self, response: client.Response, *, submitting: bool = False) -> client.Response:
-        """Return a success; raise what a refusal means, in the head or in an envelope under a head of 200."""
+        """Return a success; raise the error of an HTTP status, or of an envelope's code under HTTP 200."""
         super().check(response, submitting=submitting)
         try:
             code = response.json().get("code")
@@ -246,7 +246,7 @@ class WaveSpeedAdapter(CloudAdapter):
         return response
 
     def _data(self, response: client.Response) -> dict[str, Any]:
-        """Return what an envelope holds. Raise ValueError when it holds nothing."""
+        """Return the data of an envelope. Raise ValueError when it has none."""
         data = self.check(response).json().get("data")
         if not isinstance(data, dict):
             raise ValueError("no data")
@@ -268,37 +268,34 @@ class WaveSpeedAdapter(CloudAdapter):
             message or response.excerpt(), known or error_mapping.failure_code(message, otherwise="request_refused")
         )
 
+    def _event(self, data: Mapping[str, Any]) -> ProviderEvent:
+        """Return the event that a task's JSON describes. Raise ValueError when it is not a task."""
+        prediction_id = payloads.identifier(data.get("id"))
+        status = self.status_from(data.get("status"), STATUSES)
+        outputs = data.get("outputs")
+        film = payloads.address(outputs[0]) if isinstance(outputs, list) and outputs else ""
+        error = payloads.text(data.get("error"))
+        if status == PredictionStatus.SUCCEEDED and not film:
+            status, error = PredictionStatus.FAILED, error or "completed without a film"
+        return ProviderEvent(
+            prediction_id=prediction_id,
+            status=status,
+            video_url=film if status == PredictionStatus.SUCCEEDED else "",
+            error_code=_error_code(data, error) if status == PredictionStatus.FAILED else "",
+            raw_error=error,
+        )
+
 
 def _secret_key(secret: str) -> bytes:
-    """Return the key bytes: the text behind whsec_. Raise ValueError for one that anybody could guess."""
+    """Return the HMAC key: the text behind whsec_, as bytes. Raise ValueError when it is too short to be safe."""
     key = secret.removeprefix(signatures.PREFIX)
     if len(key) < SHORTEST_SECRET or not key.isascii() or not key.isprintable():
         raise ValueError("not a secret")
     return key.encode()
 
 
-def _event(data: Mapping[str, Any]) -> ProviderEvent:
-    """Return what a task's JSON says. Raise ValueError when it is not one."""
-    prediction_id = payloads.identifier(data.get("id"))
-    word = data.get("status")
-    status = STATUSES.get(word, PredictionStatus.UNKNOWN) if isinstance(word, str) else PredictionStatus.UNKNOWN
-    if status == PredictionStatus.UNKNOWN:
-        logger.warning("status_unknown provider=wavespeed status=%.40r", word)
-    outputs = data.get("outputs")
-    film = payloads.address(outputs[0]) if isinstance(outputs, list) and outputs else ""
-    error = payloads.text(data.get("error"))
-    if status == PredictionStatus.SUCCEEDED and not film:
-        status, error = PredictionStatus.FAILED, error or "completed without a film"
-    code = ""
-    if status == PredictionStatus.FAILED:
-        number = data.get("code")
-        code = (TASK_ERRORS.get(number, "") if isinstance(number, int) else "") or error_mapping.failure_code(
-            error, otherwise="provider_timeout" if word == "timeout" else "provider_failed"
-        )
-    return ProviderEvent(
-        prediction_id=prediction_id,
-        status=status,
-        video_url=film if status == PredictionStatus.SUCCEEDED else "",
-        error_code=code,
-        raw_error=error,
-    )
+def _error_code(data: Mapping[str, Any], error: str) -> str:
+    number = data.get("code")
+    known = TASK_ERRORS.get(number, "") if isinstance(number, int) else ""
+    timed_out = data.get("status") == "timeout"
+    return known or error_mapping.failure_code(error, otherwise="provider_timeout" if timed_out else "provider_failed")

@@ -15,8 +15,8 @@ from providers.types import Account, PhotoTransport, SubmitRequest
 KEY = "sk_the-contract-test-key"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 NAMES = registry.adapter_names()
-# What is repeated without a thought, so that a lost answer to it is no more than bad luck.
-HARMLESS = ("upload", "learn_secrets")
+# Calls that may be repeated at no cost: a lost response to one is Unavailable and never Unconfirmed.
+HARMLESS = ("upload", "learn_secrets", "fetch", "find")
 
 # JSON as a vendor might send it on its worst day: names that adapters look for, with anything behind them.
 json_values = st.recursive(
