@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.db.models import F, TextField
-from django.db.models.expressions import ExpressionWrapper
 
 from providers.http.hosts import Entry
 
 from . import registry
 from .models import ProviderConfig
+from .secrets import ciphertext_of
 from .validators import check_api_key
 
 # A rotation needs two: the one the vendor still signs with and the one it will sign with.
@@ -25,8 +24,7 @@ def describe_secrets(provider: ProviderConfig) -> dict[str, str]:
     """Say of each secret field whether it is set, not set, or stored under a key this installation does not have."""
     if provider.pk is None:
         return dict.fromkeys(SECRET_FIELDS, NOT_SET)
-    # The columns as they lie in the database, past the decryption of the fields.
-    stored = {f"stored_{name}": ExpressionWrapper(F(name), output_field=TextField()) for name in SECRET_FIELDS}
+    stored = {f"stored_{name}": ciphertext_of(name) for name in SECRET_FIELDS}
     row = ProviderConfig.objects.filter(pk=provider.pk).annotate(**stored).values(*stored).first() or {}
     return {name: _describe(row.get(f"stored_{name}"), getattr(provider, name)) for name in SECRET_FIELDS}
 

@@ -1,27 +1,33 @@
-"""Secrets at rest: encrypted with the keys in FIELD_KEYS, newest first.
+"""Fields for secrets at rest. They are encrypted with the first key in FIELD_KEYS; all keys decrypt.
 
-Rotation: put a new key in front, save the rows (or `manage.py rotate_keys`), drop the old one.
+To rotate: put a new key in front of FIELD_KEYS and restart, run `manage.py rotate_keys`, then drop the old key.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import models
+from django.db.models import F, TextField, Value
+from django.db.models.expressions import ExpressionWrapper
+
+ROTATION_BATCH = 500  # rows read at a time
 
 
-def _box() -> MultiFernet:
+def _fernet() -> MultiFernet:
     return MultiFernet([Fernet(key) for key in settings.FIELD_KEYS])
 
 
 class EncryptedTextField(models.TextField):
-    """Text that only this installation's keys can read; the database holds ciphertext.
+    """Text that is stored as Fernet ciphertext.
 
-    A value that no key opens reads as empty, so that staff can enter it anew; `is_readable`
-    in the admin tells the difference from one never set.
+    A value that no key in FIELD_KEYS decrypts reads as empty, so that staff can enter it again; the admin shows it
+    as “unreadable” instead of “not set” (`forms.describe_secrets`).
     """
 
     def get_prep_value(self, value: Any) -> Any:
@@ -30,13 +36,13 @@ class EncryptedTextField(models.TextField):
     @staticmethod
     def encrypted(text: str | None) -> str:
         """Return the ciphertext of a text, '' for none."""
-        return _box().encrypt(text.encode()).decode() if text else ""
+        return _fernet().encrypt(text.encode()).decode() if text else ""
 
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> str:
         if not value:
             return ""
         try:
-            return _box().decrypt(value.encode()).decode()
+            return _fernet().decrypt(value.encode()).decode()
         except InvalidToken:
             return ""
 
@@ -45,7 +51,7 @@ class EncryptedTextField(models.TextField):
 
 
 class EncryptedListField(EncryptedTextField):
-    """A list of secrets, all live: during a rotation the old and the new one."""
+    """A list of secrets that are all accepted, as during the rotation of a webhook secret."""
 
     def get_prep_value(self, value: Any) -> Any:
         return self.encrypted(json.dumps(list(value)) if value else "")
@@ -58,3 +64,54 @@ class EncryptedListField(EncryptedTextField):
         if isinstance(value, str):
             return json.loads(value) if value else []
         return list(value or [])
+
+
+def ciphertext_of(name: str) -> ExpressionWrapper:
+    """Return an expression for an encrypted column as it is stored, without decryption."""
+    return ExpressionWrapper(F(name), output_field=TextField())
+
+
+@dataclass
+class Rotation:
+    """What `rotate` did to one column: how many values it changed, and the rows that no key decrypts."""
+
+    changed: int = 0
+    unreadable: list[Any] = field(default_factory=list)
+
+
+def rotate(model: type[models.Model], name: str) -> Rotation:
+    """Encrypt every value of an encrypted column with the first key in FIELD_KEYS.
+
+    Values that already are, and empty ones, stay as they are. A value that somebody replaces meanwhile is left
+    alone: it was written with the first key.
+    """
+    newest, fernet = Fernet(settings.FIELD_KEYS[0]), _fernet()
+    rotation = Rotation()
+    for pk, stored in _stored_values(model, name):
+        if not stored or _decrypts(newest, stored):
+            continue
+        try:
+            renewed = fernet.rotate(stored.encode()).decode()
+        except InvalidToken:
+            rotation.unreadable.append(pk)
+            continue
+        unchanged = model._base_manager.annotate(stored=ciphertext_of(name)).filter(pk=pk, stored=stored)
+        rotation.changed += unchanged.update(**{name: Value(renewed, output_field=TextField())})
+    return rotation
+
+
+def _stored_values(model: type[models.Model], name: str) -> Iterator[tuple[Any, str]]:
+    """Yield (primary key, ciphertext) of every row, reading a batch at a time."""
+    rows = model._base_manager.annotate(stored=ciphertext_of(name)).order_by("pk").values_list("pk", "stored")
+    batch = list(rows[:ROTATION_BATCH])
+    while batch:
+        yield from batch
+        batch = list(rows.filter(pk__gt=batch[-1][0])[:ROTATION_BATCH])
+
+
+def _decrypts(key: Fernet, stored: str) -> bool:
+    try:
+        key.decrypt(stored.encode())
+    except InvalidToken:
+        return False
+    return True
