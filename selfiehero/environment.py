@@ -68,6 +68,7 @@ class Environment:
     given_field_keys: tuple[str, ...] = field(repr=False)
     callback_url: str
     trusted_proxies: int
+    requires_second_step: bool
     job_deadline: timedelta
     retention: timedelta
     throttle_rates: Mapping[str, str]
@@ -183,6 +184,7 @@ def load(env: Mapping[str, str]) -> Environment:
         given_field_keys=tuple(parse_field_keys(env.get("FIELD_KEYS") or "")),
         callback_url=parse_http_url("CALLBACK_URL", env.get("CALLBACK_URL")) or public_url,
         trusted_proxies=parse_number(env, "TRUSTED_PROXIES", 0, least=0, most=MOST_PROXIES),
+        requires_second_step=parse_bool("REQUIRE_STAFF_2FA", env.get("REQUIRE_STAFF_2FA"), default=False),
         job_deadline=timedelta(minutes=parse_number(env, "JOB_DEADLINE_MINUTES", 30, most=LONGEST_DEADLINE_MINUTES)),
         retention=timedelta(hours=parse_number(env, "RETENTION_HOURS", 24, most=LONGEST_RETENTION_HOURS)),
         throttle_rates={

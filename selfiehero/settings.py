@@ -29,7 +29,7 @@ ALLOWED_HOSTS = list(ENV.allowed_hosts)
 IS_HTTPS = urlsplit(PUBLIC_URL).scheme == "https"
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "selfiehero.staff.apps.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -43,6 +43,10 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "csp",
     "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
+    "django_otp_webauthn",
     "providers",
     "jobs",
     "notifications",
@@ -60,6 +64,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "selfiehero.staff.sessions.middleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -238,7 +244,9 @@ CONTENT_SECURITY_POLICY = {
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",  # refuses before the next one hashes
     "django.contrib.auth.backends.ModelBackend",
+    "django_otp_webauthn.backends.WebAuthnBackend",
 ]
+LOGIN_REDIRECT_URL = "/admin/"
 # `selfiehero.staff.attempts` says what is counted and why in the database.
 AXES_HANDLER = "selfiehero.staff.attempts.Attempts"
 AXES_CLIENT_IP_CALLABLE = "selfiehero.staff.attempts.address_of"
@@ -250,6 +258,14 @@ AXES_RESET_ON_SUCCESS = True
 # Whoever goes on guessing behind the same address as one of the staff must not keep them out for ever.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_DISABLE_ACCESS_LOG = True
+REQUIRE_STAFF_2FA = ENV.requires_second_step
+OTP_TOTP_ISSUER = "Selfie Hero"
+OTP_ADMIN_HIDE_SENSITIVE_DATA = True
+# A passkey belongs to a name, not to an address: a site without https has them at localhost only.
+OTP_WEBAUTHN_RP_ID = (IS_HTTPS and urlsplit(PUBLIC_URL).hostname) or "localhost"
+OTP_WEBAUTHN_RP_NAME = "Selfie Hero"
+OTP_WEBAUTHN_ALLOWED_ORIGINS = [PUBLIC_URL if IS_HTTPS else f"http://localhost:{ENV.port}"]
+STAFF_SESSION_IDLE = timedelta(hours=1)
 AXES_ENABLE_ADMIN = False
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}

@@ -4,11 +4,14 @@ from django.urls import include, path
 from selfiehero.health import checks
 
 from . import language
+from .staff.passkeys import TakeWithPasskey
 
 urlpatterns = [
     path("healthz", checks.healthz, name="healthz"),
     path("readyz", checks.readyz, name="readyz"),
     path("i18n/setlang/", language.choose, name="set_language"),
+    path("admin/passkeys/authentication/complete/", TakeWithPasskey.as_view()),
+    path("admin/passkeys/", include("django_otp_webauthn.urls", namespace="otp_webauthn")),
     path("admin/", admin.site.urls),
     path("", include("notifications.urls")),
     path("", include("jobs.urls")),

@@ -30,6 +30,8 @@ class Attempts(AxesDatabaseHandler):
     """Counts for each name at an address, and for the address."""
 
     def is_locked(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> bool:
+        if "webauthn_credential" in (credentials or {}):
+            return False  # nothing was typed, and nothing is hashed
         return super().is_locked(request, credentials) or self._failures_here(request) >= FAILURES_PER_ADDRESS
 
     def _failures_here(self, request: HttpRequest) -> int:
