@@ -32,6 +32,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 
+from common.times import rfc3339
+
 from .models import Job
 
 PURPOSE = b"selfiehero receipts 1"
@@ -113,7 +115,7 @@ def public_keys() -> list[dict[str, str]]:
 
 
 def _sign(did: str, job_id: UUID, at: datetime, **more: str) -> str:
-    said: dict[str, Any] = {"did": did, "job": str(job_id), "at": at.isoformat().replace("+00:00", "Z"), **more}
+    said: dict[str, Any] = {"did": did, "job": str(job_id), "at": rfc3339(at), **more}
     keys = _keys(tuple(settings.FIELD_KEYS))
     signed = f"shr1.{keys.signing_id}.{_encoded(json.dumps(said, separators=(',', ':')).encode())}"
     return f"{signed}.{_encoded(keys.signing.sign(signed.encode()))}"

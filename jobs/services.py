@@ -16,6 +16,7 @@ from django.db import Error, IntegrityError, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from common.times import rfc3339
 from jobs.estimates import eta
 from jobs.queue import claims, queues
 
@@ -314,7 +315,7 @@ def _erase_one(job_id: UUID, *, now: datetime, by: str) -> None:
 
 def receipt(job: Job) -> dict[str, Any]:
     """Return the signed statement that a job's photo and film are gone."""
-    at = job.erased_at.isoformat().replace("+00:00", "Z") if job.erased_at else None
+    at = rfc3339(job.erased_at) if job.erased_at else None
     return {"id": str(job.id), "erased_at": at, "receipt": receipts.for_erased(job)}
 
 

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import lazy
 
+from common.times import rfc3339
 from jobs.estimates import eta
 
 from . import messages, receipts, storage
@@ -206,4 +207,4 @@ def _outcome(job: Job | None) -> str:
 
 
 def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat().replace("+00:00", "Z") if moment else None
+    return rfc3339(moment) if moment else None

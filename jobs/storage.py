@@ -13,8 +13,6 @@ import logging
 import os
 import secrets
 import shutil
-import threading
-import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +24,8 @@ from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from django.urls import reverse
 
+from common.timed_cache import TimedCache
+
 logger = logging.getLogger(__name__)
 
 
@@ -34,8 +34,6 @@ _BATCH = 500
 # Below both, what is left is for the films under way: no new photos.
 LEAST_FREE_BYTES, LEAST_FREE_SHARE = 200 * 2**20, 0.05
 _RECHECK_SECONDS = 1.0
-_looked = (float("-inf"), False)
-_lock = threading.Lock()
 
 
 class NearlyFull(OSError):
@@ -53,12 +51,8 @@ def new_key(kind: str, extension: str) -> str:
 
 def keep_room() -> None:
     """Raise NearlyFull when no new photo should be taken. Asks the disk once a second at most."""
-    global _looked
-    with _lock:
-        if time.monotonic() - _looked[0] > _RECHECK_SECONDS:
-            _looked = (time.monotonic(), _is_nearly_full())
-        if _looked[1]:
-            raise NearlyFull
+    if _disk_cache.get():
+        raise NearlyFull
 
 
 def _is_nearly_full() -> bool:
@@ -66,6 +60,9 @@ def _is_nearly_full() -> bool:
         return free_bytes_when_full() is not None
     except OSError:
         return False  # what is wrong with it, storing the photo will say
+
+
+_disk_cache = TimedCache(_RECHECK_SECONDS, _is_nearly_full)
 
 
 def free_bytes_when_full() -> int | None:

@@ -14,10 +14,9 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from common import base64url
 from jobs import magic_links, messages
 from jobs.models import Job
-
-from . import push
 
 
 class Words(NamedTuple):
@@ -51,7 +50,7 @@ def push_content(job: Job) -> bytes:
 
 def push_topic(job: Job) -> str:
     """Return the name under which a repeated push replaces the first: at most 32 URL-safe characters (RFC 8030)."""
-    return push.to_base64(job.id.bytes)
+    return base64url.encode(job.id.bytes)
 
 
 def mail(job: Job, *, now: datetime) -> EmailMultiAlternatives:

@@ -23,9 +23,8 @@ import redis.asyncio
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
+from common import redis_clients
 from jobs import snapshots
 from jobs.models import Job
 
@@ -96,12 +95,7 @@ class FallbackPoller:
         self.away_at = time.monotonic()
 
     async def _keep_looking(self) -> None:
-        client = redis.asyncio.Redis.from_url(
-            settings.REDIS_URL,
-            socket_timeout=settings.REDIS_TIMEOUT,
-            socket_connect_timeout=settings.REDIS_TIMEOUT,
-            retry=Retry(NoBackoff(), 0),
-        )
+        client = redis_clients.async_client(settings.REDIS_URL, timeout=settings.REDIS_TIMEOUT)
         try:
             while self.watched:
                 await asyncio.sleep(LOOK_SECONDS)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
 
 import redis
+
+from common.log_limiter import LogLimiter
 
 # What a join or a leave can raise when the server is away. asyncio's own time-out is TimeoutError.
 AWAY = (redis.RedisError, OSError, TimeoutError)
@@ -17,15 +18,14 @@ class OneLine(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self.quiet_until = 0.0
+        self.limiter = LogLimiter(QUIET_SECONDS)
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if not isinstance(error, AWAY):
             return True
-        if time.monotonic() < self.quiet_until:
+        if not self.limiter.may_log():
             return False
-        self.quiet_until = time.monotonic() + QUIET_SECONDS
         record.msg, record.args = "layer_away error=%s", (type(error).__name__,)
         record.exc_info = record.exc_text = None
         record.levelno, record.levelname = logging.WARNING, "WARNING"

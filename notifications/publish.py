@@ -19,9 +19,8 @@ from uuid import UUID
 import msgpack
 import redis
 from django.conf import settings
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from common import redis_clients
 from jobs import snapshots
 from jobs.queue.redis_breaker import Shut, gate
 
@@ -36,12 +35,7 @@ BATCH = 200
 @lru_cache(maxsize=1)
 def client() -> redis.Redis:
     """Return this process's fail-fast client; threads share it."""
-    return redis.Redis.from_url(
-        settings.REDIS_URL,
-        socket_timeout=settings.REDIS_TIMEOUT,
-        socket_connect_timeout=settings.REDIS_TIMEOUT,
-        retry=Retry(NoBackoff(), 0),
-    )
+    return redis_clients.client(settings.REDIS_URL, timeout=settings.REDIS_TIMEOUT)
 
 
 def on_job_changed(*, job_ids: list[UUID], **kwargs: Any) -> None:

@@ -6,8 +6,6 @@ a stranger gave us, and `providers.http.untrusted` connects only to what it has 
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -18,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings
 from py_vapid import Vapid02
 
+from common import base64url
 from providers.http import untrusted
 from providers.http.client import Response
 
@@ -60,12 +59,12 @@ def checked(target: Target) -> Target:
     except ValueError:
         raise BadSubscription("keys.p256dh") from None
     try:
-        auth = from_base64(target.auth)
+        auth = base64url.decode(target.auth)
     except ValueError:
         auth = b""
     if len(auth) != 16:
         raise BadSubscription("keys.auth")
-    return Target(target.endpoint, to_base64(point), to_base64(auth))
+    return Target(target.endpoint, base64url.encode(point), base64url.encode(auth))
 
 
 def send(target: Target, content: bytes, *, topic: str, ttl: timedelta, now: datetime) -> Response:
@@ -98,7 +97,7 @@ def encrypt(target: Target, content: bytes) -> bytes:
         content,
         private_key=ec.generate_private_key(ec.SECP256R1()),
         dh=_public_key(target.p256dh),
-        auth_secret=from_base64(target.auth),
+        auth_secret=base64url.decode(target.auth),
         version="aes128gcm",
     )
 
@@ -114,25 +113,11 @@ def authorization(endpoint: str, *, now: datetime) -> str:
 def application_server_key() -> str:
     """Return the public key that browsers subscribe with."""
     point = _signer(settings.VAPID_PRIVATE_KEY).public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    return to_base64(point)
-
-
-def to_base64(raw: bytes) -> str:
-    """Return URL-safe base64 without padding."""
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def from_base64(text: str) -> bytes:
-    """Return what URL-safe base64 stands for, padded or not. Raise ValueError for anything else."""
-    bare = text.rstrip("=")
-    try:
-        return base64.b64decode(bare + "=" * (-len(bare) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, UnicodeEncodeError) as error:
-        raise ValueError("not base64") from error
+    return base64url.encode(point)
 
 
 def _public_key(text: str) -> ec.EllipticCurvePublicKey:
-    point = from_base64(text)
+    point = base64url.decode(text)
     if len(point) != 65:
         raise ValueError("not an uncompressed point")
     return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)

@@ -23,6 +23,7 @@ from channels.exceptions import StopConsumer
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from common.problem import CONTENT_TYPE
 from jobs import identity
 from jobs.intake import problems
 
@@ -133,7 +134,7 @@ class JobStream(JobLine):
         await self.base_send({"type": "http.response.body", "body": text.encode(), "more_body": not is_last})
 
     async def refuse(self, problem: problems.Problem) -> None:
-        headers = [(b"content-type", problems.CONTENT_TYPE.encode()), (b"cache-control", b"no-store")]
+        headers = [(b"content-type", CONTENT_TYPE.encode()), (b"cache-control", b"no-store")]
         if problem.retry_after is not None:
             headers.append((b"retry-after", b"%d" % problem.retry_after))
         await self.respond(problem.status_code, headers, json.dumps(problem.body()).encode())

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from common.times import rfc3339
 from jobs import identity
 from jobs.api.views import problems
 from jobs.intake import throttles
@@ -88,7 +89,7 @@ class SubscriptionsView(APIView):
             raise Problem(
                 422, "subscription_invalid", _("This is not a subscription that can be pushed to."), field=bad.field
             ) from None
-        body = {"endpoint": row.endpoint, "created_at": row.created_at.isoformat().replace("+00:00", "Z")}
+        body = {"endpoint": row.endpoint, "created_at": rfc3339(row.created_at)}
         response = Response(body, status=201 if is_new else 200)
         if cookie:
             identity.set_visitor_cookie(response, cookie)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 import secrets
 from collections.abc import Mapping
@@ -12,6 +10,8 @@ from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from common import base64url
 
 from .private_files import BadEnvironment, keep_secret
 
@@ -94,15 +94,15 @@ def parse_from(value: str) -> str:
 def new_vapid_key() -> str:
     """Return a new private key: 32 bytes in URL-safe base64, as tools for web push write it."""
     number = secrets.randbelow(P256_ORDER - 1) + 1
-    return base64.urlsafe_b64encode(number.to_bytes(32, "big")).rstrip(b"=").decode("ascii")
+    return base64url.encode(number.to_bytes(32, "big"))
 
 
 def parse_vapid_key(value: str) -> str:
     """Return the key without padding, '' for none. Raise BadEnvironment when it is no key of P-256."""
     text = value.strip().rstrip("=")
     try:
-        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
+        raw = base64url.decode(text)
+    except ValueError:
         raw = b"?"
     if raw and not (len(raw) == 32 and 0 < int.from_bytes(raw, "big") < P256_ORDER):
         raise BadEnvironment("VAPID_PRIVATE_KEY must be 32 bytes in URL-safe base64; leave it out to have one made.")

@@ -11,10 +11,11 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 from django.views.i18n import set_language
 
+from common.problem import CONTENT_TYPE
 from jobs import identity
 
 # What has words in it. Films, pictures and style sheets are the same in every language.
-_WORDED = ("text/html", "text/javascript", "application/json", "application/problem+json", "application/manifest+json")
+_WORDED = ("text/html", "text/javascript", "application/json", CONTENT_TYPE, "application/manifest+json")
 
 
 def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
-import time
 from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError
@@ -14,9 +12,13 @@ from django.middleware.gzip import GZipMiddleware
 from django.utils.translation import gettext as _
 from django.views.defaults import server_error as plain_server_error
 
+from common import problem
+from common.log_limiter import LogLimiter
+
 logger = logging.getLogger(__name__)
 
 _AFTER_SECONDS = "5"
+_outage_log = LogLimiter(10.0)
 
 
 def database_unavailable(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
@@ -51,23 +53,9 @@ def answer_to(exception: BaseException | None, request: HttpRequest) -> HttpResp
     """Return the 503 for an exception that says "no database now", None for any other."""
     if not isinstance(exception, OperationalError | InterfaceError):
         return None
-    _say_once("database_unavailable error=%s", type(exception).__name__)
+    if _outage_log.may_log():
+        logger.error("database_unavailable error=%s", type(exception).__name__)
     return busy_response(request)
-
-
-_QUIET_SECONDS = 10.0
-_quiet_until = 0.0
-_lock = threading.Lock()
-
-
-def _say_once(message: str, *arguments: object) -> None:
-    """Log an outage now and then, not once for each request it costs."""
-    global _quiet_until
-    with _lock:
-        if time.monotonic() < _quiet_until:
-            return
-        _quiet_until = time.monotonic() + _QUIET_SECONDS
-    logger.error(message, *arguments)
 
 
 def is_for_programs(path: str) -> bool:
@@ -85,17 +73,9 @@ def busy_page(retry_after: int | str) -> HttpResponse:
 def busy_response(request: HttpRequest) -> HttpResponse:
     """Return the 503 a browser or an API client can act on."""
     if is_for_programs(request.path):
-        response: HttpResponse = JsonResponse(
-            {
-                "type": "about:blank",
-                "title": _("Service unavailable"),
-                "status": 503,
-                "code": "unavailable",
-                "detail": _("Selfie Hero catches its breath. Try again in a few seconds."),
-            },
-            status=503,
-            content_type="application/problem+json",
-        )
+        detail = _("Selfie Hero catches its breath. Try again in a few seconds.")
+        body = problem.body(503, "unavailable", _("Service unavailable"), detail)
+        response: HttpResponse = JsonResponse(body, status=503, content_type=problem.CONTENT_TYPE)
     else:
         response = busy_page(_AFTER_SECONDS)
     response["Retry-After"] = _AFTER_SECONDS

@@ -4,9 +4,10 @@ import contextlib
 import fcntl
 import os
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from common.files import replace_file
 
 SHARED_FOLDERS = frozenset(map(Path, ("/", "/etc", "/home", "/media", "/mnt", "/opt", "/srv", "/usr", "/var")))
 
@@ -51,7 +52,7 @@ def make_secret(path: Path, make: Callable[[], str]) -> str:
         kept = read_secret(path)
         if not kept:
             kept = make()
-            write_atomically(path, kept + "\n")
+            replace_file(path, kept + "\n")
     return kept
 
 
@@ -71,18 +72,3 @@ def locked_directory(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace the file in one step; only its owner can read it."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise

@@ -9,9 +9,8 @@ from urllib.parse import urlsplit
 
 import dj_database_url
 from csp.constants import NONE, SELF
-from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+
+from common import redis_clients
 
 from . import environment
 
@@ -133,11 +132,7 @@ RQ_QUEUES = {
         "DEFAULT_TIMEOUT": 120,
         "SERIALIZER": "rq.serializers.JSONSerializer",
         # For the admin's page about queues; workers and nudges have clients of their own.
-        "REDIS_CLIENT_KWARGS": {
-            "socket_timeout": REDIS_TIMEOUT,
-            "socket_connect_timeout": REDIS_TIMEOUT,
-            "retry": Retry(NoBackoff(), 0),
-        },
+        "REDIS_CLIENT_KWARGS": redis_clients.client_options(REDIS_TIMEOUT),
     }
     for lane in ("prepare", "dispatch", "collect", "notify")
 }
@@ -146,14 +141,7 @@ CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         "CONFIG": {
-            "hosts": [
-                {
-                    "address": REDIS_URL,
-                    "socket_timeout": REDIS_TIMEOUT,
-                    "socket_connect_timeout": REDIS_TIMEOUT,
-                    "retry": AsyncRetry(NoBackoff(), 0),
-                }
-            ]
+            "hosts": [{"address": REDIS_URL, **redis_clients.async_client_options(REDIS_TIMEOUT)}],
         },
     }
 }
@@ -323,11 +311,7 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "cache",
-        "OPTIONS": {
-            "socket_timeout": REDIS_TIMEOUT,
-            "socket_connect_timeout": REDIS_TIMEOUT,
-            "retry": Retry(NoBackoff(), 0),
-        },
+        "OPTIONS": redis_clients.client_options(REDIS_TIMEOUT),
     }
 }
 

@@ -47,8 +47,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """Each test starts without files and without what the product remembers for a few seconds."""
-    eta._cached = None
-    status._last = None
+    eta._cache.clear()
+    status._cache.clear()
     cold_starts._noted.clear()
     redis_breaker.gate.reset()
     deliveries._allowance = deliveries._Allowance(deliveries._REJECTED_KEPT_PER_MINUTE)

@@ -23,11 +23,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from common.problem import CONTENT_TYPE
+from common.times import rfc3339
 from jobs import identity, receipts, services, snapshots
 from jobs.estimates import eta
 from jobs.intake import job_input, throttles
 from jobs.intake.parsers import JSONParser
-from jobs.intake.problems import CONTENT_TYPE, TITLES, Problem, not_found
+from jobs.intake.problems import TITLES, Problem, not_found
 from jobs.models import Job, JobEvent, Look
 
 from . import schema  # noqa: F401 - schema registers itself
@@ -183,10 +185,7 @@ class JobEventsView(_OneJobView):
         if not (after.isascii() and after.isdigit() and len(after) < 10):
             raise Problem(400, "after_invalid", _("“after” is the seq of an event."), field="after")
         rows = JobEvent.objects.filter(job=job, seq__gt=int(after)).order_by("seq")[:MAX_EVENTS]
-        events = [
-            {"seq": row.seq, "kind": row.kind, "at": row.at.isoformat().replace("+00:00", "Z"), "data": row.data}
-            for row in rows
-        ]
+        events = [{"seq": row.seq, "kind": row.kind, "at": rfc3339(row.at), "data": row.data} for row in rows]
         return Response({"events": events}, headers={"Cache-Control": "no-store"})
 
 

@@ -8,7 +8,6 @@ providers that are open now; while none is, over those whose opening time is kno
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
+from common.timed_cache import TimedCache
 from jobs import queue_order
 from jobs.models import QUEUE_LANES, Attempt, Job
 from jobs.routing import limits
@@ -131,17 +131,12 @@ def _begin(seats: Sequence[Seats], position: int) -> tuple[float, Seats]:
     return max(0.0, taken.last_begun(late)), taken
 
 
-_cached: tuple[float, Outlook] | None = None
-
-
 def outlook() -> Outlook:
     """Return what the line looks forward to, surveyed at most every few seconds."""
-    global _cached
-    if _cached and time.monotonic() - _cached[0] < _CACHE_SECONDS:
-        return _cached[1]
-    found = survey(now=timezone.now())
-    _cached = (time.monotonic(), found)
-    return found
+    return _cache.get()
+
+
+_cache = TimedCache(_CACHE_SECONDS, lambda: survey(now=timezone.now()))
 
 
 def survey(*, now: datetime) -> Outlook:

@@ -13,11 +13,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as noop
 from rest_framework import exceptions, status
 
+from common import problem
 from jobs import services, storage
 
 logger = logging.getLogger(__name__)
-
-CONTENT_TYPE = "application/problem+json"
 
 
 class Problem(Exception):
@@ -43,22 +42,12 @@ class Problem(Exception):
 
     def body(self) -> dict[str, Any]:
         """Return the JSON body."""
-        body: dict[str, Any] = {
-            "type": "about:blank",
-            "title": _(TITLES.get(self.status_code, "Error")),
-            "status": self.status_code,
-            "code": self.code,
-            "detail": self.detail,
-        }
-        if self.field:
-            body["field"] = self.field
-        if self.next_step:
-            body["next_step"] = self.next_step
-        return body
+        title = _(TITLES.get(self.status_code, "Error"))
+        return problem.body(self.status_code, self.code, title, self.detail, field=self.field, next_step=self.next_step)
 
     def response(self) -> HttpResponse:
         """Return the response: JSON, whatever its address answers otherwise (YAML, a page)."""
-        response = JsonResponse(self.body(), status=self.status_code, content_type=CONTENT_TYPE)
+        response = JsonResponse(self.body(), status=self.status_code, content_type=problem.CONTENT_TYPE)
         if self.retry_after is not None:
             response["Retry-After"] = str(self.retry_after)
         return response

@@ -8,14 +8,13 @@ import time
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, connection
-from redis import Redis, RedisError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from redis import RedisError
 from rq import Queue
 from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker, WorkerStatus
 
+from common import redis_clients
 from jobs.queue import engine
 
 logger = logging.getLogger(__name__)
@@ -72,7 +71,7 @@ class LaneWorker(SimpleWorker):
     @classmethod
     def for_lane(cls, lane: str, *, url: str) -> LaneWorker:
         """Return the worker of one lane, on a connection of its own."""
-        server = Redis.from_url(url, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0))
+        server = redis_clients.client(url, timeout=None, connect_timeout=1)
         log = logging.getLogger("rq.worker")
         if not any(isinstance(present, OneLine) for present in log.filters):
             log.addFilter(OneLine())

@@ -17,10 +17,10 @@ from functools import lru_cache
 import redis
 from django.conf import settings
 from django.db import transaction
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from rq import Queue
 from rq.serializers import JSONSerializer
+
+from common import redis_clients
 
 from .redis_breaker import Shut, gate
 
@@ -44,13 +44,7 @@ return 0
 @lru_cache(maxsize=1)
 def client() -> redis.Redis:
     """Return this process's fail-fast client; threads share it."""
-    return redis.Redis.from_url(
-        settings.REDIS_URL,
-        socket_timeout=settings.REDIS_TIMEOUT,
-        socket_connect_timeout=settings.REDIS_TIMEOUT,
-        retry=Retry(NoBackoff(), 0),
-        max_connections=200,
-    )
+    return redis_clients.client(settings.REDIS_URL, timeout=settings.REDIS_TIMEOUT, max_connections=200)
 
 
 @lru_cache(maxsize=8)
@@ -112,9 +106,7 @@ def wait_for_nudge(connection: redis.Redis, lane: str, *, seconds: int) -> bool:
 
 def blocking_client() -> redis.Redis:
     """Return a connection of its own for `wait_for_nudge`."""
-    return redis.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=10, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0)
-    )
+    return redis_clients.client(settings.REDIS_URL, timeout=10, connect_timeout=1)
 
 
 def _enqueue_pump(lane: str) -> None:

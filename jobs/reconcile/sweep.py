@@ -34,6 +34,7 @@ from functools import partial
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection, transaction
 
+from common.log_limiter import LogLimiter
 from jobs import lifecycle
 from jobs.clock import database_now
 from jobs.lanes import ingest, polling, pumps
@@ -231,36 +232,26 @@ def _pump_once(lane: str) -> None:
     try:
         pumps.substitute(lane).run(linger=0.0, budget=settings.RECONCILE_PUMP_SECONDS)
     except (OperationalError, InterfaceError) as error:
-        _outage.say(error)
+        _log_outage(error)
     except DatabaseError:
         logger.exception("substitute_failed lane=%s", lane)
     finally:
         connection.close()
 
 
-class _Outage:
-    """Says that the database is away now and then, not once for each step of each second."""
+_outage_log = LogLimiter(QUIET_SECONDS)
 
-    def __init__(self) -> None:
-        self._quiet_until = 0.0
-        self._lock = threading.Lock()
 
-    def say(self, error: Exception) -> None:
-        with self._lock:
-            if time.monotonic() < self._quiet_until:
-                return
-            self._quiet_until = time.monotonic() + QUIET_SECONDS
+def _log_outage(error: Exception) -> None:
+    if _outage_log.may_log():
         logger.warning("database_away error=%s: %s", type(error).__name__, str(error).split("\n", 1)[0][:200])
-
-
-_outage = _Outage()
 
 
 def _guarded(step: Callable[[], object]) -> None:
     try:
         step()
     except (OperationalError, InterfaceError) as error:
-        _outage.say(error)
+        _log_outage(error)
         connection.close()
     except Exception:
         logger.exception("reconcile_step_failed step=%s", getattr(step, "__name__", step))

@@ -7,7 +7,6 @@ another until its standard input ends.
         serve(sys.argv[1], load)
 """
 
-import ctypes
 import json
 import math
 import os
@@ -18,9 +17,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+from common.processes import die_with_parent, prctl
+
 from .wire import PREFIX, Frame, Kind, parse_header, parse_prefix
 
-PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38  # linux/prctl.h
+PR_SET_NO_NEW_PRIVS = 38  # linux/prctl.h
 MOST_OPEN_FILES = 32
 
 # Answers an order with a frame, DONE or REFUSED.
@@ -42,7 +43,7 @@ class ChildSettings:
 def serve(command_line: str, load: Load) -> None:
     """Answer orders from standard input on standard output until it ends."""
     settings = ChildSettings(**json.loads(command_line))
-    die_with(settings.parent)
+    die_with_parent(settings.parent)
     # Ctrl-C is for the parent, which ends this process by closing its pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     orders = os.fdopen(os.dup(0), "rb", buffering=0)
@@ -67,14 +68,6 @@ def serve(command_line: str, load: Load) -> None:
         send(answers, answer)
         if answer.kind is Kind.FAULT:
             return  # what a failed allocation or a bug left behind in C code is unknown
-
-
-def die_with(parent: int) -> None:
-    """End this process when its parent ends, however that happens."""
-    if sys.platform == "linux":
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            sys.exit("the parent is gone")
 
 
 def lock_down(memory_bytes: int) -> None:
@@ -103,11 +96,6 @@ def allow_cpu(seconds: int) -> None:
 
 def limit(kind: int, most: int) -> None:
     resource.setrlimit(kind, (most, most))
-
-
-def prctl(option: int, value: int) -> None:
-    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), f"prctl {option}")
 
 
 def silence(*descriptors: int) -> None:

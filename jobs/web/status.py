@@ -10,7 +10,6 @@ most every FRESH_SECONDS by a process; a CDN may keep it as long. Its sentences 
 from __future__ import annotations
 
 import threading
-import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +22,8 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
+from common.timed_cache import TimedCache
+from common.times import rfc3339
 from jobs import messages, storage
 from jobs.estimates import eta, metrics
 from jobs.models import Attempt, Heartbeat
@@ -37,7 +38,6 @@ _MANY = 10_000
 _LONG_SECONDS = 300
 _in_readers_language = lazy(messages.studio, str)
 _lock = threading.Lock()
-_last: tuple[float, dict[str, Any]] | None = None
 
 _LATE_WORDS = {
     "worker-prepare": _("Photos are accepted, but start late. None is lost."),
@@ -89,11 +89,7 @@ def _kept(response: HttpResponse) -> HttpResponse:
 
 def look() -> dict[str, Any]:
     """Return what was found within the last moments; many who ask at once wait for one look."""
-    global _last
-    with _lock:
-        if _last is None or time.monotonic() - _last[0] > FRESH_SECONDS:
-            _last = (time.monotonic(), look_now(now=timezone.now()))
-        return _last[1]
+    return _cache.get()
 
 
 def look_now(*, now: datetime) -> dict[str, Any]:
@@ -128,9 +124,11 @@ def look_now(*, now: datetime) -> dict[str, Any]:
         },
         "notes": notes,
         "studios": studios,
-        "checked_at": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "checked_at": rfc3339(now, timespec="seconds"),
     }
 
+
+_cache = TimedCache(FRESH_SECONDS, lambda: look_now(now=timezone.now()))
 
 # Title in two lines, and a sentence; never a promise. Lazy: what was found is kept for visitors of every language.
 _WORDS = {
@@ -192,7 +190,7 @@ def _studios(*, now: datetime) -> tuple[list[dict[str, Any]], int]:
                 "state": state,
                 "label": label,
                 "words": words,
-                "until": until.isoformat(timespec="seconds").replace("+00:00", "Z") if until else None,
+                "until": rfc3339(until, timespec="seconds") if until else None,
                 "is_open": is_open,
                 "places": row.max_concurrent,
                 "taken": held[row.id],

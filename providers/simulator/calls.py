@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
+from common.times import rfc3339
+
 if TYPE_CHECKING:
     from .wire import Request
 
@@ -111,4 +113,4 @@ def iso(moment: float | None) -> str | None:
     """Return a moment as vendors write it: UTC with milliseconds and a Z."""
     if moment is None:
         return None
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return rfc3339(datetime.fromtimestamp(moment, UTC), timespec="milliseconds")

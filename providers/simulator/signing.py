@@ -13,18 +13,17 @@ command that seeds a product's rows reads the same file, in any order and at the
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import hmac
 import json
-import os
 import secrets
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from common import base64url
+from common.files import create_file
 from providers import signatures
 
 from .behaviour import PROVIDERS
@@ -63,15 +62,7 @@ def _read(path: Path) -> dict[str, str] | None:
 def _create(path: Path) -> dict[str, str]:
     """Make the file in one step. Of several processes the first wins, and all read what it wrote."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".secrets.")  # mode 0600
-    try:
-        with open(descriptor, "w", encoding="ascii") as stream:
-            json.dump({provider: new_secret(provider) for provider in PROVIDERS}, stream)
-        # A link, unlike a rename, never replaces what another process has just made.
-        with contextlib.suppress(FileExistsError):
-            os.link(temporary, path)
-    finally:
-        os.unlink(temporary)
+    create_file(path, json.dumps({provider: new_secret(provider) for provider in PROVIDERS}))
     made = _read(path)
     assert made is not None
     return made
@@ -105,7 +96,7 @@ def sign_fal(secret: str, event_id: str, timestamp: int, body: bytes) -> dict[st
 def fal_jwk(secret: str) -> dict[str, str]:
     """Return the public half of fal's key as its JWKS shows it."""
     raw = _fal_key(secret).public_key().public_bytes_raw()
-    x = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    x = base64url.encode(raw)
     return {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": hashlib.sha256(raw).hexdigest()[:16], "use": "sig"}
 
 

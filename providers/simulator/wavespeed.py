@@ -11,6 +11,8 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from common.times import rfc3339
+
 from .calls import Answer, BadBody, Call, Route, iso, json_answer
 from .predictions import Prediction, State
 from .uploads import Upload, read_form
@@ -217,7 +219,7 @@ class WaveSpeed(Vendor):
                     "method": "PUT",
                     "url": f"{call.base}/uploads/{token}",
                     "headers": {"Content-Type": content_type},
-                    "expires_at": (datetime.now(UTC) + timedelta(hours=1)).isoformat().replace("+00:00", "Z"),
+                    "expires_at": rfc3339(datetime.now(UTC) + timedelta(hours=1)),
                 },
             }
         )

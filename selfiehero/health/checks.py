@@ -8,7 +8,6 @@ a difference in it is told and never makes the answer 503.
 
 from __future__ import annotations
 
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -21,9 +20,9 @@ from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from common import redis_clients
+from common.timed_cache import TimedCache
 from jobs import storage
 from jobs.models import Heartbeat
 from selfiehero.server.drain import draining
@@ -41,8 +40,6 @@ RETRY_AFTER = "5"
 # A thread of its own with a connection of its own: a database that hangs holds no request for longer than a look.
 _looker = ThreadPoolExecutor(1, thread_name_prefix="health")
 _ledger = LedgerLook()
-_lock = threading.Lock()
-_last: tuple[float, dict[str, Any]] | None = None
 
 
 @never_cache
@@ -68,12 +65,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
 def look() -> dict[str, Any]:
     """Return what was found within the last moments, or within a second from now."""
-    global _last
-    with _lock:
-        if _last is None or time.monotonic() - _last[0] > FRESH_SECONDS:
-            found = look_now()
-            _last = (time.monotonic(), found)  # fresh from its end on: who waited for it does not look again
-        return _last[1]
+    return _cache.get()
 
 
 def look_now() -> dict[str, Any]:
@@ -86,6 +78,9 @@ def look_now() -> dict[str, Any]:
         asked.cancel()
         answer = told("no answer within a second", {})
     return {**answer, **found, "ledger": _ledger.told(may_look=answer["database"] == "ok")}
+
+
+_cache = TimedCache(FRESH_SECONDS, lambda: look_now())  # asked by name: tests replace it
 
 
 def ask_database() -> dict[str, Any]:
@@ -140,17 +135,8 @@ def disk() -> str:
 def ask_redis() -> str:
     """Say "ok", or "degraded" and why: photos are accepted without it, only slower to start."""
     try:
-        with redis_client() as client:
+        with redis_clients.client(settings.REDIS_URL, timeout=settings.REDIS_TIMEOUT) as client:
             client.ping()
     except (redis.RedisError, OSError) as error:
         return f"degraded: {type(error).__name__}"
     return "ok"
-
-
-def redis_client() -> redis.Redis:
-    return redis.Redis.from_url(
-        settings.REDIS_URL,
-        socket_timeout=settings.REDIS_TIMEOUT,
-        socket_connect_timeout=settings.REDIS_TIMEOUT,
-        retry=Retry(NoBackoff(), 0),
-    )

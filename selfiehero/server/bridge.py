@@ -31,6 +31,8 @@ from threading import RLock
 from typing import IO, Any
 from urllib.parse import unquote_to_bytes
 
+from common.problem import CONTENT_TYPE
+
 from . import busy
 from .limits import WEBHOOK_PREFIX, body_limit, problem, too_large
 from .log import shown
@@ -250,7 +252,7 @@ FAILED = problem(500, "internal_error", "Internal server error", "Something went
 
 
 async def send_plain(send: Send, status: int, body: bytes, headers: Headers) -> None:
-    head = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body)), *headers]
+    head = [(b"content-type", CONTENT_TYPE.encode()), (b"content-length", b"%d" % len(body)), *headers]
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": body})
 

@@ -14,6 +14,7 @@ from django.middleware.security import SecurityMiddleware
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from common.problem import CONTENT_TYPE
 from selfiehero import language
 from selfiehero.middleware import busy_page, is_for_programs
 
@@ -40,7 +41,7 @@ def _made(is_for_a_program: bool, code: str, retry_after: int) -> tuple[Headers,
             return response
         detail = _("More people than places right now. Try again in a few seconds.")
         body = problem(503, "busy", _("Service unavailable"), detail)
-        return HttpResponse(body, status=503, content_type="application/problem+json")
+        return HttpResponse(body, status=503, content_type=CONTENT_TYPE)
 
     request = _request("/", [(b"accept-language", code.encode())])
     response = SecurityMiddleware(CSPMiddleware(language.middleware(respond)))(request)

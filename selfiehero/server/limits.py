@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 
+from common.problem import body
+
 KIB, MIB = 2**10, 2**20
 
 # A photo of 12 MiB with the form around it.
@@ -29,9 +31,7 @@ def body_limit(path: str) -> int:
 
 def problem(status: int, code: str, title: str, detail: str) -> bytes:
     """Return a problem+json body, for answers that are given before Django is asked."""
-    return json.dumps(
-        {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
-    ).encode()
+    return json.dumps(body(status, code, title, detail)).encode()
 
 
 def too_large(path: str) -> tuple[int, bytes]:

@@ -17,6 +17,8 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.web.http import HTTPChannel, _GenericHTTPChannelProtocol
 from zope.interface import implementer
 
+from common.problem import CONTENT_TYPE
+
 from .drain import draining
 from .limits import address_too_long, bad_request, body_limit, head_too_large, no_room, problem, too_large
 
@@ -153,7 +155,7 @@ class Request(WebRequest):
     def basic_error(self, status: int, status_text: bytes, body: str) -> None:
         title = status_text.decode("latin-1")
         said = problem(status, title.lower().replace(" ", "_"), title, f"{body.rstrip('.')}.")
-        headers = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(said))]
+        headers = [(b"content-type", CONTENT_TYPE.encode()), (b"content-length", b"%d" % len(said))]
         self.handle_reply({"type": "http.response.start", "status": status, "headers": headers})
         self.handle_reply({"type": "http.response.body", "body": said})
 
@@ -243,7 +245,7 @@ def last_answer(status: int, body: bytes) -> bytes:
     """Return a whole response, for a connection that is closed after it."""
     lines = (
         b"HTTP/1.1 %d %s" % (status, PHRASES[status]),
-        b"Content-Type: application/problem+json",
+        b"Content-Type: " + CONTENT_TYPE.encode(),
         b"Content-Length: %d" % len(body),
         b"Connection: close",
         b"",

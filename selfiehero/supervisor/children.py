@@ -2,22 +2,21 @@
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import partial
 from pathlib import Path
+
+from common.processes import die_with_parent
 
 from .guard import Guard, kill_session
 from .logs import LineSplitter
 
-PR_SET_PDEATHSIG = 1
-LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 LAST_WORDS = 1.0  # seconds that a dead child's last lines may take
 
 
@@ -95,19 +94,6 @@ def describe_exit(code: int) -> str:
     with contextlib.suppress(ValueError):
         return f"signal {-code} ({signal.Signals(-code).name})"
     return f"signal {-code}"
-
-
-def die_with(parent: int) -> Callable[[], None] | None:
-    """Return what a fresh child does before it becomes its program: ask to be killed when its parent dies."""
-    if LIBC is None:
-        return None
-
-    def ask() -> None:
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # it died before the question
-            os._exit(1)
-
-    return ask
 
 
 class Output(asyncio.Protocol):
@@ -199,7 +185,7 @@ class Child:
             env={**os.environ, **self.spec.env},
             start_new_session=True,
             # The supervisor has no threads, so what runs between fork and exec is safe.
-            preexec_fn=die_with(os.getpid()),
+            preexec_fn=partial(die_with_parent, os.getpid()),
         )
         self.guard.watch(self.process.pid)
         self.on_change()

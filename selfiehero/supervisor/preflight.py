@@ -80,9 +80,10 @@ def port_sentence(host: str, port: int, error: OSError) -> str:
 def check_redis(url: str) -> None:
     import redis  # late: the embedded default needs no check
 
+    from common import redis_clients
+
     try:
-        client = redis.Redis.from_url(url, socket_connect_timeout=PATIENCE, socket_timeout=PATIENCE)
-        with contextlib.closing(client):
+        with contextlib.closing(redis_clients.client(url, timeout=PATIENCE, retries=3)) as client:
             client.ping()
     except (redis.RedisError, OSError, ValueError) as error:
         raise Problem(

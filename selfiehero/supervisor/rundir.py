@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from selfiehero.private_files import write_atomically
+from common.files import replace_file
 
 from .guard import is_alive
 
@@ -83,7 +83,7 @@ def try_lock(descriptor: int) -> bool:
 
 def write_json(path: Path, value: Mapping[str, object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(value, indent=1) + "\n")
+    replace_file(path, json.dumps(value, indent=1) + "\n")
 
 
 def choose_port(kept_url: str | None = None) -> int:

@@ -12,8 +12,8 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from common.files import replace_file
 from selfiehero.environment import unix_url
-from selfiehero.private_files import write_atomically
 
 HOPELESS_AFTER = 3  # early deaths in a row
 
@@ -69,7 +69,7 @@ class EmbeddedValkey:
                 )
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.config_path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.config_path, self.config())
+        replace_file(self.config_path, self.config())
         if self.socket_path:
             self.socket_path.unlink(missing_ok=True)
 

@@ -6,10 +6,11 @@ import subprocess
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from selfiehero.supervisor.children import die_with
+from common.processes import die_with_parent
 from selfiehero.supervisor.guard import kill_session
 
 Answer = TypeVar("Answer")
@@ -33,7 +34,7 @@ def start_attached(argv: list[str], *, env: dict[str, str | None] | None = None,
         # Python 3.12 warns of forks beside threads; what runs before this exec is one system call.
         warnings.simplefilter("ignore", DeprecationWarning)
         return subprocess.Popen(
-            argv, env=whole_env, start_new_session=True, preexec_fn=die_with(os.getpid()), **choices
+            argv, env=whole_env, start_new_session=True, preexec_fn=partial(die_with_parent, os.getpid()), **choices
         )
 
 

@@ -86,7 +86,7 @@ class Spike:
         now = self.moment(seconds)
         if seconds - self.surveyed_at >= SURVEY_EVERY:
             self.surveyed_at = seconds
-            eta._cached = (float("inf"), eta.survey(now=now))
+            eta._cache.put(eta.survey(now=now), seconds=float("inf"))
         owner = f"v:{uuid.UUID(int=self.chance.getrandbits(128)).hex}"
         promised = eta.promise(owner, now=now)
         job = Job.objects.create(

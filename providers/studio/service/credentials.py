@@ -6,15 +6,14 @@ order and at the same time, and get the same answer.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import secrets
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from common.files import create_file
 from providers import signatures
 
 FILE_NAME = "credentials.json"
@@ -64,17 +63,7 @@ def _create(path: Path) -> Credentials:
     """Make the file in one step. Of several processes the first wins, and all read what it wrote."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     values = {"api_key": f"studio_{secrets.token_urlsafe(32)}", "webhook_secret": signatures.new_secret()}
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".credentials.")  # mode 0600
-    try:
-        with open(descriptor, "w", encoding="ascii") as stream:
-            json.dump(values, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        # A link, unlike a rename, never replaces what another process has just made.
-        with contextlib.suppress(FileExistsError):
-            os.link(temporary, path)
-    finally:
-        os.unlink(temporary)
+    create_file(path, json.dumps(values))
     made = _read(path)
     assert made is not None
     return made

@@ -17,6 +17,8 @@ import os
 import shutil
 from pathlib import Path
 
+from common.files import replace_file, sync_folder
+
 from .predictions import Prediction
 
 logger = logging.getLogger(__name__)
@@ -51,7 +53,7 @@ class Store:
             if photo is not None:
                 _write(self.photo(prediction), photo, lasting=True)
             self.save(prediction, lasting=True)
-            _sync_folder(self.root)
+            sync_folder(self.root)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -113,21 +115,6 @@ class Store:
 
 def _write(path: Path, content: bytes, *, lasting: bool = False) -> None:
     """Replace a file in one step."""
-    temporary = path.with_name(f".{path.name}.new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "wb") as stream:
-        stream.write(content)
-        if lasting:
-            stream.flush()
-            os.fsync(stream.fileno())
-    os.replace(temporary, path)
+    replace_file(path, content, is_durable=lasting)
     if lasting:
-        _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_folder(path.parent)

@@ -14,7 +14,6 @@ When the parent dies this process is killed; when the parent closes the socket i
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
 import json
 import os
@@ -27,9 +26,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from common.processes import die_with_parent
 from providers.studio.outcomes import Cancelled, NoFace, UnreadablePhoto
 
-PR_SET_PDEATHSIG = 1
 NICENESS = 5
 STOP_PATIENCE = 0.05  # seconds a failed render waits for the news that it was canceled
 PROGRESS_PAUSE = 0.2  # seconds between two reports; more would tell nobody more
@@ -130,14 +129,6 @@ def process_bytes() -> int:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
         return 0
-
-
-def die_with_parent(parent: int) -> None:
-    """Ask to be killed when the parent dies. Where the kernel cannot, the closed socket ends us between films."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it died before the question
-        os._exit(1)
 
 
 def main(arguments: list[str]) -> None:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def no_cache():
-    eta._cached = None
+    eta._cache.clear()
 
 
 def test_before_anything_was_measured_there_is_a_guess(provider, no_cache):
@@ -35,7 +35,7 @@ def test_the_pace_is_what_was_measured(provider, no_cache):
 
 
 def outlook():
-    eta._cached = None
+    eta._cache.clear()
     return eta.outlook()
 
 
@@ -44,7 +44,7 @@ def minute_away():
 
 
 def range_of(job, *, position=0):
-    eta._cached = None
+    eta._cache.clear()
     found = eta.remaining(job, position=position, now=timezone.now())
     return found["p50"], found["p90"]
 
@@ -110,7 +110,7 @@ SHUT = "No film studio is open right now. Your place in line is kept."
 
 
 def reason_of(job):
-    eta._cached = None
+    eta._cache.clear()
     return snapshots.of(job, now=timezone.now())["queue"]["reason"]
 
 

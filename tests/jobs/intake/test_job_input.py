@@ -242,8 +242,8 @@ def test_a_full_disk_is_said_and_leaves_no_row(api, monkeypatch):
 def test_a_nearly_full_disk_takes_no_new_photo_and_keeps_what_is_left_for_films(api, monkeypatch):
     photo, early = factories.tiny_photo(), {"Idempotency-Key": "early"}
     made = api.post(URL, order(photo), headers=early).json()["id"]
-    never, disk = (float("-inf"), False), SimpleNamespace(total=100 * 2**30, used=0, free=150 * 2**20)
-    monkeypatch.setattr(storage, "_looked", never)
+    disk = SimpleNamespace(total=100 * 2**30, used=0, free=150 * 2**20)
+    storage._disk_cache.clear()
     with monkeypatch.context() as patch:
         patch.setattr(storage.shutil, "disk_usage", lambda path: disk)
         patch.setattr(storage, "save", lambda *_: pytest.fail("stored"))
@@ -251,9 +251,9 @@ def test_a_nearly_full_disk_takes_no_new_photo_and_keeps_what_is_left_for_films(
         is_problem(answer, 507, "storage_full")
         assert "kept for the films under way" in answer.json()["detail"]
         assert api.post(URL, order(photo), headers=early).json()["id"] == made
-    storage._looked = (time.monotonic() + 1000, True)
+    storage._disk_cache.put(True, seconds=1000)
     assert api.post(URL, order()).status_code == 507, "what was found a moment ago is not looked for again"
-    storage._looked = never
+    storage._disk_cache.clear()
     assert api.post(URL, order()).status_code == 202
 
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 def look():
-    status._last = None
+    status._cache.clear()
     return Client().get("/status.json").json()
 
 
