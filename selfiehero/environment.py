@@ -42,6 +42,7 @@ FALSE_WORDS = {"0", "false", "no", "off"}
 # Enough for a key somebody made with openssl or uuidgen, too much for one they thought of.
 SHORTEST_SECRET_KEY, FEWEST_DIFFERENT = 32, 5
 LONGEST_DEADLINE_MINUTES, LONGEST_RETENTION_HOURS, MOST_PROXIES = 24 * 60, 365 * 24, 10
+MOST_PREPARE_CHILDREN = 256
 # The units that REST framework knows; of any other it reads the first letter, and fails with the first request.
 RATE = re.compile(r"[1-9][0-9]{0,8}/(s|sec|second|m|min|minute|h|hour|d|day)", re.ASCII)
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -72,6 +73,7 @@ class Environment:
     job_deadline: timedelta
     retention: timedelta
     throttle_rates: Mapping[str, str]
+    prepare_children: int
     log_level: str
     telling: ContactSettings
 
@@ -192,6 +194,7 @@ def load(env: Mapping[str, str]) -> Environment:
             "uploads_address": parse_rate(env, "THROTTLE_UPLOADS_ADDRESS", "600/min"),
             "reads": parse_rate(env, "THROTTLE_READS", "1800/min"),
         },
+        prepare_children=parse_number(env, "PREPARE_CHILDREN", studio.cores(), most=MOST_PREPARE_CHILDREN),
         log_level=parse_log_level(env.get("LOG_LEVEL")),
         telling=read_contact_settings(env, public_url=public_url),
     )

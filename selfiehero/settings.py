@@ -318,6 +318,7 @@ CACHES = {
 # --- The product ----------------------------------------------------------------------------------
 PHOTO_MAX_BYTES = 12 * 2**20
 PHOTO_MAX_PIXELS = 40_000_000
+PREPARE_CHILDREN = ENV.prepare_children  # photos opened at the same time by a prepare worker
 PHOTO_LONG_EDGE = 1536
 HERO_NAME_MAX = 24
 CONSENT_VERSION = "2026-11"

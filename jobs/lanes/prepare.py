@@ -1,7 +1,7 @@
 """The prepare lane: from the photo as it came to a clean one, or to a reason why not.
 
-The decoding happens in a process of its own with limits (`jobs.photos.sandbox`); this worker
-only moves bytes. The raw photo is deleted as soon as the clean one is stored.
+The decoding happens in processes of their own with limits (`jobs.photos.sandbox`), PREPARE_CHILDREN of them, over
+which a batch is spread; this worker only moves bytes. The raw photo is deleted as soon as the clean one is stored.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
 from jobs import lifecycle, queue_order, storage
 from jobs.clock import database_now
 from jobs.models import Lane
 from jobs.photos.outcomes import BadPhoto
-from jobs.photos.sandbox import Sandbox, SandboxUnavailable
+from jobs.photos.sandbox import CleansPhotos, Sandboxes, SandboxUnavailable
 from jobs.queue import claims, queues
 from jobs.queue.engine import LaneWork
 
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 # Not for the longest decoding (a new sandbox and its time limit, 22 s) but for a few renewals that fail to come in
 # time: whoever sent a photo just before its worker died waits this long, and not half a minute.
 LEASE = timedelta(seconds=5)
+# Photos claimed at a time for each sandbox: enough that none of them waits for the lane's next look (0.1 s) and its
+# storage while there are photos.
+PHOTOS_A_SANDBOX = 8
 # After a trouble of ours; doubled with each, so that a photo which meets one every time leaves the lane to others.
 RETRY_AFTER, MOST_RETRY_AFTER = timedelta(seconds=2), timedelta(minutes=1)
 
@@ -52,10 +56,11 @@ class _Outcome:
 
 class PrepareLane(LaneWork):
     lane = Lane.PREPARE
-    threads = 1
 
-    def __init__(self, sandbox: Sandbox | None = None) -> None:
-        self.sandbox = sandbox or Sandbox()
+    def __init__(self, sandbox: CleansPhotos | None = None) -> None:
+        """`sandbox` is for tests; else there are PREPARE_CHILDREN sandboxes, started by `warm_up` or when needed."""
+        self.sandbox = sandbox or Sandboxes(settings.PREPARE_CHILDREN)
+        self.threads = PHOTOS_A_SANDBOX * settings.PREPARE_CHILDREN
 
     def warm_up(self) -> None:
         try:

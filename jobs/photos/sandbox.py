@@ -1,11 +1,16 @@
 """Photos, cleaned in a child process of its own (`jobs.sandbox`).
 
-    with Sandbox() as sandbox:
-        photo = sandbox.clean(data)
+    with Sandboxes(2) as sandboxes:
+        photo = sandboxes.clean(data)
 
 A photo that ends the child, or uses up its CPU, is unreadable. No answer in time is a delay of ours and says nothing
 about the photo: SandboxUnavailable.
 """
+
+import queue
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 from jobs.sandbox import parent
 from jobs.sandbox.parent import OrderFailed, SandboxUnavailable
@@ -14,7 +19,7 @@ from jobs.sandbox.wire import BadFrame, Frame, Kind
 from . import headers, upload_checks
 from .outcomes import OUTCOMES, BadPhoto, CleanPhoto
 
-__all__ = ["Sandbox", "SandboxUnavailable", "size_of_bare_jpeg"]
+__all__ = ["CleansPhotos", "Sandbox", "SandboxUnavailable", "Sandboxes", "size_of_bare_jpeg"]
 
 
 def size_of_bare_jpeg(data: bytes, *, long_edge: int) -> tuple[int, int]:
@@ -94,6 +99,52 @@ class Sandbox(parent.Sandbox):
             face=tuple(face) if face is not None else None,
             brightness=header["brightness"],
         )
+
+
+class CleansPhotos(Protocol):
+    """What the prepare lane needs: one sandbox or several, or what a test puts in their place."""
+
+    def clean(self, data: bytes, *, allow_no_face: bool = False) -> CleanPhoto: ...
+
+
+class Sandboxes:
+    """Several sandboxes as one: each photo goes to one that is free, and waits while none is."""
+
+    def __init__(self, count: int, *, make: Callable[[], Sandbox] = Sandbox) -> None:
+        self._all = [make() for _ in range(count)]
+        # The one that was used last is used first: while there is little to do, one child stays warm for all of it.
+        self._free: queue.LifoQueue[Sandbox] = queue.LifoQueue()
+        for sandbox in self._all:
+            self._free.put(sandbox)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @property
+    def child_pids(self) -> list[int | None]:
+        return [sandbox.child_pid for sandbox in self._all]
+
+    def start(self) -> None:
+        """Have warm children, started side by side; raise SandboxUnavailable when one of them cannot be had."""
+        with ThreadPoolExecutor(len(self._all)) as threads:
+            list(threads.map(Sandbox.start, self._all))
+
+    def close(self) -> None:
+        """End the children; those at work finish their photo first."""
+        for sandbox in self._all:
+            sandbox.close()
+
+    def clean(self, data: bytes, *, allow_no_face: bool = False) -> CleanPhoto:
+        """As `Sandbox.clean`, once a sandbox is free."""
+        sandbox = self._free.get()
+        try:
+            return sandbox.clean(data, allow_no_face=allow_no_face)
+        finally:
+            self._free.put(sandbox)
 
 
 def _is_count(value: object) -> bool:

@@ -56,7 +56,7 @@ class LaneWork(ABC):
     """What one lane does with what it claims."""
 
     lane: ClassVar[str]
-    threads: ClassVar[int]
+    threads: int  # pieces of work under way at a time
     # Set by `claim`: the monotonic moment at which there may be work that nobody will nudge for.
     next_wakeup_at: float | None = None
 

@@ -83,6 +83,7 @@ def test_debug_reads_the_usual_words(word, meaning):
         ("THROTTLE_UPLOADS_ADDRESS", "0/min", "600/min"),
         ("THROTTLE_READS", "1800", "1800/min"),
         ("STUDIO_RENDERERS", "0", "from 1 to 256"),
+        ("PREPARE_CHILDREN", "0", "from 1 to 256"),
         ("STUDIO_QUEUE", "9" * 5000, "from 1 to 100000"),
         ("STUDIO_KEEP_SECONDS", "an\nhour", "from 1 to"),
         ("SECRET_KEY", "x", "at least 32 random"),
@@ -118,6 +119,11 @@ def test_what_is_written_well_is_taken():
     assert chosen.throttle_rates == {"uploads": "7/hour", "uploads_address": "600/min", "reads": "1800/min"}
     assert (chosen.trusted_proxies, chosen.callback_url, chosen.log_level) == (2, "https://hero.example", "DEBUG")
     assert chosen.secret_key == "given" * 7
+
+
+def test_a_prepare_worker_has_a_sandbox_for_each_core_unless_told_otherwise():
+    assert load({}).prepare_children == len(os.sched_getaffinity(0))
+    assert load({"PREPARE_CHILDREN": "5"}).prepare_children == 5
 
 
 @given(st.dictionaries(st.sampled_from(["HOST", "PORT", "PUBLIC_URL", "REDIS_URL", "STUDIO_URL", "DEBUG"]), st.text()))

@@ -12,8 +12,12 @@ class BadSetting(ValueError):
 
 def default_renderers() -> int:
     """Return how many renderers this machine gets when nobody says: one core stays for everything else."""
-    ours = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    return max(1, len(ours) - 1)
+    return max(1, cores() - 1)
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def numbers(environ: Mapping[str, str]) -> tuple[int, int, int, int]:

@@ -59,6 +59,34 @@ def test_our_own_trouble_is_not_the_photos(db, work, sandbox):
     assert factories.reload(job).lane == Lane.DISPATCH
 
 
+def test_photos_are_opened_side_by_side_as_many_as_there_are_sandboxes(db, settings):
+    settings.PREPARE_CHILDREN = 3
+    for _ in range(3):
+        factories.make_job()
+    all_there = threading.Barrier(3, timeout=20)
+
+    class Meeting(FakeSandbox):
+        def clean(self, raw, **wishes):
+            all_there.wait()
+            return super().clean(raw, **wishes)
+
+    Pump(PrepareLane(Meeting()), listens=False).run(linger=0.0)
+    assert list(Job.objects.values_list("lane", flat=True)) == [Lane.DISPATCH] * 3
+
+
+def test_a_photo_that_meets_our_trouble_every_time_is_tried_more_and_more_rarely(db, sandbox):
+    job = factories.make_job()
+    pauses = []
+    for _ in range(7):
+        sandbox.problems.append(SandboxUnavailable("no answer"))
+        lane, began = PrepareLane(sandbox), timezone.now()
+        lane.record([lane.work(photo) for photo in lane.claim(1)])
+        pauses.append(round((factories.reload(job).due_at - began).total_seconds()))
+        lapse()
+    assert pauses == [2, 4, 8, 16, 32, 60, 60]
+    assert factories.reload(job).status == "queued"
+
+
 def test_a_full_disk_loses_nothing(db, work, sandbox, monkeypatch):
     job = factories.make_job()
 

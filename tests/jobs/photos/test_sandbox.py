@@ -11,7 +11,7 @@ import pytest
 
 from jobs.photos.headers import is_bare_jpeg
 from jobs.photos.outcomes import BadPhoto, CleanPhoto
-from jobs.photos.sandbox import Sandbox, SandboxUnavailable
+from jobs.photos.sandbox import Sandbox, Sandboxes, SandboxUnavailable
 from jobs.sandbox.process import PROJECT_ROOT
 from tests.jobs.photos import pictures
 
@@ -25,7 +25,7 @@ def sandbox():
         yield sandbox
 
 
-def refusal(sandbox: Sandbox, data: bytes, **options) -> BadPhoto:
+def refusal(sandbox: Sandbox | Sandboxes, data: bytes, **options) -> BadPhoto:
     with pytest.raises(BadPhoto) as caught:
         sandbox.clean(data, **options)
     return caught.value
@@ -232,6 +232,39 @@ def test_several_threads_take_turns(sandbox):
     for thread in threads:
         thread.join()
     assert results == {size: size for size in sizes}
+
+
+def two_sandboxes() -> Sandboxes:
+    return Sandboxes(2, make=lambda: Sandbox(module=ODD))
+
+
+def test_photos_are_spread_over_the_sandboxes_there_are():
+    with two_sandboxes() as sandboxes:
+        pids = sandboxes.child_pids
+        assert len(set(pids)) == 2 and all(pids)
+        held = threading.Thread(target=refusal, args=(sandboxes, b"ODD nap 5"))
+        held.start()
+        time.sleep(0.2)
+        began = time.monotonic()
+        for _ in range(3):
+            assert isinstance(sandboxes.clean(PHOTO), CleanPhoto)
+        assert time.monotonic() - began < 4, "they waited for the one that takes long"
+        held.join()
+        assert sandboxes.child_pids == pids
+
+
+def test_a_photo_that_ruins_a_sandbox_leaves_the_others_alone():
+    with two_sandboxes() as sandboxes:
+        before = set(sandboxes.child_pids)
+        refusal(sandboxes, b"ODD crash")
+        sandboxes.start()
+        assert len(before & set(sandboxes.child_pids)) == 1
+    assert sandboxes.child_pids == [None, None]
+
+
+def test_sandboxes_that_cannot_start_say_so():
+    with pytest.raises(SandboxUnavailable, match="no_such_child"):
+        Sandboxes(2, make=lambda: Sandbox(module="tests.jobs.photos.no_such_child")).start()
 
 
 def test_the_child_outlives_the_thread_that_started_it(sandbox):
