@@ -46,7 +46,7 @@ RETRY_FLOOR = 5
 RETRY_WAIT = timedelta(seconds=5)
 
 PHOTO_REFUSED = "photo_refused"
-NOBODY = ","
+NO_PROVIDER = ","
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def turns(jobs: Sequence[Job], provider: ProviderConfig) -> list[Turn]:
 
 
 def _kind(job: Job, provider: ProviderConfig) -> str:
-    if job.failed_provider_ids == NOBODY:
+    if job.failed_provider_ids == NO_PROVIDER:
         return Attempt.Kind.FIRST
     return Attempt.Kind.RETRY if _listed(provider.id) in job.failed_provider_ids else Attempt.Kind.FALLBACK
 
@@ -145,7 +145,7 @@ def open_to(job_id: UUID, providers: Sequence[ProviderConfig]) -> tuple[list[Pro
     return possible, [provider for provider in possible if _listed(provider.id) not in failed_provider_ids]
 
 
-def has_come_to_nothing(job: Job, provider: ProviderConfig) -> bool:
+def has_failed_at(job: Job, provider: ProviderConfig) -> bool:
     """Tell whether this provider has failed the job, or its content rule has refused the photo."""
     return (
         _listed(provider.id) in job.failed_provider_ids
@@ -172,7 +172,7 @@ def takes_no_face(provider: ProviderConfig) -> bool:
     return provider.capabilities.takes_no_face(provider.parameters if isinstance(provider.parameters, dict) else {})
 
 
-def somebody_takes_no_face() -> bool:
+def any_takes_no_face() -> bool:
     """Tell whether a picture without a face can become a film at all."""
     return any(takes_no_face(provider) for provider in ProviderConfig.objects.in_order())
 

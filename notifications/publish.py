@@ -22,7 +22,7 @@ from django.conf import settings
 
 from common import redis_clients
 from jobs import snapshots
-from jobs.queue.redis_breaker import Shut, gate
+from jobs.queue.redis_breaker import Blocked, gate
 
 from . import messages
 
@@ -52,7 +52,7 @@ def with_listeners(job_ids: Collection[UUID]) -> list[UUID]:
 
     One round trip for all of them, a tenth of what reading one row and telling nobody costs.
     """
-    if gate.is_shut or not job_ids:
+    if gate.is_blocked or not job_ids:
         return []
     try:
         with gate.ask():
@@ -72,7 +72,7 @@ def publish(bodies: Iterable[messages.Body]) -> bool:
                 pipeline.execute_command("PUBLISH", channel, packed)
             with gate.ask():
                 pipeline.execute()
-    except Shut:
+    except Blocked:
         return False
     except (redis.RedisError, OSError) as error:
         logger.warning("push_lost jobs=%s error=%s", len(waiting), type(error).__name__)

@@ -1,4 +1,4 @@
-"""The ledger for staff: whether every accepted job is somewhere, and what is not where it should be."""
+"""The ledger's page for staff: whether every accepted job is accounted for, and what is wrong."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from jobs import ledger
 from jobs.clock import database_now
-from jobs.lifecycle.kinds import Standing
+from jobs.lifecycle.kinds import Phase
 
 
 class _Line(NamedTuple):
@@ -25,21 +25,21 @@ class _Line(NamedTuple):
 
 
 def address(admin: ModelAdmin) -> URLPattern:
-    """Return the page's place among those of the jobs."""
+    """Return the page's URL pattern, below the jobs' admin pages."""
     view = require_safe(partial(_show, admin))
     return path("ledger/", admin.admin_site.admin_view(view), name="jobs_job_ledger")
 
 
 def _show(admin: ModelAdmin, request: HttpRequest) -> HttpResponse:
-    """Look, and show what was found. Files only when asked for: with many of them that takes seconds."""
+    """Inspect the ledger and show the result. Files only on request: checking many takes seconds."""
     if not admin.has_view_permission(request):
         raise PermissionDenied
-    found = ledger.look(now=database_now(), with_files="files" in request.GET)
+    found = ledger.inspect(now=database_now(), with_files="files" in request.GET)
     lines = [
-        _Line(place.replace("_", " "), found.events.standing[place], found.rows.standing[place]) for place in Standing
+        _Line(phase.replace("_", " "), found.events.by_phase[phase], found.rows.by_phase[phase]) for phase in Phase
     ]
     lines += [
-        _Line("together", *(sum(side.standing.values()) for side in (found.events, found.rows)), is_sum=True),
+        _Line("total", *(sum(side.by_phase.values()) for side in (found.events, found.rows)), is_sum=True),
         _Line("accepted", found.events.accepted, found.rows.accepted, is_sum=True),
     ]
     context = {

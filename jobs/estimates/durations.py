@@ -1,11 +1,11 @@
-"""How long films take at each provider: of the last hour, those under way counted in.
+"""How long films take at each provider, measured over the last hour including the films under way.
 
-Whoever looks only at finished films believes the quick ones: of a hundred films begun together the first ten to come
-back are the ten fastest. So a film under way counts as one that takes *at least* as long as it has been (the estimate
-of Kaplan and Meier), and a provider that has become slow is seen before its first slow film is there.
+Finished films alone are biased: of a hundred films started together the first ten to finish are the ten fastest. So a
+film under way counts as one that takes *at least* as long as it has taken so far (the Kaplan-Meier estimate), and a
+provider that has become slow is noticed before its first slow film is finished.
 
-With few films in the hour what was learned before (`cold_starts`) is added; before anything was learned there is a
-guess, and those under way say when it was too short.
+With few films in the hour, the samples of `cold_starts` are added; without any samples a guess is used, which the
+films under way correct when it is too short.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from providers.models import ProviderConfig
 
 WINDOW = timedelta(hours=1)
 NEWEST = 200
-# So many films make a figure; so many make it certain.
+# From ENOUGH films on the measurement is used; from SURE on it is taken as certain.
 ENOUGH, SURE = 9, 30
-# Before anything was measured: seconds within which half and nine of ten films come, from our own studio and a cloud.
+# Before anything was measured: seconds within which half and nine of ten films are finished, in our studio and a cloud.
 OUR_GUESS, CLOUD_GUESS = (8.0, 15.0), (60.0, 180.0)
 COLLECTING_GUESS = (0.5, 1.5)
-# The largest part of a provider's places that failures may seem to take: beyond it the breaker has its say.
+# Failed attempts may make slots look this many times as busy at most: beyond that the breaker opens.
 MOST_OVERHEAD = 3.0
-# How much slower than at the mean pace a line may move without that being a surprise.
+# The queue may move this much slower than its mean at any time.
 LITTLE_DOUBT = 1.15
 _STEPS = 20
 _NORMAL = NormalDist()
@@ -37,9 +37,9 @@ _NORMAL = NormalDist()
 
 @dataclass(frozen=True)
 class Durations:
-    """Seconds from the claim of a place to the film: the median, the 90th percentile, the mean, and what comes on top.
+    """Seconds from the claim of a slot to the finished film: the median, the 90th percentile and the mean.
 
-    `overhead` is how many times as long places are taken as the films alone would take them: the tries that fail.
+    `overhead` is by how much failed attempts lengthen the time that a slot is busy for each film; 1 means not at all.
     """
 
     median: float
@@ -51,13 +51,13 @@ class Durations:
 
     @property
     def doubt(self) -> float:
-        """How many times as long as thought it may be: much before anything was measured, little afterwards."""
+        """The factor between an expected and a slow duration: large with few measured films, small with many."""
         unknown = max(0.0, 1 - self.count / SURE)
         return LITTLE_DOUBT + (self.slow / self.median - 1) * unknown
 
     @property
-    def place_seconds(self) -> float:
-        """How long a place is taken for each film that comes out of it."""
+    def slot_seconds(self) -> float:
+        """For how long a slot is busy for each finished film."""
         return self.mean * self.overhead
 
 
@@ -67,15 +67,15 @@ def guessed(median: float, slow: float) -> Durations:
 
 @dataclass(frozen=True)
 class Measured:
-    """Each provider's pace, and from the film there to the film in our storage: the median and the slow one."""
+    """Durations by provider id, and the (median, slow) seconds from a finished film to the film in our storage."""
 
-    paces: dict[int, Durations]
+    by_provider: dict[int, Durations]
     collecting: tuple[float, float]
 
 
 @dataclass
 class _Ended:
-    """How long the newest tries of a provider held their place, and how long their films took to be collected."""
+    """Seconds that the newest attempts of a provider held their slots, and that collecting their films took."""
 
     films: list[float] = field(default_factory=list)
     failures: list[float] = field(default_factory=list)
@@ -85,7 +85,7 @@ class _Ended:
 def measure(
     providers: Sequence[ProviderConfig], under_way: Mapping[int, Sequence[float]], *, now: datetime
 ) -> Measured:
-    """Return what can be said now; `under_way` holds the ages of the films each provider is making."""
+    """Return the present durations; `under_way` has the ages in seconds of the films each provider is rendering."""
     ended = {provider.id: _ended(provider.id, now=now) for provider in providers}
     unknown = [provider for provider in providers if len(ended[provider.id].films) < ENOUGH]
     learned = cold_starts.known_of(unknown) if unknown else {}
@@ -137,11 +137,11 @@ def _durations_of(
 
 
 def _quantile(films: Sequence[float], under_way: Sequence[float], share: float, guess: tuple[float, float]) -> float:
-    """Return within how many seconds that share of all films comes, those under way counted in."""
+    """Return within how many seconds that share of all films is finished, counting those under way."""
     if not films and max(under_way, default=0.0) < guess[0]:
         return _of_guess(guess, share)
     if len(films) < ENOUGH and (not films or len(films) < len(under_way)):
-        # As if the guess had been measured a few times: it counts less with each film.
+        # Add the guess as a few samples, fewer with each measured film.
         films = [*films, *(_of_guess(guess, (number + 0.5) / ENOUGH) for number in range(ENOUGH - len(films)))]
     left = len(films) + len(under_way)
     ended = sorted([(seconds, 0) for seconds in films] + [(age, 1) for age in under_way])
@@ -152,8 +152,8 @@ def _quantile(films: Sequence[float], under_way: Sequence[float], share: float, 
             if alive <= 1 - share + 1e-9:
                 return seconds
         left -= 1
-    # So many have been under way for so long that nobody has seen the end: as if a film were the likelier to end the
-    # longer it takes (Weibull's distribution with a shape of 2), through the last that is known.
+    # So many films are still under way that this share lies beyond the last finished one: extrapolate from there,
+    # with a film the likelier to end the longer it takes (a Weibull distribution of shape 2).
     last = ended[-1][0]
     if alive >= 1.0:
         return max(last * 1.5, _of_guess(guess, share))
@@ -161,6 +161,6 @@ def _quantile(films: Sequence[float], under_way: Sequence[float], share: float, 
 
 
 def _of_guess(guess: tuple[float, float], share: float) -> float:
-    """Return a share's seconds by a guess: log-normal through its two points."""
+    """Return the seconds at which that share is finished, by the log-normal distribution through the guess."""
     median, slow = guess
     return median * math.exp(math.log(slow / median) * _NORMAL.inv_cdf(share) / _NORMAL.inv_cdf(0.9))

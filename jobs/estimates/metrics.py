@@ -1,8 +1,8 @@
-"""The report card: whether films came when we said, and how long each part of the way takes at each provider.
+"""Metrics of finished jobs: whether films came when we said, and how long each stage takes at each provider.
 
-A promise is the range somebody was told at the door. It is kept by a film that came no later than the end of that
-range; sooner than its beginning is told apart. A job that ended without a film, for another reason than its photo or
-its owner, is a promise broken: it counts as later.
+A promise is the time range given at the upload. It is kept by a film that came no later than the end of that range;
+films that came before its beginning are counted apart. A job that ended without a film, for a reason other than its
+photo or its owner, is a broken promise and counts as later.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from jobs.routing import cold_starts
 from providers.models import ProviderConfig
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-# No answer is worth more rows than these; under load they are of the last minutes, which is what people ask about.
+# At most this many rows are read; under load they are those of the last minutes, which is what people ask about.
 NEWEST = 2000
 NEWEST_OF_STAGES = 500
 STAGES = ("preparing", "waiting", "starting", "rendering", "collecting")
 
 
 @dataclass(frozen=True)
-class Card:
-    """Of so many promises: how many films came sooner, within the range and later, and how late those were."""
+class Promises:
+    """How many films came before, within and after the promised range, and how late the last were on average."""
 
     window: timedelta
     count: int
@@ -37,7 +37,7 @@ class Card:
 
     @property
     def kept(self) -> float:
-        """The share of films that were there by the end of the promised range."""
+        """The share of films that came by the end of the promised range."""
         return (self.sooner + self.inside) / self.count if self.count else 0.0
 
     def share(self, number: int) -> float:
@@ -46,15 +46,15 @@ class Card:
 
 @dataclass(frozen=True)
 class Spread:
-    """Seconds: the median, and what 90 % stayed within."""
+    """The median and the 90th percentile of so many samples, in seconds."""
 
     count: int
     p50: float
     p90: float
 
 
-def card(*, now: datetime, window: timedelta = HOUR) -> Card:
-    """Compare what was promised with what became of it, for the newest jobs that ended within the window."""
+def promises(*, now: datetime, window: timedelta = HOUR) -> Promises:
+    """Compare promises with real waits, for the newest jobs that ended within the window."""
     ended = Job.objects.filter(finished_at__gt=now - window, finished_at__lte=now, promised_p90__isnull=False)
     rows = ended.exclude(status=Job.Status.CANCELED).order_by("-finished_at")
     sooner = inside = later = 0
@@ -72,13 +72,13 @@ def card(*, now: datetime, window: timedelta = HOUR) -> Card:
         else:
             inside += 1
     seconds_late = sum(late) / len(late) if late else 0.0
-    return Card(window, sooner + inside + later, sooner, inside, later, seconds_late)
+    return Promises(window, sooner + inside + later, sooner, inside, later, seconds_late)
 
 
 def stages(*, now: datetime, window: timedelta = HOUR) -> dict[str, dict[str, Spread]]:
-    """Return how long each part of the way took the newest films: `{provider: {stage: spread}}`.
+    """Return how long each stage took for the newest films: `{provider: {stage: spread}}`.
 
-    What comes before a provider is chosen is counted with the one that made the film in the end.
+    Stages before a provider was chosen count for the provider that made the film in the end.
     """
     ended = Job.objects.filter(finished_at__gt=now - window, finished_at__lte=now, status=Job.Status.SUCCEEDED)
     jobs = list(
@@ -106,9 +106,9 @@ def stages(*, now: datetime, window: timedelta = HOUR) -> dict[str, dict[str, Sp
 
 
 def first_frames(*, provider: ProviderConfig | None = None) -> Spread | None:
-    """Return how long after their 202 the newest jobs had their first picture; None before there was one.
+    """Return how long after their 202 the newest jobs had their first picture; None when none had one yet.
 
-    With a provider, of the jobs whose film it made.
+    With a provider, only of the jobs whose film it made.
     """
     if provider is None:
         rows = Job.objects.filter(status=Job.Status.SUCCEEDED, first_frame_at__isnull=False).order_by("-created_at")

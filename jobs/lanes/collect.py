@@ -36,7 +36,7 @@ MAX_FILM_TRIES = 4
 
 
 @dataclass(frozen=True)
-class _Parcel:
+class _FetchItem:
     """What to fetch for a job: its film, or just the preview."""
 
     job_id: UUID
@@ -52,7 +52,7 @@ class _Parcel:
 
 @dataclass(frozen=True)
 class _Outcome:
-    parcel: _Parcel
+    item: _FetchItem
     fetched: Fetched
 
 
@@ -73,66 +73,66 @@ class CollectLane(LaneWork):
         while ingest.apply_deliveries() >= ingest.APPLY_LIMIT:
             pass
 
-    def claim(self, room: int) -> list[_Parcel]:
+    def claim(self, room: int) -> list[_FetchItem]:
         claim = claims.claim_lane(Lane.COLLECT, limit=room, lease=LEASE)
-        parcels = []
+        items = []
         for job in claim.jobs:
             attempt = job.winner
             if attempt is None:
                 attempts = Attempt.objects.filter(job=job).exclude(preview_url="").select_related("provider")
                 attempt = attempts.order_by("-number").first()
-            parcels.append(_Parcel(job.id, claim.lease_token, attempt, job.lane_tries, job.winner_id is not None))
-        return parcels
+            items.append(_FetchItem(job.id, claim.lease_token, attempt, job.lane_tries, job.winner_id is not None))
+        return items
 
-    def keep(self, items: list[_Parcel]) -> None:
-        claims.renew([(parcel.job_id, parcel.lease_token) for parcel in items], lane=self.lane, lease=LEASE)
+    def keep(self, items: list[_FetchItem]) -> None:
+        claims.renew([(item.job_id, item.lease_token) for item in items], lane=self.lane, lease=LEASE)
 
-    def give_back(self, items: list[_Parcel]) -> None:
+    def give_back(self, items: list[_FetchItem]) -> None:
         with transaction.atomic():
-            claims.give_back([(parcel.job_id, parcel.lease_token) for parcel in items], lane=self.lane)
+            claims.give_back([(item.job_id, item.lease_token) for item in items], lane=self.lane)
             queues.nudge_after_commit(self.lane)
 
-    def work(self, parcel: _Parcel) -> _Outcome:
-        attempt = parcel.attempt
+    def work(self, item: _FetchItem) -> _Outcome:
+        attempt = item.attempt
         if attempt is None:
-            return _Outcome(parcel, Fetched(result=FetchResult.GONE, error="nothing to fetch"))
-        if parcel.is_film:
-            return _Outcome(parcel, fetch_film(self.sandbox, attempt, is_last_try=parcel.is_last_try))
-        return _Outcome(parcel, fetch_preview(self.sandbox, attempt))
+            return _Outcome(item, Fetched(result=FetchResult.GONE, error="nothing to fetch"))
+        if item.is_film:
+            return _Outcome(item, fetch_film(self.sandbox, attempt, is_last_try=item.is_last_try))
+        return _Outcome(item, fetch_preview(self.sandbox, attempt))
 
     def record(self, outcomes: list[_Outcome]) -> None:
         unwanted: list[str] = []
         now = database_now()
         with transaction.atomic():
             for outcome in outcomes:
-                write = _record_film if outcome.parcel.is_film else _record_preview
+                write = _record_film if outcome.item.is_film else _record_preview
                 unwanted += write(outcome, now=now)
-        storage.discard(unreferenced(unwanted, brought_for=[outcome.parcel.job_id for outcome in outcomes]))
+        storage.discard(unreferenced(unwanted, brought_for=[outcome.item.job_id for outcome in outcomes]))
 
-    def record_crash(self, item: _Parcel, error: BaseException) -> None:
+    def record_crash(self, item: _FetchItem, error: BaseException) -> None:
         self.record([_Outcome(item, Fetched(result=FetchResult.UNAVAILABLE, error=f"{type(error).__name__}: {error}"))])
 
 
 def _record_preview(outcome: _Outcome, *, now: datetime) -> list[str]:
     """Write what became of a preview; return the files nobody wants."""
-    parcel, poster_key = outcome.parcel, outcome.fetched.poster_key
+    item, poster_key = outcome.item, outcome.fetched.poster_key
     if poster_key:
-        took = lifecycle.record_preview(parcel.job_id, lease_token=parcel.lease_token, preview_key=poster_key, now=now)
+        took = lifecycle.record_preview(item.job_id, lease_token=item.lease_token, preview_key=poster_key, now=now)
         return [] if took else [poster_key]
-    if parcel.is_last_try or parcel.attempt is None:
-        lifecycle.give_up_preview(parcel.job_id, lease_token=parcel.lease_token)
+    if item.is_last_try or item.attempt is None:
+        lifecycle.give_up_preview(item.job_id, lease_token=item.lease_token)
     else:
-        claims.release(parcel.job_id, lease_token=parcel.lease_token, due_at=now + timedelta(seconds=1))
+        claims.release(item.job_id, lease_token=item.lease_token, due_at=now + timedelta(seconds=1))
     return []
 
 
 def _record_film(outcome: _Outcome, *, now: datetime) -> list[str]:
     """Write what became of a film; return the files nobody wants."""
-    parcel, fetched = outcome.parcel, outcome.fetched
+    item, fetched = outcome.item, outcome.fetched
     if fetched.video_key:
         took = lifecycle.succeed(
-            parcel.job_id,
-            lease_token=parcel.lease_token,
+            item.job_id,
+            lease_token=item.lease_token,
             video_key=fetched.video_key,
             poster_key=fetched.poster_key,
             video_bytes=fetched.video_bytes,
@@ -142,26 +142,26 @@ def _record_film(outcome: _Outcome, *, now: datetime) -> list[str]:
             now=now,
         )
         return [] if took else [fetched.video_key, fetched.poster_key]
-    if not claims.holds(parcel.job_id, lane=Lane.COLLECT, lease_token=parcel.lease_token):
+    if not claims.holds(item.job_id, lane=Lane.COLLECT, lease_token=item.lease_token):
         return []  # another worker has it now, or nobody wants it any more
     level = logging.ERROR if fetched.result is FetchResult.OURS else logging.WARNING
     logger.log(
         level,
         "film_not_collected job=%s tries=%d result=%s error=%s",
-        parcel.job_id,
-        parcel.tries + 1,
+        item.job_id,
+        item.tries + 1,
         fetched.result.value if fetched.result else "",
         fetched.error,
     )
-    attempt = parcel.attempt
+    attempt = item.attempt
     is_retried = fetched.result is FetchResult.OURS or (
-        fetched.result is FetchResult.UNAVAILABLE and not parcel.is_last_try
+        fetched.result is FetchResult.UNAVAILABLE and not item.is_last_try
     )
     if attempt is None:
-        lifecycle.fail(parcel.job_id, code="film_unusable", now=now)
+        lifecycle.fail(item.job_id, code="film_unusable", now=now)
     elif is_retried:
-        due_at = now + fallback.backoff(parcel.tries + 1)
-        claims.release(parcel.job_id, lease_token=parcel.lease_token, due_at=due_at)
+        due_at = now + fallback.backoff(item.tries + 1)
+        claims.release(item.job_id, lease_token=item.lease_token, due_at=due_at)
     else:
         _replace(attempt, fetched, now=now)
     return []

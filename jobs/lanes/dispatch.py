@@ -32,7 +32,7 @@ from providers.errors import AccountProblem, Busy, ProviderError, Rejected, Unco
 from providers.types import PredictionStatus
 
 from . import ingest, polling
-from .submitting import Fate, NotSent, Submission, SubmitResult, submit
+from .submitting import NotSent, Resolution, Submission, SubmitResult, submit
 
 logger = logging.getLogger(__name__)
 
@@ -48,48 +48,48 @@ class DispatchLane(LaneWork):
     def __init__(self) -> None:
         self.rotation = selection.Rotation()
         self.next_wakeup_at: float | None = None
-        self._flying: Counter[int] = Counter()
+        self._in_flight: Counter[int] = Counter()
         self._lock = threading.Lock()
 
     def claim(self, room: int) -> list[Submission]:
         self.next_wakeup_at = None
         now = database_now()
         wanted = queue_order.waiting(now=now, limit=room)
-        places = selection.survey(now=now) if wanted else []
+        capacities = selection.survey(now=now) if wanted else []
         submissions: list[Submission] = []
-        left = {place.provider.id: self._room(place) for place in places}
-        shares = self.rotation.shares(places, wanted) if wanted else []
+        left = {capacity.provider.id: self._room(capacity) for capacity in capacities}
+        shares = self.rotation.shares(capacities, wanted) if wanted else []
         # Jobs that may not go where the plan would have them are offered to all others that have room.
-        for place, number in (*shares, *((place, wanted) for place in places)):
-            number = min(number, left[place.provider.id], wanted - len(submissions))
+        for capacity, number in (*shares, *((capacity, wanted) for capacity in capacities)):
+            number = min(number, left[capacity.provider.id], wanted - len(submissions))
             if number > 0:
-                taken = self._take(place, number)
-                left[place.provider.id] = left[place.provider.id] - len(taken) if len(taken) == number else 0
+                taken = self._take(capacity, number)
+                left[capacity.provider.id] = left[capacity.provider.id] - len(taken) if len(taken) == number else 0
                 submissions += taken
         if len(submissions) < room:
             # Who is closed matters only while somebody waits.
-            closed = places if len(submissions) < wanted else []
+            closed = capacities if len(submissions) < wanted else []
             moment = selection.next_wakeup_at(closed, now=now)
             self.next_wakeup_at = time.monotonic() + (moment - now).total_seconds() if moment else None
         return submissions
 
-    def _room(self, place: selection.ProviderCapacity) -> int:
+    def _room(self, capacity: selection.ProviderCapacity) -> int:
         with self._lock:
-            return min(place.room, THREADS_PER_PROVIDER - self._flying[place.provider.id])
+            return min(capacity.room, THREADS_PER_PROVIDER - self._in_flight[capacity.provider.id])
 
-    def _take(self, place: selection.ProviderCapacity, number: int) -> list[Submission]:
+    def _take(self, capacity: selection.ProviderCapacity, number: int) -> list[Submission]:
         """Claim for one provider. One whose row breaks the claim gets nothing; the others go on."""
         try:
-            attempts = claims.claim_slots(place.provider.id, want=number, cold=not place.is_awake)
+            attempts = claims.claim_slots(capacity.provider.id, want=number, cold=not capacity.is_awake)
             taken = [Submission.of(attempt, attempt.job.look) for attempt in attempts if attempt.job is not None]
         except (InterfaceError, OperationalError):
             raise  # the database's trouble, which the pump knows how to take
         except Exception as error:
-            logger.exception("claim_failed provider=%s", place.provider.slug)
-            pause_unusable(place.provider.id, error)
+            logger.exception("claim_failed provider=%s", capacity.provider.slug)
+            pause_unusable(capacity.provider.id, error)
             return []
         with self._lock:
-            self._flying[place.provider.id] += len(taken)
+            self._in_flight[capacity.provider.id] += len(taken)
         return taken
 
     def give_back(self, items: list[Submission]) -> None:
@@ -106,7 +106,7 @@ class DispatchLane(LaneWork):
             return submit(submission)
         finally:
             with self._lock:
-                self._flying[submission.attempt.provider_id] -= 1
+                self._in_flight[submission.attempt.provider_id] -= 1
 
     def record(self, outcomes: list[SubmitResult]) -> None:
         record(outcomes)
@@ -134,14 +134,14 @@ def pause_unusable(provider_id: int, error: Exception) -> None:
 
 def record(outcomes: Sequence[SubmitResult]) -> None:
     """Write what came of submits: first what it says of the providers, so that nobody claims there in between."""
-    _findings_of(outcomes).write()
+    _provider_outcomes_of(outcomes).write()
     now, provider_outcomes = database_now(), ProviderOutcomes()
     with transaction.atomic():
         lifecycle.hold_attempts([], ids=[outcome.attempt.id for outcome in outcomes])
         answered = [(outcome.attempt, outcome.event) for outcome in outcomes if outcome.event is not None]
         moved = lifecycle.record_submissions(
             [
-                lifecycle.Answer(attempt, event.prediction_id, attempt.provider.poll_at(now=now))
+                lifecycle.SubmitRecord(attempt, event.prediction_id, attempt.provider.poll_at(now=now))
                 for attempt, event in answered
             ],
             now=now,
@@ -154,7 +154,7 @@ def record(outcomes: Sequence[SubmitResult]) -> None:
                 ingest.apply_event(attempt, event, now=now, provider_outcomes=news)
         for outcome in outcomes:
             if outcome.event is None and outcome.error is not None:
-                _record_refusal(outcome, outcome.error, now=now)
+                _record_error(outcome, outcome.error, now=now)
         queues.nudge_after_commit(Lane.DISPATCH)
     provider_outcomes.write()
 
@@ -162,7 +162,7 @@ def record(outcomes: Sequence[SubmitResult]) -> None:
 _NO_NEWS = (PredictionStatus.QUEUED, PredictionStatus.UNKNOWN)
 
 
-def _findings_of(outcomes: Sequence[SubmitResult]) -> ProviderOutcomes:
+def _provider_outcomes_of(outcomes: Sequence[SubmitResult]) -> ProviderOutcomes:
     provider_outcomes = ProviderOutcomes()
     for outcome in outcomes:
         error = outcome.error
@@ -188,7 +188,7 @@ def _signal(error: ProviderError | None) -> HealthSignal:
             return HealthSignal.FAILED
 
 
-def _record_refusal(outcome: SubmitResult, error: ProviderError, *, now: datetime) -> None:
+def _record_error(outcome: SubmitResult, error: ProviderError, *, now: datetime) -> None:
     """Write what a failed submit means for its job: wait, look it up, or go on elsewhere."""
     attempt, provider = outcome.attempt, outcome.attempt.provider
     logger.warning("submit_failed attempt=%s provider=%s error=%s", attempt.id, provider.slug, type(error).__name__)
@@ -210,11 +210,11 @@ def _record_refusal(outcome: SubmitResult, error: ProviderError, *, now: datetim
 
 def _record_lost_answer(outcome: SubmitResult, error: Unconfirmed, *, now: datetime) -> None:
     attempt = outcome.attempt
-    if outcome.fate == Fate.NOTHING:
+    if outcome.resolution == Resolution.NOT_CREATED:
         polling.submit_came_to_nothing(attempt, lost=True, raw_error=error.detail, now=now)
     elif not lifecycle.mark_unconfirmed(attempt.id, lease_token=attempt.lease_token, raw_error=error.detail):
         return  # a webhook was faster: there is a prediction
-    elif outcome.fate == Fate.GIVEN_UP and lifecycle.mark_attempt_timed_out(attempt, now=now):
+    elif outcome.resolution == Resolution.RISK_ACCEPTED and lifecycle.mark_attempt_timed_out(attempt, now=now):
         fallback.after_failure(attempt, code="provider_timeout", now=now)
 
 

@@ -44,15 +44,15 @@ LISTING_DELAY = timedelta(seconds=1)
 # After a look-up that found nothing: a request that was stuck behind a vendor's door may come to life late.
 SWEEP_AFTER = timedelta(minutes=1)
 
-Answer = TypeVar("Answer")
+Reply = TypeVar("Reply")
 
 
-class Told(StrEnum):
+class CleanupResult(StrEnum):
     """What came of a provider cleanup."""
 
-    HEARD = "heard"
-    NOTHING_THERE = "nothing there"  # a look-up found nothing
-    NOBODY_KNOWS = "nobody knows"  # no id, and no look-up at this vendor
+    DONE = "done"
+    NOT_FOUND = "not found"  # a look-up found nothing
+    UNKNOWN = "unknown"  # no id, and no look-up at this vendor
 
 
 def poll_silent(threads: ThreadPoolExecutor, *, now: datetime) -> int:
@@ -211,35 +211,37 @@ def run_provider_cleanups(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     rows = Attempt.objects.with_cleanup().filter(there_or_not, cleanup_at__lte=now)
     attempts = _claimed(rows, "cleanup_at", until=now + ASK_AGAIN)
 
-    def tell(attempt: Attempt) -> Told:
+    def clean_up(attempt: Attempt) -> CleanupResult:
         adapter, account = registry.adapter_for(attempt.provider.adapter), _account(attempt)
         prediction_id = attempt.prediction_id
         if not prediction_id and adapter.can_look_up:
             found = adapter.find(account, attempt.token, since=attempt.claimed_at)
             prediction_id = found.prediction_id if found else None
         if not prediction_id:
-            return Told.NOTHING_THERE if adapter.can_look_up else Told.NOBODY_KNOWS
+            return CleanupResult.NOT_FOUND if adapter.can_look_up else CleanupResult.UNKNOWN
         if attempt.cleanup == Attempt.ProviderCleanup.CANCEL or attempt.status in Attempt.GIVEN_UP:
             adapter.cancel(account, prediction_id)
         if attempt.cleanup == Attempt.ProviderCleanup.DELETE:
             adapter.delete(account, prediction_id)
-        return Told.HEARD
+        return CleanupResult.DONE
 
-    for attempt, answer in _each(threads, tell, attempts):
+    for attempt, answer in _each(threads, clean_up, attempts):
         with _writing(attempt):
             _record_cleanup(attempt, answer, now=now)
     return len(attempts)
 
 
-def _record_cleanup(attempt: Attempt, answer: Told | ProviderError, *, now: datetime) -> None:
-    if answer is Told.NOBODY_KNOWS and attempt.deadline_at > now:
+def _record_cleanup(attempt: Attempt, answer: CleanupResult | ProviderError, *, now: datetime) -> None:
+    if answer is CleanupResult.UNKNOWN and attempt.deadline_at > now:
         Attempt.objects.filter(id=attempt.id, cleanup=attempt.cleanup).update(cleanup_at=attempt.deadline_at)
         return
     gives_up = isinstance(answer, ProviderError) and attempt.cleanup_tries + 1 >= MAX_CLEANUP_TRIES[attempt.cleanup]
     if gives_up and not isinstance(answer, PredictionGone):
         logger.error("cleanup_given_up attempt=%s cleanup=%s", attempt.id, attempt.cleanup)
-    if isinstance(answer, Told | PredictionGone) or gives_up:
-        lifecycle.mark_cleanup_done([attempt.id], cleanup=attempt.cleanup, was_nothing=answer is Told.NOTHING_THERE)
+    if isinstance(answer, CleanupResult | PredictionGone) or gives_up:
+        lifecycle.mark_cleanup_done(
+            [attempt.id], cleanup=attempt.cleanup, was_nothing=answer is CleanupResult.NOT_FOUND
+        )
         queues.nudge_after_commit(Lane.DISPATCH)
         return
     if isinstance(answer, Busy):
@@ -268,7 +270,7 @@ def _writing(attempt: Attempt) -> Iterator[None]:
     except (OperationalError, InterfaceError):
         raise  # the database is away: nothing can be written now
     except Exception:
-        logger.exception("inquiry_not_written attempt=%s", attempt.id)
+        logger.exception("poll_not_written attempt=%s", attempt.id)
 
 
 def _claimed(rows: AttemptQuerySet, field: str, *, until: datetime) -> list[Attempt]:
@@ -287,17 +289,17 @@ def _claimed(rows: AttemptQuerySet, field: str, *, until: datetime) -> list[Atte
 
 
 def _each(
-    threads: ThreadPoolExecutor, ask: Callable[[Attempt], Answer], attempts: list[Attempt]
-) -> list[tuple[Attempt, Answer | ProviderError]]:
+    threads: ThreadPoolExecutor, ask: Callable[[Attempt], Reply], attempts: list[Attempt]
+) -> list[tuple[Attempt, Reply | ProviderError]]:
     """Ask for all at once; return each answer or the provider error it ended in."""
 
-    def safely(attempt: Attempt) -> Answer | ProviderError:
+    def safely(attempt: Attempt) -> Reply | ProviderError:
         try:
             return ask(attempt)
         except ProviderError as error:
             return error
         except Exception as error:
-            logger.exception("inquiry_crashed attempt=%s", attempt.id)
+            logger.exception("poll_crashed attempt=%s", attempt.id)
             return ProviderError(f"{type(error).__name__}: {error}")
 
     return list(zip(attempts, threads.map(safely, attempts), strict=True))

@@ -74,7 +74,7 @@ class PrepareLane(LaneWork):
         with transaction.atomic():
             for job in claim.jobs:
                 lifecycle.start_preparing(job.id, lease_token=claim.lease_token, now=now)
-        allowed = bool(claim.jobs) and queue_order.somebody_takes_no_face()
+        allowed = bool(claim.jobs) and queue_order.any_takes_no_face()
         return [_Photo(job.id, job.raw_key, claim.lease_token, job.lane_tries, allowed) for job in claim.jobs]
 
     def keep(self, items: list[_Photo]) -> None:

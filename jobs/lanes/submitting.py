@@ -52,12 +52,12 @@ class NotSent(Unavailable):
     """Trouble of our own before the submit: the provider has no part in it."""
 
 
-class Fate(StrEnum):
+class Resolution(StrEnum):
     """What to make of a submit whose answer was lost."""
 
     UNKNOWN = "unknown"  # ask again later
-    NOTHING = "nothing"  # the vendor has surely made nothing of it
-    GIVEN_UP = "given up"  # not known, and staff accept the risk
+    NOT_CREATED = "not created"  # the look-up found nothing and the time-out has passed
+    RISK_ACCEPTED = "risk accepted"  # unknown, and staff accept the risk of paying twice
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class SubmitResult:
     attempt: Attempt
     event: ProviderEvent | None = None
     error: ProviderError | None = None
-    fate: Fate = Fate.UNKNOWN
+    resolution: Resolution = Resolution.UNKNOWN
 
 
 def submit(submission: Submission) -> SubmitResult:
@@ -121,7 +121,7 @@ def submit(submission: Submission) -> SubmitResult:
 def _look_up(adapter: registry.Adapter, account: Account, lost: SubmitResult, *, timed_out: bool) -> SubmitResult:
     if not adapter.can_look_up:
         risks = timed_out and lost.attempt.provider.accepts_double_payment_risk
-        return dataclasses.replace(lost, fate=Fate.GIVEN_UP) if risks else lost
+        return dataclasses.replace(lost, resolution=Resolution.RISK_ACCEPTED) if risks else lost
     time.sleep(LISTING_DELAY)
     quick = dataclasses.replace(account, read_seconds=min(account.read_seconds, LOOK_UP_SECONDS))
     try:
@@ -130,7 +130,7 @@ def _look_up(adapter: registry.Adapter, account: Account, lost: SubmitResult, *,
         return lost
     if found is not None:
         return dataclasses.replace(lost, event=found)
-    return dataclasses.replace(lost, fate=Fate.NOTHING) if timed_out else lost
+    return dataclasses.replace(lost, resolution=Resolution.NOT_CREATED) if timed_out else lost
 
 
 def _check_time(submission: Submission, what: str) -> None:

@@ -1,16 +1,22 @@
-"""The conservation law, checked: no accepted job is lost, and none is in two places.
+"""The ledger checks a conservation law: no accepted job is lost, and each is in exactly one phase.
 
     accepted = waiting + in flight + collecting + succeeded + failed + canceled + erased
 
-It is computed twice, from the append-only job events (`balances`: the newest event that says where its job
-stands) and from the rows, and both sides have to agree to the unit. Both are read in one snapshot (`snapshot`),
-so that a ledger read under load tells no differences that are not there. Beyond the law it finds what should
-not be (`checks`, `files`): leases without owner, slots nobody gives back, files without rows and rows without
-files. It only reads; what brings stuck things back is `jobs.reconcile.sweep`.
+The law is computed twice, from the append-only job events and from the rows, and both sides have to agree on every
+job. Both are read in one database snapshot, so that a ledger taken under load shows no false differences.
+
+balances    both sides of the law, and the jobs on which they differ
+checks      rows that should not exist: leases without an owner, slots that are never freed, what is overdue
+files       files without a row, and rows whose file is missing
+inspection  runs these, together or the law alone
+snapshot    one consistent view of the database
+results     what an inspection returns
+
+The ledger only reads; `jobs.reconcile` repairs.
 """
 
-from .inspection import look, look_at_balances
+from .inspection import inspect, inspect_balances
 from .results import LATE, LISTED, Balance, Finding, Item, Ledger
 from .snapshot import snapshot
 
-__all__ = ["LATE", "LISTED", "Balance", "Finding", "Item", "Ledger", "look", "look_at_balances", "snapshot"]
+__all__ = ["LATE", "LISTED", "Balance", "Finding", "Item", "Ledger", "inspect", "inspect_balances", "snapshot"]

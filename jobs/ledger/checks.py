@@ -1,4 +1,4 @@
-"""What else should not be, told by the rows alone."""
+"""Rows that should not exist, or that are overdue."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _IS_OPEN = Q(status__in=Job.OPEN)
 
 
 def check_rows(*, now: datetime, settled: bool) -> Iterator[Finding]:
-    """Yield what should not be at any time and, with `settled`, whatever is not at its end. Inside a snapshot."""
+    """Yield what is wrong at any time and, with `settled`, whatever has not ended. Call it inside a snapshot."""
     late = now - LATE
     jobs, attempts, deliveries = Job.objects.all(), Attempt.objects.all(), WebhookDelivery.objects.all()
-    # Spelled out for the index of the few that are open.
+    # With its condition written out, so that SQLite uses the partial index of open jobs.
     open_jobs = Job.objects.is_open()
     at_work = Exists(Attempt.objects.filter(job=OuterRef("pk"), status__in=Attempt.OPEN))
     in_lane = ~Q(lane="")
     checks: list[tuple[str, str, QuerySet[Any]]] = [
         (
-            "job_unowned",
-            "An open job that is in nobody's hands: in no line, with no attempt and no film.",
+            "job_orphaned",
+            "An open job that no worker will touch: it is not in the queue and has no open attempt and no film.",
             open_jobs.filter(_IS_OPEN, ~at_work, winner=None).exclude(lane__in=QUEUE_LANES),
         ),
         (
@@ -36,7 +36,7 @@ def check_rows(*, now: datetime, settled: bool) -> Iterator[Finding]:
         ),
         (
             "lane_lease_lapsed",
-            "A job whose worker let its lease lapse, and that nobody took up again.",
+            "A job whose lease lapsed and that no worker claimed again.",
             open_jobs.filter(_IS_OPEN, in_lane, due_at__lt=late).exclude(lease_token=""),
         ),
         (
@@ -46,7 +46,7 @@ def check_rows(*, now: datetime, settled: bool) -> Iterator[Finding]:
         ),
         (
             "attempt_lease_lapsed",
-            "An attempt whose worker died in the submit, and that nobody took up again.",
+            "An attempt whose worker died during the submit and that reconcile did not mark as unconfirmed.",
             attempts.filter(status__in=[Attempt.Status.PENDING, Attempt.Status.SUBMITTING], lease_until__lt=late),
         ),
         (

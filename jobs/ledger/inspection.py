@@ -1,4 +1,4 @@
-"""A look at the ledger: all of it, or the law alone."""
+"""Inspections of the ledger: everything, or the law alone."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from .results import Ledger
 from .snapshot import snapshot
 
 
-def look_at_balances(*, now: datetime) -> Ledger:
+def inspect_balances(*, now: datetime) -> Ledger:
     """Return both sides of the law and what is wrong with events, and nothing else."""
     with snapshot():
         sides = read_sides()
     return Ledger(now, sides.events, sides.rows, sides.differences, sides.findings)
 
 
-def look(
+def inspect(
     *,
     now: datetime,
-    grace: timedelta = retention.LOOSE_AFTER,
+    grace: timedelta = retention.UNREFERENCED_AFTER,
     settled: bool = False,
     with_files: bool = True,
     pause: Callable[[float], object] = time.sleep,
 ) -> Ledger:
-    """Return all that the ledger tells.
+    """Check the law, the rows and the files.
 
-    With `settled` everything should be at its end, so whatever is not is found too. Files younger than `grace`
-    may be ones whose row is being written; after everything has come to rest that can be nothing.
+    With `settled` everything is expected to have ended, so whatever has not is a finding too. Files younger than
+    `grace` are left out, because their row may not be committed yet; `grace` can be 0 when nothing is running.
     """
     with snapshot():
         sides = read_sides()
@@ -45,4 +45,4 @@ def look(
     if not with_files or settings.S3_BUCKET:
         return ledger
     found += check_files(now=now, grace=grace, pause=pause)
-    return replace(ledger, findings=tuple(found), files_seen=True)
+    return replace(ledger, findings=tuple(found), files_checked=True)

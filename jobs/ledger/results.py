@@ -1,4 +1,4 @@
-"""What a look at the ledger finds."""
+"""What an inspection of the ledger returns."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from jobs.lifecycle.kinds import Standing
+from jobs.lifecycle.kinds import Phase
 
-# Reconcile looks every second; what is overdue by so much was not seen, or could not be done.
+# Reconcile checks every second; what is overdue by this much was missed, or could not be done.
 LATE = timedelta(minutes=1)
-# So many ids are told of each finding; the count is of all.
+# At most this many ids are listed for each finding; the count is of all.
 LISTED = 20
 
 
 @dataclass(frozen=True)
 class Balance:
-    """One side of the law: how many were accepted, and where they stand."""
+    """One side of the law: how many jobs were accepted, and how many are in each phase."""
 
     accepted: int
-    standing: Mapping[Standing, int]
+    by_phase: Mapping[Phase, int]
 
     @property
     def holds(self) -> bool:
-        return self.accepted == sum(self.standing.values())
+        return self.accepted == sum(self.by_phase.values())
 
 
 @dataclass(frozen=True)
 class Item:
-    """One thing that should not be, and the job that it belongs to, where there is one."""
+    """One row or file of a finding, and the job that it belongs to, where there is one."""
 
     id: str
     job_id: str = ""
@@ -37,7 +37,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Finding:
-    """What should not be: a stable code, a sentence for people, how many there are and which, up to LISTED."""
+    """A problem: a code for programs, a sentence for people, how many there are, and the first LISTED of them."""
 
     code: str
     sentence: str
@@ -54,8 +54,8 @@ class Ledger:
     rows: Balance
     differences: tuple[Finding, ...]
     findings: tuple[Finding, ...] = ()
-    # Files are not looked at in a bucket: listing one costs a call for every thousand of them.
-    files_seen: bool = False
+    # Files in an S3 bucket are not checked: listing them costs a call for every thousand.
+    files_checked: bool = False
 
     @property
     def balances(self) -> bool:
@@ -64,7 +64,7 @@ class Ledger:
 
     @property
     def difference_count(self) -> int:
-        """How many jobs the two sides tell differently (one that is wrong in two ways counts twice)."""
+        """On how many jobs the two sides differ (a job that differs in two ways counts twice)."""
         return sum(found.count for found in self.differences)
 
     @property
@@ -76,9 +76,9 @@ class Ledger:
             "at": self.at.isoformat(),
             "clean": self.is_clean,
             "balances": self.balances,
-            "events": {"accepted": self.events.accepted, **self.events.standing},
-            "rows": {"accepted": self.rows.accepted, **self.rows.standing},
+            "events": {"accepted": self.events.accepted, **self.events.by_phase},
+            "rows": {"accepted": self.rows.accepted, **self.rows.by_phase},
             "differences": [asdict(found) for found in self.differences],
             "findings": [asdict(found) for found in self.findings],
-            "files_seen": self.files_seen,
+            "files_checked": self.files_checked,
         }

@@ -1,4 +1,4 @@
-"""One consistent view of the database, without holding up anybody who writes."""
+"""One consistent view of the database, which blocks no writer."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from django.db import connection, transaction
 
 @contextlib.contextmanager
 def snapshot() -> Iterator[None]:
-    """Have all reads inside see the database as it was at the first of them.
+    """Make all reads inside see the database as it was at the first of them.
 
-    Inside a transaction of the caller it is that transaction's view.
+    Inside a transaction of the caller it changes nothing: that transaction's view is used.
     """
     if connection.in_atomic_block:
         yield
@@ -28,7 +28,7 @@ def snapshot() -> Iterator[None]:
 def _begin() -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         if connection.vendor == "sqlite":
-            # The product's transactions begin IMMEDIATE, which is a lock against every writer; a reader needs none.
+            # The product's transactions begin IMMEDIATE, which locks out every writer; a reader needs no lock.
             connection.ensure_connection()
             mode, connection.transaction_mode = connection.transaction_mode, "DEFERRED"
             try:

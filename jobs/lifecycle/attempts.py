@@ -32,7 +32,7 @@ _WRITTEN_OFF = Q(status__in=Attempt.GIVEN_UP) | Q(
 _MOMENT = models.DateTimeField()
 
 
-class Answer(NamedTuple):
+class SubmitRecord(NamedTuple):
     """What a provider calls our prediction, and when to ask after it."""
 
     attempt: Attempt
@@ -46,11 +46,11 @@ def record_submission(
     """Store what the provider calls our prediction. A webhook that was faster keeps its status."""
     if attempt.lease_token != lease_token:
         return False
-    return bool(record_submissions([Answer(attempt, prediction_id, poll_at)], now=now))
+    return bool(record_submissions([SubmitRecord(attempt, prediction_id, poll_at)], now=now))
 
 
 @transaction.atomic(savepoint=False)
-def record_submissions(answers: Sequence[Answer], *, now: datetime) -> set[int]:
+def record_submissions(answers: Sequence[SubmitRecord], *, now: datetime) -> set[int]:
     """Store many answers to submits at once; return the ids of the attempts that moved on by them.
 
     The attempts are read and locked first, so the answers can be written without asking each time whether they may.
@@ -88,7 +88,7 @@ WHERE id = %s
 """
 
 
-def _write_answers(answers: Sequence[Answer], *, now: datetime) -> None:
+def _write_answers(answers: Sequence[SubmitRecord], *, now: datetime) -> None:
     """One statement for all: the ORM would spend as much time on each as the database."""
     moment = connection.ops.adapt_datetimefield_value
     at = moment(now)
@@ -101,7 +101,7 @@ def _write_answers(answers: Sequence[Answer], *, now: datetime) -> None:
             cursor.executemany(_WRITE_ANSWER, rows)
 
 
-def _write_late_answer(answer: Answer, *, now: datetime) -> None:
+def _write_late_answer(answer: SubmitRecord, *, now: datetime) -> None:
     attempt = answer.attempt
     mine = Attempt.objects.filter(id=attempt.id)
     mine.filter(prediction_id=None).update(prediction_id=answer.prediction_id)

@@ -1,12 +1,12 @@
-"""What each kind of job event says about where its job stands: the one table, kept complete by a test."""
+"""Which phase each kind of job event puts its job in: the one table, kept complete by a test."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
 
-class Standing(StrEnum):
-    """Where an accepted job stands. Each is in exactly one of these at any moment."""
+class Phase(StrEnum):
+    """The phases of an accepted job, for the ledger. A job is in exactly one of them at any moment."""
 
     WAITING = "waiting"
     IN_FLIGHT = "in_flight"
@@ -17,22 +17,22 @@ class Standing(StrEnum):
     ERASED = "erased"
 
 
-# The newest event that is not None here tells where its job stands.
-STANDINGS: dict[str, Standing | None] = {
-    "accepted": Standing.WAITING,
-    "preparing": Standing.WAITING,
-    "prepared": Standing.WAITING,
-    "waiting": Standing.WAITING,
-    "dispatching": Standing.IN_FLIGHT,
-    "submitted": Standing.IN_FLIGHT,
-    "progress": Standing.IN_FLIGHT,
-    "preview": Standing.IN_FLIGHT,
-    "rendered": Standing.COLLECTING,
-    "succeeded": Standing.SUCCEEDED,
-    "failed": Standing.FAILED,
-    "canceled": Standing.CANCELED,
-    "erased": Standing.ERASED,
-    # Written by `jobs.services`: they change nothing about where the job stands.
+# A job is in the phase of its newest event whose kind is not None here.
+PHASES: dict[str, Phase | None] = {
+    "accepted": Phase.WAITING,
+    "preparing": Phase.WAITING,
+    "prepared": Phase.WAITING,
+    "waiting": Phase.WAITING,
+    "dispatching": Phase.IN_FLIGHT,
+    "submitted": Phase.IN_FLIGHT,
+    "progress": Phase.IN_FLIGHT,
+    "preview": Phase.IN_FLIGHT,
+    "rendered": Phase.COLLECTING,
+    "succeeded": Phase.SUCCEEDED,
+    "failed": Phase.FAILED,
+    "canceled": Phase.CANCELED,
+    "erased": Phase.ERASED,
+    # Written by `jobs.services`: they do not change the phase.
     "priority": None,
     "shared": None,
     "unshared": None,

@@ -45,7 +45,7 @@ DEADLOCK, DEADLOCK_TRIES = "40P01", 3
 # A process that is told to end waits this long for what flies, then gives it back. Supervisors wait 20 s.
 STOP_SECONDS = 14.0
 # While something flies or the pump lingers it looks again this often, nudge or not.
-LOOK_SECONDS = 0.5
+CHECK_SECONDS = 0.5
 
 
 # Set when this process is told to end: pumps finish what flies and claim nothing more.
@@ -121,7 +121,7 @@ class Pump:
         self.inbox: queue.SimpleQueue[Any] = self.wake.inbox if self.wake else queue.SimpleQueue()
         self.threads = ThreadPoolExecutor(work.threads, thread_name_prefix=f"{work.lane}-io")
         # Counted over runs: what flew when a run ended in an error lands in the next one.
-        self._flying = 0
+        self._in_flight = 0
         self._stop_seconds, self._stop_at = stop_seconds, float("inf")
         self._unwritten: list[Any] = []
         self._ticked_at = 0.0
@@ -133,14 +133,14 @@ class Pump:
     @property
     def is_busy(self) -> bool:
         """Whether something still flies that this pump does not wait for any more."""
-        return self._flying > 0
+        return self._in_flight > 0
 
     def run(self, *, linger: float = LINGER_SECONDS, budget: float = BUDGET_SECONDS) -> bool:
         """Work until the lane is empty or the budget is used up; return whether there may be more."""
         started = time.monotonic()
         end, idle_until = started + budget, started + linger
         if self.wake:
-            queues.looking(self.work.lane)
+            queues.pump_started(self.work.lane)
             self.wake.listening.set()
         try:
             look, paced = True, False
@@ -156,7 +156,7 @@ class Pump:
                     if not paced:  # what was just written and what is claimed now are one tick
                         self._wait_for_tick()
                     self.work.before_claim()
-                    room = self.work.threads - self._flying
+                    room = self.work.threads - self._in_flight
                     items = self.work.claim(room) if room > 0 else []
                     for item in items:
                         self._start(item)
@@ -167,13 +167,13 @@ class Pump:
                 if again_at is not None and linger > 0:
                     # Somebody waits for a moment that is known: stay for it, as far as the budget goes.
                     idle_until = max(idle_until, again_at + linger)
-                if not self._flying and (stopping.is_set() or now >= min(end, idle_until)):
+                if not self._in_flight and (stopping.is_set() or now >= min(end, idle_until)):
                     return now >= end
-                landed, look = self._wait(self._patience(now, None if self._flying else min(end, idle_until)))
+                landed, look = self._wait(self._patience(now, None if self._in_flight else min(end, idle_until)))
                 paced = bool(landed)
                 self._tick_seconds = BUSY_TICK_SECONDS if len(landed) >= BUSY_FROM else TICK_SECONDS
                 if landed:
-                    self._flying -= len(landed)
+                    self._in_flight -= len(landed)
                     self._record(landed)
                     idle_until = time.monotonic() + linger
         finally:
@@ -185,20 +185,20 @@ class Pump:
         if not stopping.is_set():
             return False
         self._stop_at = min(self._stop_at, time.monotonic() + self._stop_seconds)
-        if not self._flying or time.monotonic() < self._stop_at:
+        if not self._in_flight or time.monotonic() < self._stop_at:
             return False
-        logger.warning("lane_given_back lane=%s count=%d", self.work.lane, self._flying)
+        logger.warning("lane_given_back lane=%s count=%d", self.work.lane, self._in_flight)
         self.work.give_back(list(self._held.values()))
         return True
 
     def _patience(self, now: float, end: float | None) -> float:
         """Return how long to wait for something to happen before looking again."""
-        moments = [now + LOOK_SECONDS, end, self.work.next_wakeup_at]
+        moments = [now + CHECK_SECONDS, end, self.work.next_wakeup_at]
         return max(0.001, min(moment for moment in moments if moment is not None) - now)
 
     def _start(self, item: Any) -> None:
         future = self.threads.submit(self.work.work, item)
-        self._flying += 1
+        self._in_flight += 1
         self._held[id(item)] = item
         self._moved_at = time.monotonic()
         future.add_done_callback(lambda done, item=item: self.inbox.put((item, done)))
@@ -275,7 +275,7 @@ class Pump:
 
     def _beat(self) -> None:
         now = time.monotonic()
-        is_stuck = self._flying and now - self._moved_at > STUCK_SECONDS
+        is_stuck = self._in_flight and now - self._moved_at > STUCK_SECONDS
         if self.wake and not is_stuck and now - self._beat_at > HEARTBEAT_SECONDS:
             self._beat_at = now
             beat(f"worker-{self.work.lane}")

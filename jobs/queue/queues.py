@@ -22,7 +22,7 @@ from rq.serializers import JSONSerializer
 
 from common import redis_clients
 
-from .redis_breaker import Shut, gate
+from .redis_breaker import Blocked, gate
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def nudge(lane: str) -> bool:
         with gate.ask():
             if _nudge_script()(keys=[_flag(lane), _wake(lane)], args=[_FLAG_MS]) == 1:
                 _enqueue_pump(lane)
-    except Shut:
+    except Blocked:
         return False
     except (redis.RedisError, OSError) as error:
         logger.warning("nudge_lost lane=%s error=%s", lane, type(error).__name__)
@@ -88,12 +88,12 @@ def renew_nudge(lane: str) -> bool:
     return nudge(lane)
 
 
-def looking(lane: str) -> None:
+def pump_started(lane: str) -> None:
     """Say that a pump looks now: the next nudge has to enqueue again."""
     try:
         with gate.ask():
             client().delete(_flag(lane))
-    except Shut:
+    except Blocked:
         pass
     except (redis.RedisError, OSError):
         logger.warning("nudge_flag_kept lane=%s", lane)

@@ -27,7 +27,7 @@ SLOW_SECONDS = 0.35
 TRY_SECONDS = 5.0
 
 
-class Shut(redis.ConnectionError):
+class Blocked(redis.ConnectionError):
     """Redis failed a moment ago and is left alone."""
 
 
@@ -44,22 +44,22 @@ class Gate:
         self._away_since: float | None = None
 
     @property
-    def is_shut(self) -> bool:
+    def is_blocked(self) -> bool:
         return time.monotonic() < self._open_until
 
     @contextmanager
     def ask(self) -> Iterator[None]:
-        """Let the caller ask Redis within; raise Shut at once when it should not."""
+        """Let the caller ask Redis within; raise Blocked at once when it should not."""
         started = time.monotonic()
         with self._lock:
             if started < self._open_until:
-                raise Shut("left alone for a moment")
+                raise Blocked("left alone for a moment")
             if self._away_since is not None:
                 self._open_until = started + TRY_SECONDS
         try:
             yield
         except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
-            self._shut(type(error).__name__)
+            self._block(type(error).__name__)
             raise
         except redis.RedisError:
             self._answered()  # it is there, and refuses
@@ -68,11 +68,11 @@ class Gate:
             self._answered()
             raise
         if time.monotonic() - started > SLOW_SECONDS:
-            self._shut("slow")
+            self._block("slow")
         else:
             self._answered()
 
-    def _shut(self, why: str) -> None:
+    def _block(self, why: str) -> None:
         now = time.monotonic()
         with self._lock:
             self._open_until = now + PAUSE_SECONDS

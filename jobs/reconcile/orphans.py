@@ -77,5 +77,5 @@ def _each(ids: list[Any], put_back: Callable[[Any], bool], kind: str) -> int:
     for row_id in ids:
         if put_back(row_id):
             found += 1
-            logger.error("stray_brought_back kind=%s id=%s", kind, row_id)
+            logger.error("orphan_requeued kind=%s id=%s", kind, row_id)
     return found

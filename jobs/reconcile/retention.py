@@ -23,7 +23,7 @@ REJECTED_KEPT = timedelta(days=2)
 KEEP_WARM_KEPT = timedelta(days=30)
 TEMPORARY_KEPT_SECONDS = 3600
 # Longer than any lease: a younger file may be one whose row is being written.
-LOOSE_AFTER = timedelta(hours=1)
+UNREFERENCED_AFTER = timedelta(hours=1)
 BATCH = 100
 SWEEP_SECONDS = 5.0
 
@@ -64,22 +64,22 @@ def _erase_due(*, now: datetime) -> bool:
     return False
 
 
-def sweep_loose_files(*, now: datetime) -> int:
+def sweep_unreferenced_files(*, now: datetime) -> int:
     """Remove photos and films that no job knows of; return how many.
 
     A process that is killed between storing a file and writing its row, or between writing the
     row and removing the file, leaves one. On S3 that is for a lifecycle rule of the bucket.
     """
     removed = 0
-    for keys in loose_files(older_than=now - LOOSE_AFTER):
+    for keys in unreferenced_files(older_than=now - UNREFERENCED_AFTER):
         storage.delete(keys)
         removed += len(keys)
     if removed:
-        logger.warning("loose_files_removed count=%d", removed)
+        logger.warning("unreferenced_files_removed count=%d", removed)
     return removed
 
 
-def loose_files(*, older_than: datetime) -> Iterator[list[str]]:
+def unreferenced_files(*, older_than: datetime) -> Iterator[list[str]]:
     """Yield the files from before then that no job knows of, one kind after the other.
 
     The rows are read once for each kind, after its files: no index knows a file's name.

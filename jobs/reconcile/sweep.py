@@ -51,7 +51,7 @@ OVERDUE = timedelta(seconds=1)
 # A worker that has not beaten for three beats is dead or hangs: its lane is worked here until it is back.
 UNATTENDED = timedelta(seconds=3 * engine.HEARTBEAT_SECONDS)
 RETENTION_EVERY_SECONDS = 30.0
-LOOSE_FILES_EVERY_SECONDS = 600.0
+UNREFERENCED_FILES_EVERY_SECONDS = 600.0
 SETTLE_EVERY_SECONDS = 5.0
 ORPHANS_EVERY_SECONDS = 15.0
 POLLING_THREADS = 48
@@ -65,10 +65,10 @@ class Reconciler:
 
     def __init__(self) -> None:
         self.stopped = threading.Event()
-        self._threads = ThreadPoolExecutor(POLLING_THREADS, thread_name_prefix="inquiry")
+        self._threads = ThreadPoolExecutor(POLLING_THREADS, thread_name_prefix="polling")
         self._substitutes: dict[str, threading.Thread] = {}
         self._swept_at = 0.0
-        self._swept_loose_at = 0.0
+        self._swept_files_at = 0.0
         self._beat_at = 0.0
         self._settled_at = 0.0
         self._orphans_at = 0.0
@@ -119,7 +119,7 @@ class Reconciler:
             self._settle_budgets,
             self._requeue_orphans,
             self._sweep,
-            self._sweep_loose_files,
+            self._sweep_unreferenced_files,
         ):
             _guarded(self._beat)  # between them: one long step is no hung process
             _guarded(step)
@@ -208,10 +208,10 @@ class Reconciler:
             # At once again when there is more than one sweep could do.
             self._swept_at = 0.0 if retention.sweep(now=database_now()) else time.monotonic()
 
-    def _sweep_loose_files(self) -> None:
-        if time.monotonic() - self._swept_loose_at > LOOSE_FILES_EVERY_SECONDS:
-            self._swept_loose_at = time.monotonic()
-            retention.sweep_loose_files(now=database_now())
+    def _sweep_unreferenced_files(self) -> None:
+        if time.monotonic() - self._swept_files_at > UNREFERENCED_FILES_EVERY_SECONDS:
+            self._swept_files_at = time.monotonic()
+            retention.sweep_unreferenced_files(now=database_now())
 
 
 def end_late_jobs(*, now: datetime, limit: int = 200) -> int:

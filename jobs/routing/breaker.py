@@ -46,7 +46,7 @@ OPEN_FIRST, OPEN_CAP = timedelta(seconds=4), timedelta(minutes=2)
 OPEN_AT_LEAST = timedelta(seconds=1)
 ACCOUNT_OPEN, ACCOUNT_JITTER = timedelta(minutes=10), timedelta(minutes=2)
 # Asked to wait without being told how long.
-PARK_FIRST, PARK_CAP = timedelta(seconds=2), timedelta(minutes=1)
+RATE_LIMIT_FIRST, RATE_LIMIT_CAP = timedelta(seconds=2), timedelta(minutes=1)
 # After a probe's lease: by then its worker is dead or has written what it found.
 PROBE_MARGIN = timedelta(seconds=5)
 
@@ -104,10 +104,10 @@ def write(observations: Iterable[Observation], *, chance: random.Random | None =
     for observation in observations:
         by_provider.setdefault(observation.provider_id, []).append(observation)
     good = {HealthSignal.ANSWERED, HealthSignal.FINISHED, HealthSignal.UNUSED}
-    pleased = [id for id, found in by_provider.items() if all(observation.signal in good for observation in found)]
-    if pleased:
+    all_good = [id for id, found in by_provider.items() if all(observation.signal in good for observation in found)]
+    if all_good:
         # The usual case: all went well, and there is nothing to take back. Costs no lock.
-        for provider_id in ProviderConfig.objects.filter(_AS_NEW, id__in=pleased).values_list("id", flat=True):
+        for provider_id in ProviderConfig.objects.filter(_AS_NEW, id__in=all_good).values_list("id", flat=True):
             del by_provider[provider_id]
     for provider_id in sorted(by_provider):
         _write_one(provider_id, by_provider[provider_id], chance or random.SystemRandom())
@@ -134,7 +134,7 @@ def judge(provider: ProviderConfig, observation: Observation, *, now: datetime, 
         provider.last_error, provider.last_error_at = _ADDRESS.sub("(address)", observation.error)[:300], now
     match observation.signal:
         case HealthSignal.BUSY:
-            _park(provider, observation, counts, now=now, chance=chance)
+            _rate_limit(provider, observation, counts, now=now, chance=chance)
         case HealthSignal.ACCOUNT:
             if counts or provider.breaker_reason != BreakerReason.ACCOUNT:
                 _open(provider, BreakerReason.ACCOUNT, now=now, chance=chance)
@@ -155,7 +155,7 @@ def judge(provider: ProviderConfig, observation: Observation, *, now: datetime, 
             provider.probe_until = None
 
 
-def _park(
+def _rate_limit(
     provider: ProviderConfig, observation: Observation, counts: bool, *, now: datetime, chance: random.Random
 ) -> None:
     wait = observation.retry_after
@@ -165,10 +165,10 @@ def _park(
             provider.rate_limited_until = max(provider.rate_limited_until, now + wait)
         return
     if wait is None:
-        cap = min(PARK_CAP, PARK_FIRST * 2 ** min(provider.rate_limits_in_row, 10))
+        cap = min(RATE_LIMIT_CAP, RATE_LIMIT_FIRST * 2 ** min(provider.rate_limits_in_row, 10))
         wait = cap * (0.5 + 0.5 * chance.random())
     provider.rate_limits_in_row += 1
-    _shut(provider, now=now)
+    _block(provider, now=now)
     provider.rate_limited_until = max(provider.rate_limited_until or now, now + wait)
     provider.rate_limited_reason = BUSY
 
@@ -180,7 +180,7 @@ def _failed(provider: ProviderConfig, observation: Observation, *, now: datetime
     if half_open or provider.consecutive_failures >= CALLS_UNTIL_OPEN:
         _open(provider, provider.breaker_reason or BreakerReason.CALLS, now=now, chance=chance)
     if observation.retry_after is not None:
-        _shut(provider, now=now)
+        _block(provider, now=now)
         provider.rate_limited_until = max(provider.rate_limited_until or now, now + observation.retry_after)
         provider.rate_limited_reason = ASKED
 
@@ -202,7 +202,7 @@ def _open(provider: ProviderConfig, reason: str, *, now: datetime, chance: rando
         wait = max(OPEN_AT_LEAST, cap * chance.random())
     provider.breaker_until = max(provider.breaker_until or now, now + wait)
     provider.breaker_reason = reason
-    _shut(provider, now=now)
+    _block(provider, now=now)
 
 
 def _close_breaker(provider: ProviderConfig) -> None:
@@ -212,6 +212,6 @@ def _close_breaker(provider: ProviderConfig) -> None:
         provider.blocked_at = None
 
 
-def _shut(provider: ProviderConfig, *, now: datetime) -> None:
+def _block(provider: ProviderConfig, *, now: datetime) -> None:
     """From now on only calls that are claimed later say anything about opening again."""
     provider.blocked_at, provider.probe_until = now, None

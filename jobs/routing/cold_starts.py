@@ -33,7 +33,7 @@ COLD_SIGN, COLD_FILM, WARM_SIGN, WARM_FILM = "cold_sign", "cold_film", "warm_sig
 
 
 @dataclass(frozen=True)
-class Work:
+class Sighting:
     """A model was seen at work; with seconds where they are news."""
 
     provider_id: int
@@ -105,9 +105,9 @@ _noted: dict[int, float] = {}
 _lock = threading.Lock()
 
 
-def write(seen: Iterable[Work]) -> None:
+def write(seen: Iterable[Sighting]) -> None:
     """Learn from what was seen. One short transaction a provider, none when there is nothing new to say."""
-    by_provider: dict[int, list[Work]] = {}
+    by_provider: dict[int, list[Sighting]] = {}
     for work in seen:
         by_provider.setdefault(work.provider_id, []).append(work)
     for provider_id, works in by_provider.items():
@@ -115,7 +115,7 @@ def write(seen: Iterable[Work]) -> None:
             _write_one(provider_id, works)
 
 
-def _is_news(provider_id: int, works: Sequence[Work]) -> bool:
+def _is_news(provider_id: int, works: Sequence[Sighting]) -> bool:
     with _lock:
         stale = time.monotonic() - _noted.get(provider_id, float("-inf")) >= WORK_NOTED_EVERY_SECONDS
         if not stale and all(work.to_sign is None and work.to_film is None for work in works):
@@ -124,7 +124,7 @@ def _is_news(provider_id: int, works: Sequence[Work]) -> bool:
         return True
 
 
-def _write_one(provider_id: int, works: Sequence[Work]) -> None:
+def _write_one(provider_id: int, works: Sequence[Sighting]) -> None:
     model = ProviderConfig.objects.filter(id=provider_id).values_list("model", flat=True).first()
     if model is None:
         return
@@ -142,7 +142,7 @@ def _write_one(provider_id: int, works: Sequence[Work]) -> None:
             row.save(update_fields=["samples", "cold_count", "warm_count", "worked_at"])
 
 
-def _learn(row: StartTimes, works: Sequence[Work]) -> None:
+def _learn(row: StartTimes, works: Sequence[Sighting]) -> None:
     for work in works:
         sign, film = (COLD_SIGN, COLD_FILM) if work.was_cold else (WARM_SIGN, WARM_FILM)
         for kind, seconds in ((sign, work.to_sign), (film, work.to_film)):

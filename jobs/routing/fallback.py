@@ -65,11 +65,11 @@ def after_failure(attempt: Attempt, *, code: str, now: datetime) -> None:
     if tries >= settings.MAX_ATTEMPTS and (not untried or tries >= settings.MAX_ATTEMPTS + len(enabled)):
         lifecycle.fail(attempt.job_id, code="no_provider", now=now)
         return
-    nobodys_fault = code in Attempt.NOT_ITS_FAULT
-    somebody_else = not nobodys_fault and any(provider.is_open(now=now) for provider in untried)
+    not_its_fault = code in Attempt.NOT_ITS_FAULT
+    has_alternative = not not_its_fault and any(provider.is_open(now=now) for provider in untried)
     lifecycle.return_to_queue(
         attempt.job_id,
-        due_at=now if somebody_else else now + backoff(tries),
+        due_at=now if has_alternative else now + backoff(tries),
         now=now,
         reason_code=_reason_code(code),
         reason_subject=attempt.provider.title,
@@ -100,8 +100,8 @@ def reasons_for(
     for job in (turn.job for turn in turns):
         present = lifecycle.Reason(job.reason_code, job.reason_subject, job.reason_target)
         if last_resort:
-            came_to_nothing = any(queue_order.has_come_to_nothing(job, cloud) for cloud in up)
-            reason = lifecycle.Reason("only_ours" if came_to_nothing else "last_resort", "", provider.title)
+            has_failed = any(queue_order.has_failed_at(job, cloud) for cloud in up)
+            reason = lifecycle.Reason("only_ours" if has_failed else "last_resort", "", provider.title)
         elif job.reason_code in _MOVED and job.reason_subject != provider.title:
             reason = lifecycle.Reason(_MOVED[job.reason_code], job.reason_subject, provider.title)
         else:

@@ -20,7 +20,7 @@ class ProviderOutcomes:
 
     def __init__(self) -> None:
         self.observations: list[breaker.Observation] = []
-        self.sightings: list[cold_starts.Work] = []
+        self.sightings: list[cold_starts.Sighting] = []
 
     def judge(
         self, attempt: Attempt, signal: HealthSignal, *, error: str = "", retry_after: timedelta | None = None
@@ -33,14 +33,14 @@ class ProviderOutcomes:
     def working(self, attempt: Attempt, *, now: datetime) -> None:
         """Note that an attempt is being worked on; the first time it is news how long that took."""
         to_sign = _since_submit(attempt, now) if attempt.first_sign_at is None else None
-        self.sightings.append(cold_starts.Work(attempt.provider_id, now, attempt.was_cold, to_sign=to_sign))
+        self.sightings.append(cold_starts.Sighting(attempt.provider_id, now, attempt.was_cold, to_sign=to_sign))
 
     def finished(self, attempt: Attempt, *, now: datetime) -> None:
         """Note that an attempt's film is there."""
         took = _since_submit(attempt, now)
         to_sign = took if attempt.first_sign_at is None else None
         self.sightings.append(
-            cold_starts.Work(attempt.provider_id, now, attempt.was_cold, to_sign=to_sign, to_film=took)
+            cold_starts.Sighting(attempt.provider_id, now, attempt.was_cold, to_sign=to_sign, to_film=took)
         )
         self.judge(attempt, HealthSignal.FINISHED)
 

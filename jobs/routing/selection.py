@@ -31,7 +31,7 @@ from . import cold_starts, limits
 class Closed(StrEnum):
     """Why a provider gets nothing now."""
 
-    PARKED = "parked"
+    RATE_LIMITED = "rate limited"
     BREAKER = "breaker open"
     PROBING = "being probed"
     BUDGET = "over budget"
@@ -62,12 +62,12 @@ def survey(*, now: datetime) -> list[ProviderCapacity]:
     held, calls = limits.slots_held(ids), limits.calls_counted(ids, now=now)
     known = cold_starts.known_of(providers)
     return [
-        _place(provider, held.get(provider.id, 0), calls.get(provider.id, 0), known[provider.id], now=now)
+        _capacity(provider, held.get(provider.id, 0), calls.get(provider.id, 0), known[provider.id], now=now)
         for provider in providers
     ]
 
 
-def _place(
+def _capacity(
     provider: ProviderConfig, held: int, calls: int, known: cold_starts.Known, *, now: datetime
 ) -> ProviderCapacity:
     room = max(0, min(provider.max_concurrent - held, provider.max_per_minute - calls))
@@ -75,7 +75,7 @@ def _place(
     opens_at: datetime | None = None
     probing = provider.needs_probe(now=now)
     if (blocked_until := provider.blocked_until(now=now)) is not None:
-        closed = Closed.PARKED if blocked_until == provider.rate_limited_until else Closed.BREAKER
+        closed = Closed.RATE_LIMITED if blocked_until == provider.rate_limited_until else Closed.BREAKER
         opens_at = blocked_until
     elif probing and provider.probe_until is not None and provider.probe_until > now:
         closed, opens_at = Closed.PROBING, provider.probe_until
@@ -97,9 +97,9 @@ def _place(
     )
 
 
-def next_wakeup_at(places: Collection[ProviderCapacity], *, now: datetime) -> datetime | None:
-    """Return the next moment at which a waiting job may find a place without anything being written."""
-    moments = [place.opens_at for place in places if place.opens_at is not None]
+def next_wakeup_at(capacities: Collection[ProviderCapacity], *, now: datetime) -> datetime | None:
+    """Return the next moment at which a waiting job may find room without anything being written."""
+    moments = [capacity.opens_at for capacity in capacities if capacity.opens_at is not None]
     due_at = queue_order.next_due_at(now=now)
     if due_at is not None:
         moments.append(due_at)
@@ -113,31 +113,33 @@ class Rotation:
         self._chance = chance or random.SystemRandom()
         self._credit: dict[int, float] = {}
 
-    def shares(self, places: Sequence[ProviderCapacity], wanted: int) -> list[tuple[ProviderCapacity, int]]:
+    def shares(self, capacities: Sequence[ProviderCapacity], wanted: int) -> list[tuple[ProviderCapacity, int]]:
         """Say how many of so many jobs each provider gets, in the order in which they are to be asked."""
         shares: list[tuple[ProviderCapacity, int]] = []
-        for _, equals in groupby(places, key=lambda place: place.provider.order):
+        for _, equals in groupby(capacities, key=lambda capacity: capacity.provider.order):
             side_by_side = list(equals)
             for warm in (True, False):
-                group = [place for place in side_by_side if place.is_warm == warm and place.room > 0]
-                for place, number in self._share(group, wanted):
-                    shares.append((place, number))
+                group = [capacity for capacity in side_by_side if capacity.is_warm == warm and capacity.room > 0]
+                for capacity, number in self._share(group, wanted):
+                    shares.append((capacity, number))
                     wanted -= number
         return shares
 
     def _share(self, group: Sequence[ProviderCapacity], wanted: int) -> list[tuple[ProviderCapacity, int]]:
         given = dict.fromkeys(range(len(group)), 0)
-        for _ in range(min(wanted, sum(place.room for place in group))):
-            index = self._next([(index, place) for index, place in enumerate(group) if given[index] < place.room])
+        for _ in range(min(wanted, sum(capacity.room for capacity in group))):
+            index = self._next(
+                [(index, capacity) for index, capacity in enumerate(group) if given[index] < capacity.room]
+            )
             given[index] += 1
-        return [(place, given[index]) for index, place in enumerate(group) if given[index]]
+        return [(capacity, given[index]) for index, capacity in enumerate(group) if given[index]]
 
     def _next(self, candidates: Sequence[tuple[int, ProviderCapacity]]) -> int:
         if len(candidates) == 1:
             return candidates[0][0]
         total = 0
-        for _, place in candidates:
-            provider = place.provider
+        for _, capacity in candidates:
+            provider = capacity.provider
             total += provider.weight
             credit = self._credit.setdefault(provider.id, provider.weight * self._chance.random())
             self._credit[provider.id] = credit + provider.weight

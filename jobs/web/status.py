@@ -56,9 +56,9 @@ _BREAKER_WORDS = {
 def status(request: HttpRequest) -> HttpResponse:
     """Say what is going on."""
     if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
-        response: HttpResponse = JsonResponse(_said(look()))
+        response: HttpResponse = JsonResponse(_said(check()))
     else:
-        response = render(request, "pages/status.html", _shown(_said(look())))
+        response = render(request, "pages/status.html", _shown(_said(check())))
     patch_vary_headers(response, ["Accept"])
     return _kept(response)
 
@@ -66,7 +66,7 @@ def status(request: HttpRequest) -> HttpResponse:
 @require_safe
 def status_json(request: HttpRequest) -> HttpResponse:
     """Say the same to a program, whatever it accepts."""
-    return _kept(JsonResponse(_said(look())))
+    return _kept(JsonResponse(_said(check())))
 
 
 def _said(found: dict[str, Any]) -> dict[str, Any]:
@@ -87,23 +87,23 @@ def _kept(response: HttpResponse) -> HttpResponse:
     return response
 
 
-def look() -> dict[str, Any]:
-    """Return what was found within the last moments; many who ask at once wait for one look."""
+def check() -> dict[str, Any]:
+    """Return what was found within the last moments; many who ask at once wait for one check."""
     return _cache.get()
 
 
-def look_now(*, now: datetime) -> dict[str, Any]:
+def check_now(*, now: datetime) -> dict[str, Any]:
     """Ask the rows: some dozen short queries."""
-    ahead = eta.survey(now=now)
+    forecast = eta.survey(now=now)
     waiting = eta.waiting(limit=_MANY)
-    promised = eta.told(ahead, waiting, now=now)
+    promised = eta.range_at(forecast, waiting, now=now)
     notes = _notes(now=now)
     studios, taken = _studios(now=now)
     accepting = storage.free_bytes_when_full() is None
-    card = metrics.card(now=now)
-    if not card.count:
-        card = metrics.card(now=now, window=metrics.DAY)
-    state = _state(accepting=accepting, is_shut=ahead.is_shut, waiting=waiting, p90=promised[1], notes=notes)
+    promises = metrics.promises(now=now)
+    if not promises.count:
+        promises = metrics.promises(now=now, window=metrics.DAY)
+    state = _state(accepting=accepting, is_blocked=forecast.is_blocked, waiting=waiting, p90=promised[1], notes=notes)
     places = sum(studio["places"] for studio in studios if studio["is_open"])
     return {
         "state": state,
@@ -114,13 +114,13 @@ def look_now(*, now: datetime) -> dict[str, Any]:
         "is_more": waiting >= _MANY,
         "places": {"taken": min(taken, places), "open": places, "share": min(1.0, taken / places) if places else 1.0},
         "promises": {
-            "hours": round(card.window.total_seconds() / 3600),
-            "films": card.count,
-            "kept": round(card.kept, 3),
-            "sooner": round(card.share(card.sooner), 3),
-            "in_range": round(card.share(card.inside), 3),
-            "later": round(card.share(card.later), 3),
-            "seconds_late": round(card.seconds_late, 1),
+            "hours": round(promises.window.total_seconds() / 3600),
+            "films": promises.count,
+            "kept": round(promises.kept, 3),
+            "sooner": round(promises.share(promises.sooner), 3),
+            "in_range": round(promises.share(promises.inside), 3),
+            "later": round(promises.share(promises.later), 3),
+            "seconds_late": round(promises.seconds_late, 1),
         },
         "notes": notes,
         "studios": studios,
@@ -128,7 +128,7 @@ def look_now(*, now: datetime) -> dict[str, Any]:
     }
 
 
-_cache = TimedCache(FRESH_SECONDS, lambda: look_now(now=timezone.now()))
+_cache = TimedCache(FRESH_SECONDS, lambda: check_now(now=timezone.now()))
 
 # Title in two lines, and a sentence; never a promise. Lazy: what was found is kept for visitors of every language.
 _WORDS = {
@@ -153,10 +153,10 @@ _WORDS = {
 }
 
 
-def _state(*, accepting: bool, is_shut: bool, waiting: int, p90: int, notes: list[str]) -> str:
+def _state(*, accepting: bool, is_blocked: bool, waiting: int, p90: int, notes: list[str]) -> str:
     if not accepting:
         return "full"
-    if is_shut:
+    if is_blocked:
         return "shut"
     if notes:
         return "degraded"

@@ -75,7 +75,7 @@ class LedgerLook:
 
 
 def _seen() -> dict[str, Any]:
-    found = ledger.look_at_balances(now=timezone.now())
+    found = ledger.inspect_balances(now=timezone.now())
     if found.balances:
         return {"balance": "ok", "differences": 0}
     job_ids = [item.id for finding in found.differences for item in finding.items]

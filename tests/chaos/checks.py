@@ -30,7 +30,7 @@ SWEEP = """
 from datetime import timedelta
 from django.utils import timezone
 from jobs import retention
-print(retention.sweep_loose_files(now=timezone.now() + timedelta(hours=2)))
+print(retention.sweep_unreferenced_files(now=timezone.now() + timedelta(hours=2)))
 """
 
 Law = Callable[[Stage, Ledger], Iterator[str]]
@@ -196,7 +196,7 @@ def no_row_was_orphaned(stage: Stage, ledger: Ledger) -> Iterator[str]:
     """No row was ever where no road leads out of it (`orphans` would have brought it back, and said so)."""
     for path in sorted(stage.folder.glob("*.log")):
         for line in path.read_text(errors="replace").splitlines():
-            if "stray_brought_back" in line:
+            if "orphan_requeued" in line:
                 yield f"{path.stem}: {line[:300]}"
 
 

@@ -75,7 +75,7 @@ class Scene:
     deliveries = staticmethod(lambda: WebhookDelivery.objects.all())
 
     def run_python(self, code: str) -> str:
-        return str(retention.sweep_loose_files(now=timezone.now() + timedelta(hours=2)))
+        return str(retention.sweep_unreferenced_files(now=timezone.now() + timedelta(hours=2)))
 
     def run_manage(self, *arguments: str) -> SimpleNamespace:
         return SimpleNamespace(returncode=0, stdout="The law holds", stderr="")
@@ -211,7 +211,7 @@ def answer_500(scene: Scene) -> None:
 
 
 def go_astray(scene: Scene) -> None:
-    (scene.folder / "reconcile-1.log").write_text("ERROR jobs.reconcile.orphans stray_brought_back kind=slot id=1\n")
+    (scene.folder / "reconcile-1.log").write_text("ERROR jobs.reconcile.orphans orphan_requeued kind=slot id=1\n")
 
 
 def outlive(scene: Scene) -> None:

@@ -9,16 +9,16 @@ from django.utils import timezone
 from jobs import ledger
 
 
-def look(**options: Any) -> ledger.Ledger:
-    return ledger.look(now=timezone.now(), pause=lambda seconds: None, **options)
+def inspect(**options: Any) -> ledger.Ledger:
+    return ledger.inspect(now=timezone.now(), pause=lambda seconds: None, **options)
 
 
 def found_in(seen: ledger.Ledger) -> dict[str, ledger.Finding]:
     return {finding.code: finding for finding in (*seen.differences, *seen.findings)}
 
 
-def standing(seen: ledger.Ledger) -> dict[str, int]:
-    return {name.value: count for name, count in seen.rows.standing.items() if count}
+def phases(seen: ledger.Ledger) -> dict[str, int]:
+    return {name.value: count for name, count in seen.rows.by_phase.items() if count}
 
 
 def ids_of(finding: ledger.Finding) -> set[str]:

@@ -1,4 +1,4 @@
-"""The real product's books: they balance while films are made, and everything is where it belongs when all is done."""
+"""The real product's ledger: it balances while films are made, and everything is where it belongs when all is done."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ from tests.support.product import Product
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
-def look(product: Product, *arguments: str) -> tuple[int, dict[str, Any]]:
+def inspect(product: Product, *arguments: str) -> tuple[int, dict[str, Any]]:
     """Ask for the ledger as an operator would, beside the running product."""
     argv = [sys.executable, "manage.py", "ledger", "--json", *arguments]
     process = start_attached(argv, env=product.env, cwd=PROJECT_DIR, stdout=subprocess.PIPE, text=True)
@@ -30,15 +30,15 @@ def test_every_job_is_accounted_for_and_nothing_is_left_behind(product: Product)
     ids = [visitor.send(PHOTO).json()["id"] for _ in range(4)]
     jobs = f"{product.url}/api/v1/jobs"
     assert visitor.session.post(f"{jobs}/{ids[3]}/cancel/", timeout=10).status_code == 202
-    assert look(product)[0] == 0, "while films are made"
+    assert inspect(product)[0] == 0, "while films are made"
     ended = [visitor.wait_for_end(job_id, seconds=90)["status"] for job_id in ids[:3]]
     assert ended == ["succeeded"] * 3
     assert visitor.session.delete(f"{jobs}/{ids[0]}/", timeout=10).status_code == 202
     quiet = ("--settled", "--grace", "0")
-    wait_for(lambda: look(product, *quiet)[0] == 0, "everything to come to rest", seconds=60, every=1)
-    _, books = look(product, *quiet)
-    assert books["files_seen"]
-    for side in (books["events"], books["rows"]):
+    wait_for(lambda: inspect(product, *quiet)[0] == 0, "everything to come to rest", seconds=60, every=1)
+    _, found = inspect(product, *quiet)
+    assert found["files_checked"]
+    for side in (found["events"], found["rows"]):
         assert side.pop("accepted") == 4
         assert {place: count for place, count in side.items() if count} == {"succeeded": 2, "canceled": 1, "erased": 1}
     wait_for(

@@ -1,6 +1,6 @@
-"""`manage.py ledger`: whether every accepted job is somewhere, and nothing is where it should not be.
+"""`manage.py ledger`: check that every accepted job is accounted for, and that nothing is stuck or left over.
 
-Exit codes: 0 all is well, 1 something was found (and said), 2 a mistake in an argument, 3 the database is away.
+Exit codes: 0 nothing was found, 1 something was found and printed, 2 a wrong argument, 3 the database does not answer.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from django.db import DatabaseError
 
 from jobs import ledger
 from jobs.clock import database_now
-from jobs.lifecycle.kinds import Standing
+from jobs.lifecycle.kinds import Phase
 from jobs.reconcile import retention
 
 
 class Command(BaseCommand):
-    help = "Compare what was accepted with where it stands, by the events and by the rows; look for what is stuck."
+    help = "Compare accepted jobs with their phases, by events and by rows, and list what is stuck or left over."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", help="the same for programs")
-        parser.add_argument("--settled", action="store_true", help="everything should have come to its end")
-        parser.add_argument("--no-files", action="store_true", help="leave out the files")
+        parser.add_argument("--json", action="store_true", help="print JSON")
+        parser.add_argument("--settled", action="store_true", help="also list whatever has not ended")
+        parser.add_argument("--no-files", action="store_true", help="do not check files")
         parser.add_argument(
             "--grace",
             type=_seconds,
             metavar="SECONDS",
-            default=retention.LOOSE_AFTER,
-            help="a younger file may be without a row (an hour); 0 when nothing is at work",
+            default=retention.UNREFERENCED_AFTER,
+            help="leave out younger files, whose row may not be written yet (an hour); 0 when nothing is running",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            found = ledger.look(
+            found = ledger.inspect(
                 now=database_now(),
                 grace=options["grace"],
                 settled=options["settled"],
@@ -57,9 +57,9 @@ class Command(BaseCommand):
 def written(found: ledger.Ledger) -> list[str]:
     """Return the ledger as lines for people."""
     lines = [f"Ledger of {found.at:%Y-%m-%d %H:%M:%S} UTC", "", f"{'':<12}{'events':>10}{'rows':>10}"]
-    lines += [_line(standing, found.events.standing[standing], found.rows.standing[standing]) for standing in Standing]
-    sums = [sum(side.standing.values()) for side in (found.events, found.rows)]
-    lines += [_line("together", *sums), _line("accepted", found.events.accepted, found.rows.accepted), ""]
+    lines += [_line(phase, found.events.by_phase[phase], found.rows.by_phase[phase]) for phase in Phase]
+    sums = [sum(side.by_phase.values()) for side in (found.events, found.rows)]
+    lines += [_line("total", *sums), _line("accepted", found.events.accepted, found.rows.accepted), ""]
     for finding in (*found.differences, *found.findings):
         lines.append(f"{finding.code}: {finding.count}. {finding.sentence}")
         lines += [f"    {_name(item)}" for item in finding.items]
@@ -67,7 +67,7 @@ def written(found: ledger.Ledger) -> list[str]:
             lines.append(f"    and {finding.count - len(finding.items)} more")
     law = "The law holds" if found.balances else "THE LAW DOES NOT HOLD"
     rest = "nothing else was found" if not found.findings else f"{len(found.findings)} kinds of trouble were found"
-    files = "" if found.files_seen else " (files were not looked at)"
+    files = "" if found.files_checked else " (files were not checked)"
     lines.append(f"{law}; {rest}{files}.")
     return lines
 

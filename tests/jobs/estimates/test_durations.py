@@ -71,8 +71,8 @@ def test_tries_that_fail_take_places_too(provider):
         Attempt.objects.filter(id=attempt.id).update(
             claimed_at=begun, finished_at=begun + timedelta(seconds=10), slot_held=False, **outcome
         )
-    its = durations.measure([provider], {}, now=now).paces[provider.id]
+    its = durations.measure([provider], {}, now=now).by_provider[provider.id]
     assert (its.median, its.count, its.failing) == (10.0, 8, pytest.approx(1 / 3))
-    assert its.place_seconds == pytest.approx(15.0)
-    later = durations.measure([provider], {}, now=now + timedelta(hours=2)).paces[provider.id]
+    assert its.slot_seconds == pytest.approx(15.0)
+    later = durations.measure([provider], {}, now=now + timedelta(hours=2)).by_provider[provider.id]
     assert later.count == 0, "of the last hour only"

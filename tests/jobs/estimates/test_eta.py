@@ -26,17 +26,17 @@ def test_before_anything_was_measured_there_is_a_guess(provider, no_cache):
     assert 1 <= found["p50"] < found["p90"]
 
 
-def test_the_pace_is_what_was_measured(provider, no_cache):
+def test_durations_are_what_was_measured(provider, no_cache):
     attempt = factories.make_rendered_job(provider).winner
     now = timezone.now()
     Attempt.objects.filter(id=attempt.id).update(claimed_at=now - timedelta(seconds=42), finished_at=now)
-    found = eta.outlook()
-    assert (round(found.pace.median), round(found.pace.slow), found.slots) == (42, 42, provider.max_concurrent)
+    found = eta.current_forecast()
+    assert (round(found.overall.median), round(found.overall.slow), found.slots) == (42, 42, provider.max_concurrent)
 
 
-def outlook():
+def forecast():
     eta._cache.clear()
-    return eta.outlook()
+    return eta.current_forecast()
 
 
 def minute_away():
@@ -52,20 +52,20 @@ def range_of(job, *, position=0):
 def test_only_what_is_open_and_can_be_filled_makes_films(provider, no_cache):
     """Before anything was measured a film is thought to take eight seconds."""
     other = factories.make_provider(slug="other", max_concurrent=100, max_per_minute=30)
-    assert outlook().slots == 3 + 4
+    assert forecast().slots == 3 + 4
     mine = ProviderConfig.objects.filter(id=other.id)
     mine.update(rate_limited_until=minute_away())
-    assert outlook().slots == 3
+    assert forecast().slots == 3
     mine.update(rate_limited_until=timezone.now())
-    assert outlook().slots == 3, "it has still to prove itself"
+    assert forecast().slots == 3, "it has still to prove itself"
     mine.update(rate_limited_until=None, enabled=False)
-    assert outlook().slots == 3
+    assert forecast().slots == 3
     mine.update(enabled=True, price=2, daily_budget=1, budget_day=timezone.now().date())
-    assert outlook().slots == 3
-    assert not outlook().is_shut
+    assert forecast().slots == 3
+    assert not forecast().is_blocked
 
 
-def test_each_place_moves_at_the_pace_of_its_provider(provider, no_cache):
+def test_each_slot_has_the_speed_of_its_provider(provider, no_cache):
     """The slow cloud goes down: what it took says nothing any more."""
     cloud = factories.make_provider(slug="cloud", max_concurrent=100, order=1)
     provider.start_times.create(samples={"warm_film": [4.0]})

@@ -51,7 +51,7 @@ def test_four_of_five_films_come_when_they_were_promised(houses, is_measured):
             remember(one, 30, before=now, chance=chance, look=look)
     count = 150 if houses is much_slower_than_guessed else 300
     ended = Spike(made, burst(count, 120.0, chance), start=now, seed=1).run()
-    card = metrics.card(now=ended + timedelta(seconds=5))
+    card = metrics.promises(now=ended + timedelta(seconds=5))
     jobs = Job.objects.filter(promised_p90__isnull=False)
     took = [(job.promised_p90, (job.finished_at - job.created_at).total_seconds()) for job in jobs]
     width = statistics.median(p90 / seconds for p90, seconds in took)

@@ -52,11 +52,11 @@ def test_a_card_tells_sooner_in_the_range_and_later_apart(provider):
         ended(provider, took=took, now=now)
     ended(provider, took=999, ago=3700, now=now)  # not of this hour
     ended(provider, took=999, promised=None, now=now)  # nothing was promised
-    card = metrics.card(now=now)
+    card = metrics.promises(now=now)
     assert (card.count, card.sooner, card.inside, card.later) == (6, 1, 3, 2)
     assert card.seconds_late == pytest.approx(8.0)
     assert card.kept == pytest.approx(4 / 6)
-    assert metrics.card(now=now, window=metrics.DAY).count == 7
+    assert metrics.promises(now=now, window=metrics.DAY).count == 7
 
 
 def test_a_film_that_never_came_is_a_promise_broken_unless_it_was_the_photos_fault(provider):
@@ -65,12 +65,12 @@ def test_a_film_that_never_came_is_a_promise_broken_unless_it_was_the_photos_fau
         assert lifecycle.fail(job.id, code=code, now=timezone.now())
     canceled = factories.make_waiting_job(promised_p50=20, promised_p90=40)
     lifecycle.cancel(canceled.id, now=timezone.now(), by="owner")
-    card = metrics.card(now=timezone.now())
+    card = metrics.promises(now=timezone.now())
     assert (card.count, card.later, card.kept, card.seconds_late) == (2, 2, 0.0, 0.0)
 
 
 def test_without_films_there_is_nothing_to_say(provider):
-    assert (metrics.card(now=timezone.now()).count, metrics.stages(now=timezone.now())) == (0, {})
+    assert (metrics.promises(now=timezone.now()).count, metrics.stages(now=timezone.now())) == (0, {})
 
 
 def test_each_part_of_the_way_is_measured_at_each_provider(provider):

@@ -166,7 +166,7 @@ def test_the_next_lane_is_nudged(db, work, sandbox, monkeypatch, django_capture_
 def test_a_photo_that_takes_longer_than_a_lease_stays_its_workers(db, monkeypatch):
     """The lease is short, so that a worker's death costs little; renewing makes it long enough for any photo."""
     monkeypatch.setattr(engine, "KEEP_SECONDS", 0.0)
-    monkeypatch.setattr(engine, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(engine, "CHECK_SECONDS", 0.01)
     job = factories.make_job()
     renewed, due = threading.Event(), []
 

@@ -18,7 +18,7 @@ from jobs.models import WebhookDelivery
 from jobs.reconcile import retention
 from providers.models import ProviderConfig
 from tests import factories
-from tests.jobs.ledgers import damage, found_in, ids_of, look, only
+from tests.jobs.ledgers import damage, found_in, ids_of, inspect, only
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 MINUTES = timedelta(minutes=2)
@@ -30,7 +30,7 @@ def test_a_job_in_nobody_s_hands(provider: ProviderConfig) -> None:
     attempt = factories.make_submitted_attempt(provider)
     factories.make_submitted_attempt(provider)
     damage(attempt, status="failed", slot_held=False)
-    only(look(), "job_unowned", attempt.job_id)
+    only(inspect(), "job_orphaned", attempt.job_id)
 
 
 @pytest.mark.parametrize("late", [timedelta(seconds=30), MINUTES])
@@ -38,22 +38,22 @@ def test_a_job_past_its_deadline(late: timedelta) -> None:
     job, _ = factories.make_job(), factories.make_job()
     damage(job, deadline_at=timezone.now() - late)
     if late < ledger.LATE:
-        assert look().is_clean
+        assert inspect().is_clean
     else:
-        only(look(), "job_late", job)
+        only(inspect(), "job_late", job)
 
 
 def test_a_lapsed_lease_in_a_lane() -> None:
     job, waiting = factories.make_job(), factories.make_job()
     damage(job, lease_token="gone", due_at=timezone.now() - MINUTES)
     damage(waiting, due_at=timezone.now() - MINUTES)  # a queue may be long
-    only(look(), "lane_lease_lapsed", job)
+    only(inspect(), "lane_lease_lapsed", job)
 
 
 def test_a_lease_of_a_job_in_no_lane(provider: ProviderConfig) -> None:
     job, _ = factories.make_finished_job(provider), factories.make_finished_job(provider)
     damage(job, lease_token="gone")
-    only(look(), "lease_without_lane", job)
+    only(inspect(), "lease_without_lane", job)
 
 
 def test_a_lapsed_lease_of_a_submit(provider: ProviderConfig) -> None:
@@ -61,7 +61,7 @@ def test_a_lapsed_lease_of_a_submit(provider: ProviderConfig) -> None:
     damage(attempt, lease_until=timezone.now() - MINUTES)
     assert lifecycle.mark_unconfirmed(unconfirmed.id, lease_token=unconfirmed.lease_token)
     damage(unconfirmed, lease_until=timezone.now() - MINUTES)  # waits for its deadline where nobody can be asked
-    seen = look()
+    seen = inspect()
     only(seen, "attempt_lease_lapsed", attempt)
     assert seen.findings[0].items[0].job_id == str(attempt.job_id)
 
@@ -69,14 +69,14 @@ def test_a_lapsed_lease_of_a_submit(provider: ProviderConfig) -> None:
 def test_an_attempt_past_its_deadline(provider: ProviderConfig) -> None:
     attempt, _ = factories.make_submitted_attempt(provider), factories.make_submitted_attempt(provider)
     damage(attempt, deadline_at=timezone.now() - MINUTES)
-    only(look(), "attempt_late", attempt)
+    only(inspect(), "attempt_late", attempt)
 
 
 def test_an_open_attempt_of_a_job_that_has_ended(provider: ProviderConfig) -> None:
     attempt, _ = factories.make_submitted_attempt(provider), factories.make_submitted_attempt(provider)
     services.cancel_job(attempt.job_id, now=timezone.now())
     damage(attempt, status="running", finished_at=None)
-    only(look(), "attempt_after_the_end", attempt)
+    only(inspect(), "attempt_after_the_end", attempt)
 
 
 def test_a_slot_that_nobody_gives_back(provider: ProviderConfig) -> None:
@@ -84,13 +84,13 @@ def test_a_slot_that_nobody_gives_back(provider: ProviderConfig) -> None:
     for one in (attempt, owed):
         services.cancel_job(one.job_id, now=timezone.now())
     damage(attempt, cleanup="")
-    only(look(), "slot_kept", attempt)
+    only(inspect(), "slot_kept", attempt)
 
 
 def test_an_open_attempt_without_a_slot(provider: ProviderConfig) -> None:
     attempt, _ = factories.make_submitted_attempt(provider), factories.make_submitted_attempt(provider)
     damage(attempt, slot_held=False)
-    only(look(), "slot_missing", attempt)
+    only(inspect(), "slot_missing", attempt)
 
 
 def test_a_delivery_that_waits(provider: ProviderConfig) -> None:
@@ -101,7 +101,7 @@ def test_a_delivery_that_waits(provider: ProviderConfig) -> None:
         WebhookDelivery.objects.create(event_id=str(due_at), verdict="valid", due_at=due_at, **fields)
         for due_at in (now - MINUTES, now, None)
     )
-    seen = look()
+    seen = inspect()
     only(seen, "delivery_late", late)
     assert seen.findings[0].items[0].job_id == str(attempt.job_id)
 
@@ -109,7 +109,7 @@ def test_a_delivery_that_waits(provider: ProviderConfig) -> None:
 def test_the_ids_are_capped_and_the_count_is_not() -> None:
     for _ in range(ledger.LISTED + 3):
         damage(factories.make_job(photo=b"photo"), deadline_at=timezone.now() - MINUTES)
-    (finding,) = look().findings
+    (finding,) = inspect().findings
     assert (finding.count, len(finding.items)) == (ledger.LISTED + 3, ledger.LISTED)
 
 
@@ -120,12 +120,12 @@ def test_the_ids_are_capped_and_the_count_is_not() -> None:
 def test_a_file_that_no_job_names(kind: str, provider: ProviderConfig) -> None:
     factories.make_finished_job(provider)
     key = storage.save(storage.new_key(kind, "bin"), b"loose")
-    assert look().is_clean, "it may be one whose row is being written"
-    only(look(grace=timedelta(0)), "file_loose", key)
-    then = time.time() - retention.LOOSE_AFTER.total_seconds() - 5
+    assert inspect().is_clean, "it may be one whose row is being written"
+    only(inspect(grace=timedelta(0)), "file_unreferenced", key)
+    then = time.time() - retention.UNREFERENCED_AFTER.total_seconds() - 5
     os.utime(Path(settings.MEDIA_ROOT, key), (then, then))
-    only(look(), "file_loose", key)
-    assert look(with_files=False).is_clean
+    only(inspect(), "file_unreferenced", key)
+    assert inspect(with_files=False).is_clean
 
 
 @pytest.mark.parametrize("kind", storage.KINDS)
@@ -134,9 +134,9 @@ def test_a_job_whose_file_is_gone(kind: str, provider: ProviderConfig) -> None:
     key = storage.save(storage.new_key(kind, "bin"), b"file")
     storage.delete([getattr(job, f"{kind}_key")])
     damage(job, **{f"{kind}_key": key})
-    assert look(grace=timedelta(0)).is_clean
+    assert inspect(grace=timedelta(0)).is_clean
     storage.delete([key])
-    seen = look(grace=timedelta(0))
+    seen = inspect(grace=timedelta(0))
     only(seen, "file_missing", key)
     assert seen.findings[0].items[0].job_id == str(job.id)
 
@@ -153,16 +153,16 @@ def test_files_that_are_being_removed_are_no_finding(provider: ProviderConfig) -
         storage.delete([key])
         damage(job, clean_key="")
 
-    assert ledger.look(now=timezone.now(), grace=timedelta(0), pause=pause).is_clean
+    assert ledger.inspect(now=timezone.now(), grace=timedelta(0), pause=pause).is_clean
     assert waited == [files.CONFIRM_SECONDS]
 
 
-def test_files_in_a_bucket_are_not_looked_at(settings: Any) -> None:
+def test_files_in_a_bucket_are_not_checked(settings: Any) -> None:
     job = factories.make_job()
     storage.delete([job.raw_key])
     settings.S3_BUCKET = "bucket"
-    seen = look()
-    assert (seen.is_clean, seen.files_seen) == (True, False)
+    seen = inspect()
+    assert (seen.is_clean, seen.files_checked) == (True, False)
 
 
 # --- At rest --------------------------------------------------------------------------------------
@@ -176,8 +176,8 @@ def test_what_has_not_come_to_its_end(provider: ProviderConfig) -> None:
     delivery = WebhookDelivery.objects.create(
         provider="studio", attempt_token="t", verdict="unknown", received_at=timezone.now(), due_at=timezone.now()
     )
-    assert look().is_clean
-    found = found_in(look(settled=True))
+    assert inspect().is_clean
+    found = found_in(inspect(settled=True))
     assert {code: ids_of(finding) for code, finding in found.items()} == {
         "job_unsettled": {str(waiting.id)},
         "slot_unsettled": {str(stopped.id)},
@@ -187,4 +187,4 @@ def test_what_has_not_come_to_its_end(provider: ProviderConfig) -> None:
     services.cancel_job(waiting.id, now=timezone.now())
     lifecycle.mark_cleanup_done([stopped.id], cleanup="cancel")
     damage(delivery, due_at=None)
-    assert look(settled=True, grace=timedelta(0)).is_clean
+    assert inspect(settled=True, grace=timedelta(0)).is_clean

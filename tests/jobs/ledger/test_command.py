@@ -51,7 +51,7 @@ def test_when_all_is_well_it_ends_with_0_and_shows_both_sides(provider: Provider
     code, text = run()
     assert code == 0
     lines = {" ".join(line.split()) for line in text.splitlines()}
-    assert {"events rows", "waiting 1 1", "in flight 0 0", "succeeded 1 1", "together 2 2", "accepted 2 2"} <= lines
+    assert {"events rows", "waiting 1 1", "in flight 0 0", "succeeded 1 1", "total 2 2", "accepted 2 2"} <= lines
     assert text.splitlines()[-1] == "The law holds; nothing else was found."
 
 
@@ -87,11 +87,11 @@ def test_for_programs() -> None:
     break_law(job)
     code, text = run("--json")
     told = json.loads(text)
-    assert (code, told["clean"], told["balances"], told["files_seen"]) == (1, False, False, True)
+    assert (code, told["clean"], told["balances"], told["files_checked"]) == (1, False, False, True)
     assert (told["events"]["waiting"], told["rows"]["waiting"], told["rows"]["canceled"]) == (1, 0, 1)
     assert told["events"]["accepted"] == told["rows"]["accepted"] == 1
     (difference,) = told["differences"]
-    assert (difference["code"], difference["count"]) == ("standing_differs", 1)
+    assert (difference["code"], difference["count"]) == ("phase_differs", 1)
     assert difference["items"] == [{"id": str(job.id), "job_id": str(job.id)}]
 
 
@@ -102,7 +102,7 @@ def test_grace_says_how_young_a_file_may_be() -> None:
     assert (code, key in text) == (1, True)
     code, text = run("--grace", "0", "--no-files")
     assert code == 0
-    assert "(files were not looked at)" in text
+    assert "(files were not checked)" in text
 
 
 def test_settled_asks_for_the_end_of_everything() -> None:
@@ -150,7 +150,7 @@ def test_staff_are_led_to_the_jobs_that_are_wrong() -> None:
     assert page_of(other) not in text
 
 
-def test_files_are_looked_at_when_staff_ask(settings: Any) -> None:
+def test_files_are_checked_when_staff_ask(settings: Any) -> None:
     job = factories.make_job()
     storage.delete([job.raw_key])
     client = staff("view")

@@ -13,12 +13,12 @@ from django.db import connection
 from django.utils import timezone
 
 from jobs import lifecycle, services
-from jobs.lifecycle.kinds import AFTER_THE_END, ENDS, STANDINGS, Standing
+from jobs.lifecycle.kinds import AFTER_THE_END, ENDS, PHASES, Phase
 from jobs.models import Attempt, Job, JobEvent, Lane
 from jobs.reconcile import retention
 from providers.models import ProviderConfig
 from tests import factories
-from tests.jobs.ledgers import damage, found_in, ids_of, look, only, standing
+from tests.jobs.ledgers import damage, found_in, ids_of, inspect, only, phases
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -34,18 +34,18 @@ def add_event(job: Job, kind: str, *, seq: int | None = None) -> None:
 
 
 def test_of_nothing_it_is_balanced() -> None:
-    seen = look(settled=True)
+    seen = inspect(settled=True)
     assert seen.is_clean
     assert seen.rows.accepted == 0
 
 
 def test_a_job_is_in_one_place_on_its_whole_way(provider: ProviderConfig, stub: Any, work: Callable[..., None]) -> None:
-    """What the lanes write is in the books at every step, and both sides tell it the same."""
+    """What the lanes write is in the found at every step, and both sides tell it the same."""
 
     def assert_is(place: str) -> None:
-        seen = look()
+        seen = inspect()
         assert seen.is_clean, seen
-        assert standing(seen) == {place: 1}
+        assert phases(seen) == {place: 1}
         assert seen.events == seen.rows
         assert seen.events.accepted == 1
 
@@ -77,7 +77,7 @@ def test_a_job_is_in_one_place_on_its_whole_way(provider: ProviderConfig, stub: 
     assert_is("erased")
 
 
-def test_all_places_together(provider: ProviderConfig) -> None:
+def test_a_job_in_every_phase(provider: ProviderConfig) -> None:
     damage(provider, max_concurrent=20)
     factories.make_job()
     factories.make_rendered_job(provider)
@@ -89,9 +89,9 @@ def test_all_places_together(provider: ProviderConfig) -> None:
     services.cancel_job(factories.make_submitted_attempt(provider).job_id, now=timezone.now())
     assert lifecycle.fail(factories.make_job().id, code="deadline", now=timezone.now())
     services.erase_job(factories.make_job().id, now=timezone.now())
-    seen = look()
+    seen = inspect()
     assert seen.is_clean, seen
-    assert standing(seen) == {
+    assert phases(seen) == {
         "waiting": 2,
         **dict.fromkeys(["in_flight", "collecting", "succeeded", "failed", "canceled", "erased"], 1),
     }
@@ -110,10 +110,10 @@ def test_every_kind_that_is_written_is_in_the_table() -> None:
                 kind = node.args[place[node.func.id]]
                 assert isinstance(kind, ast.Constant), f"{path.name}:{node.lineno}: the kind is not written out"
                 written.add(kind.value)
-    assert written | {"accepted"} == set(STANDINGS)
+    assert written | {"accepted"} == set(PHASES)
     assert set(ENDS) | {"erased"} == set(Job.Status.values) - set(Job.OPEN) | {"erased"}
-    assert {*ENDS, *AFTER_THE_END} <= set(STANDINGS)
-    assert {place for place in STANDINGS.values() if place} == set(Standing)
+    assert {*ENDS, *AFTER_THE_END} <= set(PHASES)
+    assert {place for place in PHASES.values() if place} == set(Phase)
 
 
 # --- Differences ----------------------------------------------------------------------------------
@@ -131,37 +131,37 @@ def test_every_kind_that_is_written_is_in_the_table() -> None:
 def test_a_row_that_moved_without_its_event(values: dict[str, Any], rows_say: str | None) -> None:
     job, _ = factories.make_job(), factories.make_job(owner="v:another")
     damage(job, **values)
-    seen = look()
+    seen = inspect()
     assert not seen.balances
-    assert ids_of(found_in(seen)["standing_differs"]) == {str(job.id)}
+    assert ids_of(found_in(seen)["phase_differs"]) == {str(job.id)}
     assert seen.difference_count == 1
-    assert seen.events.standing[Standing.WAITING] == 2
-    assert standing(seen) == {"waiting": 1} | ({rows_say: 1} if rows_say else {})
+    assert seen.events.by_phase[Phase.WAITING] == 2
+    assert phases(seen) == {"waiting": 1} | ({rows_say: 1} if rows_say else {})
     assert seen.rows.holds == (rows_say is not None)
 
 
 def test_an_event_without_its_row_s_move() -> None:
     job = factories.make_job()
     add_event(job, "canceled")
-    seen = look()
-    assert ids_of(found_in(seen)["standing_differs"]) == {str(job.id)}
-    assert (seen.events.standing[Standing.CANCELED], seen.rows.standing[Standing.WAITING]) == (1, 1)
+    seen = inspect()
+    assert ids_of(found_in(seen)["phase_differs"]) == {str(job.id)}
+    assert (seen.events.by_phase[Phase.CANCELED], seen.rows.by_phase[Phase.WAITING]) == (1, 1)
 
 
 def test_two_wrongs_that_make_the_sums_right_are_told() -> None:
     first, second = factories.make_job(), factories.make_job()
     damage(first, status="canceled", finished_at=timezone.now(), lane="")
     add_event(second, "canceled")
-    seen = look()
+    seen = inspect()
     assert seen.events == seen.rows
     assert not seen.balances
-    assert ids_of(found_in(seen)["standing_differs"]) == {str(first.id), str(second.id)}
+    assert ids_of(found_in(seen)["phase_differs"]) == {str(first.id), str(second.id)}
 
 
 def test_a_row_without_events() -> None:
     job, _ = factories.make_job(), factories.make_job()
     JobEvent.objects.filter(job=job).delete()
-    seen = look()
+    seen = inspect()
     assert set(found_in(seen)) == {"no_events"}
     assert ids_of(found_in(seen)["no_events"]) == {str(job.id)}
     assert (seen.events.accepted, seen.rows.accepted) == (1, 2)
@@ -174,7 +174,7 @@ def test_events_without_a_row() -> None:
     with without_foreign_keys():
         Job.objects.filter(id=job.id)._raw_delete(connection.alias)
     try:
-        seen = look()
+        seen = inspect()
         assert set(found_in(seen)) == {"no_row"}
         assert ids_of(found_in(seen)["no_row"]) == {str(job.id)}
         assert (seen.events.accepted, seen.rows.accepted) == (1, 0)
@@ -197,7 +197,7 @@ class without_foreign_keys:
 def test_a_job_accepted_twice() -> None:
     job = factories.make_job()
     add_event(job, "accepted")
-    seen = look()
+    seen = inspect()
     assert ids_of(found_in(seen)["not_accepted_once"]) == {str(job.id)}
     assert not seen.events.holds
     assert not seen.balances
@@ -209,7 +209,7 @@ def test_a_job_accepted_twice() -> None:
 def test_a_row_that_does_not_name_its_newest_event() -> None:
     job, _ = factories.make_waiting_job(), factories.make_waiting_job()
     damage(job, seq=5)
-    only(look(), "seq_differs", job)
+    only(inspect(), "seq_differs", job)
 
 
 @pytest.mark.parametrize("numbers", [(1, 7), (2, 3), (0, 2)])
@@ -218,13 +218,13 @@ def test_events_that_are_not_numbered_through(numbers: tuple[int, int]) -> None:
     for kind, seq in zip(("prepared", "accepted"), reversed(numbers), strict=True):
         assert JobEvent.objects.filter(job=job, kind=kind).update(seq=seq) == 1
     damage(job, seq=max(numbers))
-    only(look(), "seq_gap", job)
+    only(inspect(), "seq_gap", job)
 
 
 def test_a_film_that_was_delivered_twice(provider: ProviderConfig) -> None:
     job, _ = factories.make_finished_job(provider), factories.make_finished_job(provider)
     add_event(job, "succeeded")
-    seen = look()
+    seen = inspect()
     assert set(found_in(seen)) == {"two_films", "after_the_end"}
     assert ids_of(found_in(seen)["two_films"]) == ids_of(found_in(seen)["after_the_end"]) == {str(job.id)}
 
@@ -237,10 +237,10 @@ def test_something_that_happened_after_the_end(provider: ProviderConfig, kinds: 
             services.erase_job(job.id, now=timezone.now())
         else:
             add_event(job, kind)
-    only(look(), "after_the_end", job)
+    only(inspect(), "after_the_end", job)
 
 
 def test_a_kind_nobody_knows() -> None:
     job, _ = factories.make_job(), factories.make_job()
     add_event(job, "abducted")
-    only(look(), "kind_unknown", job)
+    only(inspect(), "kind_unknown", job)

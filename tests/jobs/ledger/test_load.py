@@ -16,7 +16,7 @@ from jobs.models import Job, Lane
 from jobs.queue import claims
 from providers.models import ProviderConfig
 from tests import factories
-from tests.jobs.ledgers import found_in, look
+from tests.jobs.ledgers import found_in, inspect
 from tests.jobs.threads import in_threads
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -69,13 +69,13 @@ def test_read_in_the_middle_of_everything_it_tells_no_difference_that_is_not_the
             done.append(index)
             return
         while len(done) < writers:
-            seen.append(ledger.look(now=timezone.now(), with_files=False))
+            seen.append(ledger.inspect(now=timezone.now(), with_files=False))
 
     in_threads(writers + 1, run)
     assert [list(found_in(one).values()) for one in seen if not one.is_clean] == []
-    moments = {tuple(one.rows.standing.values()) for one in seen}
+    moments = {tuple(one.rows.by_phase.values()) for one in seen}
     assert len(moments) > 10, "it has to be read while jobs move"
-    after = look(with_files=False)
+    after = inspect(with_files=False)
     assert after.is_clean
     assert after.rows.accepted == writers * each
 

@@ -330,7 +330,7 @@ class Life(RuleBasedStateMachine):
                 holds_since(self.known[job.id], job)
         held = Counter(attempt.provider_id for attempt in attempts.values() if attempt.slot_held)
         assert all(count <= SLOTS for count in held.values()), "more slots are held than there are"
-        assert ledger.look_at_balances(now=self.now).is_clean, "events and rows tell the same"
+        assert ledger.inspect_balances(now=self.now).is_clean, "events and rows tell the same"
         self.known, self.known_attempts = jobs, attempts
 
     def finish(self) -> None:
@@ -340,7 +340,7 @@ class Life(RuleBasedStateMachine):
         for attempt in Attempt.objects.exclude(cleanup=""):
             assert lifecycle.mark_cleanup_done([attempt.id], cleanup=attempt.cleanup) == 1
         self.everything_holds()
-        assert ledger.look(now=self.now, settled=True, with_files=False).is_clean, "everything came to its end"
+        assert ledger.inspect(now=self.now, settled=True, with_files=False).is_clean, "everything came to its end"
         assert not Attempt.objects.holding_a_slot().exists(), "a slot is never given back"
         assert not Attempt.objects.is_open().exists()
         assert ProviderConfig.objects.count() == len(self.providers)

@@ -159,7 +159,7 @@ def test_it_claims_at_a_pace():
 
 def test_what_is_under_way_is_kept_and_what_landed_is_not(monkeypatch):
     monkeypatch.setattr(engine, "KEEP_SECONDS", 0.0)
-    monkeypatch.setattr(engine, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(engine, "CHECK_SECONDS", 0.01)
     kept, gate = [], threading.Event()
 
     class Keeping(ListLane):
@@ -182,7 +182,7 @@ def test_a_pump_whose_threads_are_all_stuck_shows_no_life(monkeypatch):
     beats, gate = [], threading.Event()
     monkeypatch.setattr(engine, "beat", lambda name: beats.append(name))
     monkeypatch.setattr(engine, "HEARTBEAT_SECONDS", 0.0)
-    monkeypatch.setattr(engine, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(engine, "CHECK_SECONDS", 0.01)
     lane = ListLane(["stuck"], work=lambda item: gate.wait(20))
     pump = pump_of(lane)
     pump.wake = SimpleNamespace(listening=threading.Event())

@@ -42,7 +42,7 @@ def test_many_nudges_are_one_pump():
 
 def test_a_nudge_after_the_pump_looked_enqueues_again():
     queues.nudge(Lane.COLLECT)
-    queues.looking(Lane.COLLECT)
+    queues.pump_started(Lane.COLLECT)
     queues.nudge(Lane.COLLECT)
     assert waiting("collect") == 2
 
@@ -107,7 +107,7 @@ def test_without_redis_a_nudge_is_lost_quickly_and_quietly(redis_is, no_redis, h
     assert not any(queues.nudge(Lane.COLLECT) for _ in range(100))
     assert time.monotonic() - started < 0.2, "a dead server is not asked again at once"
     assert queues.renew_nudge(Lane.COLLECT) is False
-    queues.looking(Lane.COLLECT)
+    queues.pump_started(Lane.COLLECT)
 
 
 def test_redis_that_is_back_is_used_again(point_redis, settings):

@@ -8,7 +8,7 @@ import redis
 
 from jobs.models import Lane
 from jobs.queue import queues, redis_breaker
-from jobs.queue.redis_breaker import Gate, Shut
+from jobs.queue.redis_breaker import Blocked, Gate
 
 
 def fail(gate: Gate, error: Exception) -> None:
@@ -20,15 +20,15 @@ def fail(gate: Gate, error: Exception) -> None:
 def test_after_a_failure_nobody_asks_for_a_moment(error: Exception) -> None:
     gate = Gate()
     fail(gate, error)
-    assert gate.is_shut
-    with pytest.raises(Shut), gate.ask():
+    assert gate.is_blocked
+    with pytest.raises(Blocked), gate.ask():
         pytest.fail("asked")
 
 
 def test_a_refusal_shuts_nothing() -> None:
     gate = Gate()
     fail(gate, redis.ResponseError("OOM command not allowed"))
-    assert not gate.is_shut
+    assert not gate.is_blocked
     with gate.ask():
         pass
 
@@ -38,14 +38,14 @@ def test_a_crawling_server_is_left_alone_too(monkeypatch: pytest.MonkeyPatch) ->
     gate = Gate()
     with gate.ask():
         time.sleep(0.02)
-    assert gate.is_shut
+    assert gate.is_blocked
 
 
 def test_one_tries_while_the_others_wait_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_breaker, "PAUSE_SECONDS", 0.0)
     gate = Gate()
     fail(gate, redis.TimeoutError("hangs"))
-    with gate.ask(), pytest.raises(Shut), gate.ask():
+    with gate.ask(), pytest.raises(Blocked), gate.ask():
         pytest.fail("two at once")
     with gate.ask(), gate.ask():  # answered: open to everybody
         pass

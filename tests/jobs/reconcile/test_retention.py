@@ -149,7 +149,7 @@ def test_files_that_no_job_knows_of_go(provider):
     fresh = storage.save(storage.new_key("clean", "jpg"), b"being written")
     for key in [*loose, job.clean_key, job.video_key, job.poster_key]:
         age(Path(settings.MEDIA_ROOT) / key, 2 * 3600)
-    retention.sweep_loose_files(now=timezone.now())
+    retention.sweep_unreferenced_files(now=timezone.now())
     assert sorted(factories.stored_files()) == sorted([job.clean_key, job.video_key, job.poster_key, fresh])
 
 
@@ -162,5 +162,5 @@ def test_a_raw_photo_whose_worker_died_before_deleting_it_goes(db, monkeypatch, 
     assert len(factories.stored_files()) == 2
     for key in factories.stored_files():
         age(Path(settings.MEDIA_ROOT) / key, 2 * 3600)
-    retention.sweep_loose_files(now=timezone.now())
+    retention.sweep_unreferenced_files(now=timezone.now())
     assert factories.stored_files() == [factories.reload(job).clean_key]

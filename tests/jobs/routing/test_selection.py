@@ -107,7 +107,7 @@ def test_an_open_provider_has_room_for_what_its_limits_leave(provider):
 
 
 CLOSED = {
-    Closed.PARKED: {"rate_limited_until": MINUTE, "rate_limited_reason": "busy"},
+    Closed.RATE_LIMITED: {"rate_limited_until": MINUTE, "rate_limited_reason": "busy"},
     Closed.BREAKER: {"breaker_until": MINUTE, "breaker_reason": "calls"},
     Closed.PROBING: {"breaker_until": -MINUTE, "breaker_reason": "calls", "probe_until": MINUTE},
 }

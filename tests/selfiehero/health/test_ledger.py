@@ -78,14 +78,14 @@ def test_a_look_that_takes_long_is_made_more_rarely(
     client: Client, clock: Clock, look: LedgerLook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = []
-    look_at_balances = ledger.look_at_balances
+    inspect_balances = ledger.inspect_balances
 
     def slowly(**values: object) -> ledger.Ledger:
         looks.append(clock.now)
         clock.now += 4
-        return look_at_balances(**values)
+        return inspect_balances(**values)
 
-    monkeypatch.setattr(ledger, "look_at_balances", slowly)
+    monkeypatch.setattr(ledger, "inspect_balances", slowly)
     for _ in range(200):
         told(client)
         look.wait(10)
@@ -103,7 +103,7 @@ def test_nobody_waits_for_a_look(client: Client, look: LedgerLook, monkeypatch: 
         go_on.wait(20)
         raise RuntimeError("away")
 
-    monkeypatch.setattr(ledger, "look_at_balances", hang)
+    monkeypatch.setattr(ledger, "inspect_balances", hang)
     try:
         for _ in range(3):
             assert told(client) == {"balance": "not looked at yet", "differences": None, "age": None}
@@ -116,7 +116,7 @@ def test_nobody_waits_for_a_look(client: Client, look: LedgerLook, monkeypatch: 
 
 def test_a_database_that_does_not_answer_is_not_asked(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = []
-    monkeypatch.setattr(ledger, "look_at_balances", lambda **_: looks.append(1))
+    monkeypatch.setattr(ledger, "inspect_balances", lambda **_: looks.append(1))
     monkeypatch.setattr(checks, "ask_database", lambda: checks.told("failed: OperationalError", {}))
     answer = client.get("/readyz")
     assert answer.status_code == 503
