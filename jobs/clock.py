@@ -1,7 +1,7 @@
 """What time it is, asked once at each door.
 
-With several machines the database's clock decides about leases and limits (pitfalls.md, DB-4);
-on SQLite there is one machine and one clock.
+With several machines the database's clock decides about leases and limits (decision 0050); on SQLite there is one
+machine and one clock.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ the queue and signed addresses are new although the `seq` is not.
 Joining comes first, so no change falls between reading and listening. The layer may drop messages; the page reads
 again over HTTP. Without the layer the socket stays, and `rereading` tells it what the rows say every two seconds.
 
-Channels would send every message through the process's one database thread (pitfalls.md, W-5); nothing here does.
+Channels runs all database calls of a process's consumers on one thread, so one slow query would stall every page; reads
+here have threads of their own.
 """
 
 from __future__ import annotations

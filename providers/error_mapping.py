@@ -34,7 +34,7 @@ _NO_MONEY = _words(
     r"payment[\s_-]+required",
 )
 # fal's words for an account that may not submit: "User is locked. Reason: Exhausted balance …", `TOP_UP`, `Admin lock`
-# (public issues, see provider-contracts 4.4). Too wide for a 429: Replicate links its billing page in those.
+# (public issues of its clients, read 2026-11). Too wide for a 429: Replicate links its billing page in those.
 _LOCKED = _words(_NO_MONEY.pattern, r"user[\s_-]+is[\s_-]+locked", r"top[\s_-]?up", r"admin[\s_-]+lock", r"billing")
 # Envoy's words for an upstream that was lost after it had the request.
 _LOST_UPSTREAM = _words(r"disconnect/reset before headers", r"upstream (?:prematurely closed|connection reset)")

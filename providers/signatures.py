@@ -1,7 +1,7 @@
 """Webhook signatures: Standard Webhooks, and what the vendors' own schemes share with it.
 
 Standard Webhooks signs `id.timestamp.body` under HMAC-SHA256.
-Specification: standardwebhooks.com (spec/standard-webhooks.md, read 2026-11): secrets are
+Specification: standardwebhooks.com (read 2026-11): secrets are
 `whsec_` + base64 of 24 to 64 random bytes, the header `webhook-signature` holds a
 space-separated list of `v1,<base64>`, and receivers refuse timestamps more than five minutes off.
 """

@@ -96,7 +96,8 @@ DATABASE_URL = ENV.database_url
 if DATABASE_URL:
     DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True)}
     if DATABASES["default"]["ENGINE"].endswith("postgresql"):
-        # A machine that vanished says no goodbye: notice within half a minute. Requests wait less (`web_database`).
+        # A machine that vanished says no goodbye: notice within half a minute. Requests wait less
+        # (`selfiehero.server.database`).
         DATABASES["default"]["OPTIONS"] = {
             "connect_timeout": 5,
             "keepalives_idle": 10,
@@ -112,7 +113,7 @@ else:
             # HTTP runs on a few fixed threads and a worker is one thread: connections live as long as those.
             "CONN_MAX_AGE": 600,
             "OPTIONS": {
-                # Without IMMEDIATE, two read-then-write transactions fail at once under WAL (pitfalls.md, 11).
+                # Without IMMEDIATE, two read-then-write transactions fail at once under WAL (decision 0071).
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,
                 # FULL: a 202 survives a power cut.
@@ -124,7 +125,7 @@ else:
 
 # --- Redis: nudges, the channel layer, throttle counters ----------------------------------------
 REDIS_URL = ENV.redis_url
-# A hung server may hold nobody: half a second, no retries (pitfalls.md, Q-18).
+# A hung server may hold nobody: half a second and no retries instead of the client's 58 s (decision 0046).
 REDIS_TIMEOUT = 0.5
 RQ_QUEUES = {
     lane: {

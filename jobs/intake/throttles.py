@@ -1,6 +1,6 @@
 """How much one person and one address may ask.
 
-Without Redis the counters are gone and everybody is let in: the door needs no Redis (design.md).
+Without Redis the counters are gone and everybody is let in: accepting a job needs no Redis (decision 0069).
 """
 
 from __future__ import annotations

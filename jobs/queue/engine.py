@@ -4,8 +4,8 @@
 
 The pump's main thread alone touches the database; threads do everything slow. It claims and
 writes at most once per PACE (BUSY_PACE under load), at once when it was idle, and goes on until nothing is claimable
-and it has lingered, or its time budget is used up (spine/README.md, 2: without pacing every row
-is its own batch and a hero costs twice as much).
+and it has lingered, or its time budget is used up (decision 0002; without pacing every row is a
+batch of its own and a film costs twice as much CPU).
 """
 
 from __future__ import annotations

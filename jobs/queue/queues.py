@@ -4,7 +4,7 @@ A nudge says "there may be work in this lane". It wakes a pump that lingers, and
 one pump waits in RQ. Many nudges become one by a flag that means "a pump waits and has not
 looked yet": the pump deletes it *before* it looks, so a nudge either finds no flag and enqueues,
 or its row was committed before the pump looked. RQ's own `unique=True` also refuses while the
-job runs and would lose wake-ups (spine/README.md, 4).
+job runs and would lose wake-ups (decision 0002).
 
 Nothing here is needed for correctness: a lost nudge costs one tick of `jobs.reconcile.sweep`.
 """

@@ -82,7 +82,7 @@ class ChildProcess:
     """A running child. Not for several threads at once: its owner holds a lock."""
 
     def __init__(self, module: str, settings: dict[str, Any]) -> None:
-        """Start `python -m module SETTINGS`; raise OSError when the machine does not let us."""
+        """Start `python -m MODULE SETTINGS`; raise OSError when the machine does not let us."""
         self._command = [sys.executable, "-m", module, json.dumps({**settings, "parent": os.getpid()})]
         self._started, self._released = threading.Event(), threading.Event()
         self._failure: OSError | None = None

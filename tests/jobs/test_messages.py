@@ -71,7 +71,7 @@ def test_another_photo_is_asked_for_when_the_photo_is_at_fault() -> None:
 
 
 def table(name: str) -> dict[str, str]:
-    """Return a table of words.js: key and what stands behind it."""
+    """Return a table of `static/js/words.js`: key and what stands behind it."""
     body = re.search(rf"export const {name} = \{{\n(.*?)\n\}};", SCRIPTS["words.js"], re.DOTALL)
     assert body, name
     return dict(re.findall(r"^  (\w+): (.*?),?$", body[1], re.MULTILINE))

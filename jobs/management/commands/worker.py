@@ -1,7 +1,7 @@
 """`manage.py worker LANE`: an RQ worker for one lane.
 
 One queue a process: a worker on two loses a job when it dies between taking and starting one
-(pitfalls.md, 1). SimpleWorker, because the lanes' threads and connections are worth keeping and
+(decision 0003). SimpleWorker, because the lanes' threads and connections are worth keeping and
 a forked child would go on POSTing after its parent was killed; photos are decoded in a sandbox
 process of their own, so nothing hostile runs here.
 """

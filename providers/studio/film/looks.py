@@ -17,7 +17,7 @@ Landmark = Literal["bridge", "holograms", "torii", "lanterns", "data rings", "li
 
 @dataclass(frozen=True)
 class CityShape:
-    """What a city is built of: `skyline.py`, `city.py` and `landmarks.py` know the words."""
+    """What a city is built of: `backdrop.py`, `streets.py` and `landmarks.py` in `city/` know the words."""
 
     skyline: Skyline = "towers"
     street: Street = "canyon"

@@ -1,6 +1,6 @@
 """Everybody at once at one job: threads on real connections, in every state a job can be in.
 
-The machine of `test_lifecycle_machine` tries orders; here nothing has an order. PostgreSQL decides it by rows that are
+The machine of `test_machine` tries orders; here nothing has an order. PostgreSQL decides it by rows that are
 locked while others wait, SQLite by one writer at a time.
 """
 

@@ -346,7 +346,7 @@ def test_keys_that_are_none_are_not_learned(server, answer):
 
 # --- Webhooks -----------------------------------------------------------------------------------------
 
-# The vector of provider-contracts.md, section 12: the private key is the bytes 00 to 1f.
+# Computed by the recipe of fal's documentation; the private key is the bytes 00 to 1f.
 KEY = "ed25519:A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg"
 AT = 1700000000
 BODY = (

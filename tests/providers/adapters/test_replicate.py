@@ -295,7 +295,7 @@ def test_an_upload_without_an_address_of_replicates_own_is_tried_again(server):
 
 # --- Webhooks -----------------------------------------------------------------------------------------
 
-# Both vectors of provider-contracts.md, section 12.
+# Standard Webhooks' published example, and one computed by its recipe.
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 BODY_A = b'{"id":"task-1","status":"completed","outputs":["https://cdn.example/out.mp4"]}'
 VECTORS = [

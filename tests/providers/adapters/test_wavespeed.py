@@ -287,7 +287,7 @@ def test_a_photo_that_is_too_long_is_not_uploaded(server):
 
 # --- Webhooks -----------------------------------------------------------------------------------------
 
-# The vector of provider-contracts.md, section 12.
+# Computed by the recipe of WaveSpeed's documentation, whose own example does not verify.
 SECRET, AT = "whsec_demoSecret123", 1700000000
 BODY = b'{"id":"task-1","status":"completed","outputs":["https://cdn.example/out.mp4"]}'
 HEADERS = {
