@@ -25,7 +25,7 @@ from . import serializers as shapes
 from .views import problems
 
 JSON = "application/json"  # the page is not for programs
-_LAST_HOPE = noop("Paste the whole text, from “shr1” to its end.")
+_LAST_HOPE = noop("Paste the whole text, from its first letter to its last.")
 
 
 class _Page(BaseRenderer):
@@ -35,6 +35,12 @@ class _Page(BaseRenderer):
 
     def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:
         raise NotImplementedError
+
+
+class _KeySet(JSONRenderer):
+    """The same JSON under the name that RFC 7517 gives it, for whoever asks for that."""
+
+    media_type, format = "application/jwk-set+json", "jwks"
 
 
 class _OpenToAll(APIView):
@@ -109,9 +115,9 @@ class VerifyView(_OpenToAll):
 
 
 class KeysView(_OpenToAll):
-    """The public keys, so that anybody can check a receipt without asking us."""
+    """The public keys, a JSON Web Key Set: any JWS library checks a receipt with it, without asking us."""
 
-    renderer_classes = [JSONRenderer]
+    renderer_classes = [JSONRenderer, _KeySet]
 
     @extend_schema(operation_id="list_receipt_keys", responses={200: shapes.PublicKeysSerializer})
     def get(self, request: Request) -> Response:

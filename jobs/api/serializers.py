@@ -136,7 +136,7 @@ class PublicKeySerializer(serializers.Serializer):
     crv = serializers.CharField()
     alg = serializers.CharField()
     use = serializers.CharField()
-    kid = serializers.CharField(help_text="The second part of a receipt.")
+    kid = serializers.CharField(help_text="As the receipt's header names it.")
     x = serializers.CharField(help_text="The Ed25519 public key, in base64url.")
 
 

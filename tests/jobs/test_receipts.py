@@ -10,8 +10,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.conf import settings
 from django.core.cache import cache
+from django.core.signing import b64_encode
 from django.test import Client
 from django.utils import timezone
+from joserfc import jws
+from joserfc.errors import BadSignatureError
+from joserfc.jwk import KeySet
 
 from jobs import lifecycle, receipts, services, snapshots
 from jobs.intake import throttles
@@ -22,6 +26,13 @@ from tests.jobs.intake.test_job_input import is_problem, order
 
 pytestmark = pytest.mark.django_db
 VERIFY = "/receipts/verify"
+# Signed by an older version with the FIELD_KEYS of its test.
+OLD_JOB = "7d0f3b52-5b0a-4f3c-9b43-0c1f5d3b8a11"
+OLD_RECEIPT = (
+    "shr1.72b57d96bd56a727.eyJkaWQiOiJhY2NlcHRlZCIsImpvYiI6IjdkMGYzYjUyLTViMGEtNGYzYy05YjQzLTBjMWY1ZDNiOGExMSIsImF0Ijoi"
+    "MjAyNi0xMS0yOVQwODozMDowMC4wMDAxMjBaIiwic2hhMjU2IjoiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYm"
+    "FiYWJhYmFiYWJhYmFiYWJhYiJ9.wViHzR7Si37IoiN8v0JB0AtZV4y2RhOyoK4MdUkKsY7e6X73nSNLrnMU3q-8mqEuf1dhLWYjE-0e0zJNrZ1oCg"
+)
 
 
 @pytest.fixture
@@ -35,6 +46,14 @@ def verdict_on(receipt):
     assert answer.status_code == 200, answer.content
     assert answer["Cache-Control"] == "no-store"
     return answer.json()
+
+
+def decoded(text):
+    return base64.urlsafe_b64decode(text + "==")
+
+
+def key_id_of(receipt):
+    return json.loads(decoded(receipt.split(".")[0]))["kid"]
 
 
 def kept(client, body):
@@ -78,14 +97,50 @@ def test_no_message_no_list_and_no_poll_carries_it(api, ordered):
 def test_anybody_can_check_one_with_the_public_keys_alone(ordered):
     (key,) = Client().get("/receipts/keys").json()["keys"]
     signed, _, signature = ordered["receipt"].rpartition(".")
-    _, key_id, payload = signed.split(".")
-
-    def decoded(text):
-        return base64.urlsafe_b64decode(text + "==")
-
-    assert (key["kid"], key["crv"]) == (key_id, "Ed25519")
+    header, payload = signed.split(".")
+    assert json.loads(decoded(header)) == {"alg": "Ed25519", "kid": key["kid"]}
+    assert set(key) == {"kty", "crv", "alg", "use", "kid", "x"}, "and nothing of the private one"
+    assert (key["kty"], key["crv"], key["alg"], key["use"]) == ("OKP", "Ed25519", "Ed25519", "sig")
     Ed25519PublicKey.from_public_bytes(decoded(key["x"])).verify(decoded(signature), signed.encode())
     assert json.loads(decoded(payload))["job"] == ordered["id"]
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/jwk-set+json"])
+def test_a_library_for_jws_checks_one_with_the_key_set_as_it_is_served(accept, ordered, settings):
+    settings.FIELD_KEYS = (*settings.FIELD_KEYS, new_field_key())
+    answer = Client(headers={"Accept": accept}).get("/receipts/keys")
+    assert answer["Content-Type"] == accept
+    keys = KeySet.import_key_set(json.loads(answer.content))
+    read = jws.deserialize_compact(ordered["receipt"], keys, algorithms=["Ed25519"])
+    assert json.loads(read.payload)["job"] == ordered["id"]
+    with pytest.raises(BadSignatureError):
+        jws.deserialize_compact(ordered["receipt"][:-5] + "AAAAA", keys, algorithms=["Ed25519"])
+
+
+def test_a_receipt_of_the_form_before_jws_is_still_ours(settings, db):
+    settings.FIELD_KEYS = (new_field_key(), base64.urlsafe_b64encode(b"01234567890123456789012345678901").decode())
+    said = receipts.check(f"Receipt of my film: {OLD_RECEIPT}\nThank you")
+    assert (said.did, str(said.job_id), said.key_id) == ("accepted", OLD_JOB, "72b57d96bd56a727")
+    assert (said.at.isoformat(), said.photo_sha256) == ("2026-11-29T08:30:00.000120+00:00", "ab" * 32)
+    assert verdict_on(OLD_RECEIPT)["outcome"] == "forgotten"
+    assert "72b57d96bd56a727" in [key["kid"] for key in receipts.public_keys()]
+    for at, letter in enumerate(OLD_RECEIPT):
+        with pytest.raises(receipts.NotOurs):
+            receipts.check(OLD_RECEIPT[:at] + ("A" if letter != "A" else "B") + OLD_RECEIPT[at + 1 :])
+    settings.FIELD_KEYS = settings.FIELD_KEYS[:1]
+    with pytest.raises(receipts.KeyUnknown):
+        receipts.check(OLD_RECEIPT)
+
+
+@pytest.mark.parametrize("rest", [b'0123"}', b'","kid":[]}', b'","alg":"none"}', b'","b64":false}', b"\xff"])
+def test_a_header_that_is_not_ours_is_no_receipt(rest, ordered):
+    _header, payload, signature = ordered["receipt"].split(".")
+    header = b64_encode((b'{"alg":"Ed25519","kid":"' + rest).ljust(42)).decode()
+    is_problem(
+        Client().get(VERIFY, {"receipt": f"{header}.{payload}.{signature}"}),
+        422,
+        "receipt_not_ours" if rest in (b"\xff", b'","b64":false}') else "receipt_key_unknown",
+    )
 
 
 def test_changing_any_letter_makes_it_none_of_ours(ordered):
@@ -111,8 +166,8 @@ def test_a_new_key_signs_and_the_old_one_still_verifies_until_it_is_dropped(sett
     settings.FIELD_KEYS = (new, *old)
     assert str(receipts.check(ordered["receipt"]).job_id) == ordered["id"]
     later = kept(api, ordered)["accepted"]
-    assert later.split(".")[1] != ordered["receipt"].split(".")[1]
-    assert [key["kid"] for key in receipts.public_keys()] == [later.split(".")[1], ordered["receipt"].split(".")[1]]
+    assert key_id_of(later) != key_id_of(ordered["receipt"])
+    assert [key["kid"] for key in receipts.public_keys()] == [key_id_of(later), key_id_of(ordered["receipt"])]
     settings.FIELD_KEYS = (new,)
     assert receipts.check(later)
     with pytest.raises(receipts.KeyUnknown):
@@ -220,7 +275,8 @@ def test_a_program_asks_in_any_way(address, way, ordered):
 
 def test_what_is_not_ours_is_a_problem(ordered):
     forged = ordered["receipt"][:-5] + "AAAAA"
-    foreign = re.sub(r"^shr1\.\w+", "shr1.0123456789abcdef", ordered["receipt"])
+    header = b64_encode(b'{"alg":"Ed25519","kid":"0123456789abcdef"}').decode()
+    foreign = re.sub(r"^[\w-]+", header, ordered["receipt"])
     for text, code in [(forged, "receipt_not_ours"), ("hello", "receipt_not_ours"), (foreign, "receipt_key_unknown")]:
         assert is_problem(Client().get(VERIFY, {"receipt": text}), 422, code)["field"] == "receipt"
         page = page_of(receipt=text)

@@ -81,7 +81,7 @@ class Visitor:
         for name in ("", "embed/", "report/"):
             yield f"share-{name.strip('/') or 'page'}", f"/v/{self.shared.share_slug}/{name}"
         yield "receipt", "/receipts/verify"
-        yield "receipt-problem", "/receipts/verify?receipt=shr1.nobody.signed.this"
+        yield "receipt-problem", "/receipts/verify?receipt=eyJ.nobody.signed"
 
 
 def now() -> Any:

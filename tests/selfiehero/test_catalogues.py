@@ -20,7 +20,7 @@ ROOT = Path(settings.ROOT)
 LANGUAGES = [code for code, _name in settings.LANGUAGES if code != "en"]
 FOUND = catalogues.extracted(ROOT)
 # Names, units and what every language writes alike.
-SAME = re.compile(r"Selfie Hero|NOVA-7|KAIRO ZERO|VESPER|shr1|Selfie|UTC|SHA-256|\bs\b|\bh\b|\bmin\b")
+SAME = re.compile(r"Selfie Hero|NOVA-7|KAIRO ZERO|VESPER|eyJ…|Selfie|UTC|SHA-256|\bs\b|\bh\b|\bmin\b")
 HOLES = re.compile(r"%\(\w+\)s|%%|\{\w*\}|</?\w+[^>]*>|\n")
 
 
