@@ -1,40 +1,40 @@
-"""How a provider of the simulator behaves, as a scenario says it. A scenario is JSON:
+"""The behaviour of a simulated provider, as a scenario describes it. A scenario is JSON:
 
     {"seed": 7, "providers": {"wavespeed": {…}, "replicate": {…}, "fal": {…}}}
 
-What a scenario leaves out keeps its default. A behaviour, with the defaults of WaveSpeed:
+What a scenario leaves out has its default. A behaviour, with the defaults of WaveSpeed:
 
-    {"limits": {"concurrent": null,       how many run at once; the others wait in the vendor's queue
-                "strict": false,          true: refused with 429 instead of waiting
-                "per_minute": null,       creations in any sliding window; beyond that 429
+    {"limits": {"concurrent": null,       how many run at once; more wait in the vendor's queue
+                "strict": false,          true: more are refused with 429 instead of waiting
+                "per_minute": null,       submits in any sliding window; beyond that 429
                 "window": 60,             the length of that window in seconds
                 "queue": null,            how many may wait; beyond that 429
-                "retry_after": "none"},   how a 429 says when: "seconds", "date", "iso", "body", "none"
-     "times": {"answer": 0,               seconds until a creation is answered
-               "call": 0,                 until any other call is answered
-               "cold_start": 0,           how long a sleeping model takes to wake up
+                "retry_after": "none"},   where a 429 gives the wait: "seconds", "date", "iso", "body", "none"
+     "times": {"answer": 0,               seconds until the response to a submit
+               "call": 0,                 until the response to any other call
+               "cold_start": 0,           how long a cold model takes to start
                "duration": 0.5},          how long a prediction runs; null: until the control API ends it
-     "cold": {"first": 0,                 so many first predictions of a model start cold
-              "sleeps_after": null},      a model that idled so many seconds starts cold again
-     "account": {"keys": null,            the keys that are accepted; null: any
+     "cold": {"first": 0,                 this many first predictions of a model start cold
+              "sleeps_after": null},      a model that was idle for so many seconds starts cold again
+     "account": {"keys": null,            the accepted keys; null: any
                  "trouble": null},        "unauthorized", "no_credit" or "forbidden" for every call with a key
-     "price": "0.30",                     dollars a prediction
-     "refunds": true,                     whether a failed prediction is paid back
-     "cancel": "stops",                   "goes_on": a canceled prediction runs to its end all the same
+     "price": "0.30",                     US dollars per prediction
+     "refunds": true,                     whether a failed prediction is refunded
+     "cancel": "stops",                   "goes_on": a canceled prediction still runs to its end
      "fetch_photo": false,                true: load the photo as the vendor would, and fail without it
-     "results": {"expire_after": 604800,  seconds until films answer 404; null: never
-                 "film_bytes": 0},        films are filled up to this length
-     "webhooks": {"retries": [1, 2, 4],   seconds before each repetition of one that was not taken
+     "results": {"expire_after": 604800,  seconds until films are 404; null: never
+                 "film_bytes": 0},        films are padded to this length
+     "webhooks": {"retries": [1, 2, 4],   seconds before each retry of one that was not accepted
                   "timeout": 30,          seconds a receiver may take
-                  "clock_skew": 0},       seconds that the vendor's clock is wrong
+                  "clock_skew": 0},       seconds that the vendor's clock is ahead
      "faults": {"submit": [{"fault": "busy", "probability": 0.1, "between": [0, 60], "seconds": 7}]}}
 
 A time is a number, `{"fixed": 3}`, `{"uniform": [2, 5]}` or `{"lognormal": {"median": 20, "sigma": 0.5, "most": 90}}`.
-Stages and faults are listed in `faults`. `between` counts seconds since the last reset. One throw decides among the
-faults of a stage that are in force, so their probabilities share the whole.
+Stages and faults are listed in `faults`. `between` is in seconds since the last reset. One random number chooses among
+all faults of a stage that are in force, so their probabilities add up.
 
-The same seed gives the k-th prediction of a provider the same fate and the same times. Ids and secrets are random:
-a product keeps them for longer than a simulator runs.
+With the same seed the k-th prediction of a provider has the same outcome and the same times. Ids and secrets are always
+random, because a product stores them for longer than a simulator runs.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ DEFAULTS: dict[str, Any] = {
     "webhooks": {"retries": [], "timeout": 30, "clock_skew": 0},
     "faults": {},
 }
-# What the vendors differ in.
+# Where a vendor differs from DEFAULTS.
 OWN_DEFAULTS: dict[str, dict[str, Any]] = {
     "wavespeed": {
         "results": {"expire_after": 7 * 24 * 3600},
@@ -81,7 +81,7 @@ OWN_DEFAULTS: dict[str, dict[str, Any]] = {
         "limits": {"retry_after": "body"},
         "refunds": False,
         "results": {"expire_after": 3600},
-        # Only terminal webhooks are repeated, the last time about a minute after completion.
+        # Only the final webhook is repeated, the last time about a minute after completion.
         "webhooks": {"retries": [1, 4, 15, 40], "timeout": 10},
     },
     "fal": {
@@ -92,28 +92,28 @@ OWN_DEFAULTS: dict[str, dict[str, Any]] = {
 
 
 class BadScenario(ValueError):
-    """The scenario cannot be used; the message is a sentence that says where and why."""
+    """The scenario cannot be used; the message says where and why."""
 
 
 @dataclass(frozen=True)
 class Times:
-    """Where a time is drawn from, in seconds."""
+    """A distribution of times, in seconds."""
 
     kind: str
     values: tuple[float, ...]
 
-    def draw(self, dice: random.Random) -> float:
+    def draw(self, rng: random.Random) -> float:
         if self.kind == "fixed":
             return self.values[0]
         if self.kind == "uniform":
-            return dice.uniform(*self.values)
+            return rng.uniform(*self.values)
         median, sigma, most = self.values
-        return min(most, dice.lognormvariate(math.log(median), sigma))
+        return min(most, rng.lognormvariate(math.log(median), sigma))
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """A behaviour, read and checked. `as_json` is what it was read from, with nothing left out."""
+    """A validated behaviour. `as_json` is its JSON, including defaults."""
 
     concurrent: int | None
     strict: bool
@@ -143,12 +143,12 @@ class Behaviour:
 
 
 def default_behaviour(provider: str) -> dict[str, Any]:
-    """Return what a provider does when nobody says otherwise, as JSON."""
+    """Return the default behaviour of a provider, as JSON."""
     return merged(DEFAULTS, OWN_DEFAULTS[provider])
 
 
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `old` with `new` laid over it, object by object; lists and everything else are replaced."""
+    """Return `old` with the values of `new`; objects are merged, everything else is replaced."""
     result = copy.deepcopy(dict(old))
     for name, value in new.items():
         if isinstance(value, Mapping) and isinstance(result.get(name), Mapping) and name not in TIME_NAMES:
@@ -162,7 +162,7 @@ TIME_NAMES = frozenset(DEFAULTS["times"])
 
 
 def read_scenario(value: Any) -> tuple[int | None, dict[str, Mapping[str, Any]]]:
-    """Return the seed, if one is given, and what the scenario says of each provider."""
+    """Return the seed, if any, and the behaviour of each provider in a scenario. Raise BadScenario."""
     scenario = _object(value, "the scenario")
     _known(scenario, ("seed", "providers"), "the scenario")
     seed = scenario.get("seed")
@@ -174,7 +174,7 @@ def read_scenario(value: Any) -> tuple[int | None, dict[str, Mapping[str, Any]]]
 
 
 def read_behaviour(provider: str, value: Mapping[str, Any]) -> Behaviour:
-    """Return a behaviour with every default filled in. Raise BadScenario for the first thing that is wrong."""
+    """Return a behaviour, defaults included. Raise BadScenario for the first error."""
     _known(value, DEFAULTS, "the behaviour")
     whole = merged(default_behaviour(provider), value)
     for name, default in DEFAULTS.items():

@@ -1,21 +1,14 @@
-"""A call as it arrived, and an answer as it will be sent."""
+"""A call to one vendor, and the route that it takes."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-from common.times import rfc3339
-
-if TYPE_CHECKING:
-    from .wire import Request
-
-JSON = "application/json"
+from .responses import SimulatedResponse
+from .wire import Request
 
 
 class BadBody(ValueError):
@@ -23,18 +16,8 @@ class BadBody(ValueError):
 
 
 @dataclass(slots=True)
-class Answer:
-    """A complete answer in the vendor's words."""
-
-    status: int
-    body: bytes = b""
-    content_type: str = JSON
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
 class Call:
-    """A call to one provider. `parts` is its path below the provider's mount, `base` the mount's address."""
+    """A call to one provider. `parts` is its path below the provider's mount, `base` the URL of the mount."""
 
     request: Request
     parts: list[str]
@@ -58,7 +41,7 @@ class Call:
         return self.request.body
 
     def json(self) -> dict[str, Any]:
-        """Return the body as a JSON object; an empty body is an empty object."""
+        """Return the body as a JSON object, {} for an empty body. Raise BadBody."""
         try:
             value = json.loads(self.body) if self.body else {}
         except (ValueError, RecursionError) as error:
@@ -68,49 +51,18 @@ class Call:
         return value
 
     def key(self, *schemes: str) -> str | None:
-        """Return the key of the Authorization header if it uses one of these schemes."""
+        """Return the key in the Authorization header when its scheme is one of these."""
         scheme, _, key = self.headers.get("authorization", "").partition(" ")
         return key.strip() or None if scheme in schemes else None
 
 
 @dataclass(slots=True, frozen=True)
 class Route:
-    """What a call wants: the stage at which faults are looked for, and who carries it out.
+    """The stage at which faults for a call are chosen, and the function that responds to it.
 
-    Creations and downloads are carried out by the server, the same for every vendor.
+    `respond` is None for submits and film downloads: the server responds to those, the same for every vendor.
     """
 
     stage: str
-    carry_out: Callable[[Call], Answer] | None = None
+    respond: Callable[[Call], SimulatedResponse] | None = None
     needs_key: bool = True
-
-
-def json_answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
-    return Answer(status, dump(value), JSON, headers or {})
-
-
-def dump(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def retry_after_headers(form: str, seconds: float, value: str = "") -> dict[str, str]:
-    """Return the header in which a vendor says when to come again; none for the forms without one."""
-    when = datetime.now(UTC) + timedelta(seconds=seconds)
-    match form:
-        case "seconds":
-            return {"Retry-After": str(math.ceil(seconds))}
-        case "date":
-            # A date has whole seconds; the next one, so that it is never too early.
-            return {"Retry-After": format_datetime(when.replace(microsecond=0) + timedelta(seconds=1), usegmt=True)}
-        case "iso":
-            return {"Retry-After": when.isoformat()}
-        case "raw":
-            return {"Retry-After": value}
-    return {}
-
-
-def iso(moment: float | None) -> str | None:
-    """Return a moment as vendors write it: UTC with milliseconds and a Z."""
-    if moment is None:
-        return None
-    return rfc3339(datetime.fromtimestamp(moment, UTC), timespec="milliseconds")

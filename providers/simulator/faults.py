@@ -1,27 +1,27 @@
-"""What can go wrong, at which stage, and what goes wrong next.
+"""All faults by stage, and the choice of the next one.
 
-Answers (stages `any`, `submit`, `fetch`, `list`, `cancel`, `delete`, `upload`, `secret`; at a stage of its own a
-fault goes before those of `any`):
+Responses (stages `any`, `submit`, `fetch`, `list`, `cancel`, `delete`, `upload`, `secret`; a fault for a
+particular stage goes before one for `any`):
 
 | fault | what the caller sees | did the call take effect? |
 | --- | --- | --- |
-| `busy` (retry_after, seconds, value) | 429 in the vendor's words | no |
-| `status` (status) | this status in the vendor's words | no |
-| `account` (trouble) | 401, 402 or 403 in the vendor's words | no |
+| `busy` (retry_after, seconds, value) | 429 in the vendor's format | no |
+| `status` (status) | this status in the vendor's format | no |
+| `account` (trouble) | 401, 402 or 403 in the vendor's format | no |
 | `html` (status) | a gateway's page of HTML, 502 | no |
-| `hang` (seconds) | nothing, until the caller gives up or the seconds are over | no |
+| `hang` (seconds) | nothing, until the caller or the timeout ends the connection | no |
 | `lose_request` | the connection breaks | no |
 | `lose_answer` | the connection breaks | yes |
 | `garbage` | the status of a success, and half a JSON | yes |
-| `drip` (seconds) | the right answer, a byte at a time with a pause after each | yes |
-| `slow` (seconds) | the right answer, so much later | yes |
-| `webhook_first` (`submit` only) | the prediction ends, its webhook goes out, then comes the answer | yes |
-| `fine` | nothing wrong, for `next` | yes |
+| `drip` (seconds) | the right response, one byte at a time with a pause after each | yes |
+| `slow` (seconds) | the right response, so much later | yes |
+| `webhook_first` (`submit` only) | the prediction ends and its webhook is sent before the response | yes |
+| `fine` | no fault, for `next` | yes |
 
-`takes_effect` overrides the last column, unless the fault shows the answer:
+`takes_effect` overrides the last column, unless the fault shows the response:
 `{"fault": "status", "status": 500, "takes_effect": true}`.
 
-What becomes of a prediction (`outcome`): `fail` (message), `refuse` (moderation; of: `photo`, `prompt`), `bad_photo`
+The end of a prediction (`outcome`): `fail` (message), `refuse` (moderation; of: `photo`, `prompt`), `bad_photo`
 (it could not be loaded), `abort` (the vendor gave up: WaveSpeed `timeout`, Replicate `aborted`, fal
 `startup_timeout`), `stick` (runs for ever), `no_output` (succeeds with nothing), `output_url` (url: succeeds with this
 address as film), `fine`.
@@ -46,7 +46,7 @@ RETRY_AFTER_FORMS = ("none", "seconds", "date", "iso", "body", "raw")
 TROUBLES = ("unauthorized", "no_credit", "forbidden")
 FORGERIES = ("wrong_secret", "unsigned", "altered", "stale", "malformed")
 
-# Each fault's options with their defaults. An option is read as the type its default has.
+# Each fault's options with their defaults. An option has the type of its default.
 _ANSWER_FAULTS: dict[str, dict[str, Any]] = {
     "fine": {},
     "busy": {"retry_after": "none", "seconds": 5, "value": ""},
@@ -101,16 +101,16 @@ FAULTS: dict[str, dict[str, dict[str, Any]]] = {
 _WORDS = {"retry_after": RETRY_AFTER_FORMS, "trouble": TROUBLES, "how": FORGERIES, "of": ("photo", "prompt")}
 _NEEDED = {"url"}
 _WITHOUT_EFFECT = frozenset({"busy", "status", "account", "html", "hang", "lose_request"})
-_NEED_EFFECT = frozenset({"fine", "garbage", "drip", "slow", "webhook_first"})  # they show the answer
+_NEED_EFFECT = frozenset({"fine", "garbage", "drip", "slow", "webhook_first"})  # they show the response
 
 
 class BadFault(ValueError):
-    """A fault cannot be used; the message is a sentence that says where and why."""
+    """A fault cannot be used; the message says where and why."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that goes wrong, with its options filled in."""
+    """One fault, with all its options."""
 
     name: str
     options: Mapping[str, Any]
@@ -122,7 +122,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class StandingFault:
-    """A fault that happens by chance, as long as it is in force."""
+    """A fault with a probability, between two times in seconds since the last reset."""
 
     fault: Fault
     probability: float
@@ -131,7 +131,7 @@ class StandingFault:
 
 
 def read_fault(stage: str, value: Any, where: str = "fault") -> Fault:
-    """Return the fault that `{"fault": name, option: …}` means at this stage; a bare name will do."""
+    """Return the fault of `{"fault": name, option: …}`, or of a bare name, at a stage. Raise BadFault."""
     given = {"fault": value} if isinstance(value, str) else value
     check_stage(stage)
     if not isinstance(given, Mapping):
@@ -206,15 +206,15 @@ def _read_stage(stage: str, faults: Any) -> tuple[StandingFault, ...]:
     return tuple(standing)
 
 
-class FaultDesk:
-    """Decides what goes wrong at one provider: first what was scripted as next, then chance."""
+class FaultSelector:
+    """Chooses the faults of one provider: scripted ones first, then by probability."""
 
     def __init__(self) -> None:
         self.scripted: dict[str, deque[Fault]] = {}
         self.happened: Counter[str] = Counter()
 
     def script(self, stage: str, fault: Fault, times: int) -> None:
-        """Let this fault happen so many times at this stage, after all that was scripted before."""
+        """Append a fault to the scripted ones of a stage, so many times."""
         self.scripted.setdefault(stage, deque()).extend([fault] * times)
 
     def choose(
@@ -222,10 +222,10 @@ class FaultDesk:
         stage: str,
         standing: Mapping[str, tuple[StandingFault, ...]],
         *,
-        dice: random.Random,
+        rng: random.Random,
         age: float,
     ) -> Fault | None:
-        """Return what goes wrong now at this stage, if anything. `age` is in seconds since the last reset."""
+        """Return the fault that happens now at a stage, if any. `age` is in seconds since the last reset."""
         stages = (stage, "any") if stage in ANSWER_STAGES else (stage,)
         for name in stages:
             waiting = self.scripted.get(name)
@@ -235,7 +235,7 @@ class FaultDesk:
             faults = standing.get(name)
             if not faults:
                 continue
-            throw = dice.random()
+            throw = rng.random()
             for one in faults:
                 if not one.starts <= age < one.ends:
                     continue

@@ -1,7 +1,7 @@
-"""The film that every prediction of the simulator returns: real, short, with sound, index first.
+"""The film that every prediction of the simulator returns: a real, short MP4 with sound and its index first.
 
-It is made once at the start. Each prediction's own copy ends in a `free` box that names it, so that nobody can take one
-film for another.
+It is made once, at the start. The copy of each prediction ends in a `free` box with the prediction's name, so that no
+two films are equal.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ def make_film() -> bytes:
 
 
 def sign_film(film: bytes, name: str, *, at_least: int = 0) -> bytes:
-    """Return the film with a box behind it that holds the name, filled up to a length."""
+    """Return the film with the name in a `free` box at its end, padded to a length in bytes."""
     text = name.encode()
     filling = max(0, at_least - len(film) - BOX_HEADER - len(text))
     return film + struct.pack(">I4s", BOX_HEADER + len(text) + filling, b"free") + text + bytes(filling)
 
 
 def _picture(share: float) -> np.ndarray:
-    """A stripe of neon that wanders over a dark sky."""
+    """Return a frame (HEIGHT x WIDTH x 3, uint8 RGB): a neon stripe at `share` (0..1) of the height on a dark sky."""
     rows = np.linspace(0.0, 1.0, HEIGHT)[:, None]
     glow = np.exp(-(((rows - share) * 9) ** 2)) * np.ones((1, WIDTH))
     return np.stack([20 + 200 * glow, 10 + 30 * rows * np.ones((1, WIDTH)), 50 + 180 * glow], axis=-1).astype(np.uint8)

@@ -1,7 +1,7 @@
-"""What the simulator was asked and what it charged, so that a test can compare both sides.
+"""A record of every call and charge, with which a test compares the product's view.
 
-Every creation that arrives is an entry, whatever became of it. Monotonic times are the system's own clock: other
-processes on this machine may compare them with theirs.
+Every submission that arrives has an entry, whatever its outcome. Monotonic times are the system's clock, which other
+processes on this machine share.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FIELDS = (
 
 @dataclass(slots=True)
 class Entry:
-    """One creation as it arrived. `status` is what it was answered with; None when it got no answer."""
+    """One submission. `status` is the HTTP status of its response, None when there was none."""
 
     number: int
     provider: str
@@ -49,7 +49,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class WebhookTry:
-    """One webhook as it was sent. `answer` is a status, or a word for why there is none."""
+    """One try to send a webhook. `answer` is the receiver's status, or one word that says why there is none."""
 
     at: float
     provider: str
@@ -62,7 +62,7 @@ class WebhookTry:
 
 
 class Ledger:
-    """All entries since the last reset, and what else is counted."""
+    """All entries since the last reset, and other counters."""
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
@@ -77,8 +77,8 @@ class Ledger:
         self.uploads: Counter[str] = Counter()
         self.uploaded_bytes: Counter[str] = Counter()
 
-    def open(self, provider: str, *, webhook: str, model: str, body: Mapping[str, Any]) -> Entry:
-        """Note a creation that has just arrived."""
+    def record_submission(self, provider: str, *, webhook: str, model: str, body: Mapping[str, Any]) -> Entry:
+        """Add the entry of a submission that has just arrived."""
         entry = Entry(
             number=len(self.entries) + 1,
             provider=provider,
@@ -92,22 +92,22 @@ class Ledger:
         return entry
 
     def charge(self, entry: Entry, prediction_id: str, price: Decimal) -> None:
-        """Note that a prediction was made for it and has to be paid."""
+        """Record that a prediction was made and charged for an entry."""
         entry.prediction_id, entry.charged = prediction_id, price
         self.by_prediction[prediction_id] = entry
 
-    def note_end(self, prediction_id: str, state: str, *, refund: bool) -> None:
+    def record_end(self, prediction_id: str, state: str, *, refund: bool) -> None:
         entry = self.by_prediction.get(prediction_id)
         if entry is not None:
             entry.state = state
             entry.refunded = entry.charged if refund else ZERO
 
-    def note_webhook(self, sent: WebhookTry) -> None:
+    def record_webhook(self, sent: WebhookTry) -> None:
         self.webhooks.append(sent)
         self.webhook_answers[sent.provider, str(sent.answer)] += 1
 
     def summary(self, provider: str, *, window: float) -> dict[str, Any]:
-        """Return what there is to know about a provider in a few numbers."""
+        """Return a provider's counters and maxima."""
         entries = [entry for entry in self.entries if entry.provider == provider]
         made = [entry for entry in entries if entry.prediction_id]
         kept = [entry for entry in made if entry.charged > entry.refunded]
@@ -139,19 +139,19 @@ def _of(counter: Counter[tuple[str, str]], provider: str) -> dict[str, int]:
     return {name: count for (owner, name), count in sorted(counter.items()) if owner == provider}
 
 
-def most_in_window(moments: Iterable[float], window: float) -> int:
-    """Return the largest number of moments that any half-open window of this length holds. They are in order."""
-    ordered = list(moments)
+def most_in_window(times: Iterable[float], window: float) -> int:
+    """Return the largest number of times (in ascending order) within any half-open window of this length."""
+    ordered = list(times)
     most = first = 0
-    for last, moment in enumerate(ordered):
-        while moment - ordered[first] >= window:
+    for last, at in enumerate(ordered):
+        while at - ordered[first] >= window:
             first += 1
         most = max(most, last - first + 1)
     return most
 
 
 def reference_in(webhook: str) -> str:
-    """Return the last path segment of a webhook's address: there a client puts what it knows its attempt by."""
+    """Return the last path segment of a webhook's URL, which holds the client's reference of the attempt."""
     return urlsplit(webhook).path.rstrip("/").rpartition("/")[2] if webhook else ""
 
 
@@ -161,7 +161,7 @@ def excerpt(body: Mapping[str, Any]) -> str:
 
 
 def shortened(value: Any, longest: int = 2048) -> Any:
-    """Return a value whose long texts, such as photos sent inline, are cut."""
+    """Return a value with its long texts, such as inline photos, cut."""
     if isinstance(value, str) and len(value) > longest:
         return f"{value[:64]}… ({len(value)} characters)"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""HTTP calls that the simulator makes: webhooks, and photos that it loads. Connections are used again for a while."""
+"""The simulator's HTTP client, for webhooks and photos. Idle connections are reused for `IDLE_SECONDS`."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ MOST_AT_ONCE = 512
 IDLE_SECONDS = 4.0  # less than what servers usually keep a silent connection for
 HEAD_END = b"\r\n\r\n"
 MAX_HEAD_BYTES = 64 * 1024
-Place = tuple[str, str, int]  # scheme, host, port
+Endpoint = tuple[str, str, int]  # scheme, host, port
 
 
-class NoAnswer(Exception):
-    """There was no complete answer; the message is a word for why."""
+class NoResponse(Exception):
+    """There was no complete response; the message is one word that says why."""
 
 
 @dataclass(slots=True, frozen=True)
 class Reply:
-    """What was answered. The body may be cut at the length that was asked for."""
+    """A response; its body is cut at the length that the caller gave."""
 
     status: int
     body: bytes = field(repr=False)
 
 
-class Line(asyncio.Protocol):
-    """One connection to one place, for one call at a time."""
+class OutgoingConnection(asyncio.Protocol):
+    """A connection to one endpoint, used for one call at a time."""
 
     def __init__(self) -> None:
         self.buffer = bytearray()
@@ -54,17 +54,17 @@ class Line(asyncio.Protocol):
         if reply is not None:
             self.waiter.set_result(reply)
         else:
-            self.waiter.set_exception(NoAnswer(type(exc).__name__ if exc else "closed"))
+            self.waiter.set_exception(NoResponse(type(exc).__name__ if exc else "closed"))
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
         if self.waiter is None or self.waiter.done():
-            self.transport.abort()  # nobody has asked for anything
+            self.transport.abort()  # unsolicited data
             return
         try:
             reply = self.parse(is_end=False)
         except ValueError:
-            self.waiter.set_exception(NoAnswer("not_http"))
+            self.waiter.set_exception(NoResponse("not_http"))
             self.transport.abort()
             return
         if reply is not None:
@@ -79,7 +79,7 @@ class Line(asyncio.Protocol):
         return await self.waiter
 
     def parse(self, *, is_end: bool) -> Reply | None:
-        """Return the answer once it is complete, or longer than anybody wants to know."""
+        """Return the response once it is complete or exceeds `max_bytes`, else None. Raise ValueError."""
         if self.head is None:
             end = self.buffer.find(HEAD_END)
             if end < 0:
@@ -108,7 +108,7 @@ class Line(asyncio.Protocol):
 
 
 def read_head(head: bytes) -> tuple[int, dict[str, str]]:
-    """Return status and headers. Raise ValueError when it is no HTTP."""
+    """Return status and headers. Raise ValueError when it is not HTTP."""
     line, *lines = head.decode("latin-1").split("\r\n")
     version, _, rest = line.partition(" ")
     if not version.startswith("HTTP/"):
@@ -117,11 +117,11 @@ def read_head(head: bytes) -> tuple[int, dict[str, str]]:
 
 
 class Outgoing:
-    """Makes calls. Nothing is followed, repeated or decoded."""
+    """Makes calls, without redirects, retries or decoding."""
 
     def __init__(self) -> None:
-        self.idle: dict[Place, list[tuple[float, Line]]] = {}
-        self.places = asyncio.Semaphore(MOST_AT_ONCE)
+        self.idle: dict[Endpoint, list[tuple[float, OutgoingConnection]]] = {}
+        self.slots = asyncio.Semaphore(MOST_AT_ONCE)
         self.tls: ssl.SSLContext | None = None
 
     async def call(
@@ -134,62 +134,64 @@ class Outgoing:
         seconds: float | None,
         max_bytes: int = 64 * 1024,
     ) -> Reply:
-        """Make a call and return its answer. Raise NoAnswer."""
+        """Make a call and return the response. Raise NoResponse."""
         try:
-            place, target, host = read_url(url)
+            endpoint, target, host = read_url(url)
         except ValueError as error:
-            raise NoAnswer("bad_address") from error
+            raise NoResponse("bad_address") from error
         lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", *(f"{k}: {v}" for k, v in (headers or {}).items())]
         if method != "GET":
             lines.append(f"Content-Length: {len(body)}")
-        message = ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "replace") + body
-        line: Line | None = None
-        async with self.places:
+        message = ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "reendpoint") + body
+        connection: OutgoingConnection | None = None
+        async with self.slots:
             try:
                 async with asyncio.timeout(seconds):
-                    line = self._take_idle(place) or await self._connect(place)
-                    return await line.ask(message, max_bytes)
+                    connection = self._take_idle(endpoint) or await self._connect(endpoint)
+                    return await connection.ask(message, max_bytes)
             except TimeoutError:
-                raise NoAnswer("timeout") from None
+                raise NoResponse("timeout") from None
             except OSError as error:
-                raise NoAnswer(type(error).__name__) from error
+                raise NoResponse(type(error).__name__) from error
             finally:
-                if line is not None:
-                    self._put_back(place, line)
+                if connection is not None:
+                    self._put_back(endpoint, connection)
 
-    def _take_idle(self, place: Place) -> Line | None:
-        idle = self.idle.get(place)
+    def _take_idle(self, endpoint: Endpoint) -> OutgoingConnection | None:
+        idle = self.idle.get(endpoint)
         now = asyncio.get_running_loop().time()
         while idle:
-            since, line = idle.pop()
-            if not line.is_closed and now - since < IDLE_SECONDS:
-                return line
-            line.transport.close()
+            since, connection = idle.pop()
+            if not connection.is_closed and now - since < IDLE_SECONDS:
+                return connection
+            connection.transport.close()
         return None
 
-    async def _connect(self, place: Place) -> Line:
-        scheme, host, port = place
+    async def _connect(self, endpoint: Endpoint) -> OutgoingConnection:
+        scheme, host, port = endpoint
         if scheme == "https" and self.tls is None:
             self.tls = ssl.create_default_context()
         tls = self.tls if scheme == "https" else None
-        _transport, line = await asyncio.get_running_loop().create_connection(Line, host, port, ssl=tls)
-        return line
+        _transport, connection = await asyncio.get_running_loop().create_connection(
+            OutgoingConnection, host, port, ssl=tls
+        )
+        return connection
 
-    def _put_back(self, place: Place, line: Line) -> None:
-        if line.can_stay and not line.is_closed:
-            self.idle.setdefault(place, []).append((asyncio.get_running_loop().time(), line))
+    def _put_back(self, endpoint: Endpoint, connection: OutgoingConnection) -> None:
+        if connection.can_stay and not connection.is_closed:
+            self.idle.setdefault(endpoint, []).append((asyncio.get_running_loop().time(), connection))
         else:
-            line.transport.abort()
+            connection.transport.abort()
 
     def close(self) -> None:
-        for lines in self.idle.values():
-            for _since, line in lines:
-                line.transport.abort()
+        for connections in self.idle.values():
+            for _since, connection in connections:
+                connection.transport.abort()
         self.idle.clear()
 
 
-def read_url(url: str) -> tuple[Place, str, str]:
-    """Return the place, the target and the host of an address. Raise ValueError when it is none of http."""
+def read_url(url: str) -> tuple[Endpoint, str, str]:
+    """Return endpoint, target and host header of an http(s) URL. Raise ValueError for anything else."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or any(letter <= " " for letter in url):
         raise ValueError("no http address")

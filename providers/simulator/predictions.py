@@ -1,12 +1,12 @@
-"""The life of a prediction, the same at every vendor:
+"""The states of a prediction, the same for every vendor:
 
     admit ──► waiting ──► starting ──► running ──► succeeded | failed
                  │   a slot is free   │ the model is awake
                  └──────────┴─────────┴──────────► canceled | aborted
 
-A prediction is admitted when its request arrives and begins when that was answered, so that it never ends before its
-own answer unless a fault wants it to. It is open from its admission to its end: that is what a client's
-`max_concurrent` has to hold. What waits is taken in order.
+A prediction is admitted when its request arrives and begins when the response was sent, so that it ends after the
+response unless a fault says otherwise. It is open from admission to end; a client's `max_concurrent` limits how many
+are open. Waiting predictions start in order.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 from .behaviour import Behaviour
 from .faults import Fault
 
-FINE = Fault("fine", {})
+NO_FAULT = Fault("fine", {})
 
 
 class State(StrEnum):
@@ -37,30 +37,30 @@ class State(StrEnum):
 
 
 FINAL_STATES = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELED, State.ABORTED})
-FATES = {"fail": State.FAILED, "refuse": State.FAILED, "bad_photo": State.FAILED, "abort": State.ABORTED}
+FINAL_STATE_OF = {"fail": State.FAILED, "refuse": State.FAILED, "bad_photo": State.FAILED, "abort": State.ABORTED}
 
 
 @dataclass(slots=True, eq=False)
 class Prediction:
-    """One prediction. Moments are wall-clock time, for people and webhooks."""
+    """One prediction. Times are Unix times."""
 
     id: str
     number: int  # the k-th of its provider since the last reset
     model: str
     input: Mapping[str, Any]
-    base: str  # the provider's address as its caller wrote it
+    base: str  # the provider's URL as its caller wrote it
     webhook: str = ""
     events: frozenset[str] = frozenset()
     reference: str = ""
     vendor_facts: dict[str, Any] = field(default_factory=dict)
     state: State = State.WAITING
-    fate: Fault = FINE
+    outcome: Fault = NO_FAULT
     cold_seconds: float = 0.0
-    run_seconds: float | None = None  # None: until somebody ends it
+    run_seconds: float | None = None  # None: until the control API ends it
     created_at: float = 0.0
     started_at: float | None = None
     finished_at: float | None = None
-    photo: str | None = None  # what is loaded when it starts
+    photo: str | None = None  # the URL that is loaded when it starts
     is_cold: bool = False
     has_begun: bool = False
     has_slot: bool = False
@@ -68,15 +68,15 @@ class Prediction:
     is_deleted: bool = False
     timer: asyncio.TimerHandle | None = None
     watchers: list[asyncio.Future[None]] = field(default_factory=list)
-    told: asyncio.Task[None] | None = None  # the webhook that was sent last
+    last_webhook: asyncio.Task[None] | None = None  # the task that sends its latest webhook
 
     @property
     def is_final(self) -> bool:
         return self.state in FINAL_STATES
 
     @property
-    def share(self) -> float:
-        """How much of it is done, from 0 to 1."""
+    def progress(self) -> float:
+        """The progress, from 0 to 1."""
         if self.state == State.SUCCEEDED:
             return 1.0
         if self.started_at is None or not self.run_seconds:
@@ -92,7 +92,7 @@ class Prediction:
 
 @dataclass(slots=True)
 class Machine:
-    """Where one model runs, as far as waking up goes. Times are monotonic."""
+    """The machine of one model, for cold starts. Times are monotonic."""
 
     last_used: float
     awake_at: float = 0.0
@@ -101,18 +101,18 @@ class Machine:
 
 
 class Fleet:
-    """The predictions of one provider. `on_start` and `on_end` hear of each, once."""
+    """The predictions of one provider. `on_start` and `on_end` are called once for each."""
 
     def __init__(
         self,
         behaviour: Behaviour,
         *,
-        dice: Callable[[str], random.Random],
+        random_for: Callable[[str], random.Random],
         on_start: Callable[[Prediction], None],
         on_end: Callable[[Prediction], None],
     ) -> None:
         self.behaviour = behaviour
-        self.dice = dice
+        self.random_for = random_for
         self.on_start, self.on_end = on_start, on_end
         self.predictions: dict[str, Prediction] = {}
         self.waiting: deque[Prediction] = deque()
@@ -122,7 +122,7 @@ class Fleet:
         self.is_closed = False
 
     def is_full(self) -> bool:
-        """Tell whether one more is refused: by the strict limit, or because the vendor's queue is full."""
+        """Tell whether one more would be refused: by the strict limit, or because the vendor's queue is full."""
         limit, queue = self.behaviour.concurrent, self.behaviour.queue
         if limit is None:
             return False
@@ -130,17 +130,17 @@ class Fleet:
             return self.open >= limit
         return queue is not None and self.open >= limit + queue
 
-    def admit(self, prediction: Prediction, fate: Fault | None) -> None:
-        """Take a prediction in and decide all that chance decides about it."""
+    def admit(self, prediction: Prediction, outcome: Fault | None) -> None:
+        """Add a prediction, and draw its times."""
         behaviour = self.behaviour
         machine = self._machine(prediction)
         machine.admitted += 1
-        prediction.fate = fate or FINE
+        prediction.outcome = outcome or NO_FAULT
         prediction.is_cold = machine.admitted <= behaviour.cold_first
-        prediction.cold_seconds = behaviour.cold_start.draw(self.dice("cold_start"))
+        prediction.cold_seconds = behaviour.cold_start.draw(self.random_for("cold_start"))
         if behaviour.duration is not None:
-            prediction.run_seconds = behaviour.duration.draw(self.dice("duration"))
-        if prediction.fate.name == "stick":
+            prediction.run_seconds = behaviour.duration.draw(self.random_for("duration"))
+        if prediction.outcome.name == "stick":
             prediction.run_seconds = None
         prediction.created_at = time.time()
         self.predictions[prediction.id] = prediction
@@ -148,7 +148,7 @@ class Fleet:
         self.most_open = max(self.most_open, self.open)
 
     def begin(self, prediction: Prediction) -> None:
-        """Let an admitted prediction wait for its slot and run. Once more changes nothing."""
+        """Queue an admitted prediction for a slot. A second call changes nothing."""
         if prediction.has_begun or prediction.is_final or self.is_closed:
             return
         prediction.has_begun = True
@@ -156,18 +156,18 @@ class Fleet:
         self.fill()
 
     def fill(self) -> None:
-        """Give free slots to what waits longest."""
+        """Start waiting predictions, oldest first, while slots are free."""
         limit = self.behaviour.concurrent
         while self.waiting and (limit is None or self.running < limit):
             self._take_slot(self.waiting.popleft())
 
     def position(self, prediction: Prediction) -> int:
-        """Return how many wait before it."""
+        """Return how many predictions wait before it."""
         return self.waiting.index(prediction) if prediction in self.waiting else 0
 
     def finish(self, prediction: Prediction) -> bool:
-        """Let a prediction meet its fate now, wherever it stands. Return False when it has ended already."""
-        return self.end(prediction, FATES.get(prediction.fate.name, State.SUCCEEDED))
+        """End a prediction now, with its planned outcome. Return False when it has ended already."""
+        return self.end(prediction, FINAL_STATE_OF.get(prediction.outcome.name, State.SUCCEEDED))
 
     def end(self, prediction: Prediction, state: State) -> bool:
         """End a prediction now. Return False when it has ended already."""
@@ -205,7 +205,7 @@ class Fleet:
         return True
 
     async def wait(self, prediction: Prediction, seconds: float) -> bool:
-        """Wait for its end, at most so long; return whether it came."""
+        """Wait so many seconds for its end; return whether it has ended."""
         if not prediction.is_final:
             watcher: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             prediction.watchers.append(watcher)
@@ -213,7 +213,7 @@ class Fleet:
         return prediction.is_final
 
     def close(self) -> None:
-        """Let nothing happen any more."""
+        """Stop all timers; no prediction changes any more."""
         self.is_closed = True
         self.waiting.clear()
         for prediction in self.predictions.values():
@@ -234,7 +234,7 @@ class Fleet:
         sleeps_after = self.behaviour.sleeps_after
         if not prediction.is_cold and sleeps_after is not None:
             prediction.is_cold = machine.running == 1 and now - machine.last_used > sleeps_after
-        # What is being woken up already is waited for.
+        # A machine that is already starting is waited for.
         pause = prediction.cold_seconds if prediction.is_cold else max(0.0, machine.awake_at - now)
         prediction.cold_seconds = pause
         machine.awake_at = max(machine.awake_at, now + pause)

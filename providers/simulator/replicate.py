@@ -1,7 +1,7 @@
 """Replicate, API v1, below `/replicate`.
 
-Wording that the contract does not give: 401 as seen in a public issue (pguso/ai-agents-workshop#1), 402 and 403 in
-the same shape.
+Error bodies that the documentation does not give: 401 is as seen in a public issue (pguso/ai-agents-workshop#1),
+402 and 403 have the same format.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import string
 import time
 from typing import Any
 
-from .calls import Answer, BadBody, Call, Route, iso, json_answer
+from .calls import BadBody, Call, Route
 from .predictions import Prediction, State
+from .responses import SimulatedResponse, format_time, json_response, parse_time
 from .uploads import read_form
-from .vendor import Order, Vendor, whole_seconds
-from .wavespeed import moment
+from .vendor import Submission, Vendor, whole_seconds
 
 STATUSES = {
     State.WAITING: "starting",
@@ -73,9 +73,9 @@ class Replicate(Vendor):
             case "POST", ["v1", "predictions", _, "cancel"]:
                 return Route("cancel", self.cancel)
             case "GET", ["v1", "webhooks", "default", "secret"]:
-                return Route("secret", lambda call: json_answer({"key": self.secret}))
+                return Route("secret", lambda call: json_response({"key": self.secret}))
             case "GET", ["v1", "account"]:
-                return Route("list", lambda call: json_answer({"type": "organization", "username": "simulator"}))
+                return Route("list", lambda call: json_response({"type": "organization", "username": "simulator"}))
             case "POST", ["v1", "files"]:
                 return Route("upload", self.upload)
             case "GET", ["v1", "files"]:
@@ -91,68 +91,68 @@ class Replicate(Vendor):
     def key(self, call: Call) -> str | None:
         return call.key("Bearer", "Token")
 
-    def read_order(self, call: Call) -> Order:
-        order = Order()
+    def read_submission(self, call: Call) -> Submission:
+        submission = Submission()
         try:
             wanted = call.json()
         except BadBody:
-            order.refusal = self.invalid("The request body is not a JSON object.")
-            return order
+            submission.rejection = self.invalid("The request body is not a JSON object.")
+            return submission
         for name in ("webhook", "webhook_completed"):
             if isinstance(value := wanted.get(name), str) and value:
-                order.webhook = value
-        order.events = frozenset(["completed"]) if wanted.get("webhook_completed") else DEFAULT_EVENTS
+                submission.webhook = value
+        submission.events = frozenset(["completed"]) if wanted.get("webhook_completed") else DEFAULT_EVENTS
         kind = call.parts[1]
         if kind == "predictions":
             version = wanted.get("version")
             if not isinstance(version, str) or not VERSION.fullmatch(version):
-                order.refusal = problem(
+                submission.rejection = problem(
                     422,
                     "Invalid version or not permitted",
                     "The specified version does not exist (or perhaps you don't have permission to use it?)",
                 )
-                return order
+                return submission
             owner, _, version_id = version.partition(":")
-            order.model = owner if "/" in owner else "simulator/model"
-            order.vendor_facts["version"] = version_id or (version if "/" not in version else "hidden")
+            submission.model = owner if "/" in owner else "simulator/model"
+            submission.vendor_facts["version"] = version_id or (version if "/" not in version else "hidden")
         else:
-            order.model = "/".join(call.parts[2:4])
-            order.vendor_facts["version"] = "hidden"
+            submission.model = "/".join(call.parts[2:4])
+            submission.vendor_facts["version"] = "hidden"
             if kind == "deployments":
-                order.vendor_facts["deployment"] = order.model
-        order.refusal = self._read_inputs(order, wanted)
-        order.hold_seconds = hold_seconds(call.headers.get("prefer", ""))
-        order.vendor_facts["cancel_after"] = seconds_in(call.headers.get("cancel-after", ""))
-        return order
+                submission.vendor_facts["deployment"] = submission.model
+        submission.rejection = self._read_inputs(submission, wanted)
+        submission.hold_seconds = hold_seconds(call.headers.get("prefer", ""))
+        submission.vendor_facts["cancel_after"] = seconds_in(call.headers.get("cancel-after", ""))
+        return submission
 
-    def _read_inputs(self, order: Order, wanted: dict[str, Any]) -> Answer | None:
-        """Read input and filter into the order; return the refusal when they cannot be used."""
-        given = wanted.get("input")
-        if not isinstance(given, dict):
+    def _read_inputs(self, submission: Submission, wanted: dict[str, Any]) -> SimulatedResponse | None:
+        """Parse input and filter into the submission; return the error when they are invalid."""
+        overrides = wanted.get("input")
+        if not isinstance(overrides, dict):
             return self.invalid("- input: input is required\n", field="input")
-        order.input = given
+        submission.input = overrides
         events = wanted.get("webhook_events_filter")
         if events is not None:
             if not isinstance(events, list) or not EVENTS.issuperset(map(str, events)):
                 return self.invalid("- webhook_events_filter: unknown event\n", field="webhook_events_filter")
-            order.events = frozenset(events)
-        if order.webhook and not order.webhook.startswith(("https://", "http://")):
+            submission.events = frozenset(events)
+        if submission.webhook and not submission.webhook.startswith(("https://", "http://")):
             return self.invalid("- webhook: must be a valid HTTPS URL\n", field="webhook")
         return None
 
     def new_id(self) -> str:
-        # One call for all letters; that some are a little likelier matters to nobody.
+        # One call for all letters. Some letters are slightly likelier, which does not matter here.
         return "".join(ID_LETTERS[byte % len(ID_LETTERS)] for byte in secrets.token_bytes(ID_LENGTH))
 
-    def created_answer(self, prediction: Prediction) -> Answer:
+    def created_response(self, prediction: Prediction) -> SimulatedResponse:
         self.cancel_later(prediction)
-        return json_answer(self.view(prediction), 201)
+        return json_response(self.view(prediction), 201)
 
-    def held_answer(self, prediction: Prediction) -> Answer:
-        return json_answer(self.view(prediction), 201 if prediction.is_final else 202)
+    def held_response(self, prediction: Prediction) -> SimulatedResponse:
+        return json_response(self.view(prediction), 201 if prediction.is_final else 202)
 
     def cancel_later(self, prediction: Prediction) -> None:
-        """Stop a prediction when the time its caller gave it is over; what has not started then was aborted."""
+        """Stop a prediction after its `Cancel-After`; one that has not started by then is aborted."""
         seconds = prediction.vendor_facts.get("cancel_after")
         if seconds:
             fleet = self.fleet
@@ -161,10 +161,10 @@ class Replicate(Vendor):
                 has_started = prediction.started_at is not None
                 fleet.end(prediction, State.CANCELED if has_started else State.ABORTED)
 
-            self.simulator.later(seconds, stop)
+            self.context.webhooks.later(seconds, stop)
 
     def view(self, prediction: Prediction) -> dict[str, Any]:
-        """Return a prediction as every call and webhook shows it."""
+        """Return the JSON of a prediction, the same in every response and webhook."""
         expired = prediction.is_final and self.has_expired(prediction)
         own = f"{prediction.base}/v1/predictions/{prediction.id}"
         metrics: dict[str, float] = {}
@@ -173,9 +173,9 @@ class Replicate(Vendor):
             metrics = {"predict_time": round(prediction.predict_seconds, 6), "total_time": round(total, 6)}
         error = None
         if prediction.state == State.FAILED:
-            error = FAILURES.get(prediction.fate.name, FAILURES["fail"])
-            if prediction.fate.name == "fail" and prediction.fate["message"]:
-                error = prediction.fate["message"]
+            error = FAILURES.get(prediction.outcome.name, FAILURES["fail"])
+            if prediction.outcome.name == "fail" and prediction.outcome["message"]:
+                error = prediction.outcome["message"]
         view = {
             "id": prediction.id,
             "model": prediction.model,
@@ -185,9 +185,9 @@ class Replicate(Vendor):
             "logs": "" if expired else logs(prediction),
             "error": error,
             "status": STATUSES[prediction.state],
-            "created_at": iso(prediction.created_at),
-            "started_at": iso(prediction.started_at),
-            "completed_at": iso(prediction.finished_at),
+            "created_at": format_time(prediction.created_at),
+            "started_at": format_time(prediction.started_at),
+            "completed_at": format_time(prediction.finished_at),
             "metrics": metrics,
             "data_removed": expired,
             "source": "api",
@@ -202,21 +202,21 @@ class Replicate(Vendor):
             view["deployment"] = prediction.vendor_facts["deployment"]
         return view
 
-    def show(self, call: Call) -> Answer:
+    def show(self, call: Call) -> SimulatedResponse:
         prediction = self.find(call.parts[2])
-        return json_answer(self.view(prediction)) if prediction else self.error(404)
+        return json_response(self.view(prediction)) if prediction else self.error(404)
 
-    def cancel(self, call: Call) -> Answer:
+    def cancel(self, call: Call) -> SimulatedResponse:
         prediction = self.find(call.parts[2])
         if prediction is None:
             return self.error(404)
         self.fleet.cancel(prediction)
-        return json_answer(self.view(prediction))
+        return json_response(self.view(prediction))
 
-    def show_page(self, call: Call) -> Answer:
-        """Answer a page of predictions, the newest first. A cursor names the last one of the page before."""
+    def show_page(self, call: Call) -> SimulatedResponse:
+        """Return a page of predictions, newest first. A cursor holds the number of the previous page's last one."""
         try:
-            after, before = (moment(call.query.get(name)) for name in ("created_after", "created_before"))
+            after, before = (parse_time(call.query.get(name)) for name in ("created_after", "created_before"))
             cursor = json.loads(base64.urlsafe_b64decode(call.query["cursor"])) if "cursor" in call.query else {}
             below, above = cursor.get("below"), cursor.get("above")
         except (ValueError, AttributeError):
@@ -236,7 +236,7 @@ class Replicate(Vendor):
         first, last = (shown[0].number, shown[-1].number) if shown else (0, 0)
         has_newer = any(one.number > first for one in found)
         has_older = any(one.number < last for one in found)
-        return json_answer(
+        return json_response(
             {
                 "previous": self._page_url(call, {"above": first}) if shown and has_newer else None,
                 "next": self._page_url(call, {"below": last}) if shown and has_older else None,
@@ -249,18 +249,18 @@ class Replicate(Vendor):
         text = base64.urlsafe_b64encode(json.dumps(cursor).encode()).decode()
         return f"{call.base}/v1/predictions?cursor={text}"
 
-    # --- webhooks ---
+    # --- Webhooks -----------------------------------------------------------------------------------
 
     def on_start(self, prediction: Prediction) -> None:
         super().on_start(prediction)
         if prediction.webhook and "start" in prediction.events:
-            self.tell(prediction, "start")
+            self.send_webhook(prediction, "start")
         if prediction.webhook and "logs" in prediction.events and prediction.run_seconds:
-            self.simulator.later(prediction.run_seconds / 2, lambda: self._tell_logs(prediction))
+            self.context.webhooks.later(prediction.run_seconds / 2, lambda: self._send_logs_webhook(prediction))
 
-    def _tell_logs(self, prediction: Prediction) -> None:
+    def _send_logs_webhook(self, prediction: Prediction) -> None:
         if not prediction.is_final:
-            self.tell(prediction, "logs")
+            self.send_webhook(prediction, "logs")
 
     def events_of(self, prediction: Prediction) -> tuple[str, ...]:
         wanted = ("output", "completed") if self.film_url(prediction) else ("completed",)
@@ -269,16 +269,16 @@ class Replicate(Vendor):
     def webhook_body(self, prediction: Prediction, event: str) -> dict[str, Any]:
         view = self.view(prediction)
         if event == "output" and prediction.is_final:
-            # It was sent when the film was there and the prediction had not ended yet.
+            # Replicate sends it when the film exists and the prediction has not ended yet.
             view |= {"status": "processing", "completed_at": None, "metrics": {}}
         return view
 
     def event_id(self, prediction: Prediction, event: str) -> str:
         return f"msg_{secrets.token_hex(14)[:27]}"
 
-    # --- photos ---
+    # --- Photos -------------------------------------------------------------------------------------
 
-    def upload(self, call: Call) -> Answer:
+    def upload(self, call: Call) -> SimulatedResponse:
         form = read_form(call)
         file = form.get("content")
         if file is None:
@@ -289,13 +289,13 @@ class Replicate(Vendor):
         except ValueError:
             return self.invalid("Invalid metadata", field="metadata")
         self.keep_upload(token, file)
-        self.tickets[token] = (metadata, time.time())
-        return json_answer(self.file_view(call.base, token), 201)
+        self.upload_records[token] = (metadata, time.time())
+        return json_response(self.file_view(call.base, token), 201)
 
     def file_view(self, base: str, token: str) -> dict[str, Any]:
         file = self.uploads[token]
         digest = hashlib.sha256(file.content).hexdigest()
-        metadata, created_at = self.tickets[token]
+        metadata, created_at = self.upload_records[token]
         return {
             "id": token,
             "name": file.name,
@@ -304,47 +304,47 @@ class Replicate(Vendor):
             "etag": digest[:32],
             "checksums": {"sha256": digest, "md5": hashlib.md5(file.content, usedforsecurity=False).hexdigest()},
             "metadata": metadata,
-            "created_at": iso(created_at),
-            "expires_at": iso(created_at + FILE_SECONDS),
+            "created_at": format_time(created_at),
+            "expires_at": format_time(created_at + FILE_SECONDS),
             "urls": {"get": f"{base}/v1/files/{token}"},
         }
 
-    def show_files(self, call: Call) -> Answer:
+    def show_files(self, call: Call) -> SimulatedResponse:
         results = [self.file_view(call.base, token) for token in reversed(self.uploads)]
-        return json_answer({"previous": None, "next": None, "results": results})
+        return json_response({"previous": None, "next": None, "results": results})
 
-    def show_file(self, call: Call) -> Answer:
+    def show_file(self, call: Call) -> SimulatedResponse:
         token = call.parts[2]
-        return json_answer(self.file_view(call.base, token)) if token in self.uploads else self.error(404)
+        return json_response(self.file_view(call.base, token)) if token in self.uploads else self.error(404)
 
-    def download_file(self, call: Call) -> Answer:
-        """Hand a file out. The vendor signs this address; here nobody is asked for anything."""
+    def download_file(self, call: Call) -> SimulatedResponse:
+        """Return a file. The vendor signs this URL; the simulator does not check it."""
         file = self.uploads.get(call.parts[2])
-        return Answer(200, file.content, file.content_type) if file else self.error(404)
+        return SimulatedResponse(200, file.content, file.content_type) if file else self.error(404)
 
-    def delete_file(self, call: Call) -> Answer:
+    def delete_file(self, call: Call) -> SimulatedResponse:
         if self.uploads.pop(call.parts[2], None) is None:
             return self.error(404)
-        return Answer(204)
+        return SimulatedResponse(204)
 
-    # --- refusals ---
+    # --- Errors -------------------------------------------------------------------------------------
 
-    def invalid(self, detail: str, *, field: str = "") -> Answer:
-        answer = problem(422, "Input validation failed", detail)
+    def invalid(self, detail: str, *, field: str = "") -> SimulatedResponse:
+        response = problem(422, "Input validation failed", detail)
         if field:
             body = {"invalid_fields": [{"type": "invalid", "field": field, "description": detail.strip("- \n")}]}
-            answer = json_answer({**json.loads(answer.body), **body}, 422)
-        return answer
+            response = json_response({**json.loads(response.body), **body}, 422)
+        return response
 
-    def error(self, status: int, message: str = "") -> Answer:
+    def error(self, status: int, message: str = "") -> SimulatedResponse:
         title, detail = TITLES.get(status, ("Error", f"The request ended with {status}."))
         return problem(status, title, message or detail)
 
-    def busy(self, seconds: float, *, in_body: bool) -> Answer:
+    def busy(self, seconds: float, *, in_body: bool) -> SimulatedResponse:
         later = f" Your rate limit resets in ~{whole_seconds(seconds)}s." if in_body else ""
-        return json_answer({"detail": f"Request was throttled.{later}"}, 429)
+        return json_response({"detail": f"Request was throttled.{later}"}, 429)
 
-    def account_error(self, trouble: str) -> Answer:
+    def account_error(self, trouble: str) -> SimulatedResponse:
         match trouble:
             case "no_credit":
                 return problem(402, "Insufficient credit", "You have insufficient credit to run this model.")
@@ -353,15 +353,15 @@ class Replicate(Vendor):
         return problem(401, "Unauthenticated", "You did not pass an authentication token")
 
 
-def problem(status: int, title: str, detail: str) -> Answer:
-    return json_answer({"title": title, "detail": detail, "status": status}, status)
+def problem(status: int, title: str, detail: str) -> SimulatedResponse:
+    return json_response({"title": title, "detail": detail, "status": status}, status)
 
 
 def logs(prediction: Prediction) -> str:
-    """Return what a model that counts its steps has written by now."""
+    """Return the logs of a model that prints tqdm progress bars."""
     if prediction.started_at is None:
         return ""
-    done = int(prediction.share * STEPS)
+    done = int(prediction.progress * STEPS)
     seconds = prediction.run_seconds or 0.0
     lines = [f"Using seed: {prediction.number}"]
     for step in sorted({0, done // 2, done}):
@@ -377,7 +377,7 @@ def clock(seconds: float) -> str:
 
 
 def hold_seconds(prefer: str) -> float:
-    """Return how long `Prefer: wait` or `wait=N` asks to hold the connection, 0 for not at all."""
+    """Return the seconds for which `Prefer: wait` or `wait=N` holds the connection, 0 for none."""
     match = re.search(r"\bwait(?:=(\d+))?", prefer)
     if not match:
         return 0.0

@@ -1,9 +1,9 @@
-"""The simulator's HTTP server: from a call to its vendor, past the faults, to an answer.
+"""The simulator's HTTP server: it routes each call to its vendor, applies faults and sends the response.
 
     /wavespeed/api/v3/…   /replicate/v1/…   /fal/{owner}/{app}…   /control/…
 
-What a path means is the vendor's to say. With `only` one vendor is at the root, as its official client expects when
-nothing but the host can be set.
+The vendor's `route` interprets the path. With `only` one vendor is served at the root, for official clients in which
+only the host can be set.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import control
-from .calls import Answer, Call, Route, json_answer
+from .calls import Call, Route
 from .faults import Fault
 from .ledger import Entry
 from .predictions import Prediction
-from .results import film_answer, gateway_page, is_plain, pause, spoil
+from .responses import SimulatedResponse, json_response
+from .results import apply_connection_fault, film_response, gateway_page, is_plain, pause
 from .simulator import Simulator
-from .vendor import Order, Vendor
-from .wire import Connection, Outcome, Request
+from .vendor import Submission, Vendor
+from .wire import Connection, HandlerResult, Request
 
-# How long an answer waits for its own webhook when the webhook is to be first.
+# With the fault `webhook_first`: how long the response to a submit waits for the webhook.
 WEBHOOK_FIRST_SECONDS = 10.0
 
 
 class Server:
-    """Answers the calls of all connections."""
+    """Handles the calls of all connections."""
 
     def __init__(self, simulator: Simulator, *, only: str | None = None) -> None:
         self.simulator = simulator
@@ -38,7 +39,7 @@ class Server:
         self.connections: set[Connection] = set()
 
     async def start(self, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> str:
-        """Listen and return the address. Raise OSError when the port cannot be had."""
+        """Listen and return the URL. Raise OSError when the port is not available."""
         loop = asyncio.get_running_loop()
         self.listener = await loop.create_server(
             lambda: Connection(self.handle, self.connections), host, port, ssl=tls, backlog=2048
@@ -57,18 +58,18 @@ class Server:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.simulator.close()
 
-    def handle(self, request: Request) -> Outcome:
-        """Return the answer, or what will answer."""
+    def handle(self, request: Request) -> HandlerResult:
+        """Return the response, or the coroutine that responds."""
         parts, origin = request.parts, request.origin
         if parts[:1] == ["control"]:
-            return control.answer(self.simulator, Call(request, parts[1:], f"{origin}/control"))
+            return control.respond(self.simulator, Call(request, parts[1:], f"{origin}/control"))
         mount = self.only or (parts.pop(0) if parts else "")
         vendor = self.simulator.vendors.get(mount)
         if vendor is None:
-            return json_answer({"error": "There is no such provider here."}, 404)
+            return json_response({"error": "There is no such provider here."}, 404)
         call = Call(request, parts, origin if self.only else f"{origin}/{mount}")
         route = vendor.find_route(call)
-        self.simulator.ledger.calls[vendor.name, route.stage if route else "unknown"] += 1
+        self.simulator.context.ledger.calls[vendor.name, route.stage if route else "unknown"] += 1
         if route is None:
             return vendor.error(404)
         if route.stage == "submit":
@@ -76,81 +77,91 @@ class Server:
         fault = vendor.choose_fault(route.stage)
         seconds = 0.0
         if route.stage == "film":
-            answer = film_answer(self.simulator, vendor, call, fault)
+            response = film_response(vendor, call, fault)
         else:
             does = fault is None or fault.takes_effect
-            answer = self.worded(vendor, self.carry_out(vendor, call, route) if does else None, fault)
-            seconds = vendor.behaviour.call.draw(vendor.dice("call"))
-        if answer is not None and is_plain(fault, seconds):
-            return answer
-        return self.late(call, answer, fault, seconds)
+            response = self.with_fault(vendor, self.route_response(vendor, call, route) if does else None, fault)
+            seconds = vendor.behaviour.call.draw(vendor.random_for("call"))
+        if response is not None and is_plain(fault, seconds):
+            return response
+        return self.respond_late(call, response, fault, seconds)
 
     @staticmethod
-    async def late(call: Call, answer: Answer | None, fault: Fault | None, seconds: float) -> Answer | None:
+    async def respond_late(
+        call: Call, response: SimulatedResponse | None, fault: Fault | None, seconds: float
+    ) -> SimulatedResponse | None:
         await pause(seconds, fault)
-        return await spoil(call.request.connection, answer, fault)
+        return await apply_connection_fault(call.request.connection, response, fault)
 
-    def carry_out(self, vendor: Vendor, call: Call, route: Route) -> Answer:
-        refusal = vendor.account_refusal(call, route.stage) if route.needs_key else None
-        if refusal is not None:
-            return refusal
-        assert route.carry_out is not None
-        return route.carry_out(call)
+    def route_response(self, vendor: Vendor, call: Call, route: Route) -> SimulatedResponse:
+        rejection = vendor.check_account(call, route.stage) if route.needs_key else None
+        if rejection is not None:
+            return rejection
+        assert route.respond is not None
+        return route.respond(call)
 
-    async def submit(self, vendor: Vendor, call: Call) -> Answer | None:
-        """Make a prediction, or do not, and let the caller know, or not."""
-        ledger, fleet, connection = self.simulator.ledger, vendor.fleet, call.request.connection
-        order = vendor.read_order(call)
-        entry = ledger.open(vendor.name, webhook=order.webhook, model=order.model, body=order.input)
+    async def submit(self, vendor: Vendor, call: Call) -> SimulatedResponse | None:
+        """Respond to a request for a prediction, and make the prediction unless a check or a fault prevents it."""
+        ledger, fleet, connection = self.simulator.context.ledger, vendor.fleet, call.request.connection
+        submission = vendor.read_submission(call)
+        entry = ledger.record_submission(
+            vendor.name, webhook=submission.webhook, model=submission.model, body=submission.input
+        )
         fault = vendor.choose_fault("submit")
         entry.fault = fault.name if fault else ""
-        answer: Answer | None = None
+        response: SimulatedResponse | None = None
         prediction: Prediction | None = None
         if fault is None or fault.takes_effect:
-            answer, prediction = self.make(vendor, call, order, entry)
-        await pause(vendor.behaviour.answer.draw(vendor.dice("answer")), fault)
+            response, prediction = self.make(vendor, call, submission, entry)
+        await pause(vendor.behaviour.answer.draw(vendor.random_for("answer")), fault)
         if prediction is not None:
             fleet.begin(prediction)
             if fault is not None and fault.name == "webhook_first":
                 fleet.finish(prediction)
-                if prediction.told is not None:
-                    await asyncio.wait([prediction.told], timeout=WEBHOOK_FIRST_SECONDS)
-            elif order.hold_seconds and fault is None:
-                await fleet.wait(prediction, order.hold_seconds)
-                answer = vendor.held_answer(prediction)
-        answer = self.worded(vendor, answer, fault)
-        if answer is not None and connection.is_open:
-            entry.status = answer.status
-            if answer.status >= 400:
-                ledger.refused[vendor.name, str(answer.status)] += 1
-        return await spoil(connection, answer, fault)
+                if prediction.last_webhook is not None:
+                    await asyncio.wait([prediction.last_webhook], timeout=WEBHOOK_FIRST_SECONDS)
+            elif submission.hold_seconds and fault is None:
+                await fleet.wait(prediction, submission.hold_seconds)
+                response = vendor.held_response(prediction)
+        response = self.with_fault(vendor, response, fault)
+        if response is not None and connection.is_open:
+            entry.status = response.status
+            if response.status >= 400:
+                ledger.refused[vendor.name, str(response.status)] += 1
+        return await apply_connection_fault(connection, response, fault)
 
-    def make(self, vendor: Vendor, call: Call, order: Order, entry: Entry) -> tuple[Answer, Prediction | None]:
-        """Refuse an order in the vendor's order of checks, or make its prediction."""
-        refusal = vendor.account_refusal(call, "submit") or order.refusal or vendor.limit_refusal()
-        if refusal is not None:
-            return refusal, None
-        prediction = vendor.admit(order, call, entry)
-        return vendor.created_answer(prediction), prediction
+    def make(
+        self, vendor: Vendor, call: Call, submission: Submission, entry: Entry
+    ) -> tuple[SimulatedResponse, Prediction | None]:
+        """Make the prediction of a submission, or return the first error: account, request, limits."""
+        rejection = vendor.check_account(call, "submit") or submission.rejection or vendor.check_limits()
+        if rejection is not None:
+            return rejection, None
+        prediction = vendor.admit(submission, call, entry)
+        return vendor.created_response(prediction), prediction
 
-    def worded(self, vendor: Vendor, answer: Answer | None, fault: Fault | None) -> Answer | None:
-        """Return what is answered under this fault; None when nothing is."""
+    def with_fault(
+        self, vendor: Vendor, response: SimulatedResponse | None, fault: Fault | None
+    ) -> SimulatedResponse | None:
+        """Return the response as the fault changes it; None when there is no response."""
         if fault is None:
-            return answer
+            return response
         match fault.name:
             case "busy":
-                return self.simulator.busy_answer(vendor, fault["retry_after"], fault["seconds"], fault["value"])
+                return vendor.busy_response(fault["retry_after"], fault["seconds"], fault["value"])
             case "status":
                 return vendor.error(fault["status"])
             case "account":
                 return vendor.account_error(fault["trouble"])
             case "html":
                 return gateway_page(fault["status"])
-            case "garbage" if answer is not None:
-                return Answer(answer.status, answer.body[: len(answer.body) // 2], answer.content_type, answer.headers)
+            case "garbage" if response is not None:
+                return SimulatedResponse(
+                    response.status, response.body[: len(response.body) // 2], response.content_type, response.headers
+                )
             case "hang" | "lose_request" | "lose_answer":
                 return None
-        return answer
+        return response
 
 
 async def serve(
@@ -162,13 +173,13 @@ async def serve(
     tls: ssl.SSLContext | None,
     say: Callable[[str], None],
 ) -> None:
-    """Serve until SIGTERM or SIGINT; `say` gets the address once. Raise OSError when the port cannot be had."""
+    """Serve until SIGTERM or SIGINT; `say` gets the URL, once. Raise OSError when the port is not available."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     server = Server(make_simulator(), only=only)
-    # What was made so far stays for good, and a collection at every 700th object costs a tenth of the whole.
+    # Objects made so far live to the end. A collection at every 700th object would cost a tenth of the CPU.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     try:
@@ -179,7 +190,7 @@ async def serve(
 
 
 def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """Return what a server with this certificate needs."""
+    """Return the TLS context of a server with this certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     return context

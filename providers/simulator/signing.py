@@ -1,13 +1,13 @@
-"""What the vendors sign their webhooks with, and how.
+"""The vendors' webhook secrets and signatures.
 
 | provider | secret | scheme |
 | --- | --- | --- |
 | wavespeed | `whsec_` + text, the text is the key | `v3,` + hex HMAC-SHA256 of `id.timestamp.body` |
 | replicate | `whsec_` + base64 of the key | Standard Webhooks |
-| fal | an ED25519 key, the public half in a JWKS | hex signature of four lines |
+| fal | an Ed25519 key, the public half in a JWKS | hex signature of four lines |
 
-With a file the secrets stay the same from one start to the next, so that a product need not learn them anew. The
-command that seeds a product's rows reads the same file, in any order and at the same time as the simulator.
+With a file the secrets stay the same across restarts, and the product need not fetch them again. The command that
+seeds the product's rows reads the same file; it may run before, after or at the same time as the simulator.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FAL_USER_ID = "simulator|4711"
 
 
 class BadSecrets(Exception):
-    """The file cannot be used; the message is a sentence."""
+    """The file cannot be used; the message is for people."""
 
 
 def new_secret(provider: str) -> str:
@@ -43,7 +43,7 @@ def new_secret(provider: str) -> str:
 
 
 def load_or_create(path: Path | None) -> dict[str, str]:
-    """Return each provider's secret: from the file, which is made when there is none, or fresh without a file."""
+    """Return each provider's secret: from the file, which is created if missing, or new ones without a file."""
     if path is None:
         return {provider: new_secret(provider) for provider in PROVIDERS}
     return _read(path) or _create(path)
@@ -60,7 +60,7 @@ def _read(path: Path) -> dict[str, str] | None:
 
 
 def _create(path: Path) -> dict[str, str]:
-    """Make the file in one step. Of several processes the first wins, and all read what it wrote."""
+    """Create the file atomically. When several processes do so at once, the first wins and all read its values."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     create_file(path, json.dumps({provider: new_secret(provider) for provider in PROVIDERS}))
     made = _read(path)
@@ -101,7 +101,7 @@ def fal_jwk(secret: str) -> dict[str, str]:
 
 
 def verifying_secret(provider: str, secret: str) -> str:
-    """Return what a product has to know to believe the provider: for fal the public key, else the secret itself."""
+    """Return the value with which a product verifies webhooks: fal's public key, for the others the secret itself."""
     return f"ed25519:{fal_jwk(secret)['x']}" if provider == "fal" else secret
 
 
@@ -126,7 +126,7 @@ def sign(provider: str, secret: str, event_id: str, timestamp: int, body: bytes)
 def forge(
     how: str, provider: str, secret: str, event_id: str, timestamp: int, body: bytes
 ) -> tuple[Mapping[str, str], bytes]:
-    """Return headers and body of a webhook that must not be believed."""
+    """Return headers and body of a webhook with an invalid signature."""
     if how == "wrong_secret":
         return sign(provider, new_secret(provider), event_id, timestamp, body), body
     if how == "stale":

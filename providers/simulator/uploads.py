@@ -1,4 +1,4 @@
-"""Files that callers sent."""
+"""Uploaded files, and multipart forms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .calls import Call
 
 @dataclass(slots=True, frozen=True)
 class Upload:
-    """A file that somebody sent."""
+    """A file that a caller uploaded."""
 
     content: bytes = field(repr=False)
     content_type: str
@@ -20,18 +20,18 @@ class Upload:
 
 
 def safe_name(name: str) -> str:
-    """Return a name that can stand in an address."""
+    """Return a file name that needs no quoting in a URL."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", name.rpartition("/")[2]) or "file"
 
 
 def read_form(call: Call) -> dict[str, Upload]:
-    """Return the fields of a multipart form; none when the body is no such form."""
+    """Return the fields of a multipart form by name, {} when the body is not one."""
     head = _head(f"Content-Type: {call.headers.get('content-type', '')}".encode("latin-1", "replace"))
     boundary = head.get_boundary()
     if head.get_content_type() != "multipart/form-data" or not boundary:
         return {}
     form = {}
-    # The first piece is a preamble, the last one the end.
+    # The first piece is the preamble, the last one the closing delimiter.
     for piece in (b"\r\n" + call.body).split(b"\r\n--" + boundary.encode("latin-1", "replace"))[1:-1]:
         lines, _, content = piece.removeprefix(b"\r\n").partition(b"\r\n\r\n")
         part = _head(lines)

@@ -1,8 +1,8 @@
 """WaveSpeed, API v3, below `/wavespeed`.
 
-What its documentation leaves open is decided here as its official client accepts it: an error is `{"code",
-"message"}`, a deleted task is still answered, as `deleted`. The list has no inputs, as documented, so a task cannot
-be found by what was asked for.
+Where the documentation is silent, the format is one that the official client accepts: an error is `{"code",
+"message"}`, and a deleted task can still be fetched, with the status `deleted`. The list has no inputs, as documented,
+so a task cannot be found by its reference.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from typing import Any
 
 from common.times import rfc3339
 
-from .calls import Answer, BadBody, Call, Route, iso, json_answer
+from .calls import BadBody, Call, Route
 from .predictions import Prediction, State
+from .responses import SimulatedResponse, format_time, json_response, parse_time
 from .uploads import Upload, read_form
-from .vendor import Order, Vendor, whole_seconds
+from .vendor import Submission, Vendor, whole_seconds
 
 STATUSES = {
     State.WAITING: "created",
@@ -66,7 +67,7 @@ class WaveSpeed(Vendor):
             case "POST", ["api", "v3", "model", "price"]:
                 return Route("list", self.quote)
             case "GET", ["api", "v3", "webhook", "secret"]:
-                return Route("secret", lambda call: json_answer({"code": 200, "data": {"secret": self.secret}}))
+                return Route("secret", lambda call: json_response({"code": 200, "data": {"secret": self.secret}}))
             case "POST", ["api", "v3", "media", "uploads"]:
                 return Route("upload", self.announce_upload)
             case "POST", ["api", "v3", "media", "upload", "binary"]:
@@ -80,34 +81,34 @@ class WaveSpeed(Vendor):
     def key(self, call: Call) -> str | None:
         return call.key("Bearer")
 
-    def read_order(self, call: Call) -> Order:
-        order = Order(model="/".join(call.parts[2:]), webhook=call.query.get("webhook", ""))
+    def read_submission(self, call: Call) -> Submission:
+        submission = Submission(model="/".join(call.parts[2:]), webhook=call.query.get("webhook", ""))
         try:
-            order.input = call.json()
+            submission.input = call.json()
         except BadBody:
-            order.refusal = self.error(400, "invalid request body")
-            return order
-        if any(word in order.model for word in ("i2v", "image-to-video")) and not order.input.get("image"):
-            order.refusal = self.error(400, "property image is missing")
-        if order.input.get("enable_sync_mode"):
-            order.hold_seconds = SYNC_SECONDS
-        order.input = {name: value for name, value in order.input.items() if name != "enable_sync_mode"}
-        return order
+            submission.rejection = self.error(400, "invalid request body")
+            return submission
+        if any(word in submission.model for word in ("i2v", "image-to-video")) and not submission.input.get("image"):
+            submission.rejection = self.error(400, "property image is missing")
+        if submission.input.get("enable_sync_mode"):
+            submission.hold_seconds = SYNC_SECONDS
+        submission.input = {name: value for name, value in submission.input.items() if name != "enable_sync_mode"}
+        return submission
 
     def new_id(self) -> str:
         return uuid.uuid4().hex
 
-    def created_answer(self, prediction: Prediction) -> Answer:
+    def created_response(self, prediction: Prediction) -> SimulatedResponse:
         return envelope(self.task(prediction))
 
-    def held_answer(self, prediction: Prediction) -> Answer:
+    def held_response(self, prediction: Prediction) -> SimulatedResponse:
         task = self.task(prediction)
         if not prediction.is_final:
             task |= {"status": "processing", "code": 5004, "error": "Sync mode timed out, query the result later"}
         return envelope(task)
 
     def task(self, prediction: Prediction) -> dict[str, Any]:
-        """Return a task as submit, poll and list show it."""
+        """Return the JSON of a task in the responses of submit, poll and list."""
         url = None if prediction.is_deleted else self.film_url(prediction)
         milliseconds = round(prediction.predict_seconds * 1000)
         task: dict[str, Any] = {
@@ -117,28 +118,28 @@ class WaveSpeed(Vendor):
             "urls": {"get": f"{prediction.base}/api/v3/predictions/{prediction.id}/result"},
             "has_nsfw_contents": [False] if url else [],
             "status": "deleted" if prediction.is_deleted else STATUSES[prediction.state],
-            "created_at": iso(prediction.created_at),
+            "created_at": format_time(prediction.created_at),
             "error": "",
             "timings": {"inference": milliseconds},
         }
         if prediction.is_final:
             task["executionTime"] = milliseconds
-        if prediction.state in (State.FAILED, State.ABORTED) and prediction.fate.name in FAILURES:
-            task["code"], task["error"] = FAILURES[prediction.fate.name]
-            if prediction.fate.name == "fail" and prediction.fate["message"]:
-                task["error"] = prediction.fate["message"]
+        if prediction.state in (State.FAILED, State.ABORTED) and prediction.outcome.name in FAILURES:
+            task["code"], task["error"] = FAILURES[prediction.outcome.name]
+            if prediction.outcome.name == "fail" and prediction.outcome["message"]:
+                task["error"] = prediction.outcome["message"]
         return task
 
-    def show(self, call: Call) -> Answer:
+    def show(self, call: Call) -> SimulatedResponse:
         prediction = self.find(call.parts[3])
         return envelope(self.task(prediction)) if prediction else self.error(404, "prediction not found")
 
-    def show_page(self, call: Call) -> Answer:
-        """Answer a page of tasks, the newest first."""
+    def show_page(self, call: Call) -> SimulatedResponse:
+        """Return a page of tasks, newest first."""
         try:
             wanted = call.json()
             page, size = int(wanted.get("page", 1)), min(PAGE, int(wanted.get("page_size", PAGE)))
-            after, before = (moment(wanted.get(name)) for name in ("created_after", "created_before"))
+            after, before = (parse_time(wanted.get(name)) for name in ("created_after", "created_before"))
         except (BadBody, ValueError, TypeError):
             return self.error(400, "invalid request body")
         if page < 1 or size < 1:
@@ -155,14 +156,14 @@ class WaveSpeed(Vendor):
         shown = found[(page - 1) * size : page * size]
         return envelope({"page": page, "total": len(found), "items": [self.task(one) for one in shown]})
 
-    def delete(self, call: Call) -> Answer:
+    def delete(self, call: Call) -> SimulatedResponse:
         prediction = self.find(call.parts[3])
         if prediction is None or prediction.is_deleted:
             return self.error(404, "prediction not found")
         self._delete(prediction)
         return envelope(self.task(prediction))
 
-    def delete_many(self, call: Call) -> Answer:
+    def delete_many(self, call: Call) -> SimulatedResponse:
         try:
             ids = call.json().get("ids")
         except BadBody:
@@ -178,27 +179,27 @@ class WaveSpeed(Vendor):
         prediction.is_deleted = True
         self.fleet.cancel(prediction)
 
-    def tell_end(self, prediction: Prediction) -> None:
-        # Only these two are told; a canceled task ends in silence.
+    def send_final_webhooks(self, prediction: Prediction) -> None:
+        # The vendor sends no webhook for a canceled task.
         if prediction.state in (State.SUCCEEDED, State.FAILED, State.ABORTED):
-            super().tell_end(prediction)
+            super().send_final_webhooks(prediction)
 
     def webhook_body(self, prediction: Prediction, event: str) -> dict[str, Any]:
         task = self.task(prediction)
         task["status"] = "completed" if prediction.state == State.SUCCEEDED else "failed"
         url = self.film_url(prediction)
         task["outputs"], task["has_nsfw_contents"] = ([url], [False]) if url else ([], [])
-        order = ("id", "model", "input", "outputs", "urls", "has_nsfw_contents", "status", "created_at", "error")
+        keys = ("id", "model", "input", "outputs", "urls", "has_nsfw_contents", "status", "created_at", "error")
         task["input"] = prediction.input
-        return {name: task[name] for name in (*order, "executionTime", "timings")}
+        return {name: task[name] for name in (*keys, "executionTime", "timings")}
 
     def event_id(self, prediction: Prediction, event: str) -> str:
         return prediction.id
 
-    # --- photos ---
+    # --- Photos -------------------------------------------------------------------------------------
 
-    def announce_upload(self, call: Call) -> Answer:
-        """Answer where a file may be put; the caller then puts it there without our key."""
+    def announce_upload(self, call: Call) -> SimulatedResponse:
+        """Return the URL that a file can be PUT to, without the API key."""
         try:
             wanted = call.json()
         except BadBody:
@@ -208,7 +209,7 @@ class WaveSpeed(Vendor):
             return self.error(400, "invalid request body")
         content_type = content_type if isinstance(content_type, str) else "application/octet-stream"
         token = uuid.uuid4().hex
-        self.tickets[token] = (name, content_type)
+        self.upload_records[token] = (name, content_type)
         return envelope(
             {
                 "type": content_type.partition("/")[0],
@@ -224,20 +225,20 @@ class WaveSpeed(Vendor):
             }
         )
 
-    def upload(self, call: Call) -> Answer:
-        """Take a file as the storage behind the vendor does: exactly as announced, with no second signature."""
-        ticket = self.tickets.get(call.parts[1])
-        if ticket is None:
+    def upload(self, call: Call) -> SimulatedResponse:
+        """Store a file as the vendor's storage does: only as announced, and without an Authorization header."""
+        record = self.upload_records.get(call.parts[1])
+        if record is None:
             return storage_error(403, "AccessDenied")
-        name, content_type = ticket
+        name, content_type = record
         if "authorization" in call.headers:
             return storage_error(400, "InvalidArgument")
         if call.headers.get("content-type") != content_type:
             return storage_error(403, "SignatureDoesNotMatch")
         self.keep_upload(call.parts[1], Upload(call.body, content_type, name))
-        return Answer(200)
+        return SimulatedResponse(200)
 
-    def upload_form(self, call: Call) -> Answer:
+    def upload_form(self, call: Call) -> SimulatedResponse:
         file = read_form(call).get("file")
         if file is None:
             return self.error(400, "invalid request body")
@@ -252,25 +253,25 @@ class WaveSpeed(Vendor):
             }
         )
 
-    # --- the rest ---
+    # --- Other calls --------------------------------------------------------------------------------
 
-    def models(self, call: Call) -> Answer:
+    def models(self, call: Call) -> SimulatedResponse:
         schema = {"type": "object", "required": ["image", "prompt"], "properties": {"image": {"type": "string"}}}
         names = sorted({"wavespeed-ai/wan-2.2/i2v-720p", "wavespeed-ai/wan-2.2/image-to-video"})
         return envelope([{"model_id": name, "api_schema": schema} for name in names])
 
-    def quote(self, call: Call) -> Answer:
+    def quote(self, call: Call) -> SimulatedResponse:
         price = float(self.behaviour.price)
         return envelope({"price": price, "discounted_price": price})
 
-    def error(self, status: int, message: str = "") -> Answer:
-        return json_answer({"code": status, "message": message or MESSAGES.get(status, "Error")}, status)
+    def error(self, status: int, message: str = "") -> SimulatedResponse:
+        return json_response({"code": status, "message": message or MESSAGES.get(status, "Error")}, status)
 
-    def busy(self, seconds: float, *, in_body: bool) -> Answer:
+    def busy(self, seconds: float, *, in_body: bool) -> SimulatedResponse:
         later = f", please retry after {whole_seconds(seconds)} seconds" if in_body else ""
         return self.error(429, f"Too Many Requests{later}")
 
-    def account_error(self, trouble: str) -> Answer:
+    def account_error(self, trouble: str) -> SimulatedResponse:
         match trouble:
             case "no_credit":
                 return self.error(402, "insufficient credits, please top up your account")
@@ -279,18 +280,10 @@ class WaveSpeed(Vendor):
         return self.error(401, "invalid authentication")
 
 
-def envelope(data: Any) -> Answer:
-    return json_answer({"code": 200, "message": "success", "data": data})
+def envelope(data: Any) -> SimulatedResponse:
+    return json_response({"code": 200, "message": "success", "data": data})
 
 
-def storage_error(status: int, code: str) -> Answer:
+def storage_error(status: int, code: str) -> SimulatedResponse:
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code></Error>'
-    return Answer(status, body.encode(), "application/xml")
-
-
-def moment(value: Any) -> float | None:
-    """Return a filter's moment as a timestamp, None for none. Raise ValueError when it is no moment."""
-    if value in (None, ""):
-        return None
-    when = datetime.fromisoformat(str(value))
-    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+    return SimulatedResponse(status, body.encode(), "application/xml")

@@ -1,4 +1,4 @@
-"""Webhooks out: signed as the vendor signs them, repeated as the vendor repeats them, and spoiled as scripted."""
+"""Outgoing webhooks: signed and repeated as the vendor does it, and altered by scripted faults."""
 
 from __future__ import annotations
 
@@ -6,27 +6,40 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, Protocol
 
 from . import signing
-from .calls import dump
+from .behaviour import Behaviour
 from .faults import Fault
 from .ledger import Ledger, WebhookTry
-from .outgoing import NoAnswer, Outgoing
-
-if TYPE_CHECKING:
-    from .predictions import Prediction
-    from .vendor import Vendor
+from .outgoing import NoResponse, Outgoing
+from .predictions import Prediction
+from .responses import dump
 
 USER_AGENT = "selfie-hero-simulator/1"
-TURN_SECONDS = 1.0
+TURN_SECONDS = 1.0  # the longest that an event waits for the first try of the one before it
+
+
+class Source(Protocol):
+    """The vendor that webhooks are sent for."""
+
+    name: ClassVar[str]
+    final_event: ClassVar[str]
+    sends_several_events: ClassVar[bool]
+    redirects_are_final: ClassVar[bool]
+    secret: str
+    behaviour: Behaviour
+
+    def choose_fault(self, stage: str) -> Fault | None: ...
+    def webhook_body(self, prediction: Prediction, event: str) -> dict[str, Any]: ...
+    def event_id(self, prediction: Prediction, event: str) -> str: ...
 
 
 @dataclass(slots=True)
 class Delivery:
-    """One event of one prediction, as it was when it happened."""
+    """One event of one prediction, with the body it had when it happened."""
 
-    vendor: Vendor
+    vendor: Source
     prediction_id: str
     reference: str
     url: str
@@ -37,18 +50,18 @@ class Delivery:
     fault: Fault | None = None
 
 
-class Messenger:
-    """Sends the webhooks of all vendors."""
+class WebhookSender:
+    """Sends the webhooks of all vendors, and runs their timers."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self.tasks: set[asyncio.Task[None]] = set()
-        self.held: dict[str, list[Delivery]] = {}  # by prediction or provider: what waits for something newer
+        self.held: dict[str, list[Delivery]] = {}  # by prediction or provider: events that wait for a newer one
         self.timers: set[asyncio.TimerHandle] = set()
         self.outgoing = Outgoing()
 
-    def send(self, vendor: Vendor, prediction: Prediction, event: str) -> asyncio.Task[None] | None:
-        """Tell what has just happened. Return the task of its first try, or None when none is made now."""
+    def send(self, vendor: Source, prediction: Prediction, event: str) -> asyncio.Task[None] | None:
+        """Send an event that has just happened. Return the task that sends it, or None when it is not sent now."""
         fault = vendor.choose_fault("webhook")
         delivery = Delivery(
             vendor=vendor,
@@ -66,20 +79,20 @@ class Messenger:
                 self.ledger.webhooks_not_sent[vendor.name, "lost"] += 1
                 return None
             case "late":
-                return self.start(self._later(delivery, float(fault["seconds"])))
+                return self.start_task(self._later(delivery, float(fault["seconds"])))
             case "duplicated":
-                return self.start(self._at_once(delivery, fault["copies"]))
+                return self.start_task(self._at_once(delivery, fault["copies"]))
             case "forged":
-                return self.start(self._forged(delivery, fault))
+                return self.start_task(self._forged(delivery, fault))
             case "reordered":
                 return self._hold(delivery, float(fault["seconds"]))
-        before = prediction.told if vendor.sends_several_events else None
-        task = self.start(self._in_turn(delivery, before))
+        before = prediction.last_webhook if vendor.sends_several_events else None
+        task = self.start_task(self._in_turn(delivery, before))
         self._release(delivery, after=task)
         return task
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
-        """Do something after so many seconds, unless everything is forgotten before."""
+        """Call `act` after so many seconds, unless `stop` comes before."""
 
         def run() -> None:
             self.timers.discard(timer)
@@ -88,23 +101,23 @@ class Messenger:
         timer = asyncio.get_running_loop().call_later(seconds, run)
         self.timers.add(timer)
 
-    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def start_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         return task
 
     async def deliver(self, delivery: Delivery) -> None:
-        """Send an event until it is taken or the vendor gives up."""
+        """Send an event until the receiver accepts it or the vendor gives up."""
         vendor = delivery.vendor
         behaviour = vendor.behaviour
         pauses = behaviour.webhook_retries if delivery.is_final else ()
         for pause in (*pauses, None):
-            answer = await self.post(delivery, *self._signed(delivery))
-            if isinstance(answer, int):
-                if 200 <= answer < 300:
+            response = await self.post(delivery, *self._signed(delivery))
+            if isinstance(response, int):
+                if 200 <= response < 300:
                     return
-                if 300 <= answer < 400 and vendor.redirects_are_final:
+                if 300 <= response < 400 and vendor.redirects_are_final:
                     break
             if pause is None:
                 break
@@ -117,13 +130,13 @@ class Messenger:
         return headers, delivery.body
 
     @staticmethod
-    def _timestamp(vendor: Vendor) -> int:
+    def _timestamp(vendor: Source) -> int:
         return int(time.time() + vendor.behaviour.clock_skew)
 
     async def post(self, delivery: Delivery, headers: Mapping[str, str], body: bytes) -> int | str:
-        """Send once; return the status, or a word for why there is none."""
+        """Send once; return the status, or one word that says why there is none."""
         vendor = delivery.vendor
-        answer: int | str
+        response: int | str
         try:
             reply = await self.outgoing.call(
                 "POST",
@@ -132,10 +145,10 @@ class Messenger:
                 body=body,
                 seconds=vendor.behaviour.webhook_timeout or None,
             )
-            answer = reply.status
-        except NoAnswer as error:
-            answer = str(error)
-        self.ledger.note_webhook(
+            response = reply.status
+        except NoResponse as error:
+            response = str(error)
+        self.ledger.record_webhook(
             WebhookTry(
                 at=time.monotonic(),
                 provider=vendor.name,
@@ -144,10 +157,10 @@ class Messenger:
                 event=delivery.event,
                 event_id=delivery.event_id,
                 fault=delivery.fault.name if delivery.fault else "",
-                answer=answer,
+                answer=response,
             )
         )
-        return answer
+        return response
 
     async def _later(self, delivery: Delivery, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -167,13 +180,13 @@ class Messenger:
             delivery.fault = None
             await self.deliver(delivery)
 
-    # --- out of order: an event waits until a newer one has gone out ---
+    # --- Out of order: an event waits until a newer one was sent ---------------------------------------
 
     def _hold(self, delivery: Delivery, seconds: float) -> asyncio.Task[None] | None:
-        """Keep an event back until the next one was sent, or for so many seconds."""
+        """Hold an event back until the next one was sent, or for so many seconds."""
         owner = self._owner(delivery)
         if self.held.get(owner):
-            task = self.start(self.deliver(delivery))
+            task = self.start_task(self.deliver(delivery))
             self._release(delivery, after=task)
             return task
         self.held.setdefault(owner, []).append(delivery)
@@ -181,24 +194,24 @@ class Messenger:
         return None
 
     def _release(self, delivery: Delivery, after: asyncio.Task[None] | None = None) -> None:
-        """Send what was kept back of the same owner, after this task."""
+        """Send the events of the same owner that were held back, after this task."""
         for waiting in self.held.pop(self._owner(delivery), ()):
-            self.start(self._in_turn(waiting, after))
+            self.start_task(self._in_turn(waiting, after))
 
     async def _in_turn(self, delivery: Delivery, before: asyncio.Task[None] | None) -> None:
-        """Send an event after an earlier one, which may hold it up for a moment only."""
+        """Send an event after the task of an earlier one, waiting TURN_SECONDS at most."""
         if before is not None:
             await asyncio.wait([before], timeout=TURN_SECONDS)
         await self.deliver(delivery)
 
     @staticmethod
     def _owner(delivery: Delivery) -> str:
-        """Return whose events are put out of order: the prediction's, or all of a vendor that sends only one each."""
+        """Return the group in which events are reordered: the prediction's, or the vendor's if each has one event."""
         has_several = delivery.vendor.sends_several_events
         return delivery.prediction_id if has_several else delivery.vendor.name
 
-    async def forget(self) -> None:
-        """Stop everything that is under way."""
+    async def stop(self) -> None:
+        """Stop all deliveries and timers."""
         self.held.clear()
         for timer in self.timers:
             timer.cancel()
@@ -209,5 +222,5 @@ class Messenger:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def close(self) -> None:
-        await self.forget()
+        await self.stop()
         self.outgoing.close()

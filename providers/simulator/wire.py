@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from .calls import Answer
+from .responses import SimulatedResponse
 
 logger = logging.getLogger(__name__)
 
@@ -25,12 +25,12 @@ FULL_BUFFER = 256 * 1024  # bytes that may wait for a slow reader
 REASONS = {status.value: status.phrase for status in HTTPStatus} | {499: "Client Closed Request"}
 HEAD_END = b"\r\n\r\n"
 
-# An answer, or the coroutine that will have one; it returns None when it has dealt with the connection itself.
-Outcome = Answer | Coroutine[Any, Any, Answer | None]
+# A response, or a coroutine that returns one; it returns None when it has written to the connection itself.
+HandlerResult = SimulatedResponse | Coroutine[Any, Any, SimulatedResponse | None]
 
 
 class BadRequest(ValueError):
-    """What arrived is not HTTP that is understood here; `status` is the answer."""
+    """The bytes are not HTTP that this server understands; `status` is the response's."""
 
     def __init__(self, status: int) -> None:
         super().__init__(REASONS[status])
@@ -47,7 +47,7 @@ class Request:
     ) -> None:
         self.connection = connection
         self.method, self.target, self.headers = method, target, headers
-        self.is_last = is_last  # the connection closes after its answer
+        self.is_last = is_last  # the connection closes after its response
         self.body = b""
         self._query: dict[str, str] | None = None
 
@@ -64,22 +64,22 @@ class Request:
 
     @property
     def origin(self) -> str:
-        """The address under which the caller knows this server."""
+        """The scheme and host by which the caller reached this server."""
         scheme = "https" if self.connection.is_tls else "http"
         return f"{scheme}://{self.headers.get('host', 'localhost')}"
 
 
 class Connection(asyncio.Protocol):
-    """One caller. Its requests are answered one after the other."""
+    """One client connection. Its requests are handled one after the other."""
 
-    def __init__(self, handle: Callable[[Request], Outcome], connections: set[Connection]) -> None:
+    def __init__(self, handle: Callable[[Request], HandlerResult], connections: set[Connection]) -> None:
         self.handle = handle
         self.connections = connections
         self.buffer = bytearray()
         self.awaited: Request | None = None  # its head is here, its body is not
         self.task: asyncio.Task[None] | None = None
 
-    # --- the transport's side ---
+    # --- asyncio.Protocol ---------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport: asyncio.Transport = transport  # type: ignore[assignment]
@@ -99,37 +99,37 @@ class Connection(asyncio.Protocol):
     def is_open(self) -> bool:
         return not self.transport.is_closing()
 
-    # --- requests in ---
+    # --- Requests -----------------------------------------------------------------------------------
 
     def work(self) -> None:
-        """Answer what has arrived completely."""
+        """Handle every request that has arrived completely."""
         while self.task is None and self.is_open:
             try:
                 request = self.next_request()
             except BadRequest as error:
-                self.send_whole(Answer(error.status, str(error).encode(), "text/plain"), "GET", is_last=True)
+                self.send_whole(SimulatedResponse(error.status, str(error).encode(), "text/plain"), "GET", is_last=True)
                 return
             if request is None:
                 return
-            outcome = self.handle(request)
-            if isinstance(outcome, Answer):
-                self.send_whole(outcome, request.method, is_last=request.is_last)
+            result = self.handle(request)
+            if isinstance(result, SimulatedResponse):
+                self.send_whole(result, request.method, is_last=request.is_last)
             else:
-                self.task = asyncio.get_running_loop().create_task(self.answer_later(request, outcome))
+                self.task = asyncio.get_running_loop().create_task(self.respond_later(request, result))
 
-    async def answer_later(self, request: Request, outcome: Coroutine[Any, Any, Answer | None]) -> None:
+    async def respond_later(self, request: Request, result: Coroutine[Any, Any, SimulatedResponse | None]) -> None:
         try:
-            answer = await outcome
-            if answer is not None:
-                self.send_whole(answer, request.method, is_last=request.is_last)
+            response = await result
+            if response is not None:
+                self.send_whole(response, request.method, is_last=request.is_last)
         except Exception:
             logger.exception("simulator_failed method=%s", request.method)
-            self.send_whole(Answer(500, b"simulator_failed", "text/plain"), request.method, is_last=True)
+            self.send_whole(SimulatedResponse(500, b"simulator_failed", "text/plain"), request.method, is_last=True)
         self.task = None
         self.work()
 
     def next_request(self) -> Request | None:
-        """Take a complete request out of the buffer; None while there is none. Raise BadRequest."""
+        """Remove one complete request from the buffer and return it, or None. Raise BadRequest."""
         request = self.awaited
         if request is None:
             end = self.buffer.find(HEAD_END)
@@ -178,68 +178,68 @@ class Connection(asyncio.Protocol):
         is_last = wish == "close" or (version == "HTTP/1.0" and wish != "keep-alive")
         return Request(self, method, target, headers, is_last)
 
-    # --- answers out ---
+    # --- Responses ----------------------------------------------------------------------------------
 
-    def send_whole(self, answer: Answer, method: str, *, is_last: bool) -> None:
-        """Send a complete answer."""
+    def send_whole(self, response: SimulatedResponse, method: str, *, is_last: bool) -> None:
+        """Send a complete response."""
         if not self.is_open:
             return
-        head = self.head(answer, len(answer.body), is_last=is_last)
-        self.transport.write(head + answer.body if method != "HEAD" else head)
+        head = self.head(response, len(response.body), is_last=is_last)
+        self.transport.write(head + response.body if method != "HEAD" else head)
         if is_last:
             self.transport.close()
 
-    def head(self, answer: Answer, length: int | None, *, is_last: bool = False) -> bytes:
-        """Return the head of an answer; without a length its body comes in chunks."""
-        lines = [f"HTTP/1.1 {answer.status} {REASONS.get(answer.status, 'Unknown')}", f"Date: {http_date()}"]
-        if answer.body or length is None:
-            lines.append(f"Content-Type: {answer.content_type}")
-        lines += [f"{name}: {value}" for name, value in answer.headers.items()]
+    def head(self, response: SimulatedResponse, length: int | None, *, is_last: bool = False) -> bytes:
+        """Return the head of a response; with a length of None its body is chunked."""
+        lines = [f"HTTP/1.1 {response.status} {REASONS.get(response.status, 'Unknown')}", f"Date: {http_date()}"]
+        if response.body or length is None:
+            lines.append(f"Content-Type: {response.content_type}")
+        lines += [f"{name}: {value}" for name, value in response.headers.items()]
         if length is None:
             lines.append("Transfer-Encoding: chunked")
-        elif answer.status != 204:
+        elif response.status != 204:
             lines.append(f"Content-Length: {length}")
         if is_last:
             lines.append("Connection: close")
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
     async def write(self, data: bytes) -> None:
-        """Write as fast as the other side reads."""
+        """Write, and wait while the client reads slower than FULL_BUFFER allows."""
         self.transport.write(data)
         while self.is_open and self.transport.get_write_buffer_size() > FULL_BUFFER:
             await asyncio.sleep(0.01)
 
     def hang_up(self) -> None:
-        """Break the connection without another word."""
+        """Reset the connection."""
         self.transport.abort()
 
 
 def dechunked(buffer: bytearray) -> tuple[bytes, int] | None:
-    """Return a body that was sent in chunks and how many bytes it took, None while it is not complete."""
-    pieces, place = [], 0
+    """Return a chunked body and the bytes that it took in the buffer, None while it is incomplete. Raise BadRequest."""
+    pieces, position = [], 0
     while True:
-        end = buffer.find(b"\r\n", place)
+        end = buffer.find(b"\r\n", position)
         if end < 0:
             return None
         try:
-            size = int(bytes(buffer[place:end]).partition(b";")[0], 16)
+            size = int(bytes(buffer[position:end]).partition(b";")[0], 16)
         except ValueError:
             raise BadRequest(400) from None
-        place = end + 2
+        position = end + 2
         if size == 0:
-            # No trailers: none of the clients sends any.
-            return (b"".join(pieces), place + 2) if len(buffer) >= place + 2 else None
-        if len(buffer) < place + size + 2:
+            # Trailers are not supported: none of the clients sends any.
+            return (b"".join(pieces), position + 2) if len(buffer) >= position + 2 else None
+        if len(buffer) < position + size + 2:
             return None
-        pieces.append(bytes(buffer[place : place + size]))
-        place += size + 2
+        pieces.append(bytes(buffer[position : position + size]))
+        position += size + 2
 
 
 _date: tuple[int, str] = (0, "")
 
 
 def http_date() -> str:
-    """Return the time as HTTP writes it, made once a second."""
+    """Return the current HTTP date, formatted once a second."""
     global _date
     now = int(time.time())
     if _date[0] != now:

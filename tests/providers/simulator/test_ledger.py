@@ -44,9 +44,9 @@ def test_the_reference_is_the_last_segment_of_the_webhooks_path(webhook, referen
 def test_money_is_added_exactly():
     ledger = Ledger()
     for number in range(10):
-        entry = ledger.open("fal", webhook=f"https://h.example/{number % 4}/", model="m", body={})
+        entry = ledger.record_submission("fal", webhook=f"https://h.example/{number % 4}/", model="m", body={})
         ledger.charge(entry, f"p{number}", Decimal("0.10"))
-        ledger.note_end(f"p{number}", "failed" if number == 9 else "succeeded", refund=number == 9)
+        ledger.record_end(f"p{number}", "failed" if number == 9 else "succeeded", refund=number == 9)
     summary = ledger.summary("fal", window=60)
     assert (summary["charged"], summary["refunded"]) == ("1.00", "0.10")
     # 0, 4, 8 and 1, 5, 9 and 2, 6 and 3, 7; the ninth was paid back
@@ -119,7 +119,9 @@ def test_a_large_ledger_is_read_cheaply(simulator):
 
     ledger = Ledger()
     for number in range(10_000):
-        entry = ledger.open("fal", webhook=f"https://h.example/{number}/", model="m", body={"prompt": "x" * 1000})
+        entry = ledger.record_submission(
+            "fal", webhook=f"https://h.example/{number}/", model="m", body={"prompt": "x" * 1000}
+        )
         ledger.charge(entry, f"p{number}", Decimal("0.10"))
     summary = ledger.summary("fal", window=60)
     assert (summary["submits"], summary["charged"]) == (10_000, "1000.00")

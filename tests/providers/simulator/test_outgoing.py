@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from providers.simulator.outgoing import NoAnswer, Outgoing
+from providers.simulator.outgoing import NoResponse, Outgoing
 from tests.support import raw_server
 
 
@@ -62,13 +62,13 @@ def test_a_long_answer_is_cut():
     ],
 )
 def test_no_answer_is_said_in_a_word(behave, word):
-    with raw_server.listening(behave) as url, pytest.raises(NoAnswer, match=word):
+    with raw_server.listening(behave) as url, pytest.raises(NoResponse, match=word):
         call(url)
 
 
 @pytest.mark.parametrize("behave", [raw_server.wait, raw_server.drip_head, raw_server.drip_body])
 def test_patience_is_for_the_whole_answer(behave):
-    with raw_server.listening(behave) as url, pytest.raises(NoAnswer, match="timeout"):
+    with raw_server.listening(behave) as url, pytest.raises(NoResponse, match="timeout"):
         call(url, seconds=0.3)
 
 
@@ -84,7 +84,7 @@ def test_patience_is_for_the_whole_answer(behave):
     ],
 )
 def test_what_cannot_be_called_is_said_in_a_word(url, word):
-    with pytest.raises(NoAnswer, match=word):
+    with pytest.raises(NoResponse, match=word):
         call(url)
 
 
