@@ -7,6 +7,7 @@ its preview while the film is still being made (no winner yet), and for the film
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -104,9 +105,12 @@ class CollectLane(LaneWork):
         unwanted: list[str] = []
         now = database_now()
         with transaction.atomic():
+            unwanted += _record_films(outcomes, now=now)
             for outcome in outcomes:
-                write = _record_film if outcome.item.is_film else _record_preview
-                unwanted += write(outcome, now=now)
+                if not outcome.item.is_film:
+                    unwanted += _record_preview(outcome, now=now)
+                elif not outcome.fetched.video_key:
+                    _record_failure(outcome, now=now)
         storage.discard(unreferenced(unwanted, brought_for=[outcome.item.job_id for outcome in outcomes]))
 
     def record_crash(self, item: _FetchItem, error: BaseException) -> None:
@@ -126,24 +130,31 @@ def _record_preview(outcome: _Outcome, *, now: datetime) -> list[str]:
     return []
 
 
-def _record_film(outcome: _Outcome, *, now: datetime) -> list[str]:
-    """Write what became of a film; return the files nobody wants."""
-    item, fetched = outcome.item, outcome.fetched
-    if fetched.video_key:
-        took = lifecycle.succeed(
-            item.job_id,
-            lease_token=item.lease_token,
-            video_key=fetched.video_key,
-            poster_key=fetched.poster_key,
-            video_bytes=fetched.video_bytes,
-            video_seconds=fetched.video_seconds,
-            video_size=fetched.video_size,
-            poster_size=fetched.poster_size,
-            now=now,
+def _record_films(outcomes: Sequence[_Outcome], *, now: datetime) -> list[str]:
+    """Write the films that are in our storage, all at once; return the files of those that nobody wants any more."""
+    films = [
+        lifecycle.StoredFilm(
+            outcome.item.job_id,
+            outcome.item.lease_token,
+            outcome.fetched.video_key,
+            outcome.fetched.poster_key,
+            outcome.fetched.video_bytes,
+            outcome.fetched.video_seconds,
+            outcome.fetched.video_size,
+            outcome.fetched.poster_size,
         )
-        return [] if took else [fetched.video_key, fetched.poster_key]
+        for outcome in outcomes
+        if outcome.item.is_film and outcome.fetched.video_key
+    ]
+    taken = lifecycle.succeed_all(films, now=now)
+    return [key for film in films if film not in taken for key in (film.video_key, film.poster_key)]
+
+
+def _record_failure(outcome: _Outcome, *, now: datetime) -> None:
+    """Write what follows from a film that could not be had: another try, another attempt, or the end."""
+    item, fetched = outcome.item, outcome.fetched
     if not claims.holds(item.job_id, lane=Lane.COLLECT, lease_token=item.lease_token):
-        return []  # another worker has it now, or nobody wants it any more
+        return  # another worker has it now, or nobody wants it any more
     level = logging.ERROR if fetched.result is FetchResult.OURS else logging.WARNING
     logger.log(
         level,
@@ -164,7 +175,6 @@ def _record_film(outcome: _Outcome, *, now: datetime) -> list[str]:
         claims.release(item.job_id, lease_token=item.lease_token, due_at=due_at)
     else:
         _replace(attempt, fetched, now=now)
-    return []
 
 
 def _replace(attempt: Attempt, fetched: Fetched, *, now: datetime) -> None:

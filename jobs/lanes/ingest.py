@@ -7,7 +7,8 @@ event changes nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
@@ -17,6 +18,7 @@ from django.db.models.functions import Coalesce
 
 from jobs import lifecycle
 from jobs.clock import database_now
+from jobs.lifecycle.statements import is_supported, update_rows
 from jobs.models import Attempt, Job, Lane, WebhookDelivery
 from jobs.queue import queues
 from jobs.routing import fallback
@@ -150,8 +152,8 @@ def _cost_of_failure(attempt: Attempt, event: ProviderEvent) -> Decimal | None:
 def apply_deliveries(*, limit: int = APPLY_LIMIT) -> int:
     """Apply recorded deliveries in the order they came; return how many were looked at.
 
-    Each in a savepoint: one that cannot be applied keeps its error and waits for another try,
-    and holds nobody up.
+    The usual ones in a few statements, the others each in a savepoint: one that cannot be applied keeps its error and
+    waits for another try, and holds nobody up.
     """
     now = database_now()
     # Looked at before the lock is taken: the usual answer is "none", and costs no write lock then.
@@ -165,7 +167,7 @@ def apply_deliveries(*, limit: int = APPLY_LIMIT) -> int:
             due = due.select_for_update(skip_locked=True)
         rows = list(due[:limit])
         attempts = _held({row.attempt_token for row in rows})
-        for delivery in rows:
+        for delivery in _apply_usual(rows, attempts, now=now, provider_outcomes=provider_outcomes):
             try:
                 with transaction.atomic():
                     _apply_delivery(
@@ -178,6 +180,84 @@ def apply_deliveries(*, limit: int = APPLY_LIMIT) -> int:
                 attempts |= _held({delivery.attempt_token})
     provider_outcomes.write()
     return len(rows)
+
+
+def _apply_usual(
+    rows: Sequence[WebhookDelivery],
+    attempts: Mapping[str, Attempt],
+    *,
+    now: datetime,
+    provider_outcomes: ProviderOutcomes,
+) -> Sequence[WebhookDelivery]:
+    """Apply at once those deliveries that report a film of their job's only open attempt; return all the others.
+
+    What is late, erased, canceled, repeated in this batch, has a preview or cannot be read is left to be applied one by
+    one. So is everything when writing the batch fails.
+    """
+    usual = _usual(rows, attempts)
+    if not usual:
+        return rows
+    predictions = [
+        lifecycle.FinishedPrediction(
+            attempt.id,
+            attempt.job_id,
+            attempt.number,
+            attempt.provider.slug,
+            event.prediction_id,
+            event.video_url,
+            attempt.provider.price if (cost := _cost(event)) is None else cost,
+        )
+        for attempt, event in usual.values()
+        if attempt.job_id
+    ]
+    by_id = {attempt.id: attempt for attempt, _ in usual.values()}
+    try:
+        with transaction.atomic():
+            won = lifecycle.mark_attempts_succeeded(predictions, by_id, now=now)
+            closed = {delivery_id: {"attempt_id": attempt.id} for delivery_id, (attempt, _) in usual.items()}
+            update_rows(WebhookDelivery, closed, guard="true", common={"applied_at": now, "error": "", "due_at": None})
+    except Exception:
+        logger.exception("deliveries_not_applied_at_once count=%d", len(usual))
+        return rows
+    for attempt, event in usual.values():
+        provider_outcomes.finished(attempt, now=now)
+        attempt.status = Attempt.Status.SUCCEEDED if attempt.id in won else Attempt.Status.SUPERSEDED
+        attempt.prediction_id = attempt.prediction_id or event.prediction_id or None
+    queues.nudge_after_commit(Lane.COLLECT, Lane.DISPATCH)
+    return [delivery for delivery in rows if delivery.id not in usual]
+
+
+def _usual(
+    rows: Sequence[WebhookDelivery], attempts: Mapping[str, Attempt]
+) -> dict[int, tuple[Attempt, ProviderEvent]]:
+    """Return the deliveries, by their ids, that report a film of their job's only open attempt and nothing else."""
+    if not is_supported():
+        return {}
+    per_job = Counter(attempts[row.attempt_token].job_id for row in rows if row.attempt_token in attempts)
+    alone = [job_id for job_id, count in per_job.items() if job_id and count == 1]
+    open_rows = Attempt.objects.filter(job__in=alone, status__in=Attempt.OPEN).order_by()
+    open_attempts = Counter(open_rows.values_list("job_id", flat=True))
+    found = {}
+    for row in rows:
+        attempt = attempts.get(row.attempt_token)
+        if (
+            attempt is None
+            or attempt.job is None
+            or per_job[attempt.job_id] > 1
+            or open_attempts[attempt.job_id] != 1
+            or attempt.status not in Attempt.OPEN
+            or attempt.job.status not in Job.OPEN
+            or attempt.provider.slug != row.provider
+        ):
+            continue
+        try:
+            event = registry.adapter_for(attempt.provider.adapter).parse(bytes(row.body))
+        except (ValueError, KeyError, TypeError):
+            continue
+        same = not attempt.prediction_id or not event.prediction_id or attempt.prediction_id == event.prediction_id
+        if event.status == PredictionStatus.SUCCEEDED and same and not event.preview_url:
+            found[row.id] = (attempt, event)
+    return found
 
 
 def _held(tokens: Collection[str]) -> dict[str, Attempt]:

@@ -72,8 +72,7 @@ class PrepareLane(LaneWork):
         claim = claims.claim_lane(Lane.PREPARE, limit=room, lease=LEASE)
         now = claim.until - LEASE
         with transaction.atomic():
-            for job in claim.jobs:
-                lifecycle.start_preparing(job.id, lease_token=claim.lease_token, now=now)
+            lifecycle.start_preparing_all([job.id for job in claim.jobs], lease_token=claim.lease_token, now=now)
         allowed = bool(claim.jobs) and queue_order.any_takes_no_face()
         return [_Photo(job.id, job.raw_key, claim.lease_token, job.lane_tries, allowed) for job in claim.jobs]
 
@@ -109,19 +108,22 @@ class PrepareLane(LaneWork):
         unwanted, refused = [], []
         now = database_now()
         with transaction.atomic():
+            clean = {
+                lifecycle.CleanPhoto(
+                    outcome.photo.job_id, outcome.photo.lease_token, outcome.clean_key, outcome.has_face
+                ): outcome.photo.raw_key
+                for outcome in outcomes
+                if outcome.clean_key
+            }
+            taken = lifecycle.mark_photos_ready(list(clean), now=now)
+            # Canceled, erased or claimed by another worker meanwhile: what was brought goes.
+            unwanted += [raw_key for photo, raw_key in clean.items() if photo in taken]
+            refused += [photo.clean_key for photo in clean if photo not in taken]
             for outcome in outcomes:
                 photo = outcome.photo
                 if outcome.clean_key:
-                    took = lifecycle.mark_photo_ready(
-                        photo.job_id,
-                        lease_token=photo.lease_token,
-                        clean_key=outcome.clean_key,
-                        has_face=outcome.has_face,
-                        now=now,
-                    )
-                    # Canceled, erased or claimed by another worker meanwhile: what was brought goes.
-                    (unwanted if took else refused).append(photo.raw_key if took else outcome.clean_key)
-                elif outcome.retry:
+                    continue
+                if outcome.retry:
                     self._retry(photo)
                 else:
                     if lifecycle.fail_photo(

@@ -34,6 +34,15 @@ from .attempts import (
     record_submissions,
     request_deletion,
 )
+from .batches import (
+    CleanPhoto,
+    FinishedPrediction,
+    StoredFilm,
+    mark_attempts_succeeded,
+    mark_photos_ready,
+    start_preparing_all,
+    succeed_all,
+)
 from .changes import RENDERING_SPAN, STAGE_PROGRESS
 from .jobs import (
     Reason,
@@ -60,7 +69,10 @@ __all__ = [
     "RENDERING_SPAN",
     "RESULT_LOST",
     "STAGE_PROGRESS",
+    "CleanPhoto",
+    "FinishedPrediction",
     "Reason",
+    "StoredFilm",
     "SubmitRecord",
     "abandon_attempts",
     "accept",
@@ -73,9 +85,11 @@ __all__ = [
     "mark_attempt_failed",
     "mark_attempt_succeeded",
     "mark_attempt_timed_out",
+    "mark_attempts_succeeded",
     "mark_cleanup_done",
     "mark_erased",
     "mark_photo_ready",
+    "mark_photos_ready",
     "mark_preview_announced",
     "mark_result_lost",
     "mark_unconfirmed",
@@ -87,6 +101,8 @@ __all__ = [
     "request_deletion",
     "return_to_queue",
     "start_preparing",
+    "start_preparing_all",
     "succeed",
+    "succeed_all",
     "take_for_attempts",
 ]
