@@ -54,12 +54,10 @@ class JobInput:
 def create_job(order: JobInput, *, owner: str, now: datetime) -> tuple[Job, bool]:
     """Accept an order and return its job and whether it is new.
 
-    The photo is stored before the row, the row before the nudge: whoever has the answer has a
-    job that will end. The same owner, key and content give the same job, also when fifty come
-    at once and also when it has ended since, however it ended; the same key with other content
-    raises IdempotencyConflict. A new visitor has no earlier orders, so whoever wants to repeat one
-    needs a cookie or a token before the first. OSError when storage is full, or so nearly that the
-    rest is for films under way.
+    The photo is stored before the row, the row before the nudge: whoever has the answer has a job that will end. The
+    same owner, key and content give the same job, also when fifty come at once and also when it has ended since,
+    however it ended; the same key with other content raises IdempotencyConflict (decision 0053: without a cookie every
+    request is a new owner). OSError when storage is full, or so nearly that the rest is for films under way.
     """
     digest = hashlib.sha256(order.photo).hexdigest()
     if order.idempotency_key and (earlier := _earlier(order, owner)):

@@ -28,12 +28,13 @@ from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
-from providers import error_mapping, parameters, payloads, signatures
+from providers import parameters, payloads, signatures
 from providers.error_mapping import VendorError
 from providers.errors import AccountProblem, BadSignature, Rejected, Unavailable, Unconfirmed
 from providers.http import client
 from providers.types import Account, PhotoTransport, PredictionStatus, Preset, ProviderEvent, SubmitRequest
 
+from . import fal_results
 from .base import same_prediction
 from .cloud import CloudAdapter, Model, photo_type, status_word
 
@@ -44,41 +45,8 @@ STATUSES = {
     "IN_PROGRESS": PredictionStatus.RUNNING,
     "COMPLETED": PredictionStatus.SUCCEEDED,
 }
-# docs, request errors: errors of the platform, raised before or after the model ran.
-PLATFORM_ERRORS = {
-    "request_timeout": "provider_timeout",
-    "startup_timeout": "provider_timeout",
-    "runner_scheduling_failure": "provider_failed",
-    "runner_connection_timeout": "provider_failed",
-    "runner_disconnected": "provider_failed",
-    "runner_connection_refused": "provider_failed",
-    "runner_connection_error": "provider_failed",
-    "runner_incomplete_response": "provider_failed",
-    "runner_server_error": "provider_failed",
-    "internal_error": "provider_failed",
-    "bad_request": "request_refused",
-}
-CANCELED = frozenset({"client_disconnected", "client_cancelled"})
 # Statuses of a result call that are about the call and not about the model's result.
 _NOT_OF_MODELS = frozenset({401, 403, 404, 410, 429, *range(300, 400)})
-# docs, model errors: the `type` of each entry of `detail`. Every other type is about a field of the request.
-# `file_download_error` is a fault of our URL or the network. A photo that is too small or too large for this
-# model is a field error: other models may accept it.
-MODEL_ERRORS = {
-    "content_policy_violation": "photo_refused",
-    "image_load_error": "photo_unreadable",
-    "unsupported_image_format": "photo_unreadable",
-    "face_detection_error": "no_face",
-    "file_download_error": "provider_failed",
-    "no_media_generated": "provider_failed",
-    "internal_server_error": "provider_failed",
-    "downstream_service_error": "provider_failed",
-    "downstream_service_unavailable": "provider_failed",
-    "generation_timeout": "provider_timeout",
-}
-# A policy violation in one of these fields is the look's fault, not the photo's.
-TEXT_FIELDS = frozenset({"prompt", "negative_prompt"})
-
 REST_URL = "https://rest.fal.ai"
 CDN_URL = "https://v3.fal.media"
 KEEP_SECONDS = 3600
@@ -211,8 +179,8 @@ class FalAdapter(CloudAdapter):
             raise Unavailable(f"the status cannot be read: {error}") from error
         if event.status != PredictionStatus.SUCCEEDED:
             return event
-        if data.get("error_type") in (*PLATFORM_ERRORS, *CANCELED):
-            return _failure(prediction_id, data)
+        if data.get("error_type") in (*fal_results.PLATFORM_ERRORS, *fal_results.CANCELED):
+            return fal_results.failure(prediction_id, data)
         return self._result(account, prediction_id, path, data)
 
     def _result(self, account: Account, prediction_id: str, path: str, data: Mapping[str, Any]) -> ProviderEvent:
@@ -225,13 +193,16 @@ class FalAdapter(CloudAdapter):
             raise Unavailable(f"the result cannot be read: {error}") from error
         has_failed = bool(data.get("error"))
         if response.status < 300:
-            return _failure(prediction_id, data) if has_failed else _finished(prediction_id, found)
+            if has_failed:
+                return fal_results.failure(prediction_id, data)
+            return fal_results.finished(prediction_id, found)
         if response.status == 400 and "in progress" in payloads.text(found.get("detail")):
             # Reported by others: the documentation does not say what the result call returns before the end.
             return ProviderEvent(prediction_id, PredictionStatus.RUNNING)
-        is_models_own = bool(_entries(found)) or (response.status not in _NOT_OF_MODELS and "detail" in found)
+        is_models_own = response.status not in _NOT_OF_MODELS and "detail" in found
+        is_models_own = is_models_own or bool(fal_results.entries(found))
         if has_failed or is_models_own:
-            return _failure(prediction_id, {**data, **(found if is_models_own else {})})
+            return fal_results.failure(prediction_id, {**data, **(found if is_models_own else {})})
         self.check(response)
         raise Unavailable("the result cannot be read")
 
@@ -320,7 +291,7 @@ class FalAdapter(CloudAdapter):
         prediction_id = payloads.identifier(data.get("request_id"))
         payload = data.get("payload")
         if data.get("status") == "ERROR":
-            return _failure(prediction_id, {"error": data.get("error"), **payloads.mapping(payload)})
+            return fal_results.failure(prediction_id, {"error": data.get("error"), **payloads.mapping(payload)})
         if data.get("status") != "OK":
             logger.warning("status_unknown provider=fal status=%.40r", data.get("status"))
             return ProviderEvent(prediction_id, PredictionStatus.UNKNOWN)
@@ -329,7 +300,7 @@ class FalAdapter(CloudAdapter):
             return ProviderEvent(
                 prediction_id, PredictionStatus.RUNNING, raw_error=payloads.text(data.get("payload_error"))
             )
-        return _finished(prediction_id, payloads.mapping(payload))
+        return fal_results.finished(prediction_id, payloads.mapping(payload))
 
     def learn_secrets(self, account: Account) -> tuple[str, ...]:
         rest = _other_host(account, "rest_url", REST_URL, "/rest")
@@ -355,8 +326,8 @@ class FalAdapter(CloudAdapter):
             data = response.json()
         except ValueError:
             return VendorError(response.excerpt())
-        code, text = _reason(data, otherwise="request_refused")
-        return VendorError(text or response.excerpt(), "request_refused" if code in _TRANSIENT else code)
+        code, text = fal_results.reason(data, otherwise="request_refused")
+        return VendorError(text or response.excerpt(), "request_refused" if code in fal_results.TRANSIENT else code)
 
     def _event(self, data: Mapping[str, Any]) -> ProviderEvent:
         """Return the event that the JSON of a request's status describes. Raise ValueError when it is not one."""
@@ -365,55 +336,6 @@ class FalAdapter(CloudAdapter):
             self.status_from(data.get("status"), STATUSES),
             queue_position=payloads.whole(data.get("queue_position")),
         )
-
-
-# Failure codes that an attempt may have, but a refused call has not.
-_TRANSIENT = frozenset({"provider_failed", "provider_timeout"})
-
-
-def _finished(prediction_id: str, output: Mapping[str, Any]) -> ProviderEvent:
-    video = output.get("video")
-    film = payloads.address(video if isinstance(video, str) else payloads.mapping(video).get("url"))
-    if not film:
-        return ProviderEvent(
-            prediction_id,
-            PredictionStatus.FAILED,
-            error_code="provider_failed",
-            raw_error="completed without a film",
-        )
-    return ProviderEvent(prediction_id, PredictionStatus.SUCCEEDED, progress=1.0, video_url=film)
-
-
-def _failure(prediction_id: str, data: Mapping[str, Any]) -> ProviderEvent:
-    if isinstance(data.get("error_type"), str) and data["error_type"] in CANCELED:
-        return ProviderEvent(prediction_id, PredictionStatus.CANCELED, raw_error=data["error_type"])
-    code, text = _reason(data, otherwise="provider_failed")
-    return ProviderEvent(prediction_id, PredictionStatus.FAILED, error_code=code, raw_error=text)
-
-
-def _entries(data: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the entries of a model's error; [] for an error of the platform."""
-    detail = data.get("detail")
-    return [entry for entry in detail if isinstance(entry, dict)] if isinstance(detail, list) else []
-
-
-def _reason(data: Mapping[str, Any], *, otherwise: str) -> tuple[str, str]:
-    """Return the failure code and a text for staff. An entry's `input` is left out: it may be the photo."""
-    texts = []
-    codes = []
-    for entry in _entries(data)[:5]:
-        where = [str(part) for part in entry["loc"]] if isinstance(entry.get("loc"), list) else []
-        kind = payloads.text(entry.get("type"))
-        texts.append(f"{kind} at {'.'.join(where)[:100]}: {payloads.text(entry.get('msg'))[:300]}")
-        is_text = bool(where) and where[-1] in TEXT_FIELDS
-        codes.append("request_refused" if is_text else MODEL_ERRORS.get(kind, "request_refused"))
-    if codes:
-        # An entry about the photo goes before one about the request.
-        return next((code for code in codes if code != "request_refused"), codes[0]), "; ".join(texts)
-    words = [payloads.text(data.get(name)) for name in ("error_type", "detail", "error")]
-    text = ": ".join(filter(None, words))
-    known = PLATFORM_ERRORS.get(words[0])
-    return known or error_mapping.failure_code(text, otherwise=otherwise), text
 
 
 def _lifetime(account: Account) -> str:

@@ -11,13 +11,14 @@ import io
 import re
 import subprocess
 import tokenize
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from selfiehero.environment import PROJECT_DIR
 
-APPS = ("selfiehero", "notifications", "jobs", "providers")
+APPS = tuple(tomllib.loads((PROJECT_DIR / "pyproject.toml").read_text())["tool"]["importlinter"]["root_packages"])
 # Tests that write down names which must not be found anywhere else.
 NAMES_WHAT_IS_GONE = {"tests/test_references.py", "tests/test_words.py"}
 _TEXT = {".py", ".md", ".js", ".css", ".html", ".txt", ".toml", ".yaml", ".c", ".json", ".svg", ".example", ""}
@@ -105,16 +106,22 @@ def words_of_code() -> frozenset[str]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
                 words.update(_WORD.findall(node.value))
-        words.update(
-            token.string
-            for token in tokenize.generate_tokens(io.StringIO(text_of(path)).readline)
-            if token.type == tokenize.NAME
-        )
+            words.update(_names_of(node))
     for path in text_files(".js", ".html", ".css", ".toml", ".c", ".json", ".txt", ".yaml"):
         words.update(_WORD.findall(text_of(path)))
     for path in (".env.example", "Makefile", *(path for path in tracked() if path.startswith(("scripts/", ".ci/")))):
         words.update(_WORD.findall(text_of(path)))
     return frozenset(words)
+
+
+def _names_of(node: ast.AST) -> Iterator[str]:
+    """Yield the identifiers that a node itself writes down."""
+    for name in ("id", "attr", "name", "asname", "arg", "module"):
+        value = getattr(node, name, None)
+        if isinstance(value, str):
+            yield from value.split(".")
+    if isinstance(node, ast.Global | ast.Nonlocal):
+        yield from node.names
 
 
 @functools.cache

@@ -49,18 +49,10 @@ from .glitch import glitch
 from .hud import make_hud, tick, write
 from .looks import Look
 from .memory import Scratch
+from .projection import CENTRE, EDGE, RISE, brightness, contours, cropped, facing, projected
 from .variation import Variation
 
-PANEL_WIDTH, PANEL_HEIGHT = 560, 640  # plate px: the room a picture is fitted into
-ASPECTS = (0.72, 1.3)  # pictures beyond are cropped to the middle
-EDGE = 44  # px of glow around the panel
-CENTRE = (PLATE_WIDTH / 2, PLATE_HEIGHT * 0.40)  # plate px
 FOOT = PLATE_HEIGHT * 0.735  # plate px, the projector
-EYE = 1500.0  # plate px from the eye to the panel
-LINE_STEP = 9  # px between two lines of the scan
-MIDDLE = 0.40  # how bright a picture is made on average, 0..1
-PAPER = 0.66  # the mean light from which a picture is taken for one on paper
-RISE = 30  # px that white rises above black
 LABEL, SUBLABEL = "UNKNOWN ARTEFACT", "NO FACE FOUND // HOLOGRAM MODE"
 
 
@@ -72,9 +64,9 @@ class HologramDirector:
     ) -> None:
         self._scenery, self._look, self._variation, self._cues = scenery, look, variation, cues
         self._hero_name = hero_name
-        self._image = _cropped(photo)
-        self._relief = blur(_light(self._image), 2.5)
-        self._panel = _projected(self._image, look)
+        self._image = cropped(photo)
+        self._relief = blur(brightness(self._image), 2.5)
+        self._panel = projected(self._image, look)
         self._back_rain, self._front_rain = make_falls(look, variation)
         self._picture = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
         self._layer = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
@@ -156,7 +148,7 @@ class HologramDirector:
             picture[top : top + size[1], left + beam : left + size[0], :3] = plain[:, beam:]
         if beam > 2:
             relief = cv2.resize(self._relief, size, interpolation=cv2.INTER_AREA)
-            lines = _contours(relief, RISE * smoothstep(0.12, 0.6, progress))
+            lines = contours(relief, RISE * smoothstep(0.12, 0.6, progress))
             colour = cv2.resize(self._image, size, interpolation=cv2.INTER_AREA)
             area = picture[top - RISE : top + size[1], left : left + beam]
             shown = lines[:, :beam]
@@ -246,7 +238,7 @@ class HologramDirector:
         cv2.add(self._picture, cv2.convertScaleAbs(self._layer, alpha=trembling), self._picture)
         panel = self._lit_panel(seconds, built, lines)
         lift = 7 * np.sin(seconds * 1.9)
-        to_frame = _facing(panel, matrix, yaw, lift)
+        to_frame = facing(panel, matrix, yaw, lift)
         cv2.warpPerspective(panel, to_frame, size, self._layer, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
         composite(self._picture, self._layer, self._scratch)
 
@@ -273,7 +265,7 @@ class HologramDirector:
         """The scan's lines on the panel, as light."""
         height, width = self._panel.shape[0] - 2 * EDGE, self._panel.shape[1] - 2 * EDGE
         relief = cv2.resize(self._relief, (width, height), interpolation=cv2.INTER_AREA)
-        return colour_layer(_contours(relief, RISE)[RISE:], bgr(self._look.hud_colour))
+        return colour_layer(contours(relief, RISE)[RISE:], bgr(self._look.hud_colour))
 
     def _beam(self, x: int, top: int, bottom: int, is_on: bool) -> None:
         if not is_on:
@@ -324,94 +316,3 @@ class HologramDirector:
         counts, _ = np.histogram(self._relief, 40, (0, 1))
         shares = np.sqrt(counts / max(1, counts.max()))
         return shares.tolist()
-
-
-def _cropped(photo: Photo) -> np.ndarray:
-    """The middle of a picture, in a shape that a panel can have; what is transparent becomes dark."""
-    pixels = photo.pixels
-    if photo.alpha is not None:
-        pixels = cv2.multiply(pixels, cv2.merge([photo.alpha] * 3), scale=1 / 255)
-    height, width = pixels.shape[:2]
-    aspect = min(max(width / height, ASPECTS[0]), ASPECTS[1])
-    new_width, new_height = min(width, round(height * aspect)), min(height, round(width / aspect))
-    left, top = (width - new_width) // 2, (height - new_height) // 2
-    cropped = pixels[top : top + new_height, left : left + new_width]
-    scale = min(PANEL_WIDTH / new_width, PANEL_HEIGHT / new_height)
-    size = (max(2, round(new_width * scale)), max(2, round(new_height * scale)))
-    return cv2.resize(cropped, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-
-
-def _light(image: np.ndarray) -> np.ndarray:
-    """How bright a picture is, 0..1, from its darkest to its brightest."""
-    gray = to_unit(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
-    low, high = np.percentile(gray, (2, 98))
-    light = np.clip((gray - low) / max(0.08, high - low), 0, 1)
-    # A drawing on white paper must not become a lamp: there the ink shines instead. Nor a night shot a hole.
-    if light.mean() > PAPER:
-        light = 1 - light
-    bend = np.log(MIDDLE) / np.log(min(0.95, max(0.08, float(light.mean()))))
-    return (light ** min(3.0, max(0.45, bend))).astype(np.float32)
-
-
-def _contours(relief: np.ndarray, rise: float) -> np.ndarray:
-    """Lines across a picture that rise where it is bright; RISE rows higher than the picture."""
-    height, width = relief.shape
-    drawn = np.zeros((height + RISE, width), np.uint8)
-    columns = np.arange(0, width, 4)
-    rows = np.arange(LINE_STEP // 2, height, LINE_STEP)
-    heights = relief[np.ix_(rows, columns)]
-    lines = np.empty((len(rows), len(columns), 2), np.float32)
-    lines[..., 0], lines[..., 1] = columns[None], rows[:, None] + RISE - heights * rise
-    for points, strength in zip(sixteenths(lines), heights.mean(axis=1), strict=True):
-        cv2.polylines(drawn, [points], False, int(150 + 105 * strength), 1, cv2.LINE_AA, 4)
-    return drawn
-
-
-def _projected(image: np.ndarray, look: Look) -> np.ndarray:
-    """The picture as light: in the look's colours, its edges bright, striped, in a glowing frame; premultiplied."""
-    height, width = image.shape[:2]
-    light = _light(image)[..., None]
-    low, mid = bgr(look.left_light) * 0.30, bgr(look.hud_colour) * 0.80
-    ramp = np.where(light < 0.5, low + (mid - low) * light * 2, mid + (205 - mid) * (light * 2 - 1))
-    edges = np.hypot(*(cv2.Sobel(light[..., 0], cv2.CV_32F, *axis) for axis in ((1, 0), (0, 1))))
-    paled = image.astype(np.float32) * np.clip(
-        light / np.maximum(to_unit(image).max(axis=2, keepdims=True), 0.05), 0, 1.6
-    )
-    colour = 0.42 * ramp + 0.58 * paled
-    colour += np.clip(edges, 0, 1)[..., None] * bgr(look.hud_colour) * 0.45
-    cover = np.clip(0.60 + 0.4 * light, 0, 0.95)
-    striped = np.where(np.arange(height) % 4 < 1, 0.68, 1.0)[:, None, None]
-    inside = np.dstack([colour * cover * striped, cover * 255])
-    panel = np.zeros((height + 2 * EDGE, width + 2 * EDGE, 4), np.float32)
-    # Two corners are cut, as of a chip.
-    cut = min(40, width // 6, height // 6)
-    left, top, right, bottom = EDGE, EDGE, EDGE + width - 1, EDGE + height - 1
-    outline = [
-        (left + cut, top),
-        (right, top),
-        (right, bottom - cut),
-        (right - cut, bottom),
-        (left, bottom),
-        (left, top + cut),
-    ]
-    shape, frame = np.zeros(panel.shape[:2], np.float32), np.zeros(panel.shape[:2], np.float32)
-    cv2.fillPoly(shape, [sixteenths(np.array(outline))], 1.0, cv2.LINE_AA, 4)
-    cv2.polylines(frame, [sixteenths(np.array(outline))], True, 1.0, 3, cv2.LINE_AA, 4)
-    panel[EDGE:-EDGE, EDGE:-EDGE] = inside
-    panel *= shape[..., None]
-    panel[..., :3] += (blur(frame, 12) * 2.2 + blur(frame, 3))[..., None] * bgr(look.hud_colour) * 0.8
-    panel[..., :3] = panel[..., :3] * (1 - frame[..., None]) + (bgr(look.hud_colour) * 0.5 + 128) * frame[..., None]
-    panel[..., 3] = np.maximum(panel[..., 3], frame * 255)
-    return np.clip(panel, 0, 255).astype(np.uint8)
-
-
-def _facing(panel: np.ndarray, matrix: np.ndarray, yaw: float, lift: float) -> np.ndarray:
-    """The perspective that shows a panel, turned about its upright axis, through a plate → frame matrix."""
-    height, width = panel.shape[:2]
-    corners, placed = [(0, 0), (width, 0), (width, height), (0, height)], []
-    for x, y in corners:
-        side, up = x - width / 2, y - height / 2
-        scale = EYE / (EYE + side * np.sin(yaw))
-        placed.append((CENTRE[0] + side * np.cos(yaw) * scale, CENTRE[1] + lift + up * scale))
-    on_frame = np.array(placed) @ matrix[:, :2].T + matrix[:, 2]
-    return cv2.getPerspectiveTransform(np.float32(corners), on_frame.astype(np.float32))

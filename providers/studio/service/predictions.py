@@ -17,6 +17,18 @@ from enum import StrEnum
 from typing import Any
 
 
+class QueueFull(Exception):
+    """No place is free; `retry_after` is the estimated time in seconds until one is."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"full for {retry_after} s")
+        self.retry_after = retry_after
+
+
+class NotRendering(Exception):
+    """The studio is stopping, or cannot start a renderer."""
+
+
 class Status(StrEnum):
     QUEUED = "queued"
     STARTING = "starting"

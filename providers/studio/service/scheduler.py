@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .pool import RendererPool
-from .predictions import Prediction, Status, timestamp
+from .predictions import NotRendering, Prediction, QueueFull, Status, timestamp
 from .render_requests import Order, PhotoNotThere, fetch_photo
 from .settings import StudioSettings
 from .store import Store
@@ -31,18 +31,6 @@ MAX_CRASHES = 1  # renderers that one prediction may cost before it is given up
 MAX_STARTS = 6  # renders begun, restarts of the studio and renderers without CPU included
 SWEEP_SECONDS = 15.0
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-class QueueFull(Exception):
-    """No place is free; `retry_after` is the estimated time in seconds until one is."""
-
-    def __init__(self, retry_after: int) -> None:
-        super().__init__(f"full for {retry_after} s")
-        self.retry_after = retry_after
-
-
-class NotRendering(Exception):
-    """The studio is stopping, or cannot start a renderer."""
 
 
 class Studio:

@@ -44,9 +44,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
 
-from .predictions import Prediction
+from .predictions import NotRendering, Prediction, QueueFull
 from .render_requests import BadOrder, read_order
-from .scheduler import NotRendering, QueueFull, Studio
+from .scheduler import Studio
 from .settings import StudioSettings
 
 logger = logging.getLogger(__name__)
