@@ -1,6 +1,6 @@
-"""Providers in the admin: all settings in a form, secrets write-only, breakers to be closed by hand.
+"""The admin of providers: a form for all settings, write-only secrets, an action that closes breakers.
 
-`jobs.admin.providers` registers this with what only jobs know: how much is in flight, and who did what.
+`jobs.admin.providers` registers a subclass that adds what only `jobs` knows: calls in flight and the audit log.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ _SECRET_INPUTS = ("new_api_key", "remove_api_key", "new_webhook_secret", "drop_o
 
 
 def pill(word: str, *, css: str = "") -> str:
-    """Return a word on a coloured ground."""
+    """Return a word as a coloured pill. `css` names the colour when the word does not."""
     return format_html('<span class="pill pill-{}">{}</span>', css or word, word.replace("_", " "))
 
 
 def _makes_own_secrets(provider: ProviderConfig) -> bool:
-    """Tell whether a webhook secret is ours to choose; a vendor that tells its own takes none from us."""
+    """Tell whether staff choose the webhook secret; vendors with `can_learn_secrets` choose it themselves."""
     return not provider.capabilities.can_learn_secrets
 
 
 @method_decorator(sensitive_post_parameters("new_api_key", "new_webhook_secret"), name="changeform_view")
 class ProviderAdmin(admin.ModelAdmin):
-    """Settings of providers. A save writes what staff changed and nothing else: claims and breakers work meanwhile."""
+    """A save writes only the columns that staff changed, because claims and breakers write others meanwhile."""
 
     form = ProviderForm
     list_display = ("title", "slug", "adapter_title", "place", "state")
@@ -115,7 +115,7 @@ class ProviderAdmin(admin.ModelAdmin):
 
     @admin.display(description="state")
     def state(self, provider: ProviderConfig) -> str:
-        """Say whether it gets jobs, and if not for how long and why; of two reasons the one that ends later."""
+        """Say whether the provider gets jobs, and if not why and for how long; of two reasons the one that ends later."""
         now = timezone.now()
         blocked_until = provider.blocked_until(now=now)
         if not provider.enabled:
@@ -124,7 +124,7 @@ class ProviderAdmin(admin.ModelAdmin):
             seconds = f"{math.ceil((blocked_until - now).total_seconds())} s"
             if blocked_until == provider.breaker_until:
                 return pill(f"breaker open for {seconds}: {provider.get_breaker_reason_display()}", css="failed")
-            return pill(f"parked for {seconds}: {provider.rate_limited_reason}", css="queued")
+            return pill(f"waits for {seconds}: {provider.rate_limited_reason}", css="queued")
         if provider.needs_probe(now=now):
             half_open = provider.breaker_state(now=now) == BreakerState.HALF_OPEN
             return pill("breaker half open: one probe" if half_open else "one probe after a wait", css="queued")
@@ -135,7 +135,7 @@ class ProviderAdmin(admin.ModelAdmin):
         return pill("ready", css="succeeded")
 
     def used_up(self, provider: ProviderConfig) -> str:
-        """Say which limit leaves no room now; only jobs know."""
+        """Say which limit is reached now, '' for none. `jobs` overrides it."""
         return ""
 
     @admin.display(description="in a row")
@@ -164,7 +164,7 @@ class ProviderAdmin(admin.ModelAdmin):
     # --- Saving -----------------------------------------------------------------------------------
 
     def record(self, request: HttpRequest, action: str, provider: ProviderConfig, data: dict[str, Any]) -> None:
-        """Write down who did it. `data` never holds a secret."""
+        """Add an entry to the audit log. `data` never contains a secret."""
         raise NotImplementedError
 
     def save_model(self, request: HttpRequest, provider: ProviderConfig, form: ProviderForm, change: bool) -> None:
@@ -184,7 +184,10 @@ class ProviderAdmin(admin.ModelAdmin):
             self.record(request, "provider_enabled" if provider.enabled else "provider_disabled", provider, {})
 
     def _follow(self, provider: ProviderConfig, changed: set[str]) -> set[str]:
-        """Change what follows from a change: trouble with an old key is over, a new budget is counted afresh."""
+        """Update the columns that depend on changed ones, and return their names.
+
+        A new key or base URL closes an account breaker; a new budget is counted from zero.
+        """
         follow: dict[str, Any] = {}
         if changed & {"api_key", "base_url"}:
             follow |= {"secrets_asked_at": None}
@@ -201,7 +204,7 @@ class ProviderAdmin(admin.ModelAdmin):
         super().delete_model(request, provider)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        # Removing goes one by one, through `delete_model`.
+        # Providers are removed one by one, by `delete_model`, which writes the audit log.
         return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
 
     # --- Actions ----------------------------------------------------------------------------------
@@ -230,14 +233,14 @@ class ProviderAdmin(admin.ModelAdmin):
         else:
             self.message_user(request, "Nothing to change: the selected providers are like that.", messages.INFO)
 
-    # --- A secret of our own making ---------------------------------------------------------------
+    # --- Generated secrets ------------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.generate_secret)
         return [path("<int:object_id>/new-secret/", view, name="providers_new_secret"), *super().get_urls()]
 
     def generate_secret(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        """Put a fresh webhook secret in front and show it, this once."""
+        """Add a new webhook secret in front of the others and show it this one time."""
         with transaction.atomic():
             provider = ProviderConfig.objects.select_for_update().filter(pk=object_id).first()
             if provider is None or not _makes_own_secrets(provider):

@@ -1,7 +1,7 @@
-"""What vendors say when they refuse, read as far as it decides what to do next.
+"""Mapping of vendors' error messages to failure codes and waits.
 
-Codes go before words wherever a vendor has codes; words are for those that have none, and they are
-narrow on purpose: a wrong guess parks an account or tells a person that their photo is bad.
+Adapters map error codes where their vendor has them; the patterns here are for messages without a code. They are
+narrow, because a wrong match blocks an account or tells a person that their photo is bad.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from . import payloads
 
 @dataclass(frozen=True)
 class VendorError:
-    """Why a request was refused: one of `errors.FAILURE_CODES`, and a text for staff."""
+    """One parsed error body: a text for staff, and one of `errors.FAILURE_CODES`."""
 
     text: str = ""
     code: str = "request_refused"
@@ -33,10 +33,10 @@ _NO_MONEY = _words(
     r"(?:out[\s_-]+of|no|not[\s_-]+enough)[\s_-]+(?:credits?|balance|funds)\b(?! card)",
     r"payment[\s_-]+required",
 )
-# fal's words for an account that may not submit: "User is locked. Reason: Exhausted balance …", `TOP_UP`, `Admin lock`
-# (public issues of its clients, read 2026-11). Too wide for a 429: Replicate links its billing page in those.
+# fal's messages for an account that may not submit: "User is locked. Reason: Exhausted balance …", `TOP_UP`,
+# `Admin lock` (public issues of its clients, read 2026-11). Not used for a 429, because Replicate's 429 links its billing page.
 _LOCKED = _words(_NO_MONEY.pattern, r"user[\s_-]+is[\s_-]+locked", r"top[\s_-]?up", r"admin[\s_-]+lock", r"billing")
-# Envoy's words for an upstream that was lost after it had the request.
+# Envoy's and nginx's messages for an upstream that was lost after it had received the request.
 _LOST_UPSTREAM = _words(r"disconnect/reset before headers", r"upstream (?:prematurely closed|connection reset)")
 
 _MODERATION = _words(
@@ -50,7 +50,7 @@ _MODERATION = _words(
     r"risk control",
 )
 _NO_FACE = _words(r"\bno face", r"face (?:was |is )?not (?:found|detected)", r"(?:detect|find) (?:a|any) face")
-# A photo that could not be had is our address's fault or the network's, not the photo's.
+# A photo that could not be fetched is a fault of our URL or the network, not of the photo.
 _NOT_FETCHED = _words(r"download", r"\bfetch", r"unable to access", r"not accessible", r"\burl\b")
 _UNREADABLE = _words(
     r"cannot identify image",
@@ -62,22 +62,22 @@ _TIMED_OUT = _words(r"timed? ?out", r"deadline exceeded")
 
 
 def is_about_empty_account(message: str) -> bool:
-    """Tell whether a refusal, of whatever status, is about an empty account."""
+    """Tell whether an error message, with any status, is about an account without money."""
     return bool(_NO_MONEY.search(message))
 
 
 def is_about_locked_account(message: str) -> bool:
-    """Tell whether a 403 is about the account rather than about the key."""
+    """Tell whether the message of a 403 is about the account and not about the key."""
     return bool(_LOCKED.search(message))
 
 
 def is_about_lost_upstream(message: str) -> bool:
-    """Tell whether a 503 comes from a gateway that had already passed the request on."""
+    """Tell whether the message of a 503 is a gateway's that had already forwarded the request."""
     return bool(_LOST_UPSTREAM.search(message))
 
 
 def failure_code(message: str, *, otherwise: str) -> str:
-    """Return the failure code that a vendor's sentence means, `otherwise` when it is none we know."""
+    """Return the failure code of a vendor's error message, `otherwise` when no pattern matches."""
     if _MODERATION.search(message):
         return "photo_refused"
     if _NO_FACE.search(message):
@@ -109,7 +109,7 @@ _UNITS = {"m": 60.0, "s": 1.0}
 
 
 def requested_seconds(body: bytes) -> float | None:
-    """Return the seconds a body asks to wait, or None when it does not say."""
+    """Return the seconds that an error body asks to wait, or None when it does not say."""
     try:
         data = payloads.json_object(body)
     except ValueError:

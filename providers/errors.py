@@ -1,21 +1,21 @@
-"""What can go wrong between us and a provider, named by what to do next.
+"""The errors of a call to a provider. Each class stands for one reaction of the caller.
 
-| error | what it means | what the caller does |
+| error | meaning | what the caller does |
 | --- | --- | --- |
-| `Busy` | 429: the call was refused, nothing was made | park the provider for `retry_after`, the job waits on |
-| `Unavailable` | refused or failed for sure before anything was made | same or next provider, later |
-| `Unconfirmed` | the answer was lost: a prediction may exist | look it up before anything else is tried |
+| `Busy` | 429: the call was refused, nothing was made | call no more for `retry_after`; the job keeps waiting |
+| `Unavailable` | failed, and certainly nothing was made | same or next provider, later |
+| `Unconfirmed` | the response was lost: a prediction may exist | look it up before trying anything else |
 | `Rejected` | this photo or request will never work here | next provider, or fail with `code` |
-| `AccountProblem` | key, billing, permission or settings | open the breaker, tell staff, next provider |
-| `PredictionGone` | the vendor does not know this prediction (any more) | the attempt is lost, try again |
-| `BadSignature`, `StaleSignature` | a webhook that is not theirs, or too old | 401, kept as evidence |
+| `AccountProblem` | key, billing, permission or settings | open the breaker, notify staff, next provider |
+| `PredictionGone` | the vendor does not have this prediction (any more) | the attempt is lost, try again |
+| `BadSignature`, `StaleSignature` | a forged or too old webhook | respond 401, keep it as evidence |
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-# The reasons an attempt may fail for, in our words. Adapters map their vendor's words onto these.
+# Why an attempt failed. Adapters map their vendor's codes and messages to these.
 FAILURE_CODES = frozenset(
     {
         "no_face",
@@ -31,7 +31,7 @@ FAILURE_CODES = frozenset(
 
 
 class ProviderError(Exception):
-    """Any failure at a provider. `detail` is the vendor's own text, for staff only."""
+    """Any failed call. `detail` is the vendor's text, for staff only."""
 
     def __init__(
         self, detail: str = "", *, code: str = "provider_failed", retry_after: timedelta | None = None
@@ -43,25 +43,25 @@ class ProviderError(Exception):
 
 
 class Busy(ProviderError):
-    """The provider has no room now. Never a failure of the job."""
+    """The provider's limit is reached. The job waits; it does not fail."""
 
 
 class Unavailable(ProviderError):
-    """The provider did not take the request; trying again is safe."""
+    """The provider did not accept the request; a retry is safe."""
 
 
 class Unconfirmed(ProviderError):
-    """It is not known whether the provider took the request; trying again may pay twice."""
+    """The provider may have accepted the request; a retry could be charged twice."""
 
 
 class Rejected(ProviderError):
-    """The provider will never take this request."""
+    """The provider will never accept this request."""
 
 
 class AccountProblem(ProviderError):
-    """Our key, our balance, our permissions or our settings are at fault, not the job.
+    """The cause is our account or configuration, and every other job would fail too.
 
-    `code` says which: `billing` (no money, a locked account), `key` (refused), `settings`.
+    `code` is `billing` (no money, a locked account), `key` (not accepted) or `settings`.
     """
 
 
@@ -70,8 +70,8 @@ class PredictionGone(ProviderError):
 
 
 class BadSignature(ProviderError):
-    """The webhook was not signed with any secret we know."""
+    """The webhook is not signed with any of the known secrets."""
 
 
 class StaleSignature(BadSignature):
-    """The webhook's signature is right but its time is outside the tolerance."""
+    """The webhook's signature is valid, but its timestamp is outside the tolerance."""

@@ -1,4 +1,4 @@
-"""How staff set a provider up. Secrets go in here and never come out: a form shows only whether they are set."""
+"""The form for a provider. Secrets are write-only: the form shows only whether they are set."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .models import ProviderConfig
 from .secrets import ciphertext_of
 from .validators import check_api_key
 
-# A rotation needs two: the one the vendor still signs with and the one it will sign with.
+# During a rotation the vendor may sign with the old or the new secret.
 LIVE_SECRETS = 2
 SECRET_FIELDS = ("api_key", "webhook_secrets")
 NOT_SET, UNREADABLE = "not set", "unreadable"
@@ -21,7 +21,7 @@ AS_BELOW = "as entered below"
 
 
 def describe_secrets(provider: ProviderConfig) -> dict[str, str]:
-    """Say of each secret field whether it is set, not set, or stored under a key this installation does not have."""
+    """Return, for each secret field, whether it is set, not set, or cannot be decrypted with FIELD_KEYS."""
     if provider.pk is None:
         return dict.fromkeys(SECRET_FIELDS, NOT_SET)
     stored = {f"stored_{name}": ciphertext_of(name) for name in SECRET_FIELDS}
@@ -54,12 +54,12 @@ def level_choices() -> list[tuple[str, Any]]:
 
 
 def with_new_secret(secrets: list[str], new: str) -> list[str]:
-    """Return the live secrets with a new one in front; the newest of the old ones stays for the rotation."""
+    """Return the accepted secrets: the new one, and the newest of the old ones."""
     return [new, *(secret for secret in secrets if secret != new)][:LIVE_SECRETS]
 
 
 class SecretField(forms.CharField):
-    """Takes a secret and never shows one."""
+    """A write-only field for a secret."""
 
     def __init__(self, **options: Any) -> None:
         widget = forms.PasswordInput(attrs={"autocomplete": "new-password", "class": "vTextField"})
@@ -67,7 +67,7 @@ class SecretField(forms.CharField):
 
 
 class HostsField(forms.CharField):
-    """A list of host names, one a line."""
+    """A list of host names, one per line."""
 
     widget = forms.Textarea(attrs={"rows": 3, "class": "vTextField"})
 
@@ -90,9 +90,9 @@ class HostsField(forms.CharField):
 
 
 class ProviderForm(forms.ModelForm):
-    """Everything about a provider but its secrets, and a way to replace those.
+    """All settings of a provider, with fields that replace its secrets. The admin adds the model and its plain fields.
 
-    The admin adds the model and its plain fields. A blank secret field keeps what is stored.
+    A blank secret field keeps the stored secret.
     """
 
     adapter = forms.ChoiceField(choices=registry.adapter_choices)
@@ -116,7 +116,7 @@ class ProviderForm(forms.ModelForm):
     )
     remove_webhook_secrets = forms.BooleanField(label="Remove all webhook secrets", required=False)
 
-    # What `clean` made of the secrets: (field of the model, what happened to it), never a value.
+    # The secrets that `clean` changed: (field of the model, what happened to it), without values.
     secret_changes: list[tuple[str, str]]
     # The columns that `clean` filled in where nothing was entered.
     filled_in: set[str]
@@ -142,7 +142,7 @@ class ProviderForm(forms.ModelForm):
         return given
 
     def _fill_in(self, given: dict[str, Any]) -> None:
-        """Set what staff left to the adapter: its address, and the limits of an account level."""
+        """Fill in the adapter's base URL and the limits of the chosen account level."""
         name = given.get("adapter")
         if not name:
             return

@@ -1,4 +1,4 @@
-"""A provider as staff set it up. Its limits are kept by `jobs.queue.claims`, its words by its adapter."""
+"""The configuration and state of a provider. `jobs.queue.claims` enforces its limits; its adapter calls the vendor."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .types import Account, PhotoTransport
 
 
 class BreakerReason(models.TextChoices):
-    """Why nothing is sent to a provider, where our own count of its failures decided it."""
+    """Why the breaker of a provider is open."""
 
     CALLS = "calls", "its calls fail"
     FILMS = "films", "its films fail"
@@ -32,7 +32,7 @@ class BreakerState(StrEnum):
     HALF_OPEN = "half open"
 
 
-# What a provider's row says when nothing is known against it.
+# The state of a provider without failures or waits.
 NOTHING_AGAINST_IT: dict[str, Any] = {
     "rate_limited_until": None,
     "rate_limited_reason": "",
@@ -49,7 +49,7 @@ NOTHING_AGAINST_IT: dict[str, Any] = {
 
 class ProviderQuerySet(models.QuerySet["ProviderConfig"]):
     def in_order(self) -> ProviderQuerySet:
-        """The enabled providers, in staff's order."""
+        """Return the enabled providers, in staff's order."""
         return self.filter(enabled=True).order_by("order", "id")
 
 
@@ -106,7 +106,7 @@ class ProviderConfig(models.Model):
         help_text="Try again before the deadline when an answer was lost and the vendor offers no look-up.",
     )
 
-    # Asked to wait, and failing: two different things, written by `jobs.routing.breaker` alone. The later end wins.
+    # Rate limits and the breaker, both written only by `jobs.routing.breaker`. The later end applies.
     rate_limited_until = models.DateTimeField(null=True, blank=True, editable=False)
     rate_limited_reason = models.CharField(max_length=200, blank=True, default="", editable=False)
     rate_limits_in_row = models.PositiveIntegerField(default=0, editable=False)
@@ -122,7 +122,7 @@ class ProviderConfig(models.Model):
     last_error = models.CharField(max_length=300, blank=True, default="", editable=False)
     last_error_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    # What was committed on that day (UTC), written with each claim while there is a budget.
+    # What was spent on `budget_day` (UTC), written with each claim while there is a budget.
     budget_day = models.DateField(null=True, blank=True, editable=False)
     budget_used = models.DecimalField(max_digits=12, decimal_places=4, default=Decimal(0), editable=False)
 
@@ -151,7 +151,7 @@ class ProviderConfig(models.Model):
         return self.title or self.slug
 
     def clean(self) -> None:
-        """Refuse settings the adapter could not work with, each with a sentence at its field."""
+        """Raise ValidationError, with a message at each field, for settings that the adapter could not work with."""
         problems: dict[str, Any] = dict(validators.problems_of(self))
         try:
             adapter = registry.adapter_for(self.adapter)
@@ -178,7 +178,7 @@ class ProviderConfig(models.Model):
         return registry.capabilities_of(self.adapter)
 
     def account(self) -> Account:
-        """Return what the adapter needs to act for this provider. Holds secrets: never log it."""
+        """Return the account that the adapter calls with. It contains secrets: never log it."""
         return Account(
             slug=self.slug,
             base_url=self.base_url.rstrip("/"),
@@ -192,7 +192,7 @@ class ProviderConfig(models.Model):
         )
 
     def _usual_result_hosts(self) -> tuple[str, ...]:
-        """Return where films lie when staff do not say: the vendor's hosts, and one that stands in for the vendor."""
+        """Return the default result hosts: the vendor's, and the base URL's when that is not the vendor's."""
         own = urlsplit(self.base_url).hostname or ""
         vendor = self.capabilities
         if vendor.default_result_hosts and own == urlsplit(vendor.default_base_url).hostname:
@@ -200,32 +200,32 @@ class ProviderConfig(models.Model):
         return (*vendor.default_result_hosts, own)
 
     def poll_at(self, *, now: datetime) -> datetime:
-        """Return when a prediction is asked after if nothing is heard until then; a date whatever the row says."""
+        """Return when to poll a prediction that was not heard of by then. `silence` is clamped to its allowed range."""
         return now + min(max(self.silence, validators.SHORTEST_SILENCE), validators.LONGEST_SILENCE)
 
     def is_rate_limited(self, *, now: datetime) -> bool:
-        """Whether the provider has asked us to wait and that time is not over."""
+        """Whether the provider has asked us to wait, and the wait is not over."""
         return self.rate_limited_until is not None and self.rate_limited_until > now
 
     def breaker_state(self, *, now: datetime) -> BreakerState:
-        """Return closed, open (nothing is sent) or half open (one call is, to find out)."""
+        """Return closed, open (no calls) or half open (one probe call)."""
         if self.breaker_until is None:
             return BreakerState.CLOSED
         return BreakerState.OPEN if self.breaker_until > now else BreakerState.HALF_OPEN
 
     def blocked_until(self, *, now: datetime) -> datetime | None:
-        """Return until when nothing may be sent, for whichever reason ends later; None when something may."""
+        """Return the later end of rate limit and open breaker, None when calls are allowed."""
         ends = [end for end in (self.rate_limited_until, self.breaker_until) if end is not None and end > now]
         return max(ends, default=None)
 
     def needs_probe(self, *, now: datetime) -> bool:
-        """Whether a wait or an open breaker has just ended: one call has to go well before the others follow."""
+        """Whether a wait or an open breaker has ended and one probe call has to succeed before others are made."""
         return self.blocked_until(now=now) is None and (
             self.rate_limited_until is not None or self.breaker_until is not None
         )
 
     def is_out_of_budget(self, *, now: datetime) -> bool:
-        """Whether another film would cost more than what is left of today's budget, as far as this row knows."""
+        """Whether another film would exceed today's budget, by the numbers on this row."""
         if self.daily_budget is None or self.budget_day != now.astimezone(UTC).date():
             return False
         return self.budget_used + self.price > self.daily_budget

@@ -1,4 +1,4 @@
-"""Checking the parameters staff enter, each with a sentence that says what the vendor wants."""
+"""Rules for the parameters that staff enter, with messages that say what a vendor accepts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Rule:
-    """What one parameter may be. `wants` completes the sentence “duration” …"""
+    """The values that one parameter may have. `wants` follows the parameter's name in the message."""
 
     wants: str
     fits: Callable[[Any], bool]
@@ -62,14 +62,14 @@ def mapping() -> Rule:
 
 
 def problems(rules: Mapping[str, Rule], parameters: Mapping[str, Any], *, unknown: str) -> list[str]:
-    """Return a sentence for each parameter that does not fit. `unknown` is one with a gap for the name."""
-    sentences = []
+    """Return a message for each invalid parameter. `unknown` is the one for unknown names, with `{name}` in it."""
+    messages = []
     for key, value in parameters.items():
         if key not in rules:
-            sentences.append(unknown.format(name=key))
+            messages.append(unknown.format(name=key))
         elif not rules[key].fits(value):
-            sentences.append(f"“{key}” {rules[key].wants}, not {_shown(value)}.")
-    return sentences
+            messages.append(f"“{key}” {rules[key].wants}, not {_shown(value)}.")
+    return messages
 
 
 def _shown(value: Any) -> str:

@@ -1,6 +1,6 @@
-"""Reading what vendors send. Nothing in here trusts a type, a length or a nesting depth.
+"""Parsing of vendors' JSON. Types, lengths and nesting depth are checked, because none of them can be relied on.
 
-What is wanted and not there comes out empty; what cannot be done without raises ValueError.
+Optional values that are missing or invalid become empty; required ones raise ValueError.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-# What an attempt has room for.
+# The sizes of an attempt's columns.
 MAX_ID_CHARACTERS = 200
 MAX_ADDRESS_CHARACTERS = 2000
 MAX_TEXT_CHARACTERS = 2000
@@ -29,43 +29,43 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 def identifier(value: Any) -> str:
-    """Return a vendor's id of something. Raise ValueError when it is none."""
+    """Return a vendor's id: 1 to 200 printable characters. Raise ValueError for anything else."""
     if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_CHARACTERS or not value.isprintable():
         raise ValueError("no id")
     return value
 
 
 def text(value: Any) -> str:
-    """Return a text without what PostgreSQL cannot hold, '' when it is none."""
+    """Return at most 2000 characters of a string, without the NULs that PostgreSQL cannot store; '' for no string."""
     return value.replace("\x00", "")[:MAX_TEXT_CHARACTERS] if isinstance(value, str) else ""
 
 
 def address(value: Any) -> str:
-    """Return an http(s) address, '' when it is none."""
+    """Return an http(s) URL, '' for anything else."""
     if not isinstance(value, str) or len(value) > MAX_ADDRESS_CHARACTERS or not value.isprintable():
         return ""
     return value if value.lower().startswith(("https://", "http://")) else ""
 
 
 def mapping(value: Any) -> dict[str, Any]:
-    """Return a JSON object, an empty one when it is none."""
+    """Return a JSON object, {} for anything else."""
     return value if isinstance(value, dict) else {}
 
 
 def whole(value: Any) -> int | None:
-    """Return a whole number from zero on that fits a column, or None."""
+    """Return an integer from 0 to 2**31 − 1, None for anything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31 else None
 
 
 def fraction(value: Any) -> float | None:
-    """Return a number as a share from 0 to 1, or None when it is none."""
+    """Return a number clamped to 0..1, None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return min(1.0, max(0.0, float(value))) if abs(value) < 2**53 and math.isfinite(value) else None
 
 
 def timestamp(value: Any) -> datetime | None:
-    """Return an ISO-8601 time with its offset, or None when it is none."""
+    """Return an ISO 8601 time that has an offset, None for anything else."""
     try:
         found = datetime.fromisoformat(text(value))
     except ValueError:
@@ -74,7 +74,7 @@ def timestamp(value: Any) -> datetime | None:
 
 
 def texts_in(value: Any) -> Iterator[str]:
-    """Yield every text anywhere in a JSON value."""
+    """Yield every string in a JSON value, at any depth."""
     waiting = [value]
     while waiting:
         one = waiting.pop()

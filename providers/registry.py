@@ -1,4 +1,4 @@
-"""The adapters there are. Adding a vendor is one file in `adapters/` and one line here."""
+"""All adapters by name. To add a vendor, add a file to `adapters/` and a line here."""
 
 from __future__ import annotations
 
@@ -43,6 +43,6 @@ def adapter_choices() -> list[tuple[str, str]]:
 
 
 def content_rule(name: str) -> str:
-    """Return whose rule decides which photos the adapter called `name` takes: its own, unless it says otherwise."""
+    """Return the name of the content policy that an adapter's photos are checked against; by default its own name."""
     adapter = _ADAPTERS.get(name)
     return name if adapter is None or adapter.content_rule == OWN_RULE else adapter.content_rule

@@ -1,4 +1,4 @@
-"""Webhook signatures: Standard Webhooks, and what the vendors' own schemes share with it.
+"""Webhook signatures: Standard Webhooks, and the checks that other schemes share with it.
 
 Standard Webhooks signs `id.timestamp.body` under HMAC-SHA256.
 Specification: standardwebhooks.com (read 2026-11): secrets are
@@ -21,6 +21,8 @@ from datetime import datetime, timedelta
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from common import base64url
+
 from .errors import BadSignature, StaleSignature
 
 PREFIX = "whsec_"
@@ -28,7 +30,7 @@ PUBLIC_KEY_PREFIX = "ed25519:"
 TOLERANCE = timedelta(seconds=300)
 MAX_ID_CHARACTERS = 128
 _PUBLIC_X = re.compile(r"[A-Za-z0-9_-]{43}")
-MIN_KEY_BYTES = 16  # an empty or tiny key is one that anybody can guess
+MIN_KEY_BYTES = 16  # shorter keys could be guessed
 
 
 def new_secret() -> str:
@@ -55,10 +57,9 @@ def sign(secret: str, *, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def verify(secrets_: Iterable[str], headers: Mapping[str, str], body: bytes, *, now: datetime) -> str:
-    """Return the message id of a genuine, fresh message.
+    """Return the message id of a genuine and fresh message. Raise BadSignature or StaleSignature otherwise.
 
-    `headers` has lower-case names. Whatever is malformed counts as forged: nothing but
-    BadSignature and StaleSignature comes out of here.
+    `headers` has lower-case names. A malformed message counts as forged.
     """
     message_id = headers.get("webhook-id", "")
     timestamp = headers.get("webhook-timestamp", "")
@@ -80,7 +81,7 @@ def require_match(wanted: Sequence[str], offered: Iterable[str]) -> None:
     genuine = False
     for candidate in offered:
         given = candidate.encode("utf-8", "surrogatepass")
-        # Every pair is compared, so that time does not tell which secret fitted.
+        # Every pair is compared, so that the time does not reveal which secret matched.
         for one in wanted:
             genuine |= hmac.compare_digest(one.encode(), given)
     if not genuine:
@@ -95,21 +96,21 @@ def seconds_of(timestamp: str) -> int:
 
 
 def require_fresh(sent_at: int, *, now: datetime) -> None:
-    """Raise StaleSignature for what was signed too long ago, or in the future."""
+    """Raise StaleSignature when a signature is older than TOLERANCE, or that far in the future."""
     if abs(now.timestamp() - sent_at) > TOLERANCE.total_seconds():
         raise StaleSignature("timestamp outside the tolerance")
 
 
 def public_key(secret: str) -> Ed25519PublicKey:
-    """Return the key behind `ed25519:<x>`, x being that of a JWK (RFC 8037). Raise ValueError when it is none."""
+    """Return the key of `ed25519:<x>`, where x is that of a JWK (RFC 8037). Raise ValueError for anything else."""
     x = secret.removeprefix(PUBLIC_KEY_PREFIX)
     if x == secret or not _PUBLIC_X.fullmatch(x):
         raise ValueError("a public key is ed25519: followed by 43 characters")
-    return Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(f"{x}="))
+    return Ed25519PublicKey.from_public_bytes(base64url.decode(x))
 
 
 def is_signed_by(secret: str, signature: bytes, message: bytes) -> bool:
-    """Tell whether a message has an ED25519 signature by this public key."""
+    """Tell whether a signature of a message is valid under an `ed25519:` public key."""
     try:
         public_key(secret).verify(signature, message)
     except (ValueError, InvalidSignature):

@@ -1,7 +1,6 @@
-"""The words in which every provider speaks to us, whatever it calls things itself.
+"""The types that adapters and the rest of the product exchange, the same for every vendor.
 
-An adapter turns these into its vendor's HTTP and back; nothing of a vendor's
-vocabulary passes beyond its adapter.
+An adapter translates them to and from its vendor's HTTP API; no vendor's term is used outside its adapter.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 
 
 class PredictionStatus(StrEnum):
-    """Where a prediction stands at its vendor. Unknown words stay UNKNOWN and change nothing."""
+    """The status of a prediction at its vendor. A vendor's unknown status is UNKNOWN and changes nothing."""
 
     QUEUED = "queued"
     WARMING_UP = "warming_up"
@@ -29,7 +28,7 @@ FINAL_PREDICTION_STATUSES = frozenset({PredictionStatus.SUCCEEDED, PredictionSta
 
 
 class PhotoTransport(StrEnum):
-    """How a photo reaches a vendor: by our signed address, by its upload flow, or inside the request."""
+    """How a photo reaches a vendor: by our signed URL, by the vendor's upload, or inside the request."""
 
     URL = "url"
     UPLOAD = "upload"
@@ -38,7 +37,7 @@ class PhotoTransport(StrEnum):
 
 @dataclass(frozen=True)
 class Account:
-    """What an adapter needs to speak to one configured provider. Never logged, never stored."""
+    """The credentials and settings with which an adapter calls one provider. Never log or store one."""
 
     slug: str
     base_url: str
@@ -53,7 +52,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Preset:
-    """Limits a vendor publishes for one of its account levels."""
+    """The limits that a vendor publishes for one of its account levels."""
 
     slug: str
     title: str
@@ -63,7 +62,7 @@ class Preset:
 
 @dataclass(frozen=True)
 class SubmitRequest:
-    """One prediction to be made. `reference` is our attempt's callback token, unique for ever."""
+    """A prediction to be made. `reference` is the attempt's callback token, which is never used twice."""
 
     reference: str
     look: str
@@ -78,10 +77,10 @@ class SubmitRequest:
 
 @dataclass(frozen=True)
 class ProviderEvent:
-    """What a provider reports of one prediction: a delivery, a poll answer or a submit answer.
+    """The state of one prediction, as a webhook delivery or the response to a poll or submit reports it.
 
-    `progress` is 0..1 or None when the vendor does not say. URLs are the vendor's own and expire.
-    `error_code` is one of `providers.errors.FAILURE_CODES` when the status is FAILED.
+    `progress` is 0..1, or None when the vendor does not report it. URLs are the vendor's and expire.
+    `error_code` is one of `providers.errors.FAILURE_CODES` when the status is FAILED, else ''.
     """
 
     prediction_id: str

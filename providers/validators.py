@@ -1,6 +1,6 @@
-"""What a provider's settings may be at most and at least, each with the sentence that staff read at its field.
+"""Ranges of a provider's settings, each with the message that staff read at its field.
 
-A value beyond them is not just unwise: a deadline of a hundred million days is no date any more.
+Values beyond them would fail later: a deadline in a hundred million days, for example, is not a date.
 """
 
 from __future__ import annotations
@@ -9,15 +9,12 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
-
-if TYPE_CHECKING:
-    from .models import ProviderConfig
 
 _SECOND, _DAY = timedelta(seconds=1), timedelta(hours=24)
 SHORTEST_SILENCE, LONGEST_SILENCE = _SECOND, timedelta(hours=1)
-# Name of the field, least, most, sentence. The least of limits and weight is kept by the fields' own validators.
+# Field, minimum, maximum, message. The minimum of limits and weight is checked by the fields' own validators.
 _RANGES: tuple[tuple[str, Any, Any, str], ...] = (
     ("connect_timeout", _SECOND / 10, 60 * _SECOND, "This is between 0.1 seconds and one minute."),
     ("submit_timeout", _SECOND, 300 * _SECOND, "This is between one second and five minutes."),
@@ -35,13 +32,24 @@ _RANGES: tuple[tuple[str, Any, Any, str], ...] = (
 _PLAIN = re.compile(r"[\x20-\x7e]+")
 
 
-def problems_of(provider: ProviderConfig) -> dict[str, str]:
-    """Return a sentence for each field that holds what it may not."""
+class Settings(Protocol):
+    """The fields of `models.ProviderConfig` that are checked here by name; _RANGES names the others."""
+
+    base_url: Any
+    connect_timeout: Any
+    submit_timeout: Any
+    attempt_deadline: Any
+
+
+def problems_of(provider: Settings) -> dict[str, str]:
+    """Return a message for each field whose value is not allowed."""
     problems: dict[str, str] = {}
-    for name, least, most, sentence in _RANGES:
+    for name, minimum, maximum, message in _RANGES:
         value = getattr(provider, name)
-        if value is not None and ((least is not None and value < least) or (most is not None and value > most)):
-            problems[name] = sentence
+        if value is not None and (
+            (minimum is not None and value < minimum) or (maximum is not None and value > maximum)
+        ):
+            problems[name] = message
     if "attempt_deadline" not in problems and {"connect_timeout", "submit_timeout"}.isdisjoint(problems):
         submit = provider.connect_timeout + provider.submit_timeout
         if provider.attempt_deadline <= submit:
@@ -54,7 +62,7 @@ def problems_of(provider: ProviderConfig) -> dict[str, str]:
 
 
 def check_base_url(url: str) -> str | None:
-    """Say what is wrong with an address that a key is sent to; an empty one is somebody else's matter."""
+    """Return what is wrong with a base URL, or None. An empty one is checked by the form."""
     if not url:
         return None
     try:
@@ -70,7 +78,7 @@ def check_base_url(url: str) -> str | None:
 
 
 def check_api_key(key: str) -> str | None:
-    """Say what is wrong with a key that could not be sent in a header."""
+    """Return what is wrong with a key that cannot be sent in a header, or None."""
     return None if _PLAIN.fullmatch(key) else "A key is one line of plain ASCII letters, digits and signs."
 
 

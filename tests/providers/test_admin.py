@@ -291,7 +291,7 @@ def act(client: Client, action: str, *rows: ProviderConfig) -> str:
 
 STATES = {
     "disabled": {"enabled": False},
-    "parked for": {"rate_limited_until": timedelta(hours=1), "rate_limited_reason": "busy"},
+    "waits for": {"rate_limited_until": timedelta(hours=1), "rate_limited_reason": "busy"},
     "one probe after a wait": {"rate_limited_until": -timedelta(seconds=1), "rate_limited_reason": "busy"},
     "its calls fail": {"breaker_until": timedelta(hours=1), "breaker_reason": "calls"},
     "our key or balance": {"breaker_until": timedelta(hours=1), "breaker_reason": "account"},
