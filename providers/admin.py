@@ -115,7 +115,7 @@ class ProviderAdmin(admin.ModelAdmin):
 
     @admin.display(description="state")
     def state(self, provider: ProviderConfig) -> str:
-        """Say whether the provider gets jobs, and if not why and for how long; of two reasons the one that ends later."""
+        """Say whether the provider gets jobs, and if not, why and for how long; the later end goes first."""
         now = timezone.now()
         blocked_until = provider.blocked_until(now=now)
         if not provider.enabled:

@@ -34,7 +34,7 @@ _NO_MONEY = _words(
     r"payment[\s_-]+required",
 )
 # fal's messages for an account that may not submit: "User is locked. Reason: Exhausted balance …", `TOP_UP`,
-# `Admin lock` (public issues of its clients, read 2026-11). Not used for a 429, because Replicate's 429 links its billing page.
+# `Admin lock` (public issues of its clients, read 2026-11). Not used for a 429: Replicate links its billing page there.
 _LOCKED = _words(_NO_MONEY.pattern, r"user[\s_-]+is[\s_-]+locked", r"top[\s_-]?up", r"admin[\s_-]+lock", r"billing")
 # Envoy's and nginx's messages for an upstream that was lost after it had received the request.
 _LOST_UPSTREAM = _words(r"disconnect/reset before headers", r"upstream (?:prematurely closed|connection reset)")

@@ -1,9 +1,9 @@
-"""HTTP to the outside: the only place where the product speaks it.
+"""Outgoing HTTP. No other package of the product makes HTTP calls.
 
-client     one session a thread, deadlines, caps, errors by what to do next
-addresses  from a host's name to a judged connection
-hosts      which hosts a result may come from
-deadlines  a deadline for the whole call, not only for each read
-downloads  results, fetched from wherever a provider says they lie
-untrusted  a small POST to an address that a visitor gave
+client     calls to vendors' APIs: one session per thread, deadlines, size limits, typed errors
+addresses  resolves a host, checks all its addresses and connects to one of them
+hosts      the hosts that a result may be downloaded from
+deadlines  connections with one deadline for the whole call
+downloads  downloads of results
+untrusted  a small POST to a URL that a visitor gave
 """

@@ -1,8 +1,8 @@
-"""From a host's name to a connection: every address it has is judged, and one of those just judged is connected to.
+"""Connections to a host by name: all its addresses are checked, then one of these addresses is connected to.
 
-Nothing asks DNS a second time between the judgement and the connection, so a name that changes its mind in between
-(DNS rebinding) changes nothing. The system's resolver can take a minute and cannot be interrupted: it runs on
-threads of its own, and whoever asked stops waiting at the deadline.
+DNS is asked once, so a name whose addresses change between check and connection (DNS rebinding) has no effect. The
+system's resolver can take a minute and cannot be interrupted, so it runs on its own threads and callers stop waiting
+at their deadline.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from providers.errors import Rejected
 
 MOST_LOOKUPS = 16
 
-# IANA's special-purpose registry (RFC 6890 and its successors), and what clouds keep behind addresses that look public.
+# IANA's special-purpose registry (RFC 6890 and its successors), and cloud services at addresses that look public.
 _NOT_PUBLIC_4 = [
     IPv4Network(network)
     for network in (
@@ -49,22 +49,22 @@ _NOT_PUBLIC_6 = [
     for network in (
         "2001::/23",  # protocol assignments, Teredo and ORCHID among them
         "2001:db8::/32",  # documentation
-        "2002::/16",  # 6to4: an IPv4 address in disguise, and nobody serves films there
+        "2002::/16",  # 6to4, which embeds an IPv4 address; no films are served from it
         "3fff::/20",  # documentation
     )
 ]
-# Where an IPv4 address is written as an IPv6 one and means itself: mapped, and behind a NAT64 (RFC 6052).
+# IPv6 addresses that stand for an IPv4 address: mapped ones, and those of a NAT64 (RFC 6052).
 _EMBEDDED_4 = [IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96")]
 
 Endpoint = tuple[socket.AddressFamily, tuple[Any, ...]]
 
 
 class NotPublic(Rejected):
-    """The name leads into a network where nothing may be fetched from. No connection was made."""
+    """The host has an address in a network that is not public. No connection was made."""
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an address is one that anybody on the internet may be served from."""
+    """Tell whether an IP address is a public one. False for text that is not an IP address."""
     try:
         ip = ip_address(address)
     except ValueError:
@@ -87,7 +87,7 @@ def connect(
     public_only: bool,
     options: Sequence[tuple[Any, ...]] | None = None,
 ) -> socket.socket:
-    """Return a connection to the first of a host's addresses that takes one.
+    """Return a connection to the first address of a host that accepts one.
 
     Raise NotPublic when `public_only` and any of its addresses is not, socket.gaierror when it has none, and
     OSError (TimeoutError among them) when none could be reached before the deadline.
@@ -114,7 +114,7 @@ def dial(
     seconds: float,
     options: Sequence[tuple[Any, ...]] | None = None,
 ) -> socket.socket:
-    """Return a connection to one numeric address; nothing is looked up here."""
+    """Return a connection to one IP address, without DNS."""
     connection = socket.socket(family, socket.SOCK_STREAM)
     try:
         for option in options or ():
@@ -130,7 +130,7 @@ def dial(
 def resolve(host: str, *, seconds: float) -> list[Endpoint]:
     """Return all addresses of a host, in the system's order of preference; the ports in them are 0.
 
-    Raise socket.gaierror when there is none, TimeoutError when the answer takes longer.
+    Raise socket.gaierror when there is none, TimeoutError when it takes longer than `seconds`.
     """
     with contextlib.suppress(ValueError):
         ip = ip_address(host)
@@ -147,7 +147,7 @@ _lookups: dict[str, Future[list[Endpoint]]] = {}
 
 
 def _lookup(host: str) -> Future[list[Endpoint]]:
-    """Return the lookup of a host that is under way, or start one: a name that hangs holds one thread, not all."""
+    """Return the running lookup of a host, or start one. Callers share it, so a slow name uses one thread."""
     with _lock:
         if host in _lookups:
             return _lookups[host]
@@ -161,26 +161,26 @@ def _lookup(host: str) -> Future[list[Endpoint]]:
 
 def _look_up(host: str, future: Future[list[Endpoint]]) -> None:
     try:
-        answers = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
-        found = [(family, endpoint) for family, _, _, _, endpoint in answers]
+        results = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
+        found = [(family, endpoint) for family, _, _, _, endpoint in results]
         if not found:
             raise socket.gaierror(socket.EAI_NONAME, "no address")
     except UnicodeError:
-        outcome: Any = socket.gaierror(socket.EAI_NONAME, "not a name")
-    except Exception as error:  # noqa: BLE001  whatever it is belongs to those who wait for it
-        outcome = error
+        result: Any = socket.gaierror(socket.EAI_NONAME, "not a name")
+    except Exception as error:  # noqa: BLE001  every error is passed to those who wait
+        result = error
     else:
-        outcome = found
+        result = found
     with _lock:
         _lookups.pop(host, None)
-    if isinstance(outcome, Exception):
-        future.set_exception(outcome)
+    if isinstance(result, Exception):
+        future.set_exception(result)
     else:
-        future.set_result(outcome)
+        future.set_result(result)
 
 
 def _forget_lookups() -> None:
-    """A forked process has the list of lookups and none of their threads."""
+    """Clear the lookups in a forked process, which has none of their threads."""
     global _lock
     _lock = threading.Lock()
     _lookups.clear()

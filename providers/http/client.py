@@ -1,8 +1,8 @@
-"""The only place where the product speaks HTTP to the outside.
+"""Calls to vendors' APIs, and the errors that their statuses mean.
 
-One `requests` session per thread, no proxies or netrc from the environment, no redirects,
-no automatic retries, a deadline for the whole call (requests' own timeout is per read: a byte a
-second would hold a thread for ever) and a cap on the size of the answer.
+There is one `requests` session per thread, without proxies or netrc from the environment, redirects or automatic
+retries. Each call has a deadline for the whole of it, because the timeout of `requests` is per read and a byte per
+second would hold a thread forever; responses have a maximum size.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ _local = threading.local()
 
 
 class Response:
-    """A complete HTTP answer: status, lower-case headers, body (bytes, capped).
+    """A complete HTTP response: status, headers with lower-case names, body (bytes, of limited size).
 
-    `hidden` is what no text made of the answer may show: some vendors send a key back in their errors.
+    `hidden` is the API key, which is removed from all texts: some vendors repeat it in their errors.
     """
 
     def __init__(self, status: int, headers: Mapping[str, str], body: bytes, *, hidden: str = "") -> None:
@@ -60,11 +60,11 @@ class Response:
         return self.without_secrets(self.body[:4000].decode("utf-8", "replace"))[:500]
 
     def without_secrets(self, text: str) -> str:
-        """Return a text of the vendor's without the key we sent."""
+        """Return a text with the API key replaced by “…”."""
         return text.replace(self._hidden, "…") if self._hidden else text
 
     def with_status(self, status: int) -> Response:
-        """Return the same answer under the status it should have had."""
+        """Return the same response with another status."""
         return Response(status, self.headers, self.body, hidden=self._hidden)
 
 
@@ -75,7 +75,7 @@ def session() -> requests.Session:
         existing = requests.Session()
         existing.trust_env = False
         existing.headers["User-Agent"] = USER_AGENT
-        # Nothing is inflated here: a small answer stays small.
+        # No compression: a small response cannot expand into a large one.
         existing.headers["Accept-Encoding"] = "identity"
         for scheme in ("http://", "https://"):
             existing.mount(scheme, _DeadlineAdapter(pool_connections=4, pool_maxsize=2, max_retries=0))
@@ -98,12 +98,11 @@ def call(
     max_bytes: int = MAX_RESPONSE_BYTES,
     repeatable: bool = False,
 ) -> Response:
-    """Make one call and return its complete answer.
+    """Make one call and return the complete response, whatever its status.
 
-    The body is one of `json_body`, `content` (bytes as they are) or `files` with `form`
-    (multipart; name: (file name, bytes, type)). Raise Unavailable when nothing can have reached
-    the vendor, Unconfirmed when it may have; of a call that is `repeatable` a lost answer is no
-    more than Unavailable.
+    The body is one of `json_body`, `content` (bytes) or `files` with `form` (multipart; name: (file name, bytes,
+    type)). Raise Unavailable when the request cannot have reached the vendor, and Unconfirmed when it may have. With
+    `repeatable` a lost response is Unavailable too.
     """
     body = {"json": json_body, "data": content if content is not None else form, "files": files}
     try:
@@ -169,9 +168,9 @@ _BROKEN_OFF = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 def raise_for_status(
     response: Response, *, submitting: bool, explain: Callable[[Response], error_mapping.VendorError] | None = None
 ) -> None:
-    """Turn an HTTP status that is not a success into the error that says what to do next.
+    """Raise the error of `providers.errors` that an HTTP status means. Do nothing for a status below 300.
 
-    `explain` reads a vendor's own error body: the failure code of a refusal, and a text for staff.
+    `explain` parses a vendor's error body; without it the detail is an excerpt of the body.
     """
     status = response.status
     if status < 300:
@@ -188,16 +187,16 @@ def raise_for_status(
         raise PredictionGone(detail)
     if status == 503 and not error_mapping.is_about_lost_upstream(text):
         raise Unavailable(detail, retry_after=_wait(response))
-    if 400 <= status < 500 and status not in _GIVEN_UP_WAITING:
+    if 400 <= status < 500 and status not in _CONNECTION_ENDED:
         raise Rejected(detail, code=vendor_error.code)
     if submitting:
-        # A 5xx or a redirect to a submit does not say whether a prediction was made.
+        # After a 5xx or a redirect a prediction may or may not exist.
         raise Unconfirmed(detail)
     raise Unavailable(detail, retry_after=_wait(response))
 
 
-# 408 and nginx's 499 tell of a connection that ended, not of a request that was refused.
-_GIVEN_UP_WAITING = frozenset({408, 499})
+# 408 and nginx's 499 mean that the connection ended, not that the request was rejected.
+_CONNECTION_ENDED = frozenset({408, 499})
 
 
 def _wait(response: Response) -> timedelta | None:
@@ -205,10 +204,10 @@ def _wait(response: Response) -> timedelta | None:
 
 
 def retry_after(headers: Mapping[str, str], *, now: datetime, body: bytes = b"") -> timedelta | None:
-    """Return the wait a vendor asks for, clamped to 1 s … 10 min, or None when it does not say.
+    """Return the wait that a vendor asks for, clamped to 1 s … 10 min, or None when it asks for none.
 
-    The header comes first: whole seconds or an HTTP date (RFC 9110, 10.2.3), or an ISO-8601 date as
-    Replicate's own client accepts it. Without one, what the body says.
+    It is read from the header Retry-After: whole seconds or an HTTP date (RFC 9110, 10.2.3), or an ISO 8601 date as
+    Replicate's client accepts it. Without the header it is read from the body.
     """
     lowest, highest = RETRY_AFTER_LIMITS
     value = headers.get("retry-after", "").strip()
@@ -233,14 +232,14 @@ def _date(value: str) -> datetime | None:
 
 
 def path_part(value: str) -> str:
-    """Return a vendor's id as one part of a path. Raise PredictionGone for what cannot be one."""
+    """Return a vendor's id, quoted as one segment of a path. Raise PredictionGone for '', '.' and '..'."""
     if value in ("", ".", ".."):
         raise PredictionGone("not an id")
     return quote(value, safe="")
 
 
 def _encoded(headers: Mapping[str, str] | None) -> dict[str, bytes]:
-    """Return headers as bytes: a key that is not Latin-1 is the vendor's to refuse, not a crash of ours."""
+    """Return headers as UTF-8 bytes, so that a key that is not Latin-1 is sent and rejected instead of raising here."""
     return {name: value.encode("utf-8", "surrogatepass") for name, value in (headers or {}).items()}
 
 
@@ -251,7 +250,7 @@ class _DeadlineAdapter(HTTPAdapter):
 
 
 def _was_refused(error: BaseException) -> bool:
-    """Tell whether the connection was never made, so that nothing can have been sent."""
+    """Tell whether the connection was not made, so that nothing can have been sent."""
     seen: BaseException | None = error
     for _ in range(8):
         if seen is None:

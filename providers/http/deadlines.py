@@ -1,7 +1,7 @@
-"""Connections that keep a deadline for everything: name, connection, handshake, sending, head and body.
+"""Connections with one deadline for DNS, connection, handshake, sending, head and body.
 
-The timeout of `requests` and urllib3 is per read: a byte a second would hold a thread for ever. Here each thread says
-when its call has to be over, and no step waits beyond that.
+The timeout of `requests` and urllib3 is per read, so a byte per second would hold a thread forever. Here each thread
+sets the deadline of its call, and no step waits longer.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _local = threading.local()
 
 
 def start(seconds: float) -> float:
-    """Let this thread's next call be over in so many seconds; return that moment on the monotonic clock."""
+    """Set the deadline of this thread's next call, in seconds from now; return it as a monotonic time."""
     _local.deadline = time.monotonic() + seconds
     return _local.deadline
 
@@ -37,13 +37,13 @@ def seconds_left(deadline: float) -> float:
 
 
 def pieces(raw: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-    """Yield what has come of a body, as it comes: waiting for whole chunks would let a drip outlive its deadline."""
+    """Yield the parts of a body as they arrive. Waiting for whole chunks would let a slow body exceed the deadline."""
     while piece := raw.read1(65536, decode_content=False):
         yield piece
 
 
 class _DeadlineReader(io.RawIOBase):
-    """Reads from a socket, and waits for no byte beyond the deadline."""
+    """Reads from a socket until the deadline."""
 
     def __init__(self, sock: Any, raw: Any, deadline: float) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class _DeadlineReader(io.RawIOBase):
 
 
 class _DeadlineResponse(http.client.HTTPResponse):
-    """Reads head and body within this thread's deadline, as it was when the request was sent."""
+    """A response that is read within the deadline this thread had when the request was sent."""
 
     def __init__(self, sock: Any, *arguments: Any, **choices: Any) -> None:
         super().__init__(sock, *arguments, **choices)
@@ -72,19 +72,19 @@ class _DeadlineResponse(http.client.HTTPResponse):
         super().begin()
         lengths = self.headers.get_all("Content-Length", [])
         if len({length.strip() for line in lengths for length in line.split(",")}) > 1:
-            # urllib3 refuses it too, but only where nobody closes the connection any more.
+            # urllib3 raises an error for it too, but without closing the connection.
             raise http.client.HTTPException("an answer of two lengths")
 
 
 class _KeepsDeadline:
-    """Connects and sends within the deadline; urllib3 would give a whole photo no more time than a connection."""
+    """Connects and sends within the deadline. urllib3 would apply the connection's timeout to sending a whole photo."""
 
     public_only: ClassVar[bool] = False
     sock: Any
     response_class = _DeadlineResponse
 
     def _new_conn(self) -> socket.socket:
-        # The handshake that may follow has the socket's timeout for the whole of itself (CPython's ssl module).
+        # The timeout of the socket is also that of a whole TLS handshake (CPython's ssl module).
         try:
             return addresses.connect(
                 self._dns_host,
@@ -133,5 +133,5 @@ class _PublicHTTPSPool(urllib3.HTTPSConnectionPool):
 
 
 POOLS: dict[str, Any] = {"http": _HTTPPool, "https": _HTTPSPool}
-# To whatever name the connection goes: every address of it is public, or there is no connection. There is no http here.
+# Pools that connect only to hosts whose every address is public, and only by https.
 PUBLIC_POOLS: dict[str, Any] = {"https": _PublicHTTPSPool}

@@ -1,15 +1,14 @@
-"""Results, fetched from wherever a provider says they lie: it is a stranger's word, so nothing of it is believed.
+"""Downloads of results. Their URLs come from a vendor's JSON, so host, address, size and time are all checked.
 
-| what comes | error | which is to say |
+| what happens | error | meaning |
 | --- | --- | --- |
-| 4xx but 408, 425 and 429 | `PredictionGone` | not at this address (any more); its provider may know another |
-| a host, port or scheme that is not allowed; an address that is not public | `Rejected` | never to be fetched |
-| longer than allowed; more than three redirects | `Rejected` | of no use |
-| 5xx, 408, 425, 429, a status that means nothing here | `Unavailable` | try again |
-| no name, no connection, no trust in its certificate, too slow, broken off, not HTTP | `Unavailable` | try again |
+| 4xx except 408, 425 and 429 | `PredictionGone` | not at this URL (any more); the provider may have another |
+| a host, port or scheme that is not allowed; an address that is not public | `Rejected` | must not be fetched |
+| longer than allowed; more than three redirects | `Rejected` | unusable |
+| 5xx, 408, 425, 429, an unexpected status | `Unavailable` | try again |
+| no such name, no connection, an invalid certificate, too slow, cut off, not HTTP | `Unavailable` | try again |
 
-`hosts` says which addresses are allowed, `addresses` where a connection may go; both are asked for every redirect.
-An error of `write` is the caller's own and passes through.
+`hosts` checks the URL and `addresses` the IP addresses, again for every redirect. Errors of `write` are passed on.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ from .client import USER_AGENT
 from .hosts import Permit, ResultHosts, Url
 
 MOST_REDIRECTS = 3
-# Nothing is inflated here: a small answer stays small.
+# No compression: a small response cannot expand into a large one.
 _FIXED_HEADERS = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LATER = frozenset({408, 425, 429})
-# ValueError: a header that cannot be sent, a redirect to something that is no address.
+# ValueError: a header that cannot be sent, or a redirect to an invalid URL.
 _BROKEN = (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError)
 _local = threading.local()
 
@@ -50,9 +49,9 @@ def download(
     total_seconds: float,
     max_bytes: int,
 ) -> int:
-    """Stream a result into `write` and return its length in bytes, all within the time.
+    """Stream a result into `write` within `total_seconds`, and return its length in bytes.
 
-    `headers` are sent to the provider's own API address only.
+    `headers` are sent only to the origin of the provider's base URL.
     """
     deadlines.start(total_seconds)
     allowed = ResultHosts(account)
@@ -66,19 +65,19 @@ def download(
             url = _next(permit.url, response.headers.get("Location"))
         finally:
             if not response.closed:
-                response.close()  # something of it was not read: its connection is of no further use
+                response.close()  # it was not read to its end, so the connection cannot be reused
             response.release_conn()
     raise Rejected("the result is redirected again and again")
 
 
 @lru_cache(maxsize=1)
 def tls_context() -> ssl.SSLContext:
-    """Return what certificates are checked with; made once, because reading all authorities takes milliseconds."""
+    """Return the TLS context. It is cached, because loading all authorities takes milliseconds."""
     return ssl.create_default_context(cafile=where())
 
 
 def _get(permit: Permit, headers: Mapping[str, str] | None, connect_seconds: float) -> urllib3.BaseHTTPResponse:
-    """Ask for a result and return the answer's head, its body unread."""
+    """Request a result and return the response with its body unread."""
     url = permit.url
     sent = {name: value.encode("utf-8", "surrogatepass") for name, value in (headers or {}).items()}
     pool = pools(permit.public_only).connection_from_host(url.host, port=url.port, scheme=url.scheme)
@@ -134,9 +133,9 @@ def _copy(response: urllib3.BaseHTTPResponse, write: Callable[[bytes], object], 
 
 
 def pools(public_only: bool) -> urllib3.PoolManager:
-    """Return this thread's connections: those to public addresses, or those to where staff said.
+    """Return this thread's connection pools: for public addresses only, or for any address.
 
-    Kept apart, so that none is used again under a stricter rule than it was made under.
+    They are separate, so that a connection to a private address is never reused for a public-only download.
     """
     name = "public" if public_only else "trusted"
     existing = getattr(_local, name, None)

@@ -1,14 +1,14 @@
-"""Which addresses a result may be fetched from: what staff or the adapter listed, and nothing else.
+"""The hosts that a result may be downloaded from, as listed by staff or the adapter.
 
 | entry | allows |
 | --- | --- |
 | `files.example.com` | that host, by https on port 443 |
-| `*.replicate.delivery` | every name below it, not itself |
-| `10.0.0.7`, `localhost` | that host, also by http, also in a private network: somebody wrote it down on purpose |
-| `10.0.0.7:8080` | only that port of it |
+| `*.replicate.delivery` | every name below it, but not the domain itself |
+| `10.0.0.7`, `localhost` | that host, also by http and in a private network |
+| `10.0.0.7:8080` | that host on that port only |
 
-The base URL's own host is allowed when it is listed (an empty list means it alone): on the base URL's port, by http
-when the base URL is http, wherever it lies. For every other host all addresses have to be public.
+The base URL's host is allowed when it is listed (an empty list means only it): on the base URL's port, by http when
+the base URL is http, and at any address. Every other host must have public addresses only.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ LONGEST_URL = 8000
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _CONTROLS = re.compile(r"[\x00-\x20\x7f\\]")
-# What a path and its query may hold as they are; `%` too, for most addresses come encoded.
+# Characters that stay unquoted in path and query; `%` too, because most URLs are quoted already.
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
 
 
 def normal_host(host: str) -> str:
-    """Return a host as it is compared and connected to: an ASCII name in lower case, or an IP address.
+    """Return the canonical form of a host: an ASCII name in lower case, or an IP address.
 
-    Raise ValueError for everything else, the many other ways to write an IPv4 address among it.
+    Raise ValueError for anything else, including the other notations of IPv4 addresses (octal, hexadecimal, short).
     """
     if ":" in host:
         address = IPv6Address(host)
@@ -53,7 +53,7 @@ def normal_host(host: str) -> str:
 
 @dataclass(frozen=True)
 class Url:
-    """An http or https address, taken apart once: what is judged is what is connected to."""
+    """A parsed http or https URL. Checks and connections use the same parts."""
 
     scheme: str
     host: str
@@ -62,7 +62,7 @@ class Url:
 
     @classmethod
     def parse(cls, text: str) -> Url:
-        """Raise ValueError for what is no such address, or one that different readers read differently."""
+        """Parse a URL. Raise ValueError when it is invalid, or when other parsers could understand it differently."""
         if len(text) > LONGEST_URL or _CONTROLS.search(text):
             raise ValueError("not an address")
         parts = urlsplit(text)
@@ -85,7 +85,7 @@ class Url:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a list of result hosts. `port` is None for the usual one."""
+    """One entry of a list of result hosts. `port` is None for the default port."""
 
     host: str
     below: bool = False
@@ -93,7 +93,7 @@ class Entry:
 
     @classmethod
     def parse(cls, text: str) -> Entry:
-        """Raise ValueError for a line that names no host, or half the internet."""
+        """Parse an entry. Raise ValueError when it is not a host, or a wildcard for a whole top-level domain."""
         text = text.strip()
         below = text.startswith("*.")
         name, port = _split_port(text[2:] if below else text)
@@ -107,30 +107,30 @@ class Entry:
 
     @property
     def is_local(self) -> bool:
-        """Whether it names a machine rather than a name in DNS, which others may point anywhere."""
+        """Whether it is an IP address or localhost, and not a DNS name whose addresses others control."""
         return not self.below and (_is_address(self.host) or self.host == "localhost")
 
 
 @dataclass(frozen=True)
 class Permit:
-    """An address that may be fetched, and how careful to be."""
+    """A URL that may be fetched, with the rules for the connection."""
 
     url: Url
-    # Every address of the host has to be public.
+    # Whether every address of the host must be public.
     public_only: bool
-    # The provider's own API: what identifies us there may be sent along.
+    # Whether it is the origin of the provider's API, where credentials may be sent.
     is_own: bool
 
 
 class ResultHosts:
-    """The hosts one provider's results may come from."""
+    """The hosts that one provider's results may be downloaded from."""
 
     def __init__(self, account: Account) -> None:
         self._entries = [entry for entry in map(_entry, account.result_hosts) if entry is not None]
         self._own = _url(account.base_url)
 
     def permit(self, text: str) -> Permit:
-        """Return how to fetch an address. Raise Rejected when it must not be."""
+        """Return the permit to fetch a URL. Raise Rejected when it must not be fetched."""
         url = _url(text)
         if url is None:
             raise Rejected("the result's address is not one that can be fetched")

@@ -1,13 +1,13 @@
-"""A small POST to an address that a stranger gave us: a browser's push service.
+"""A small POST to a URL that a visitor gave: that of a browser's push service.
 
-| what the address is | allowed |
+| URL | allowed |
 | --- | --- |
-| https, port 443, a host with a name whose every address is public | yes |
+| https, port 443, a host name whose every address is public | yes |
 | an IP address or `localhost` that staff listed (`hosts`), also http, also another port | yes |
 | anything else | `Rejected`, and no connection is made |
 
-`addresses` connects to what it has just judged, redirects are not followed, and the answer is read for its status and
-a few words only.
+`addresses` connects only to addresses that it has checked. Redirects are not followed, and at most MAX_RESPONSE_BYTES
+of the response are kept.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BROKEN = (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError)
 
 
 def check_address(text: str, *, trusted: Sequence[str] = ()) -> Permit:
-    """Return how to reach an address. Raise Rejected when nothing may be sent there, as far as its text says."""
+    """Return the permit to send to a URL. Raise Rejected when it is not allowed. DNS is not asked."""
     try:
         url = Url.parse(text)
     except ValueError as error:
@@ -52,9 +52,9 @@ def post(
     total_seconds: float,
     trusted: Sequence[str] = (),
 ) -> Response:
-    """Send a body and return the answer, its body cut short.
+    """Send a body and return the response, its body cut to MAX_RESPONSE_BYTES.
 
-    Raise Rejected when nothing may be sent there, Unavailable when no answer came; it may have arrived all the same.
+    Raise Rejected when the URL is not allowed, Unavailable when there was no response; the request may have arrived.
     """
     permit = check_address(text, trusted=trusted)
     deadlines.start(total_seconds)
@@ -82,7 +82,7 @@ def post(
             if len(body) > MAX_RESPONSE_BYTES:
                 break
     except _BROKEN:
-        pass  # the status has come, and that is what counts
+        pass  # the status is known, and the body is optional
     finally:
         if not response.closed:
             response.close()
