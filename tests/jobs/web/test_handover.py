@@ -3,9 +3,9 @@
 import re
 import uuid
 
-import cv2
 import numpy
 import pytest
+import zxingcpp
 from django.test import Client
 
 from jobs import services
@@ -21,8 +21,14 @@ def job(api):
     return Job.objects.get(id=api.post("/api/v1/jobs/", order()).json()["id"])
 
 
+def read_code(svg: str) -> str:
+    """Return what a phone's camera reads. OpenCV's detector misses 2 of 100 codes, whichever text is in them."""
+    (found,) = zxingcpp.read_barcodes(drawn(svg), formats=zxingcpp.BarcodeFormat.QRCode)
+    return found.text
+
+
 def drawn(svg: str) -> numpy.ndarray:
-    """Return the code's modules as a picture: segno draws rows as horizontal strokes of one path."""
+    """Return the code as a picture, 8 pixels a module: segno draws rows as horizontal strokes of one path."""
     side = int(re.search(r'viewBox="0 0 (\d+) \1"', svg)[1])
     grid = numpy.full((side, side), 255, numpy.uint8)
     x, y = 0.0, 0.0
@@ -35,7 +41,7 @@ def drawn(svg: str) -> numpy.ndarray:
             x, y = values
         else:
             x, y = x + values[0], y + values[1]
-    return cv2.resize(grid, None, fx=8, fy=8, interpolation=cv2.INTER_NEAREST)
+    return numpy.kron(grid, numpy.ones((8, 8), numpy.uint8))
 
 
 def test_the_code_opens_the_job_on_a_phone_without_the_cookie(api, job):
@@ -43,7 +49,7 @@ def test_the_code_opens_the_job_on_a_phone_without_the_cookie(api, job):
     assert (answer.status_code, answer["Content-Type"]) == (200, "image/svg+xml")
     assert "no-store" in answer["Cache-Control"]
     assert "style" not in answer.content.decode()
-    link, *_ = cv2.QRCodeDetector().detectAndDecode(drawn(answer.content.decode()))
+    link = read_code(answer.content.decode())
     assert link == api.get(f"/jobs/{job.id}/link/").json()["link"]
     assert link.startswith("http://testserver/t/")
     phone = Client()
@@ -55,6 +61,14 @@ def test_the_code_opens_the_job_on_a_phone_without_the_cookie(api, job):
 def test_the_link_names_the_public_address_where_there_is_one(api, job, settings):
     settings.PUBLIC_URL = "https://hero.example/"
     assert api.get(f"/jobs/{job.id}/link/").json()["link"].startswith("https://hero.example/t/")
+
+
+@pytest.mark.parametrize("count", [10, pytest.param(300, marks=pytest.mark.thorough)])
+def test_the_code_of_every_job_can_be_read(api, job, count):
+    for _ in range(count):
+        job = factories.make_job(owner=job.owner)
+        code = api.get(f"/jobs/{job.id}/qr.svg").content.decode()
+        assert read_code(code) == api.get(f"/jobs/{job.id}/link/").json()["link"], job.id
 
 
 @pytest.mark.parametrize("kind", ["qr.svg", "link/"])
