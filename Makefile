@@ -13,7 +13,7 @@ export PIP_ROOT_USER_ACTION := ignore
 # A .venv whose Python was moved or removed is made anew.
 _ := $(shell test ! -e $(VENV)/made || $(PYTHON) -c '' 2>/dev/null || rm -rf $(VENV))
 
-.PHONY: help up test check coverage bench soak chaos lighthouse install install-tests chromium clean
+.PHONY: help up test test-all check coverage bench soak chaos lighthouse install install-tests chromium clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ chromium:
 
 test: install-tests chromium ## everything CI runs: all tests, then the database's own on PostgreSQL
 	@bash scripts/run-tests $(VENV)/bin
+
+test-all: install-tests chromium ## `make test` and what tries the same promises at more sizes, seeds and lengths
+	@bash scripts/run-tests $(VENV)/bin all
 
 check: install-tests ## format, lint, import contracts, missing migrations, fast tests
 	@bash scripts/check $(VENV)/bin

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.core.cache import cache
@@ -39,8 +40,22 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# How many examples Hypothesis tries: in `make check`, in `make test` and for whoever runs a file, in `make test-all`.
+# Only the last is random: a change shall not fail for what somebody else wrote long ago.
+for profile, examples in (("quick", 10), ("everyday", 30), ("thorough", 200)):
+    hypothesis.settings.register_profile(profile, max_examples=examples, derandomize=profile != "thorough")
+hypothesis.settings.load_profile("everyday")
+
+# What starts a process, opens a browser or draws a film: a test that uses one of these is slow.
+SLOW_FIXTURES = frozenset({"browser", "product", "renderer", "rig", "serve", "web"})
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Journeys first: they wait most, so that a second process fills their pauses."""
+    """Mark what is slow by what it uses. Journeys come first: they wait most, so other tests fill their pauses."""
+    for item in items:
+        if SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: "journeys" not in item.path.parts)
 
 

@@ -21,6 +21,8 @@ from tests.chaos import checks
 from tests.chaos.cast import Orphan
 from tests.chaos.load import Accepted, Ledger
 
+pytestmark = pytest.mark.slow
+
 FILM = b"\0\0\0\x18ftypisom film"
 
 

@@ -139,6 +139,7 @@ def test_a_provider_that_is_shut_is_not_waited_for(provider):
     assert offered_to(provider) == [job]
 
 
+@pytest.mark.slow
 def test_jobs_that_may_not_go_there_hold_up_no_others(provider):
     factories.make_provider(slug="other")
     for number in range(40):
@@ -190,6 +191,7 @@ def tries(provider, **numbers):
             )
 
 
+@pytest.mark.slow
 def test_retries_are_a_share_of_first_tries_with_a_floor(provider):
     assert queue_order.retries_left(now=NOW()) == queue_order.RETRY_FLOOR
     tries(provider, first=40, retry=3, fallback=20)
@@ -244,6 +246,7 @@ def long_line(db):
             cursor.execute("ANALYZE jobs_job")
 
 
+@pytest.mark.slow
 def test_the_line_is_read_in_the_order_of_an_index(long_line, provider):
     """However many wait, the first few are found without sorting and without reading the rest."""
     others = [factories.make_provider(slug="other")]
@@ -258,6 +261,7 @@ def reads_everything(rows):
     return any("Seq Scan on jobs_job" in step or step.endswith("SCAN jobs_job") for step in plan.splitlines())
 
 
+@pytest.mark.slow
 def test_no_question_about_the_line_has_to_read_all_jobs(long_line):
     if connection.vendor == "postgresql":  # where half of so few rows are wanted it would rightly read them all
         with connection.cursor() as cursor:

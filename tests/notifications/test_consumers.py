@@ -26,6 +26,8 @@ from tests.support.processes import wait_for
 from tests.support.served import Served
 from tests.support.valkey import MortalValkey
 
+pytestmark = pytest.mark.slow
+
 Open = Callable[..., ClientConnection]
 
 

@@ -22,6 +22,8 @@ from tests.notifications.test_consumers import change
 from tests.support.processes import wait_for
 from tests.support.served import Served
 
+pytestmark = pytest.mark.slow
+
 Open = Callable[..., "Stream"]
 
 

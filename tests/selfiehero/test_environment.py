@@ -231,6 +231,7 @@ def test_secrets_are_made_once_and_are_their_owners_alone(tmp_path):
         assert stat.S_IMODE((tmp_path / "var" / name).stat().st_mode) == 0o600
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [None, 0o755, 0o700])
 def test_nobody_else_on_the_machine_reads_what_is_in_var(tmp_path, mode):
     """Photos lie there. As a process of the product does it: settings, the database, a stored file."""
@@ -283,6 +284,7 @@ def test_a_var_dir_that_cannot_be_made_is_a_sentence(tmp_path):
         _ = load({"VAR_DIR": str(tmp_path / "var")}).secret_key
 
 
+@pytest.mark.slow
 def test_ten_processes_that_start_together_get_one_key(tmp_path):
     code = (
         "import sys, time; from selfiehero.environment import load;"

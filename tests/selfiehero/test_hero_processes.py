@@ -26,6 +26,8 @@ from tests.support.hero_server import IN_LINE, RENDERING, SUCCEEDED
 from tests.support.processes import start_attached, wait_for
 from tests.support.served import Served
 
+pytestmark = pytest.mark.slow
+
 FINISHED = SUCCEEDED | {"video": "/media/film.mp4"}
 
 

@@ -12,7 +12,7 @@ from jobs.models import Job
 from tests import factories
 from tests.support.spike import Spike, burst, house, remember
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 def everyday():

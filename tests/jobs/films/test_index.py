@@ -37,6 +37,7 @@ def pictures(data: bytes) -> list[bytes]:
         return [frame.to_ndarray().tobytes() for frame in container.decode(video=0)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "choices",
     [{}, {"sound": "aac"}, {"seconds": 4.0, "rate": 24}, {"noisy": True, "size": (640, 480), "rate": 12}],

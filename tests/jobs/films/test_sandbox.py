@@ -19,6 +19,8 @@ from jobs.sandbox.process import PROJECT_ROOT
 from tests.jobs.films import reels
 from tests.jobs.photos import pictures
 
+pytestmark = pytest.mark.slow
+
 ODD = "tests.jobs.films.odd_child"
 FILM = reels.film()
 

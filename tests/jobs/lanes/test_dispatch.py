@@ -65,6 +65,7 @@ def test_busy_parks_the_provider_and_counts_as_no_try(provider, stub, work):
     factories.is_consistent(job.id)
 
 
+@pytest.mark.slow
 def test_busy_twenty_times_is_still_no_failure(provider, stub, work):
     job = factories.make_waiting_job()
     for _ in range(20):

@@ -19,7 +19,7 @@ from tests import factories
 from tests.jobs.ledgers import found_in, inspect
 from tests.jobs.threads import in_threads
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = [pytest.mark.django_db, pytest.mark.database, pytest.mark.slow]
 
 
 def live(provider: ProviderConfig, number: int) -> None:

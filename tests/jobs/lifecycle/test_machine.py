@@ -2,7 +2,8 @@
 
 Workers that are late, webhooks that come before the answer to the submit, twice, or after the end, look-ups, timeouts,
 cancels and erasures, in every order Hypothesis thinks of; after each step all rows are held against the rules below.
-Some runs are enough for every day; `LIFECYCLE_RUNS=10000` in the environment tries for twenty minutes.
+How many orders are tried is the Hypothesis profile's to say (`tests/conftest.py`); `LIFECYCLE_RUNS=10000` in the
+environment tries for twenty minutes.
 """
 
 from __future__ import annotations
@@ -416,7 +417,7 @@ def holds_for_an_attempt(now: Attempt, before: Attempt | None) -> None:
         assert before.error_code != lifecycle.RESULT_LOST, "a film that could not be had is not won again"
 
 
-RUNS = int(os.environ.get("LIFECYCLE_RUNS", "60"))
+RUNS = int(os.environ.get("LIFECYCLE_RUNS") or settings.default.max_examples)
 
 
 @pytest.mark.timeout(420 + RUNS)  # finding the shortest story that breaks a promise may take Hypothesis five minutes

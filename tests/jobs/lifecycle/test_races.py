@@ -21,7 +21,7 @@ from tests import factories
 from tests.jobs.lifecycle.test_machine import holds_for_a_job
 from tests.jobs.threads import in_threads
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database, pytest.mark.slow]
 ROUNDS = 6
 
 
@@ -44,8 +44,8 @@ def collect(job_id):
                 lifecycle.give_up_preview(job.id, lease_token=claim.lease_token)
 
 
-def everybody(job, attempt):
-    """Return what may happen to a job at the same moment, each of it by somebody else."""
+def everybody(job, attempt, chance):
+    """Return what may happen to a job at the same moment, each of it by somebody else, in an order by chance."""
     now = timezone.now
     happens = [
         lambda: services.cancel_job(job.id, now=now()),
@@ -60,11 +60,12 @@ def everybody(job, attempt):
         lambda: tell(attempt.id, PredictionStatus.SUCCEEDED, video_url="http://x/film.mp4"),
         lambda: tell(attempt.id, PredictionStatus.FAILED, error_code="provider_failed"),
     ]
-    return random.sample(happens, len(happens))
+    return chance.sample(happens, len(happens))
 
 
 @pytest.mark.parametrize("state", ["submitting", "submitted", "rendered"])
 def test_whoever_is_first_a_job_ends_once(state, provider):
+    chance = random.Random(state)
     for _ in range(ROUNDS):
         if state == "rendered":
             job = factories.make_rendered_job(provider)
@@ -73,7 +74,7 @@ def test_whoever_is_first_a_job_ends_once(state, provider):
             make = factories.make_attempt if state == "submitting" else factories.make_submitted_attempt
             attempt = make(provider)
             job = attempt.job
-        happens = everybody(job, attempt)
+        happens = everybody(job, attempt, chance)
         in_threads(len(happens), lambda index, happens=happens: happens[index]())
         job = factories.reload(job)
         assert job.status in Job.FINAL

@@ -15,6 +15,8 @@ from jobs.photos.sandbox import Sandbox, Sandboxes, SandboxUnavailable
 from jobs.sandbox.process import PROJECT_ROOT
 from tests.jobs.photos import pictures
 
+pytestmark = pytest.mark.slow
+
 ODD = "tests.jobs.photos.odd_child"
 PHOTO = pictures.jpeg()
 

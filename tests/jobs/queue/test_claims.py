@@ -171,6 +171,7 @@ def test_threads_never_share_a_job(db):
     assert len(set(ids)) == 30
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("concurrent", "per_minute", "most"), [(7, 1000, 7), (100, 11, 11)])
 def test_threads_never_exceed_a_limit(concurrent, per_minute, most, stub):
@@ -188,6 +189,7 @@ def test_threads_never_exceed_a_limit(concurrent, per_minute, most, stub):
     assert Attempt.objects.filter(provider=provider, slot_held=True).count() == most
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_threads_that_claim_and_answer_never_exceed_the_calls_a_minute(stub):
     provider = factories.make_provider(stub.url, max_concurrent=100, max_per_minute=12)

@@ -79,6 +79,7 @@ LATENCIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("latency", LATENCIES)
 @pytest.mark.parametrize("limit", [1, 5, 60])
 def test_no_sliding_minute_ever_sees_more_calls_than_allowed(limit, latency, provider, monkeypatch):
@@ -91,6 +92,7 @@ def test_no_sliding_minute_ever_sees_more_calls_than_allowed(limit, latency, pro
     assert len(arrivals) >= 3 * limit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [5, 60])
 def test_a_minute_is_used_up_to_the_price_of_one_answer(limit, provider, monkeypatch):
     """At 0.3 s an answer ten minutes hold more than 95 % of what they could."""
@@ -230,6 +232,7 @@ def test_a_late_success_after_a_fallback_costs_twice_and_delivers_once(paid):
     factories.is_consistent(first.job_id)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_threads_never_spend_more_than_the_budget(stub):
     provider = factories.make_provider(stub.url, price=Decimal("0.30"), daily_budget=2, max_concurrent=100)

@@ -167,11 +167,7 @@ headers = st.dictionaries(
 
 
 @pytest.mark.database
-@settings(
-    max_examples=50,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(given_headers=headers, body=st.binary(max_size=300), signed=st.booleans(), token=st.text(max_size=80))
 def test_whatever_is_sent_the_answer_is_no_server_error(prediction, stub, given_headers, body, signed, token):
     path = f"/webhooks/studio/{quote(token, safe='') or 'x'}/"

@@ -402,6 +402,7 @@ def test_a_body_may_say_how_long_to_wait(body, seconds):
     assert client.retry_after({"retry-after": "5"}, now=NOW, body=body) == timedelta(seconds=5)
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=200) | st.text(max_size=100).map(lambda text: f"retry in {text}".encode("utf-8", "replace")))
 def test_no_body_breaks_anything(body):
     wait = client.retry_after({}, now=NOW, body=body)

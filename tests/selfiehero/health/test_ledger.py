@@ -74,6 +74,7 @@ def test_a_difference_is_told_and_everything_is_still_ready(client: Client, cloc
     assert answer.json()["ledger"] == {"balance": "differs: 2", "differences": 2, "age": 0.0}
 
 
+@pytest.mark.slow
 def test_a_look_that_takes_long_is_made_more_rarely(
     client: Client, clock: Clock, look: LedgerLook, monkeypatch: pytest.MonkeyPatch
 ) -> None:

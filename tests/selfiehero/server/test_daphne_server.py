@@ -20,6 +20,8 @@ from selfiehero.environment import PROJECT_DIR
 from tests.support.processes import free_port, wait_for
 from tests.support.served import Served
 
+pytestmark = pytest.mark.slow
+
 MIB = 2**20
 
 

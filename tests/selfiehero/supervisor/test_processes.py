@@ -17,6 +17,8 @@ from selfiehero.supervisor.guard import is_alive, session_members
 from tests.support.processes import free_port, start_process, stop_process, wait_for
 from tests.support.product import product_env
 
+pytestmark = pytest.mark.slow
+
 SLEEP = "import time\nprint('began')\ntime.sleep(60)"
 # Says when it was asked to stop, and takes a moment.
 DRAIN = (

@@ -28,6 +28,8 @@ from providers.studio.tools.measure import (
 )
 from tests.support import wardrobe
 
+pytestmark = pytest.mark.slow
+
 # Brown hair, or a brown hat, before a brown wall as dark as they are: the limit of what the matte can do.
 CAMOUFLAGED = {"biden-afro-hair": 0.75, "astronaut-hat-hair": 0.92}
 MOST_LOST = 0.1  # of the head's area; a mirrored half of a head is not its true other half

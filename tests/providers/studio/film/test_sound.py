@@ -15,6 +15,8 @@ from providers.studio.film.music.score import Cues
 from providers.studio.film.music.sound import SAMPLE_RATE, VARIANTS, loudness, soundtrack, true_peak
 from providers.studio.film.shots import CUES, SECONDS
 
+pytestmark = pytest.mark.slow
+
 EVERY = [(slug, variant) for slug in LOOKS for variant in range(VARIANTS)]
 # Octaves from 60 Hz, and how much of the energy may lie in each, in dB: warm below, never shrill.
 BANDS = ((60, 120, -9, -1), (120, 250, -12, -3), (500, 2000, -20, -6), (2000, 4000, -27, -14), (4000, 16000, -30, -17))

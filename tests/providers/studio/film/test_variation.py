@@ -19,6 +19,8 @@ from providers.studio.film.person.photo import read_photo
 from providers.studio.film.suit.details import paint_details
 from providers.studio.film.variation import CloseUp, HeroShot, ShotList, TitleMove, Variation
 
+pytestmark = pytest.mark.slow
+
 FILMS = 10_000
 
 

@@ -24,6 +24,8 @@ from providers.studio.service.scheduler import MAX_STARTS
 from tests.support.processes import wait_for
 from tests.support.studio import PHOTO, Receiver, is_running, running_studio
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory):

@@ -17,6 +17,8 @@ from providers.studio.film.music.sound import VARIANTS
 from providers.studio.film.render import Renderer
 from providers.studio.outcomes import Cancelled
 
+pytestmark = pytest.mark.slow
+
 STAGES = (
     "read_photo",
     "paint_details",

@@ -11,6 +11,8 @@ from providers.studio.service.webhooks import PROGRESS_PAUSE
 from tests.support.processes import free_port, wait_for
 from tests.support.studio import Receiver, running_studio
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory):

@@ -50,6 +50,7 @@ def test_render_says_when_the_photo_cannot_be_read(monkeypatch, tmp_path, capsys
     assert "selfie.jpg" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_gallery_draws_a_row_for_every_photo(monkeypatch, tmp_path, selfie, capsys):
     cv2.imwrite(str(tmp_path / "wall.png"), np.full((300, 300, 3), 120, np.uint8))
     sheet = tmp_path / "sheet.webp"

@@ -19,6 +19,8 @@ from providers.studio.tools.measure import (
 )
 from tests.support import wardrobe
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def meshes() -> dict[str, np.ndarray]:
