@@ -1,24 +1,20 @@
-"""The line: who is next, where each job may go, and how often it may be tried again.
+"""The queue's order, the providers each job may go to, and how often it may be retried.
 
-**Order.** Higher priority first, then `turn_at`. A job's turn is given once, when it is accepted: now,
-or TURN_SPACING after the last turn of the same owner's open jobs, whichever is later (start-time
-fair queueing with the wall clock as virtual time). Somebody who sends fifty photos at once has
-one place in the line every TURN_SPACING and others pass between; while places are free nobody
-waits for a turn, since the order decides only who goes first. It costs one look into a small index
-at the door, and nothing per look afterwards, however long the line is. A job that comes back after
-a failed attempt keeps its turn.
+**Order.** Higher priority first, then `turn_at`. A job gets its turn once, when it is accepted: now, or TURN_SPACING
+after the last turn of the same owner's open jobs, whichever is later (start-time fair queueing with the wall clock as
+virtual time). The jobs of an owner who sends fifty photos at once are TURN_SPACING apart, and other owners' jobs go
+between them. While slots are free no job waits for its turn, because the order decides only who goes first. The turn
+costs one query of a small index when the job is accepted and nothing later. A job that comes back after a failed
+attempt keeps its turn.
 
-**Where.** Not to a provider that failed the job while another one that is open has not, and never
-to one whose content rule has refused the photo already, nor with a picture without a face to one
-that needs a face.
+**Providers.** A job does not go to a provider that failed it while another open one has not; never to one whose
+content rule has refused its photo; and without a face only to providers that accept such pictures.
 
-**How often.** Providers that fail must not get more calls because they fail. A *retry* (the same
-provider again) is allowed for at most RETRY_SHARE of the first tries of the last minute, all
-providers together, and RETRY_FLOOR a minute so that a quiet hour still retries; what is beyond
-waits in the line. A *fallback* (a provider that has not failed this job) is not counted: it
-brings no ailing provider more load, is bounded by the number of providers, each of which keeps
-its own limits and breaker, and is what a person with one failed try is owed. A call that was
-refused as busy, or that never left, is neither.
+**Retries.** Providers that fail must not get more calls because they fail. A *retry* (the same provider again) is
+allowed for at most RETRY_SHARE of the first attempts of the last minute, over all providers, and for RETRY_FLOOR a
+minute, so that quiet hours have retries too; retries beyond that wait in the queue. A *fallback* (a provider that has
+not failed this job) is not counted: it adds no load to a failing provider, and there are no more of them than
+providers, each with its own limits and breaker. A call that was refused as busy, or was never sent, is neither.
 """
 
 from __future__ import annotations
@@ -42,7 +38,7 @@ TURN_SPACING = timedelta(seconds=30)
 RETRY_WINDOW = timedelta(seconds=60)
 RETRY_SHARE = 0.2
 RETRY_FLOOR = 5
-# A retry beyond the budget looks again after a random time up to this.
+# A retry beyond the budget is due again after a random time up to this.
 RETRY_WAIT = timedelta(seconds=5)
 
 PHOTO_REFUSED = "photo_refused"
@@ -51,7 +47,7 @@ NO_PROVIDER = ","
 
 @dataclass(frozen=True)
 class Turn:
-    """A job whose turn it is, and what its next attempt will be to it."""
+    """A job that is next for a provider, with the number and kind of the attempt."""
 
     job: Job
     number: int
@@ -59,7 +55,7 @@ class Turn:
 
 
 def next_turn(owner: str, *, now: datetime) -> datetime:
-    """Return the place in the line that the owner's next job gets."""
+    """Return the `turn_at` of the owner's next job."""
     turns = Job.objects.is_open().filter(owner=owner).order_by("-turn_at")
     last = turns.values_list("turn_at", flat=True).first()
     return max(now, last + TURN_SPACING) if last else now
@@ -71,15 +67,15 @@ def waiting(*, now: datetime, limit: int) -> int:
 
 
 def next_due_at(*, now: datetime) -> datetime | None:
-    """Return when the next job that waits out a delay is due for a provider."""
+    """Return when the next job whose delay has not passed is due for a provider."""
     rows = Job.objects.in_lane(Lane.DISPATCH).filter(due_at__gt=now).order_by("due_at")
     return rows.values_list("due_at", flat=True).first()
 
 
 def first_for(provider: ProviderConfig, *, others: Collection[ProviderConfig], now: datetime) -> QuerySet[Job]:
-    """Return the due jobs that may go to this provider, the first in line first.
+    """Return the due jobs that may go to this provider, in queue order.
 
-    `others` are the providers that are open besides it: what it failed is theirs first.
+    `others` are the other open providers: a job that this provider failed goes to them first.
     """
     here = ~Q(failed_provider_ids__contains=_listed(provider.id))
     if others:
@@ -93,7 +89,7 @@ def first_for(provider: ProviderConfig, *, others: Collection[ProviderConfig], n
 
 
 def turns(jobs: Sequence[Job], provider: ProviderConfig) -> list[Turn]:
-    """Say for each job what its attempt at this provider will be: its number and its kind."""
+    """Return the jobs with the number and the kind of their next attempt at this provider."""
     earlier = Attempt.objects.filter(job_id__in=[job.id for job in jobs]).order_by().values_list("job_id")
     numbers = dict(earlier.annotate(newest=Max("number")))
     return [Turn(job, numbers.get(job.id, 0) + 1, _kind(job, provider)) for job in jobs]
@@ -106,7 +102,7 @@ def _kind(job: Job, provider: ProviderConfig) -> str:
 
 
 def within_retry_budget(found: Sequence[Turn], *, now: datetime, chance: random.Random) -> list[Turn]:
-    """Return the turns that may be taken; a retry beyond the budget is sent to wait a little."""
+    """Return the turns that may be taken; a retry beyond the budget is delayed a little."""
     retries = [turn for turn in found if turn.kind == Attempt.Kind.RETRY]
     if not retries:
         return list(found)
@@ -120,7 +116,7 @@ def within_retry_budget(found: Sequence[Turn], *, now: datetime, chance: random.
 
 
 def retries_left(*, now: datetime, more_firsts: int = 0) -> int:
-    """Return how many retries the last minute's first tries still allow."""
+    """Return how many retries the last minute's first attempts still allow."""
     rows = Attempt.objects.filter(
         provider__in=list(ProviderConfig.objects.values_list("id", flat=True)),
         claimed_at__gt=now - RETRY_WINDOW,
@@ -132,7 +128,7 @@ def retries_left(*, now: datetime, more_firsts: int = 0) -> int:
 
 
 def open_to(job_id: UUID, providers: Sequence[ProviderConfig]) -> tuple[list[ProviderConfig], list[ProviderConfig]]:
-    """Return the providers a job may go to at all, and those of them that have not failed it."""
+    """Return the providers that a job may go to, and those of them that have not failed it."""
     failed_provider_ids, refusing_content_rules, has_face = Job.objects.values_list(
         "failed_provider_ids", "refusing_content_rules", "has_face"
     ).get(id=job_id)
@@ -146,7 +142,7 @@ def open_to(job_id: UUID, providers: Sequence[ProviderConfig]) -> tuple[list[Pro
 
 
 def has_failed_at(job: Job, provider: ProviderConfig) -> bool:
-    """Tell whether this provider has failed the job, or its content rule has refused the photo."""
+    """Return whether this provider has failed the job, or its content rule has refused the photo."""
     return (
         _listed(provider.id) in job.failed_provider_ids
         or _listed(registry.content_rule(provider.adapter)) in job.refusing_content_rules
@@ -154,7 +150,7 @@ def has_failed_at(job: Job, provider: ProviderConfig) -> bool:
 
 
 def count_against(attempt: Attempt, *, code: str) -> None:
-    """Note on its job that an attempt came to nothing through the fault of its provider, or by its content rule."""
+    """Record in its job that an attempt's provider failed it, or that its content rule refused the photo."""
     if attempt.job_id is None or code in Attempt.NOT_ITS_FAULT:
         return
     _add(attempt.job_id, "failed_provider_ids", attempt.provider_id)
@@ -168,12 +164,12 @@ def _add(job_id: UUID, column: str, item: int | str) -> None:
 
 
 def takes_no_face(provider: ProviderConfig) -> bool:
-    """Tell whether a provider makes films of pictures without a face, as its staff allow."""
+    """Return whether a provider makes films of pictures without a face, by its parameters."""
     return provider.capabilities.takes_no_face(provider.parameters if isinstance(provider.parameters, dict) else {})
 
 
 def any_takes_no_face() -> bool:
-    """Tell whether a picture without a face can become a film at all."""
+    """Return whether any enabled provider makes films of pictures without a face."""
     return any(takes_no_face(provider) for provider in ProviderConfig.objects.in_order())
 
 

@@ -1,4 +1,4 @@
-"""What RQ workers run. Names and arguments outlive a release: add a task rather than change one."""
+"""The tasks that RQ workers run. Queued names and arguments outlive a release: add a task instead of changing one."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .lanes import pumps
 
 logger = logging.getLogger(__name__)
 
-# A pump stays for a database that went away, because it holds what its threads brought; then RQ has it back.
+# A pump waits this long for a database that is away, because it holds outcomes that are not written yet.
 DATABASE_PATIENCE_SECONDS = 60.0
 DATABASE_PAUSE_SECONDS = 1.0
 
 
 def pump(lane: str) -> None:
-    """Work a lane until it is empty or the time budget is used up, then hand on."""
+    """Work a lane until it is empty or the time budget is used up; then nudge it again if there may be more."""
     away_since: float | None = None
     while not engine.stopping.is_set() or away_since is None:
         close_old_connections()

@@ -1,7 +1,7 @@
-"""The collect lane: what a provider made is copied into our storage before anybody is told.
+"""The collect lane: copies finished films and previews into our storage, and then announces them.
 
-Recorded deliveries are applied here in batches, before each claim. A job passes this lane for
-its preview while the film is still being made (no winner yet), and for the film itself.
+Recorded deliveries are applied here in batches, before each claim. A job is in this lane for its preview while the
+film is still being rendered (it has no winner yet), and for the film itself.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ from .unreferenced_files import unreferenced
 
 logger = logging.getLogger(__name__)
 
-# Longer than everything `fetching` may take together.
-# Renewed while the film comes; a worker that dies or hangs gives its films back after this.
+# Renewed while a film is fetched; after this long the films of a worker that died or hangs are due again.
 LEASE = timedelta(seconds=10)
 MAX_PREVIEW_TRIES = 2
 MAX_FILM_TRIES = 4
@@ -38,7 +37,7 @@ MAX_FILM_TRIES = 4
 
 @dataclass(frozen=True)
 class _FetchItem:
-    """What to fetch for a job: its film, or just the preview."""
+    """What to fetch for a job: its film, or only its preview."""
 
     job_id: UUID
     lease_token: str
@@ -118,7 +117,7 @@ class CollectLane(LaneWork):
 
 
 def _record_preview(outcome: _Outcome, *, now: datetime) -> list[str]:
-    """Write what became of a preview; return the files nobody wants."""
+    """Write the outcome for a preview; return the keys of files to remove."""
     item, poster_key = outcome.item, outcome.fetched.poster_key
     if poster_key:
         took = lifecycle.record_preview(item.job_id, lease_token=item.lease_token, preview_key=poster_key, now=now)
@@ -131,7 +130,7 @@ def _record_preview(outcome: _Outcome, *, now: datetime) -> list[str]:
 
 
 def _record_films(outcomes: Sequence[_Outcome], *, now: datetime) -> list[str]:
-    """Write the films that are in our storage, all at once; return the files of those that nobody wants any more."""
+    """Write all films that are in our storage at once; return the keys of files to remove."""
     films = [
         lifecycle.StoredFilm(
             outcome.item.job_id,
@@ -151,10 +150,10 @@ def _record_films(outcomes: Sequence[_Outcome], *, now: datetime) -> list[str]:
 
 
 def _record_failure(outcome: _Outcome, *, now: datetime) -> None:
-    """Write what follows from a film that could not be had: another try, another attempt, or the end."""
+    """Write what follows from a film that could not be fetched: another try, another attempt, or the end."""
     item, fetched = outcome.item, outcome.fetched
     if not claims.holds(item.job_id, lane=Lane.COLLECT, lease_token=item.lease_token):
-        return  # another worker has it now, or nobody wants it any more
+        return  # another worker has it now, or the job has ended
     level = logging.ERROR if fetched.result is FetchResult.OURS else logging.WARNING
     logger.log(
         level,
@@ -178,7 +177,7 @@ def _record_failure(outcome: _Outcome, *, now: datetime) -> None:
 
 
 def _replace(attempt: Attempt, fetched: Fetched, *, now: datetime) -> None:
-    """The film cannot be had: give the win back and let another attempt make it."""
+    """Take the win back from an attempt whose film cannot be fetched, and have another attempt make the film."""
     if not lifecycle.mark_result_lost(attempt, raw_error=fetched.error, now=now):
         return
     provider = ProviderConfig.objects.get(id=attempt.provider_id)

@@ -1,12 +1,12 @@
-"""The dispatch lane: the jobs first in line go to providers that have room.
+"""The dispatch lane: sends the first jobs of the queue to providers that have room.
 
-`selection` plans who gets how many, `claims` counts and writes, `submitting` sends. The attempt
-and its callback token are committed with the claim, so a webhook joins by token even before the submit answer is
-stored. A POST is made once; when its answer is lost the attempt is `unconfirmed` and the provider is asked before
-anything else is tried.
+`selection` plans how many each provider gets, `claims` counts again and writes the attempts, `submitting` sends them.
+The attempt and its callback token are committed with the claim, so a webhook finds its attempt by token even before
+the submit's answer is stored. A POST is made once. When its answer is lost, the attempt is `unconfirmed`, and the
+provider is asked before anything else is tried.
 
-A provider that hangs holds threads for as long as its time-outs. It gets no more than THREADS_PER_PROVIDER of them,
-so that the others go on.
+A provider that hangs keeps threads busy until its time-outs. It gets at most THREADS_PER_PROVIDER of them, so that the
+other providers go on.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from .submitting import NotSent, Resolution, Submission, SubmitResult, submit
 logger = logging.getLogger(__name__)
 
 THREADS, THREADS_PER_PROVIDER = 128, 96
-# How long a provider is left alone whose row a claim could not work with.
+# For how long a provider is paused after a claim failed because of its row.
 UNUSABLE_PAUSE = timedelta(minutes=1)
 
 
@@ -59,7 +59,7 @@ class DispatchLane(LaneWork):
         submissions: list[Submission] = []
         left = {capacity.provider.id: self._room(capacity) for capacity in capacities}
         shares = self.rotation.shares(capacities, wanted) if wanted else []
-        # Jobs that may not go where the plan would have them are offered to all others that have room.
+        # Jobs that may not go to the planned provider are offered to all others that have room.
         for capacity, number in (*shares, *((capacity, wanted) for capacity in capacities)):
             number = min(number, left[capacity.provider.id], wanted - len(submissions))
             if number > 0:
@@ -67,7 +67,7 @@ class DispatchLane(LaneWork):
                 left[capacity.provider.id] = left[capacity.provider.id] - len(taken) if len(taken) == number else 0
                 submissions += taken
         if len(submissions) < room:
-            # Who is closed matters only while somebody waits.
+            # When providers open again matters only while jobs wait.
             closed = capacities if len(submissions) < wanted else []
             moment = selection.next_wakeup_at(closed, now=now)
             self.next_wakeup_at = time.monotonic() + (moment - now).total_seconds() if moment else None
@@ -78,7 +78,7 @@ class DispatchLane(LaneWork):
             return min(capacity.room, THREADS_PER_PROVIDER - self._in_flight[capacity.provider.id])
 
     def _take(self, capacity: selection.ProviderCapacity, number: int) -> list[Submission]:
-        """Claim for one provider. One whose row breaks the claim gets nothing; the others go on."""
+        """Claim for one provider. When its row makes the claim fail, it is paused and the others go on."""
         try:
             attempts = claims.claim_slots(capacity.provider.id, want=number, cold=not capacity.is_awake)
             taken = [Submission.of(attempt, attempt.job.look) for attempt in attempts if attempt.job is not None]
@@ -93,7 +93,7 @@ class DispatchLane(LaneWork):
         return taken
 
     def give_back(self, items: list[Submission]) -> None:
-        """Return what was not sent to the line. Of what was sent nobody knows the end: its lease tells when to ask."""
+        """Put what was not sent back in the queue. What was sent is looked up after its lease has lapsed."""
         now = database_now()
         with transaction.atomic():
             for submission in items:
@@ -112,28 +112,28 @@ class DispatchLane(LaneWork):
         record(outcomes)
 
     def record_crash(self, item: Submission, error: BaseException) -> None:
-        """Nobody knows how far a crashed submit came."""
+        """Mark the attempt as unconfirmed: it is unknown how far the submit came."""
         lifecycle.mark_unconfirmed(
             item.attempt.id, lease_token=item.attempt.lease_token, raw_error=type(error).__name__
         )
 
 
 def _return_unsent(attempt: Attempt, *, now: datetime) -> None:
-    """End an attempt whose upload will not be followed by a POST (`submitting` sees that the process ends)."""
+    """End an attempt that will not be sent (`submitting` checks that the process ends before the POST)."""
     unsent = {"code": lifecycle.NEVER_SENT, "raw_error": "the process ended"}
     if lifecycle.mark_attempt_failed(attempt, now=now, lease_token=attempt.lease_token, **unsent) and attempt.job_id:
         lifecycle.return_to_queue(attempt.job_id, due_at=now, now=now)
 
 
 def pause_unusable(provider_id: int, error: Exception) -> None:
-    """Leave a provider alone for a while, and show staff why."""
+    """Send nothing to a provider for a while, and show staff why."""
     text = f"claim failed, check the settings: {type(error).__name__}: {error}"
     observation = Observation(provider_id, HealthSignal.BUSY, database_now(), retry_after=UNUSABLE_PAUSE, error=text)
     breaker.write([observation])
 
 
 def record(outcomes: Sequence[SubmitResult]) -> None:
-    """Write what came of submits: first what it says of the providers, so that nobody claims there in between."""
+    """Write the results of submits: first what they say about the providers, so that no claim comes in between."""
     _provider_outcomes_of(outcomes).write()
     now, provider_outcomes = database_now(), ProviderOutcomes()
     with transaction.atomic():
@@ -148,7 +148,7 @@ def record(outcomes: Sequence[SubmitResult]) -> None:
         )
         for attempt, event in answered:
             if event.progress or event.status not in _NO_NEWS:
-                # Where a webhook was faster, what the answer says about the provider is known already.
+                # When a webhook was faster, what the answer says about the provider is recorded already.
                 news = provider_outcomes if attempt.id in moved else ProviderOutcomes()
                 attempt.status, attempt.submitted_at = Attempt.Status.SUBMITTED, now
                 ingest.apply_event(attempt, event, now=now, provider_outcomes=news)
@@ -189,7 +189,7 @@ def _signal(error: ProviderError | None) -> HealthSignal:
 
 
 def _record_error(outcome: SubmitResult, error: ProviderError, *, now: datetime) -> None:
-    """Write what a failed submit means for its job: wait, look it up, or go on elsewhere."""
+    """Write what a failed submit means for its job: wait, look it up, or go to another provider."""
     attempt, provider = outcome.attempt, outcome.attempt.provider
     logger.warning("submit_failed attempt=%s provider=%s error=%s", attempt.id, provider.slug, type(error).__name__)
     if isinstance(error, Unconfirmed):

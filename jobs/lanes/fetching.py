@@ -1,15 +1,15 @@
-"""What a provider made, fetched, opened and stored; by threads, without the database.
+"""Fetches films and previews from providers, checks them in the sandbox and stores them.
 
-The one table of what can go wrong on the way:
+Runs in threads, without the database. This table has everything that can go wrong:
 
-| result | when | what becomes of the job |
+| result | when | what follows |
 | --- | --- | --- |
-| GONE | the provider's address answers 4xx, or there is none | its provider is asked for a fresh one, else made anew |
-| UNUSABLE | a bad or hostile file or address, too large | made anew, unless the provider names another address |
+| GONE | the provider's address answers 4xx, or there is none | the provider is asked for another, else a new attempt |
+| UNUSABLE | a bad or hostile file or address, too large | a new attempt, unless the provider has another address |
 | UNAVAILABLE | 5xx, too slow, broken off, not reachable | fetched again, MAX_FILM_TRIES times; then as UNUSABLE |
-| OURS | our disk, our storage, our sandbox | fetched again until the job's deadline: it is nobody's film's fault |
+| OURS | our disk, storage or sandbox failed | fetched again until the job's deadline |
 
-A film made anew is paid for anew, so its provider is asked once more before; that costs nothing.
+A new attempt costs money again, so the provider is asked for the film's address once more before; that is free.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ logger = logging.getLogger(__name__)
 DOWNLOAD_SECONDS = 45.0
 POSTER_SECONDS = 10.0
 ANSWER_SECONDS = 8.0
-# For everything together; what is left of a lease then is for the sandbox and the storage.
+# For all downloads of an item together.
 WORK_SECONDS = 60.0
 
 
 class FetchResult(Enum):
-    """Why a film or a preview could not be had."""
+    """Why a film or a preview could not be fetched."""
 
     GONE = "gone"
     UNUSABLE = "unusable"
@@ -69,7 +69,7 @@ _RESULTS: tuple[tuple[type[Exception], FetchResult], ...] = (
 
 @dataclass(frozen=True)
 class Fetched:
-    """What is in our storage now, or why nothing is."""
+    """What was stored, or why nothing was (`result`)."""
 
     video_key: str = ""
     poster_key: str = ""
@@ -96,7 +96,7 @@ def fetch_film(sandbox: FilmSandbox, attempt: Attempt, *, is_last_try: bool) -> 
     except (PredictionGone, Rejected):
         return first
     except ProviderError as error:
-        # Nobody knows whether there is a film: no reason yet to have another one made.
+        # It is unknown whether there is a film, so no other one is made yet.
         logger.info("film_not_asked_for attempt=%s error=%s", attempt.id, type(error).__name__)
         return dataclasses.replace(first, result=FetchResult.UNAVAILABLE) if first.result is FetchResult.GONE else first
     is_other = event.video_url != attempt.video_url
@@ -109,7 +109,7 @@ def fetch_film(sandbox: FilmSandbox, attempt: Attempt, *, is_last_try: bool) -> 
 
 
 def fetch_preview(sandbox: FilmSandbox, attempt: Attempt) -> Fetched:
-    """Bring an attempt's preview into our storage as a JPEG of our own making."""
+    """Bring an attempt's preview into our storage, encoded anew as a bare JPEG."""
 
     def fetch() -> Fetched:
         picture = _picture(sandbox, attempt, attempt.preview_url, time.monotonic() + POSTER_SECONDS)
@@ -151,7 +151,7 @@ def _film_from(sandbox: FilmSandbox, attempt: Attempt, url: str, preview_url: st
 
 
 def _poster(sandbox: FilmSandbox, attempt: Attempt, url: str, ends_at: float) -> bytes | None:
-    """Return the provider's own poster, or None: a film is not lost for its poster."""
+    """Return the provider's poster, or None when it cannot be had: a film does not fail because of its poster."""
     try:
         return _picture(sandbox, attempt, url, ends_at)
     except (ProviderError, BadPoster, SandboxUnavailable) as error:
@@ -181,7 +181,7 @@ def _download(attempt: Attempt, url: str, into: IO[bytes], seconds: float, ends_
 
 
 def _ask(attempt: Attempt) -> ProviderEvent:
-    """Return what the provider says of a prediction now. Raise PredictionGone when it cannot be asked after."""
+    """Return the prediction's present state from the provider. Raise PredictionGone without a prediction id."""
     if not attempt.prediction_id:
         raise PredictionGone("there is no prediction to ask after")
     account = attempt.provider.account()
@@ -197,7 +197,7 @@ def _store(kind: str, extension: str, content: bytes | IO[bytes]) -> str:
 
 
 def _classified(fetch: Callable[[], Fetched]) -> Fetched:
-    """Turn what goes wrong into a result; what is in no line of the table is a bug and passes through."""
+    """Turn known errors into a result; any other exception is a bug and is raised."""
     try:
         return fetch()
     except tuple(kind for kind, _ in _RESULTS) as error:
@@ -206,6 +206,6 @@ def _classified(fetch: Callable[[], Fetched]) -> Fetched:
 
 
 def _folder() -> Path:
-    """Where a film lies until it is whole; on the same disk as everything we write."""
+    """Return the folder in which a film is stored until it is complete, on the same disk as everything we write."""
     settings.FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
     return settings.FILE_UPLOAD_TEMP_DIR

@@ -1,7 +1,7 @@
-"""Where webhooks and polling meet: what a provider reports becomes what a job is.
+"""Applies what a provider reports, by webhook or poll, to the attempt and its job.
 
-In any order, more than once, and before the submit answer is stored: an older or repeated
-event changes nothing.
+Events may come in any order, more than once, and before the submit's answer is stored: an older or repeated event
+changes nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ APPLY_LIMIT = 100
 UNKNOWN_FOR = timedelta(hours=1)
 MAX_APPLY_TRIES = 10
 
-# What a failed prediction says about its provider; any other reason is the photo's, the request's or our own.
+# What a failed prediction says about its provider; other errors are due to the photo, the request or us.
 _SIGNALS = {
     "provider_failed": HealthSignal.SPOILED,
     "provider_timeout": HealthSignal.SPOILED,
@@ -54,8 +54,8 @@ def apply_event(
 ) -> None:
     """Bring an attempt and its job up to date with what the provider reports.
 
-    Call it inside a transaction, with `attempt.provider` at hand. What the event says about the provider goes to
-    `provider_outcomes`, to be written after the transaction; without them it is written when that is committed.
+    Call it inside a transaction, with `attempt.provider` loaded. What the event says about the provider is added to
+    `provider_outcomes`, which the caller writes after the transaction; without it, it is written after the commit.
     """
     if provider_outcomes is None:
         provider_outcomes = ProviderOutcomes()
@@ -84,7 +84,7 @@ def _film_finished(
         Attempt.objects.filter(id=attempt.id).update(preview_url=event.preview_url)
     if attempt.status not in (Attempt.Status.SUCCEEDED, Attempt.Status.SUPERSEDED):
         provider_outcomes.finished(attempt, now=now)
-        # So that a second delivery in the same batch is not another film.
+        # So that a second delivery in the same batch does not count as another film.
         attempt.status = Attempt.Status.SUCCEEDED if won else Attempt.Status.SUPERSEDED
         attempt.prediction_id = attempt.prediction_id or event.prediction_id or None
     queues.nudge_after_commit(Lane.COLLECT, Lane.DISPATCH)
@@ -133,7 +133,7 @@ def _news(attempt: Attempt, event: ProviderEvent, *, now: datetime, provider_out
 
 
 def _cost(event: ProviderEvent) -> Decimal | None:
-    """Return what the provider says it took, None when it does not say (or nothing that could be money)."""
+    """Return the cost in dollars that the provider reports; None when it reports none, or no plausible amount."""
     try:
         cost = Decimal(event.cost) if event.cost else None
     except InvalidOperation:
@@ -142,7 +142,7 @@ def _cost(event: ProviderEvent) -> Decimal | None:
 
 
 def _cost_of_failure(attempt: Attempt, event: ProviderEvent) -> Decimal | None:
-    """Return what a prediction without a film took: what the provider says, else its price where failures are paid."""
+    """Return the cost of a prediction without a film: the reported one, else the price where failures are charged."""
     said = _cost(event)
     if said is None and attempt.provider.capabilities.charges_failures:
         return attempt.provider.price
@@ -150,13 +150,13 @@ def _cost_of_failure(attempt: Attempt, event: ProviderEvent) -> Decimal | None:
 
 
 def apply_deliveries(*, limit: int = APPLY_LIMIT) -> int:
-    """Apply recorded deliveries in the order they came; return how many were looked at.
+    """Apply recorded deliveries in the order in which they came; return how many were processed.
 
-    The usual ones in a few statements, the others each in a savepoint: one that cannot be applied keeps its error and
-    waits for another try, and holds nobody up.
+    The usual ones are applied in a few statements, the others each in a savepoint, so that one that fails is stored
+    with its error for another try, and does not hold up the others.
     """
     now = database_now()
-    # Looked at before the lock is taken: the usual answer is "none", and costs no write lock then.
+    # Usually there are none; checking first avoids the write lock.
     if not WebhookDelivery.objects.filter(due_at__lte=now).exists():
         return 0
     provider_outcomes = ProviderOutcomes()
@@ -176,7 +176,7 @@ def apply_deliveries(*, limit: int = APPLY_LIMIT) -> int:
             except Exception as error:
                 logger.exception("delivery_not_applied delivery=%s", delivery.id)
                 _try_again(delivery, f"{type(error).__name__}: {error}"[:300], now=now)
-                # What the row at hand says was rolled back.
+                # The loaded attempts may have changes that were rolled back.
                 attempts |= _held({delivery.attempt_token})
     provider_outcomes.write()
     return len(rows)
@@ -261,7 +261,7 @@ def _usual(
 
 
 def _held(tokens: Collection[str]) -> dict[str, Attempt]:
-    """Return the attempts by their tokens, locked together with whatever else their jobs have open."""
+    """Return the attempts by their tokens, locked together with the other open attempts of their jobs."""
     known = list(Attempt.objects.filter(token__in=tokens).values_list("id", "job_id"))
     lifecycle.hold_attempts((job_id for _, job_id in known), ids=(attempt_id for attempt_id, _ in known))
     rows = Attempt.objects.filter(id__in=[attempt_id for attempt_id, _ in known]).select_related("provider", "job")
@@ -281,7 +281,7 @@ def _apply_delivery(
     try:
         event = registry.adapter_for(attempt.provider.adapter).parse(bytes(delivery.body))
     except (ValueError, KeyError, TypeError) as error:
-        # A dead letter: genuine, but not in words we know. Kept for staff.
+        # A dead letter: genuine, but in a form that the adapter cannot read. Kept for staff.
         _close(delivery, error=f"not readable: {error}"[:300])
         return
     apply_event(attempt, event, now=now, provider_outcomes=provider_outcomes)

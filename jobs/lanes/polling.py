@@ -1,7 +1,7 @@
-"""Questions and provider cleanups at providers, outside the lanes: polling, look-ups, cancel and delete calls.
+"""Calls to providers outside the lanes: polls, look-ups, cancel and delete calls. Run by `jobs.reconcile.sweep`.
 
-Run by `jobs.reconcile.sweep`. Each batch is claimed by moving its time forward, the HTTP happens on a
-few threads, and the outcomes are written by the caller's thread; several copies do no harm.
+Each batch is claimed by moving its time forward, the HTTP calls run on a few threads, and the caller's thread writes
+the results. Several processes may run this at once.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ logger = logging.getLogger(__name__)
 BATCH = 64
 ANSWER_SECONDS = 8.0
 ASK_AGAIN = timedelta(seconds=10)
-# A prediction that cannot be stopped ends by itself; a photo that has to be forgotten is asked about for a day.
+# A prediction that cannot be stopped ends by itself; the deletion of a photo is tried for a day.
 MAX_CLEANUP_TRIES = {Attempt.ProviderCleanup.CANCEL: 12, Attempt.ProviderCleanup.DELETE: 120}
 CLEANUP_WAIT_CAP = timedelta(minutes=15)
 # Between the lease's end and the look-up: the POST may still be on its way into the vendor's listing.
 LISTING_DELAY = timedelta(seconds=1)
-# After a look-up that found nothing: a request that was stuck behind a vendor's door may come to life late.
+# After a look-up that found nothing: the vendor may still create the prediction late.
 SWEEP_AFTER = timedelta(minutes=1)
 
 Reply = TypeVar("Reply")
 
 
 class CleanupResult(StrEnum):
-    """What came of a provider cleanup."""
+    """The result of a provider cleanup."""
 
     DONE = "done"
     NOT_FOUND = "not found"  # a look-up found nothing
@@ -56,7 +56,7 @@ class CleanupResult(StrEnum):
 
 
 def poll_silent(threads: ThreadPoolExecutor, *, now: datetime) -> int:
-    """Ask after predictions that have been silent for too long; return how many were asked after."""
+    """Poll predictions without news for too long; return how many were polled."""
     rows = Attempt.objects.under_way().filter(poll_at__lte=now)
     attempts = _claimed(rows.exclude(prediction_id=None), "poll_at", until=now + ASK_AGAIN)
     provider_outcomes = ProviderOutcomes()
@@ -68,7 +68,7 @@ def poll_silent(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     for attempt, answer in _each(threads, ask, attempts):
         with _writing(attempt):
             if isinstance(answer, PredictionGone):
-                # It was made, and nobody says that it was not paid for: its price stays booked.
+                # It was made and may have been charged, so its price stays booked.
                 if lifecycle.mark_attempt_failed(
                     attempt, code="prediction_lost", raw_error=answer.detail, now=now, cost=attempt.cost
                 ):
@@ -86,7 +86,7 @@ def poll_silent(threads: ThreadPoolExecutor, *, now: datetime) -> int:
 
 
 def lapse_leases(*, now: datetime) -> int:
-    """Attempts whose worker died in the POST become unconfirmed; return how many."""
+    """Mark attempts whose worker died during the POST as unconfirmed; return how many."""
     return (
         Attempt.objects.on_lease()
         .filter(status=Attempt.Status.SUBMITTING, lease_until__lt=now)
@@ -95,12 +95,12 @@ def lapse_leases(*, now: datetime) -> int:
 
 
 def look_up_unconfirmed(threads: ThreadPoolExecutor, *, now: datetime) -> int:
-    """Find out whether a prediction exists whose submit answer was lost.
+    """Find out whether a prediction exists where the submit's answer was lost; return how many were looked up.
 
-    Only after the last moment the POST can have arrived. Found: adopted. Surely absent: the job
-    goes back to the line. A vendor without look-up keeps the attempt until its deadline, unless
-    staff accept the risk of paying twice. (Where the dispatch worker itself saw the submit time out,
-    it has asked already: `jobs.lanes.submitting`.)
+    It is asked after the last moment at which the POST can have arrived. A prediction that is found is adopted; when
+    there is none the job returns to the queue. Without a look-up the attempt is kept until its deadline, unless staff
+    accept the risk of paying twice. (When the dispatch worker itself saw the submit time out, it has asked already:
+    `jobs.lanes.submitting`.)
     """
     rows = Attempt.objects.on_lease().filter(status=Attempt.Status.UNCONFIRMED, lease_until__lt=now - LISTING_DELAY)
     attempts = _claimed(rows, "lease_until", until=now + ASK_AGAIN - LISTING_DELAY)
@@ -139,10 +139,10 @@ def look_up_unconfirmed(threads: ThreadPoolExecutor, *, now: datetime) -> int:
 
 
 def submit_came_to_nothing(attempt: Attempt, *, lost: bool, raw_error: str, now: datetime) -> None:
-    """A look-up has found nothing of a submit: put its job back in the line.
+    """Return the job to the queue after a look-up found no prediction.
 
-    When the answer was `lost` another provider is next, and this one is asked once more later, in case something
-    came of it after all. When the worker had died the provider has no part in it, and may be the next as well.
+    When the answer was `lost`, another provider is next, and this one is asked once more later, in case it creates the
+    prediction after all. When the worker died before the POST, the provider is not at fault and may be the next again.
     """
     code = lifecycle.ANSWER_LOST if lost else lifecycle.NEVER_SENT
     if not lifecycle.mark_attempt_failed(
@@ -164,7 +164,7 @@ def submit_came_to_nothing(attempt: Attempt, *, lost: bool, raw_error: str, now:
 
 
 def give_up_late_attempts(*, now: datetime) -> int:
-    """Attempts past their deadline are timed out and replaced; return how many."""
+    """Time out attempts past their deadline and send their jobs on; return how many."""
     rows = Attempt.objects.is_open().filter(deadline_at__lte=now).order_by("deadline_at")
     late = list(rows.select_related("provider")[:BATCH])
     provider_outcomes = ProviderOutcomes()
@@ -182,9 +182,9 @@ def give_up_late_attempts(*, now: datetime) -> int:
 
 
 def show_warming_up(*, now: datetime) -> int:
-    """Say of predictions that show no sign of work for longer than usual that their model is being woken.
+    """Show jobs as warming up whose prediction shows no sign of work for longer than a warm model takes.
 
-    Some vendors say so themselves; for the others silence is the sign.
+    Some vendors report a cold start themselves; for the others it is inferred from the silence.
     """
     providers = {provider.id: provider for provider in ProviderConfig.objects.filter(enabled=True)}
     shown = 0
@@ -201,11 +201,10 @@ def show_warming_up(*, now: datetime) -> int:
 
 
 def run_provider_cleanups(threads: ThreadPoolExecutor, *, now: datetime) -> int:
-    """Tell providers to stop or to forget predictions nobody waits for; return how many were told.
+    """Cancel or delete predictions that are no longer wanted; return how many calls were due.
 
-    One whose submit is still under way waits for its answer. When that never came, the provider
-    is asked what it made of it; where it cannot be asked, what it may have made keeps its slot and
-    its price until the attempt's deadline.
+    An attempt whose submit is still under way waits for its answer. When the answer was lost, the prediction is looked
+    up first; at a provider without look-up the attempt keeps its slot and its price until its deadline.
     """
     there_or_not = Q(prediction_id__isnull=False) | Q(lease_until__lt=now - LISTING_DELAY)
     rows = Attempt.objects.with_cleanup().filter(there_or_not, cleanup_at__lte=now)
@@ -256,14 +255,14 @@ def _record_cleanup(attempt: Attempt, answer: CleanupResult | ProviderError, *, 
 
 
 def _account(attempt: Attempt) -> Account:
-    """Return the account for a question, which has to be answered sooner than a submit."""
+    """Return the account with a shorter time-out than that of a submit."""
     account = attempt.provider.account()
     return dataclasses.replace(account, read_seconds=min(account.read_seconds, ANSWER_SECONDS))
 
 
 @contextlib.contextmanager
 def _writing(attempt: Attempt) -> Iterator[None]:
-    """Write what became of one attempt in a transaction; when that fails, the others go on."""
+    """Write the result for one attempt in a transaction of its own; when that fails, the others go on."""
     try:
         with transaction.atomic():
             yield
@@ -274,9 +273,9 @@ def _writing(attempt: Attempt) -> Iterator[None]:
 
 
 def _claimed(rows: AttemptQuerySet, field: str, *, until: datetime) -> list[Attempt]:
-    """Take a batch by moving its time forward, so that another copy does not take it too.
+    """Claim a batch by moving its time forward, so that no other process takes it too.
 
-    Of each provider as many, so that one with a thousand silent predictions leaves room for the others.
+    Each provider gets an equal share, so that one with a thousand silent predictions leaves room for the others.
     """
     taken = []
     providers = list(rows.order_by().values_list("provider", flat=True).distinct())
@@ -291,7 +290,7 @@ def _claimed(rows: AttemptQuerySet, field: str, *, until: datetime) -> list[Atte
 def _each(
     threads: ThreadPoolExecutor, ask: Callable[[Attempt], Reply], attempts: list[Attempt]
 ) -> list[tuple[Attempt, Reply | ProviderError]]:
-    """Ask for all at once; return each answer or the provider error it ended in."""
+    """Call `ask` for all attempts at once; return each with its reply, or with the provider error that was raised."""
 
     def safely(attempt: Attempt) -> Reply | ProviderError:
         try:

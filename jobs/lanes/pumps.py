@@ -1,4 +1,4 @@
-"""The pumps of this process, one a lane, made when first needed."""
+"""The pumps of this process, one per lane, created when they are first needed."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _LANES: dict[str, type[LaneWork]] = {
 }
 # Reconcile has less time to end than a worker (`selfiehero.supervisor.plan`).
 SUBSTITUTE_STOP_SECONDS = 5.0
-# Lanes of apps above this one, each with the question whether anything in it is due.
+# Lanes of other apps, each with the function that tells whether anything in it is due.
 _OTHERS: dict[str, tuple[type[LaneWork], Callable[[datetime], bool]]] = {}
 _lock = threading.Lock()
 
 
 def register(work: type[LaneWork], *, has_due: Callable[[datetime], bool]) -> None:
-    """Have workers and reconcile work a lane whose rows are no jobs."""
+    """Add a lane of another app, so that workers and reconcile work it too."""
     _OTHERS[work.lane] = (work, has_due)
 
 
 def others() -> dict[str, Callable[[datetime], bool]]:
-    """Return the registered lanes, each with the question whether anything is due at a time."""
+    """Return the lanes of other apps, each with the function that tells whether anything is due at a time."""
     return {lane: has_due for lane, (_, has_due) in _OTHERS.items()}
 
 
@@ -52,7 +52,7 @@ def pump_for(lane: str) -> Pump:
 
 
 def substitute(lane: str) -> Pump:
-    """Return the pump reconcile runs while there is no Redis; it listens to nobody."""
+    """Return the pump that reconcile runs in place of a worker; it does not listen for nudges."""
     with _lock:
         return _substitute_pump(lane)
 

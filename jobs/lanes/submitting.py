@@ -1,20 +1,19 @@
-"""One submit, from the photo to what is known afterwards. Runs in a thread, without the database.
+"""One submit, from reading the photo to the result. Runs in a thread, without the database.
 
     photo ─► upload (where the vendor wants one) ─► POST, once ─► answered | refused | lost
-                                                                               │ asked for at once
-                                                            found: adopted ◄───┴───► nothing there
+                                                                               │ looked up at once
+                                                            found: adopted ◄───┴───► not created
 
-**When the answer is lost** the vendor is asked right here, LISTING_DELAY after the end of the call, whether a
-prediction came of it. One that is found is adopted, however soon. That there is *none* is believed only when the
-whole `submit_timeout` has passed since the POST: a vendor that would have made something of it has had all the time
-we ever give. Then the job goes on to the next provider, within a second of the time-out, and the silent one is
-asked once more a minute later (`inquiries.SWEEP_AFTER`) to stop what came of it after all: that is the one case
-in which two films may be paid for, and the second answer is superseded. When the connection broke off early the
-attempt stays unconfirmed and `jobs.lanes.polling` asks again after the lease. So it does for a worker that died: nobody
-saw its POST end, so only the lease says when it can no longer arrive.
+**When the answer is lost**, the vendor is asked LISTING_DELAY after the call whether a prediction was created. One
+that is found is adopted. That there is *none* is believed only when the whole `submit_timeout` has passed since the
+POST, the longest that a vendor is ever given. Then the job goes to the next provider, within a second of the time-out,
+and this vendor is asked again a minute later (`polling.SWEEP_AFTER`), to stop a prediction that it created after all.
+This is the one case in which two films may be paid for; the second one is superseded. When the connection broke off
+earlier, the attempt stays unconfirmed, and `jobs.lanes.polling` asks again after the lease. The same happens when the
+worker died, because then only the lease tells when the POST can no longer arrive.
 
-A vendor without look-up that times out keeps the attempt until its deadline; where staff accept the risk of paying
-twice the job goes on at once.
+At a vendor without look-up the attempt is kept until its deadline; where staff accept the risk of paying twice, the job
+goes on at once.
 """
 
 from __future__ import annotations
@@ -41,19 +40,19 @@ from providers.errors import ProviderError, Unavailable, Unconfirmed
 from providers.types import Account, PhotoTransport, ProviderEvent, SubmitRequest
 
 LISTING_DELAY = 0.4
-# A look-up in here holds up a thread; one that takes longer is left to `jobs.lanes.polling`.
+# A look-up here keeps a thread busy; one that takes longer is left to `jobs.lanes.polling`.
 LOOK_UP_SECONDS = 3.0
-# The clocks of a time-out and of ours differ by a little.
+# A call counts as timed out from this share of its time-out on, because the measured times differ a little.
 TIMED_OUT_SHARE = 0.95
 SAMPLE_PHOTO = "img/before.jpg"
 
 
 class NotSent(Unavailable):
-    """Trouble of our own before the submit: the provider has no part in it."""
+    """The submit failed on our side before the POST: the provider is not at fault."""
 
 
 class Resolution(StrEnum):
-    """What to make of a submit whose answer was lost."""
+    """What is known of a submit whose answer was lost."""
 
     UNKNOWN = "unknown"  # ask again later
     NOT_CREATED = "not created"  # the look-up found nothing and the time-out has passed
@@ -67,7 +66,7 @@ class Submission:
     attempt: Attempt
     look: Look
     start_by: float
-    # Set when the POST starts: until then nothing has come of it anywhere.
+    # Set when the POST starts: until then the provider knows nothing of it.
     is_sent: threading.Event = field(default_factory=threading.Event, compare=False)
 
     @classmethod
@@ -78,7 +77,7 @@ class Submission:
 
 @dataclass(frozen=True)
 class SubmitResult:
-    """What came of a submission: an event, or an error and what to make of it."""
+    """The result of a submission: an event, or an error and, for a lost answer, its resolution."""
 
     attempt: Attempt
     event: ProviderEvent | None = None
@@ -87,7 +86,7 @@ class SubmitResult:
 
 
 def submit(submission: Submission) -> SubmitResult:
-    """Send an attempt to its provider, once, and find out what came of it."""
+    """Send an attempt to its provider, once, and return the result; look it up when the answer is lost."""
     attempt = submission.attempt
     account = attempt.provider.account()
     try:
@@ -139,7 +138,7 @@ def _check_time(submission: Submission, what: str) -> None:
 
 
 def _upload(adapter: registry.Adapter, account: Account, request: SubmitRequest) -> SubmitRequest:
-    """Bring the photo to the vendor. Nothing is made there by that, so nothing can be unconfirmed."""
+    """Upload the photo to the vendor. An upload creates no prediction, so its failure is never Unconfirmed."""
     seconds = min(account.read_seconds, claims.UPLOAD_ALLOWANCE.total_seconds())
     try:
         return adapter.upload(dataclasses.replace(account, read_seconds=seconds), request)
@@ -148,7 +147,7 @@ def _upload(adapter: registry.Adapter, account: Account, request: SubmitRequest)
 
 
 def _request_for(attempt: Attempt, look: Look) -> SubmitRequest:
-    """Build what the adapter is asked for; reads the photo when it travels with the request."""
+    """Build the adapter's request; with the photo's bytes when it is not sent by address."""
     job, by_address = attempt.job, attempt.provider.photo_transport == PhotoTransport.URL
     return SubmitRequest(
         reference=attempt.token,

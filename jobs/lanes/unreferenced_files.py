@@ -1,4 +1,4 @@
-"""Files that a lane brought and its outcome does not want."""
+"""Which of the files that a lane has stored have no row."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _FIELDS = ("clean_key", "preview_key", "poster_key", "video_key")
 
 
 def unreferenced(keys: Iterable[str], *, brought_for: Iterable[UUID]) -> list[str]:
-    """Return those of these storage keys that none of the jobs they were brought for names.
+    """Return those of these storage keys that no row of the jobs they were stored for names.
 
-    An outcome is written again when nobody knows whether its commit arrived. If it did, the second writing finds the
-    job gone on and takes its file for unwanted, although the job lives on it.
+    An outcome is written again when it is unknown whether its commit succeeded. If it did, the second write finds the
+    job moved on and returns its file as unwanted, although the job's row names it.
     """
     keys = [key for key in keys if key]
     if not keys:

@@ -1,8 +1,8 @@
-"""The only place that writes a status.
+"""The state machine of jobs and attempts: the only place that writes a status.
 
     job:      queued ──► processing ──► succeeded
                  │           │   ▲          (terminal is terminal)
-                 │           ▼   │ back to the line: next attempt
+                 │           ▼   │ back to the queue: next attempt
                  └──► failed | canceled
 
     attempt:  submitting ──► submitted ──► running ──► succeeded (one per job) | superseded
@@ -10,10 +10,14 @@
                   ▼  │            └────────────┴─────► failed | timed_out | canceled
               unconfirmed
 
-Every change is one UPDATE guarded by the state it leaves, numbered with the job's next `seq`,
-kept as a JobEvent and announced after the commit. A function returns whether it changed
-anything; False means that somebody else was faster, which is never an error.
-All of them are called inside a transaction.
+Every change is one UPDATE guarded by the state it leaves, numbered with the job's next `seq`, stored as a JobEvent and
+announced after the commit. A function returns whether it changed anything; False means that another process was
+faster, which is never an error. Call all of them inside a transaction.
+
+jobs      the transitions of jobs
+attempts  the transitions of attempts, and what they mean for the job
+changes   the guarded UPDATE with its event, and the progress of each stage
+kinds     the kinds of job events, and the phase that each puts its job in
 """
 
 from .attempts import (

@@ -1,4 +1,4 @@
-"""What may become of an attempt, and what its news mean for its job."""
+"""The transitions of attempts, and what they mean for the job."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from jobs.models import Attempt, Job, Lane
 
 from .changes import RENDERING_SPAN, STAGE_PROGRESS, STAGES_BEFORE, Stage, Status, change, change_all
 
-# Of an attempt whose film was reported and could not be had: it does not win again.
+# The error code of an attempt whose film was reported but could not be fetched: it cannot win again.
 RESULT_LOST = "result_lost"
-# Of attempts whose submit surely came to nothing: the worker died before it, or a look-up found nothing after it.
+# The error codes of attempts without a prediction: the worker died before the submit, or a look-up found nothing.
 NEVER_SENT, ANSWER_LOST = "never_sent", "answer_lost"
 
 
-# Given up before their answer was known: what a late one made has to be stopped.
+# Given up before their answer was known: a prediction that a late answer reports has to be stopped.
 _WRITTEN_OFF = Q(status__in=Attempt.GIVEN_UP) | Q(
     status=Attempt.Status.FAILED, error_code__in=[NEVER_SENT, ANSWER_LOST]
 )
@@ -33,7 +33,7 @@ _MOMENT = models.DateTimeField()
 
 
 class SubmitRecord(NamedTuple):
-    """What a provider calls our prediction, and when to ask after it."""
+    """A provider's answer to a submit: the prediction's id, and when to poll it for the first time."""
 
     attempt: Attempt
     prediction_id: str
@@ -43,7 +43,7 @@ class SubmitRecord(NamedTuple):
 def record_submission(
     attempt: Attempt, *, prediction_id: str, lease_token: str, poll_at: datetime, now: datetime
 ) -> bool:
-    """Store what the provider calls our prediction. A webhook that was faster keeps its status."""
+    """Store the prediction id of an attempt. If a webhook was faster, the status that it wrote is kept."""
     if attempt.lease_token != lease_token:
         return False
     return bool(record_submissions([SubmitRecord(attempt, prediction_id, poll_at)], now=now))
@@ -51,9 +51,9 @@ def record_submission(
 
 @transaction.atomic(savepoint=False)
 def record_submissions(answers: Sequence[SubmitRecord], *, now: datetime) -> set[int]:
-    """Store many answers to submits at once; return the ids of the attempts that moved on by them.
+    """Store many answers to submits at once; return the ids of the attempts that became `submitted`.
 
-    The attempts are read and locked first, so the answers can be written without asking each time whether they may.
+    The attempts are read and locked first, so that all answers can be written with one statement.
     """
     by_id = {answer.attempt.id: answer for answer in answers}
     rows = Attempt.objects.select_for_update().filter(id__in=list(by_id)).order_by("id")
@@ -89,7 +89,7 @@ WHERE id = %s
 
 
 def _write_answers(answers: Sequence[SubmitRecord], *, now: datetime) -> None:
-    """One statement for all: the ORM would spend as much time on each as the database."""
+    """Write with one prepared statement: the ORM would take as long for each row as the database."""
     moment = connection.ops.adapt_datetimefield_value
     at = moment(now)
     rows = [
@@ -115,9 +115,9 @@ def _write_late_answer(answer: SubmitRecord, *, now: datetime) -> None:
 
 
 def mark_unconfirmed(attempt_id: int, *, lease_token: str, raw_error: str = "") -> bool:
-    """The answer to a submit was lost: keep the slot until it is known whether a prediction exists.
+    """Record that the answer to a submit was lost. The slot is kept until it is known whether a prediction exists.
 
-    The call counts against the provider's limit as if it arrived at the last moment, the lease's end.
+    The call counts against the provider's limit as if it arrived at the last possible moment, the lease's end.
     """
     return bool(
         Attempt.objects.filter(id=attempt_id, lease_token=lease_token, status=Attempt.Status.SUBMITTING).update(
@@ -132,7 +132,7 @@ def mark_unconfirmed(attempt_id: int, *, lease_token: str, raw_error: str = "") 
 def record_progress(
     attempt: Attempt, *, stage: str, progress: float, prediction_id: str, poll_at: datetime, now: datetime
 ) -> bool:
-    """Take over news of a running prediction: never backwards, never after the end."""
+    """Record the progress of a running prediction, in attempt and job. Progress never goes back."""
     changed = Attempt.objects.filter(id=attempt.id, status__in=Attempt.OPEN).update(
         status=Attempt.Status.RUNNING,
         prediction_id=Coalesce(F("prediction_id"), Value(prediction_id or None, output_field=models.CharField())),
@@ -165,11 +165,10 @@ def record_progress(
 def mark_attempt_succeeded(
     attempt: Attempt, *, prediction_id: str, video_url: str, now: datetime, cost: Decimal | None = None
 ) -> bool:
-    """Book a finished prediction. The first one wins the job; a later one is superseded.
+    """Record a finished prediction and return whether it won the job. The first one wins, a later one is superseded.
 
-    Return whether this one won. A late success of an attempt that was given up still wins
-    as long as the job is open and its provider was not told to stop: that may have deleted the film.
-    Either way it costs what the provider says, or its price.
+    A late success of an attempt that was given up still wins while the job is open, unless its provider was told to
+    stop, which may have deleted the film. Either way it costs what the provider says, else its price.
     """
     late = [Attempt.Status.TIMED_OUT, Attempt.Status.FAILED, Attempt.Status.CANCELED]
     hold_attempts([attempt.job_id], ids=[attempt.id])
@@ -225,10 +224,10 @@ def mark_attempt_failed(
     cost: Decimal | None = None,
     sweep_at: datetime | None = None,
 ) -> bool:
-    """End an attempt that brought no film and free its slot. The job is not touched.
+    """End an attempt without a film and free its slot. The job is not changed.
 
-    It costs what is told (`cost`), else nothing. With `sweep_at` the provider is asked once more then,
-    and what came into being after all is stopped.
+    It costs `cost`, or nothing without it. With `sweep_at` the provider is asked again at that time, and a prediction
+    that exists after all is stopped.
     """
     guard = Q(status__in=Attempt.OPEN)
     if lease_token is not None:
@@ -248,14 +247,14 @@ def mark_attempt_failed(
     if changed:
         queue_order.count_against(attempt, code=code)
     else:
-        # Given up before: now the provider has confirmed that nothing runs any more.
+        # Given up earlier: now the provider has confirmed that nothing is running.
         ended = Attempt.objects.filter(id=attempt.id, status__in=Attempt.GIVEN_UP, slot_held=True)
         ended.update(slot_held=False, cost=cost or 0)
     return bool(changed)
 
 
 def mark_attempt_timed_out(attempt: Attempt, *, now: datetime) -> bool:
-    """Give an attempt up. It keeps its slot, and its price, until the provider has been told to stop."""
+    """Give an attempt up. It keeps its slot and its price until the provider has been told to stop."""
     changed = Attempt.objects.filter(id=attempt.id, status__in=Attempt.OPEN).update(
         status=Attempt.Status.TIMED_OUT,
         finished_at=now,
@@ -270,19 +269,19 @@ def mark_attempt_timed_out(attempt: Attempt, *, now: datetime) -> bool:
 
 
 def mark_result_lost(attempt: Attempt, *, raw_error: str, now: datetime) -> bool:
-    """A reported film cannot be had: the win is taken back so that another attempt may have it."""
+    """Take the win back from an attempt whose film cannot be fetched, so that another attempt can win."""
     lost = Attempt.objects.filter(id=attempt.id, status=Attempt.Status.SUCCEEDED).update(
         status=Attempt.Status.FAILED, error_code=RESULT_LOST, raw_error=raw_error[:4000]
     )
     if lost:
-        # Also when there is no other attempt: a job that failed has no winner.
+        # Even when no other attempt follows: a failed job has no winner.
         Job.objects.filter(id=attempt.job_id, winner=attempt.id).update(winner=None)
         queue_order.count_against(attempt, code=RESULT_LOST)
     return bool(lost)
 
 
 def abandon_attempts(job_id: UUID, *, to: str, now: datetime, but: int | None = None) -> int:
-    """Give up the open attempts of a job nobody waits for; each is owed a cancel call."""
+    """Give up the open attempts of a job that no longer needs them; each gets a cancel call later."""
     rows = Attempt.objects.filter(job_id=job_id, status__in=Attempt.OPEN).exclude(id=but)
     return rows.update(
         status=to,
@@ -295,9 +294,9 @@ def abandon_attempts(job_id: UUID, *, to: str, now: datetime, but: int | None = 
 
 
 def request_deletion(job_id: UUID, *, now: datetime) -> int:
-    """Have every provider that may have seen this job's photo forget it.
+    """Schedule a delete call at every provider that may have received this job's photo.
 
-    That includes submits whose answer never came; only a refused one surely left nothing there.
+    That includes submits without an answer. Only a refused submit certainly left nothing there.
     """
     refused = Q(prediction_id=None, status=Attempt.Status.FAILED) & ~Q(error_code=ANSWER_LOST)
     rows = Attempt.objects.filter(job_id=job_id).exclude(refused)
@@ -305,10 +304,10 @@ def request_deletion(job_id: UUID, *, now: datetime) -> int:
 
 
 def mark_cleanup_done(attempt_ids: Iterable[int], *, cleanup: str, was_nothing: bool = False) -> int:
-    """Free the slot: the provider has heard us, or has had all its time.
+    """End a cleanup and free the slot: the provider has confirmed, or all tries were used.
 
-    The price stays booked, for a prediction may have been finished, or paid for, before it was stopped; only when
-    the provider surely made nothing (`was_nothing`) it is given back.
+    The price stays booked, because a prediction may have been finished or charged before it was stopped. It is given
+    back only when the provider certainly made nothing (`was_nothing`).
     """
     rows = Attempt.objects.filter(id__in=list(attempt_ids), cleanup=cleanup)
     if was_nothing:
@@ -317,10 +316,10 @@ def mark_cleanup_done(attempt_ids: Iterable[int], *, cleanup: str, was_nothing: 
 
 
 def hold_attempts(job_ids: Iterable[UUID | None], *, ids: Iterable[int] = ()) -> None:
-    """Lock the open attempts of jobs, and these ones, before any of the jobs.
+    """Lock the open attempts of these jobs, and the attempts with these ids, before any of the jobs.
 
-    Everybody locks in this one order, attempts by their ids and then jobs by theirs, so that no two wait for
-    each other; on SQLite the transaction is the lock.
+    All code locks in this order, attempts by id and then jobs by id, so that there are no deadlocks. On SQLite the
+    transaction is the lock.
     """
     of_jobs = Q(job_id__in=[job_id for job_id in job_ids if job_id is not None], status__in=Attempt.OPEN)
     rows = Attempt.objects.select_for_update().filter(of_jobs | Q(id__in=list(ids))).order_by("id")

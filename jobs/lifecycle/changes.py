@@ -1,4 +1,4 @@
-"""The one UPDATE by which a job changes, and the numbers each stage stands for."""
+"""The guarded UPDATE that changes a job, with its event, and the progress of each stage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jobs.models import Job, JobEvent, next_seq
 
 Status, Stage = Job.Status, Job.Stage
 
-# Where each stage begins on the way from 0 to 1; the page draws its acts from the same numbers.
+# The progress, from 0 to 1, at which each stage begins; the wait page uses the same numbers.
 STAGE_PROGRESS = {
     Stage.ACCEPTED: 0.0,
     Stage.PREPARING: 0.03,
@@ -26,7 +26,7 @@ STAGE_PROGRESS = {
     Stage.COLLECTING: 0.92,
     Stage.READY: 1.0,
 }
-# News may come late or twice: from these stages they move a job on, from any other they are old.
+# Reports may come late or twice: they move a job on from these stages; in any other stage they are outdated.
 STAGES_BEFORE = {
     Stage.SUBMITTED: (Stage.WAITING_FOR_SLOT,),
     Stage.WARMING_UP: (Stage.WAITING_FOR_SLOT, Stage.SUBMITTED),
@@ -45,9 +45,9 @@ def change(
     progress_at_least: float | None = None,
     **values: Any,
 ) -> bool:
-    """Write a job's new state if it is still in the state `guard` describes, and its event with it.
+    """Write a job's new state and its event, if the job is still in the state that `guard` describes.
 
-    False, too, for the call of no job: what keeps a model warm changes nobody's state.
+    Return whether it was; False also without a job id, as keep-warm attempts have none.
     """
     if job_id is None:
         return False
@@ -68,13 +68,13 @@ def change(
 
 
 def change_all(events: Mapping[UUID, dict[str, Any]], guard: Q, kind: str, now: datetime, **values: Any) -> set[UUID]:
-    """Do as `change` for many jobs at once, `events` holding the data of each; return the ids of those that changed.
+    """Do what `change` does for many jobs at once; return the ids of those that changed.
 
-    Four statements, however many jobs they are.
+    `events` has the event data by job id. It takes four SQL statements in all.
     """
     if not events:
         return set()
-    # Locked in one order, so that two batches never wait for each other; on SQLite the transaction is the lock.
+    # Locked by id, so that two batches cannot deadlock; on SQLite the transaction is the lock.
     rows = Job.objects.select_for_update().filter(guard, id__in=list(events)).order_by("id")
     seqs = dict(rows.values_list("id", "seq"))
     Job.objects.filter(id__in=list(seqs)).update(seq=next_seq(), **_with_progress(values, None))
@@ -87,7 +87,7 @@ def change_all(events: Mapping[UUID, dict[str, Any]], guard: Q, kind: str, now: 
 
 
 def _with_progress(values: dict[str, Any], at_least: float | None) -> dict[str, Any]:
-    """Return the values with a progress that never goes back: what is asked for, or what the stage stands for."""
+    """Return the values with a progress that never goes back: at least `at_least`, or that of the stage."""
     if at_least is None and "progress" not in values and "stage" in values:
         at_least = STAGE_PROGRESS[Stage(values["stage"])]
     if at_least is None:

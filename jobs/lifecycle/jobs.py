@@ -1,4 +1,4 @@
-"""What may become of a job."""
+"""The transitions of jobs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .changes import Stage, Status, change, change_all
 
 
 class Reason(NamedTuple):
-    """Why the time range moved, as `jobs.messages` words it: from whom, and to whom."""
+    """Why the time range moved: a code of `jobs.messages.REASONS`, and the providers it moved from and to."""
 
     code: str = ""
     subject: str = ""
@@ -29,7 +29,7 @@ class Reason(NamedTuple):
 def accept(job: Job, *, now: datetime, data: Mapping[str, Any] | None = None) -> None:
     """Store a new job with its first event, at its owner's next turn.
 
-    Nobody is told: whoever sent it has the answer, and no page knows its address before.
+    It is not announced: its sender gets the answer, and no page can be open for it yet.
     """
     job.status, job.stage, job.seq = Status.QUEUED, Stage.ACCEPTED, 1
     job.turn_at = queue_order.next_turn(job.owner, now=now)
@@ -38,13 +38,13 @@ def accept(job: Job, *, now: datetime, data: Mapping[str, Any] | None = None) ->
 
 
 def start_preparing(job_id: UUID, *, lease_token: str, now: datetime) -> bool:
-    """Say that a worker has the photo in its hands."""
+    """Record that a worker is cleaning the photo."""
     guard = Q(lane=Lane.PREPARE, lease_token=lease_token, stage=Stage.ACCEPTED)
     return change(job_id, guard, "preparing", now, stage=Stage.PREPARING)
 
 
 def mark_photo_ready(job_id: UUID, *, lease_token: str, clean_key: str, now: datetime, has_face: bool = True) -> bool:
-    """The photo is clean and stored: stand in line for a provider; without a face, for one that takes such."""
+    """Record that the clean photo is stored, and queue the job for a provider."""
     return change(
         job_id,
         Q(lane=Lane.PREPARE, lease_token=lease_token),
@@ -62,7 +62,7 @@ def mark_photo_ready(job_id: UUID, *, lease_token: str, clean_key: str, now: dat
 
 
 def fail_photo(job_id: UUID, *, lease_token: str, code: str, now: datetime) -> bool:
-    """The photo cannot become a film: say why, and let go of it."""
+    """Fail a job whose photo cannot become a film, with the reason, and drop the photo's key."""
     return change(
         job_id,
         Q(lane=Lane.PREPARE, lease_token=lease_token),
@@ -80,9 +80,9 @@ def fail_photo(job_id: UUID, *, lease_token: str, code: str, now: datetime) -> b
 
 @transaction.atomic(savepoint=False)
 def take_for_attempts(attempts: Sequence[Attempt], *, reasons: Mapping[UUID, Reason], now: datetime) -> None:
-    """Take jobs out of the line, each for the attempt made for it, in the transaction that has locked them.
+    """Take jobs out of the queue and store the attempts made for them, in the transaction that has locked the jobs.
 
-    `reasons` says why the time range moved, where the choice of the provider has something to do with it.
+    `reasons` tells, by job id, why the time range moved, where the choice of the provider moved it.
     """
     events = {
         attempt.job_id: {"attempt": attempt.number, "provider": attempt.provider.slug}
@@ -106,7 +106,7 @@ def take_for_attempts(attempts: Sequence[Attempt], *, reasons: Mapping[UUID, Rea
 def return_to_queue(
     job_id: UUID, *, due_at: datetime, now: datetime, reason_code: str = "", reason_subject: str = ""
 ) -> bool:
-    """Put a job whose attempt came to nothing back in the line for the next one."""
+    """Put a job whose attempt failed back in the queue for its next attempt."""
     return change(
         job_id,
         Q(status__in=Job.OPEN, lane="") | Q(status__in=Job.OPEN, lane=Lane.COLLECT),
@@ -126,7 +126,7 @@ def return_to_queue(
 
 
 def collect_again(job_id: UUID, *, now: datetime) -> bool:
-    """Send a job whose film is finished, and which nobody fetches, through the collect lane."""
+    """Put a job with a finished film that is in no lane back in the collect lane."""
     return bool(
         Job.objects.filter(id=job_id, status__in=Job.OPEN, lane="", winner__isnull=False).update(
             lane=Lane.COLLECT, due_at=now, lease_token="", lane_tries=0
@@ -135,7 +135,7 @@ def collect_again(job_id: UUID, *, now: datetime) -> bool:
 
 
 def mark_preview_announced(job_id: UUID, *, now: datetime) -> bool:
-    """Send the job through the collect lane for its preview while the film is still being made."""
+    """Put a job in the collect lane for its preview while its film is still being rendered."""
     return bool(
         Job.objects.filter(id=job_id, status__in=Job.OPEN, lane="", preview_key="", winner=None).update(
             lane=Lane.COLLECT, due_at=now, lease_token="", lane_tries=0
@@ -144,7 +144,7 @@ def mark_preview_announced(job_id: UUID, *, now: datetime) -> bool:
 
 
 def record_preview(job_id: UUID, *, lease_token: str, preview_key: str, now: datetime) -> bool:
-    """The first picture of the film is in our storage."""
+    """Record that the film's first picture is in our storage."""
     changed = change(
         job_id,
         Q(lane=Lane.COLLECT, lease_token=lease_token, winner=None),
@@ -167,7 +167,7 @@ def give_up_preview(job_id: UUID, *, lease_token: str) -> bool:
 
 
 def mark_warming_up(attempt: Attempt, *, now: datetime) -> bool:
-    """Say that a model is being woken, of which its provider says nothing."""
+    """Record that a model is probably starting cold; its provider does not report it."""
     return change(
         attempt.job_id,
         Q(status=Status.PROCESSING, stage=Stage.SUBMITTED, winner=None),
@@ -190,7 +190,7 @@ def succeed(
     video_size: tuple[int, int] = (0, 0),
     poster_size: tuple[int, int] = (0, 0),
 ) -> bool:
-    """The film is in our storage: the job is done."""
+    """End a job whose film is in our storage."""
     return change(
         job_id,
         Q(lane=Lane.COLLECT, lease_token=lease_token, winner__isnull=False, status__in=Job.OPEN),
@@ -243,7 +243,7 @@ def fail(job_id: UUID, *, code: str, now: datetime, guard: Q | None = None) -> b
 
 @transaction.atomic(savepoint=False)
 def cancel(job_id: UUID, *, now: datetime, by: str) -> bool:
-    """End a job because somebody no longer wants it; its predictions are told to stop."""
+    """End a job at somebody's request; its predictions are canceled at the providers later."""
     hold_attempts([job_id])
     changed = change(
         job_id,
@@ -262,7 +262,7 @@ def cancel(job_id: UUID, *, now: datetime, by: str) -> bool:
 
 
 def mark_erased(job_id: UUID, *, now: datetime) -> bool:
-    """Forget everything about the person; the row stays as a tombstone."""
+    """Clear everything about the person; the row stays as a tombstone."""
     return change(
         job_id,
         Q(erased_at=None, status__in=Job.FINAL),

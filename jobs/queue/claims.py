@@ -1,11 +1,11 @@
 """Claims: short transactions in which exactly one worker takes a row, with a lease and a token.
 
-For the prepare and collect lanes `due_at` is the lease: a claim moves it to the lease's end,
-and a lapsed lease is simply due again. For dispatch a lapsed lease means "unconfirmed": the
-POST may have arrived, so `jobs.reconcile.sweep` asks the provider before anything else is tried.
+In the prepare and collect lanes `due_at` is the lease: a claim moves it to the lease's end, so a row whose lease has
+lapsed is due again. In dispatch a lapsed lease means "unconfirmed": the POST may have arrived, so
+`jobs.reconcile.sweep` asks the provider before anything else is tried.
 
-A provider's limits are exact because everything that counts is read after its row is locked.
-On SQLite, BEGIN IMMEDIATE is that lock (Django leaves FOR UPDATE out there).
+A provider's limits are exact because everything that counts is read after its row is locked. On SQLite, where Django
+leaves FOR UPDATE out, BEGIN IMMEDIATE is that lock.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from jobs.routing import breaker, fallback, limits
 from providers.models import ProviderConfig
 from providers.types import PhotoTransport
 
-# Half of it for the time between the claim and the POST, half for writing the outcome.
+# Half for the time between the claim and the POST, half for writing the outcome.
 LEASE_MARGIN = timedelta(seconds=5)
 # What the lease allows for bringing a photo to a vendor that wants it uploaded first.
 UPLOAD_ALLOWANCE = timedelta(seconds=15)
@@ -38,7 +38,7 @@ _CHANCE = random.SystemRandom()
 
 @dataclass(frozen=True)
 class Claim:
-    """Jobs of one lane taken by one worker until `until`."""
+    """Jobs of one lane that one worker holds until `until`."""
 
     lease_token: str
     until: datetime
@@ -46,7 +46,7 @@ class Claim:
 
 
 def new_token() -> str:
-    """Return a token nobody can guess (128 bits)."""
+    """Return an unguessable token (128 bits)."""
     return secrets.token_hex(16)
 
 
@@ -66,27 +66,27 @@ def claim_lane(lane: str, *, limit: int, lease: timedelta) -> Claim:
 
 
 def holds(job_id: UUID, *, lane: str, lease_token: str) -> bool:
-    """Tell whether a lease is still good, and keep it so until the present transaction ends."""
+    """Return whether a lease is still valid, and lock its row until the transaction ends."""
     rows = Job.objects.select_for_update().filter(id=job_id, lane=lane, lease_token=lease_token)
     return bool(rows.values_list("id", flat=True)[:1])
 
 
 def renew(leases: Iterable[tuple[UUID, str]], *, lane: str, lease: timedelta) -> None:
-    """Have leases of a lane, each a job and its token, last from now; one that somebody else took stays theirs."""
+    """Extend leases of a lane, given as (job id, token), from now on; one that another worker took is left alone."""
     ids, tokens = zip(*leases, strict=True)
     rows = Job.objects.in_lane(lane).filter(id__in=ids, lease_token__in=tokens)
     rows.update(due_at=database_now() + lease)
 
 
 def give_back(leases: Iterable[tuple[UUID, str]], *, lane: str) -> int:
-    """Let others have jobs of a lane at once, as if nobody had taken them; return how many were still ours."""
+    """Make leased jobs of a lane claimable at once, without counting a try; return how many were still ours."""
     ids, tokens = zip(*leases, strict=True)
     rows = Job.objects.in_lane(lane).filter(id__in=ids, lease_token__in=tokens)
     return rows.update(due_at=database_now(), lease_token="")
 
 
 def release(job_id: UUID, *, lease_token: str, due_at: datetime) -> bool:
-    """Give a job of a lane back, to be claimed again at `due_at`, and count the try."""
+    """Make a leased job claimable again at `due_at`, and count the try."""
     return bool(
         Job.objects.filter(id=job_id, lease_token=lease_token)
         .exclude(lane="")
@@ -95,11 +95,11 @@ def release(job_id: UUID, *, lease_token: str, due_at: datetime) -> bool:
 
 
 def claim_slots(provider_id: int, *, want: int, cold: bool = False, chance: random.Random = _CHANCE) -> list[Attempt]:
-    """Reserve slots at a provider for the jobs first in line, and write an attempt for each.
+    """Reserve slots at a provider for the first jobs in the queue, and write an attempt for each.
 
-    No more than what its limits leave free (`limits`) and its breaker allows (`breaker`), and only
-    jobs that may go there (`jobs.queue_order`). The attempts come with `job` (and its look) and `provider` filled in.
-    However many they are, it takes the same number of statements.
+    Takes no more than its limits leave free (`limits`) and its breaker allows (`breaker`), and only jobs that may go
+    there (`jobs.queue_order`). The attempts have `provider`, `job` and the job's look loaded. The number of SQL
+    statements does not depend on the number of attempts.
     """
     with transaction.atomic():
         provider = ProviderConfig.objects.select_for_update().get(id=provider_id)
@@ -122,13 +122,13 @@ def claim_slots(provider_id: int, *, want: int, cold: bool = False, chance: rand
 
 
 def claim_keep_warm(provider_id: int, *, idle_since: datetime, cold: bool) -> Attempt | None:
-    """Reserve one call that only keeps a model awake, if none was made since; None when there is no room for it."""
+    """Reserve one call that only keeps a model warm; None when a call was made since `idle_since`, or without room."""
     with transaction.atomic():
         provider = ProviderConfig.objects.select_for_update().get(id=provider_id)
         now = database_now()
         if Attempt.objects.filter(provider=provider, claimed_at__gt=idle_since).exists():
             return None
-        # A probe is too good for this: it would keep the jobs waiting.
+        # Not as the probe after a breaker or rate limit: jobs would have to wait for it.
         if provider.needs_probe(now=now) or _free_calls(provider, 1, now=now) < 1:
             return None
         attempt = _attempt(provider, None, cold=cold, now=now)
@@ -138,7 +138,7 @@ def claim_keep_warm(provider_id: int, *, idle_since: datetime, cold: bool) -> At
 
 
 def lease_of(provider: ProviderConfig) -> timedelta:
-    """Return how long a submit may take: the photo's way to the vendor, the POST, and room to write the outcome."""
+    """Return how long a submit may take: the photo's upload, the POST, and a margin to write the outcome."""
     upload = UPLOAD_ALLOWANCE if provider.photo_transport == PhotoTransport.UPLOAD else timedelta()
     return upload + provider.connect_timeout + provider.submit_timeout + LEASE_MARGIN
 
@@ -192,7 +192,7 @@ def _write_claim(provider: ProviderConfig, attempts: list[Attempt], *, now: date
 
 
 def locked(rows: QuerySet[Any]) -> QuerySet[Any]:
-    """Lock what is read, and skip what another worker is reading, where the database can."""
+    """Lock the rows that are read and skip those that another worker has locked, where the database can."""
     if connection.features.has_select_for_update_skip_locked:
         return rows.select_for_update(skip_locked=True, of=("self",))
     return rows

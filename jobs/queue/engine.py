@@ -1,11 +1,11 @@
-"""How a lane is worked: one RQ job means "pump this lane", never one job a selfie.
+"""The pump: works a lane in batches. One RQ job means "pump this lane", not one job for each selfie.
 
     claim ──► threads (HTTP, files) ──► outcomes ──► one transaction ──► claim …
 
-The pump's main thread alone touches the database; threads do everything slow. It claims and
-writes at most once per PACE (BUSY_PACE under load), at once when it was idle, and goes on until nothing is claimable
-and it has lingered, or its time budget is used up (decision 0002; without pacing every row is a
-batch of its own and a film costs twice as much CPU).
+Threads do everything slow; only the pump's main thread uses the database. It claims and writes at most once per
+TICK_SECONDS (BUSY_TICK_SECONDS under load), or at once after a pause, because larger batches are cheaper: without
+ticks every row is a batch of its own, and a film costs twice the CPU time (decision 0002). A run ends when nothing is claimable and
+it has lingered, or when its time budget is used up.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import redis
@@ -31,56 +32,56 @@ from . import queues
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.05
-# When a tick brought this much, the next one waits longer: larger batches cost less each, and nobody waits for a slot.
+# After a tick with this many finished items the next one is longer: larger batches are cheaper.
 BUSY_TICK_SECONDS, BUSY_FROM = 0.1, 8
 LINGER_SECONDS = 2.0
 BUDGET_SECONDS = 20.0
 HEARTBEAT_SECONDS = 5.0
-# A pump whose threads finish nothing for this long, longer than any call may take, shows no sign of life any more.
+# A pump whose threads finish nothing for this long, longer than any call may take, stops its heartbeat.
 STUCK_SECONDS = 240.0
-# A lease is renewed this often while its work is under way, so it can be short: a worker's death costs that little.
+# Leases of items under way are renewed this often. So they can be short, and a dead worker's items are soon free.
 KEEP_SECONDS = 1.5
-# What PostgreSQL calls it when it had to end one of two transactions that waited for each other.
+# PostgreSQL's SQLSTATE for a deadlock, in which it aborts one of the transactions.
 DEADLOCK, DEADLOCK_TRIES = "40P01", 3
-# A process that is told to end waits this long for what flies, then gives it back. Supervisors wait 20 s.
+# A process that is told to end waits this long for items in flight, then gives them back. Supervisors wait 20 s.
 STOP_SECONDS = 14.0
-# While something flies or the pump lingers it looks again this often, nudge or not.
+# A running pump checks for work this often, with or without a nudge.
 CHECK_SECONDS = 0.5
 
 
-# Set when this process is told to end: pumps finish what flies and claim nothing more.
+# Set when this process is told to end: pumps finish what is in flight and claim nothing more.
 stopping = threading.Event()
 
 
 class LaneWork(ABC):
-    """What one lane does with what it claims."""
+    """The work of one lane: how to claim items, what to do with each, and how to write the outcomes."""
 
     lane: ClassVar[str]
-    threads: int  # pieces of work under way at a time
-    # Set by `claim`: the monotonic moment at which there may be work that nobody will nudge for.
+    threads: int  # how many items are under way at a time
+    # Set by `claim`: the monotonic moment at which there may be work that no nudge announces.
     next_wakeup_at: float | None = None
 
     def warm_up(self) -> None:  # noqa: B027 - most lanes need none
-        """Do what the first piece of work would have to wait for."""
+        """Do what the first item would otherwise have to wait for."""
 
     def before_claim(self) -> None:  # noqa: B027 - most lanes have nothing to do here
-        """Do what has to be done in the main thread each time the pump looks."""
+        """Do what the main thread has to do before each claim."""
 
     def keep(self, items: list[Any]) -> None:  # noqa: B027 - a lease that covers the whole work needs no renewal
-        """Renew the leases of what is under way; runs in the main thread, every KEEP_SECONDS."""
+        """Renew the leases of items under way; runs in the main thread, every KEEP_SECONDS."""
 
-    def give_back(self, items: list[Any]) -> None:  # noqa: B027 - what nobody gives back has its lease to lapse
-        """Let others have at once what this process will not finish; runs in the main thread, at its end."""
+    def give_back(self, items: list[Any]) -> None:  # noqa: B027 - without it leases lapse, only later
+        """Release items that this process will not finish; runs in the main thread, when the process ends."""
 
     @abstractmethod
     def claim(self, room: int) -> list[Any]:
-        """Take up to `room` pieces of work; runs in the main thread."""
+        """Take up to `room` items; runs in the main thread."""
 
     @abstractmethod
     def work(self, item: Any) -> Any:
-        """Do one piece, without the database, and return its outcome; runs in a thread.
+        """Do one item, without the database, and return its outcome; runs in a thread.
 
-        An exception becomes the outcome `(item, exception)` for `record_crash`.
+        When it raises, the item goes to `record_crash` instead.
         """
 
     @abstractmethod
@@ -89,11 +90,11 @@ class LaneWork(ABC):
 
     @abstractmethod
     def record_crash(self, item: Any, error: BaseException) -> None:
-        """Write that a piece of work ended in an exception nobody expected."""
+        """Write that the work on an item raised an unexpected exception."""
 
 
 class _Wake:
-    """Turns nudges into entries of the pump's own queue, on a thread that listens only while a pump runs."""
+    """Puts nudges into the pump's inbox, from a thread that listens only while the pump runs."""
 
     def __init__(self, lane: str) -> None:
         self.lane = lane
@@ -112,15 +113,47 @@ class _Wake:
                 time.sleep(0.5)
 
 
+# An item and the future that holds its outcome.
+Finished = tuple[Any, Future[Any]]
+
+
+@dataclass
+class _Run:
+    """How long one run of a pump lasts; moments are monotonic seconds."""
+
+    end_at: float
+    idle_until: float
+    linger: float
+
+    @classmethod
+    def begin(cls, *, linger: float, budget: float) -> _Run:
+        now = time.monotonic()
+        return cls(now + budget, now + linger, linger)
+
+    @property
+    def leaves_at(self) -> float:
+        """When the run ends if nothing happens until then."""
+        return min(self.end_at, self.idle_until)
+
+    def extend(self) -> None:
+        """Linger from now on again: there was work."""
+        self.idle_until = time.monotonic() + self.linger
+
+    def stay_until(self, wakeup_at: float | None) -> None:
+        """Linger past a moment at which there will be work that no nudge announces, as far as the budget goes."""
+        if wakeup_at is not None and self.linger > 0:
+            self.idle_until = max(self.idle_until, wakeup_at + self.linger)
+
+
 class Pump:
-    """Works one lane; kept per process, so that threads and their HTTP sessions outlive a pump."""
+    """Works one lane. Each process keeps one per lane, so that threads and their HTTP sessions outlive a run."""
 
     def __init__(self, work: LaneWork, *, listens: bool = True, stop_seconds: float = STOP_SECONDS) -> None:
         self.work = work
         self.wake = _Wake(work.lane) if listens else None
         self.inbox: queue.SimpleQueue[Any] = self.wake.inbox if self.wake else queue.SimpleQueue()
         self.threads = ThreadPoolExecutor(work.threads, thread_name_prefix=f"{work.lane}-io")
-        # Counted over runs: what flew when a run ended in an error lands in the next one.
+        # Kept across runs: items in flight when a run ended in an error finish in the next one.
         self._in_flight = 0
         self._stop_seconds, self._stop_at = stop_seconds, float("inf")
         self._unwritten: list[Any] = []
@@ -132,56 +165,59 @@ class Pump:
 
     @property
     def is_busy(self) -> bool:
-        """Whether something still flies that this pump does not wait for any more."""
+        """Whether items are still in flight that this pump no longer waits for."""
         return self._in_flight > 0
 
     def run(self, *, linger: float = LINGER_SECONDS, budget: float = BUDGET_SECONDS) -> bool:
         """Work until the lane is empty or the budget is used up; return whether there may be more."""
-        started = time.monotonic()
-        end, idle_until = started + budget, started + linger
+        run = _Run.begin(linger=linger, budget=budget)
         if self.wake:
             queues.pump_started(self.work.lane)
             self.wake.listening.set()
         try:
-            look, paced = True, False
+            finished: list[Finished] = []
             while True:
                 self._beat()
                 if self._unwritten:
                     self._record([])
-                if self._is_to_leave():
+                if self._must_leave():
                     return False
-                self._keep()
+                self._renew_leases()
+                if time.monotonic() < run.end_at and not stopping.is_set():
+                    # Results just written and what is claimed now share a tick.
+                    self._claim(run, waits_for_tick=not finished)
                 now = time.monotonic()
-                if look and now < end and not stopping.is_set():
-                    if not paced:  # what was just written and what is claimed now are one tick
-                        self._wait_for_tick()
-                    self.work.before_claim()
-                    room = self.work.threads - self._in_flight
-                    items = self.work.claim(room) if room > 0 else []
-                    for item in items:
-                        self._start(item)
-                    if items:
-                        idle_until = time.monotonic() + linger
-                now = time.monotonic()
-                again_at = self.work.next_wakeup_at
-                if again_at is not None and linger > 0:
-                    # Somebody waits for a moment that is known: stay for it, as far as the budget goes.
-                    idle_until = max(idle_until, again_at + linger)
-                if not self._in_flight and (stopping.is_set() or now >= min(end, idle_until)):
-                    return now >= end
-                landed, look = self._wait(self._patience(now, None if self._in_flight else min(end, idle_until)))
-                paced = bool(landed)
-                self._tick_seconds = BUSY_TICK_SECONDS if len(landed) >= BUSY_FROM else TICK_SECONDS
-                if landed:
-                    self._in_flight -= len(landed)
-                    self._record(landed)
-                    idle_until = time.monotonic() + linger
+                run.stay_until(self.work.next_wakeup_at)
+                if not self._in_flight and (stopping.is_set() or now >= run.leaves_at):
+                    return now >= run.end_at
+                finished = self._wait(self._seconds_to_wait(run, now))
+                self._take(run, finished)
         finally:
             if self.wake:
                 self.wake.listening.clear()
 
-    def _is_to_leave(self) -> bool:
-        """Tell whether the process has to end now; what still flies was given back then."""
+    def _claim(self, run: _Run, *, waits_for_tick: bool) -> None:
+        """Claim as much as there are free threads, and start it."""
+        if waits_for_tick:
+            self._wait_for_tick()
+        self.work.before_claim()
+        room = self.work.threads - self._in_flight
+        items = self.work.claim(room) if room > 0 else []
+        for item in items:
+            self._start(item)
+        if items:
+            run.extend()
+
+    def _take(self, run: _Run, finished: list[Finished]) -> None:
+        """Write what threads have finished; after many at once the next tick is longer."""
+        self._tick_seconds = BUSY_TICK_SECONDS if len(finished) >= BUSY_FROM else TICK_SECONDS
+        if finished:
+            self._in_flight -= len(finished)
+            self._record(finished)
+            run.extend()
+
+    def _must_leave(self) -> bool:
+        """Return whether the process has to end now; then what is still in flight has been given back."""
         if not stopping.is_set():
             return False
         self._stop_at = min(self._stop_at, time.monotonic() + self._stop_seconds)
@@ -191,9 +227,9 @@ class Pump:
         self.work.give_back(list(self._held.values()))
         return True
 
-    def _patience(self, now: float, end: float | None) -> float:
-        """Return how long to wait for something to happen before looking again."""
-        moments = [now + CHECK_SECONDS, end, self.work.next_wakeup_at]
+    def _seconds_to_wait(self, run: _Run, now: float) -> float:
+        """Return how long to wait for something to happen before the next check."""
+        moments = [now + CHECK_SECONDS, None if self._in_flight else run.leaves_at, self.work.next_wakeup_at]
         return max(0.001, min(moment for moment in moments if moment is not None) - now)
 
     def _start(self, item: Any) -> None:
@@ -203,24 +239,24 @@ class Pump:
         self._moved_at = time.monotonic()
         future.add_done_callback(lambda done, item=item: self.inbox.put((item, done)))
 
-    def _wait(self, seconds: float) -> tuple[list[tuple[Any, Future[Any]]], bool]:
-        """Return what landed and whether to look for more: woken, landed or simply time."""
+    def _wait(self, seconds: float) -> list[Finished]:
+        """Wait for a finished item or a nudge; return what is finished, nothing after a nudge or a time-out."""
         try:
             entries = [self.inbox.get(timeout=seconds)]
         except queue.Empty:
-            return [], True
+            return []
         if entries[0] is not None:
             self._wait_for_tick()
         while True:
             try:
                 entries.append(self.inbox.get_nowait())
             except queue.Empty:
-                return [entry for entry in entries if entry is not None], True
+                return [entry for entry in entries if entry is not None]
 
-    def _record(self, landed: list[tuple[Any, Future[Any]]]) -> None:
+    def _record(self, finished: list[Finished]) -> None:
         outcomes, self._unwritten = self._unwritten, []
         self._moved_at = time.monotonic()
-        for item, future in landed:
+        for item, future in finished:
             self._held.pop(id(item), None)
             error = future.exception()
             if error is None:
@@ -232,14 +268,14 @@ class Pump:
             try:
                 self._record_all(outcomes)
             except (OperationalError, InterfaceError):
-                # Not lost: written when the database is back. What had its lease lapse meanwhile is refused then.
+                # Kept until the database is back. Outcomes whose lease has lapsed by then are refused.
                 self._unwritten = outcomes
                 raise
 
     def _record_all(self, outcomes: list[Any]) -> None:
-        """Write all outcomes at once; when one spoils that, each by itself, and leave out what cannot be written.
+        """Write all outcomes in one transaction; when that fails, write each in its own and skip those that fail.
 
-        What is left out has its lease to lapse, as if its worker had died.
+        The lease of a skipped outcome lapses, as if its worker had died.
         """
         try:
             self._record_through_deadlocks(outcomes)
@@ -256,7 +292,7 @@ class Pump:
                     logger.exception("outcome_not_written lane=%s", self.work.lane)
 
     def _record_through_deadlocks(self, outcomes: list[Any]) -> None:
-        """Write outcomes, again when the database had to choose between us and somebody else's transaction."""
+        """Write outcomes; after a deadlock, again."""
         for tries_left in reversed(range(DEADLOCK_TRIES)):
             try:
                 self.work.record(outcomes)
@@ -267,7 +303,7 @@ class Pump:
                 logger.warning("deadlock lane=%s", self.work.lane)
 
     def _wait_for_tick(self) -> None:
-        """Sleep until the pace has passed since the last time; at once when it was longer ago."""
+        """Sleep until a tick has passed since the last call; return at once when that is longer ago."""
         rest = self._ticked_at + self._tick_seconds - time.monotonic()
         if rest > 0:
             time.sleep(rest)
@@ -280,21 +316,21 @@ class Pump:
             self._beat_at = now
             beat(f"worker-{self.work.lane}")
 
-    def _keep(self) -> None:
+    def _renew_leases(self) -> None:
         if self._held and time.monotonic() - self._kept_at > KEEP_SECONDS:
             self._kept_at = time.monotonic()
             self.work.keep(list(self._held.values()))
 
 
 def beat(name: str) -> None:
-    """Write that this process is at work: for its supervisor into VAR_DIR/run, for everybody into the database.
+    """Record that this process works: in VAR_DIR/run for its supervisor, in the database for everyone else.
 
-    The file first, so that a database that is away makes no process look dead.
+    The file is written first, so that the process does not look dead while the database is away.
     """
     path = beat_path(settings.VAR_DIR, name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     except OSError as error:
-        logger.warning("beat_not_shown name=%s error=%s", name, type(error).__name__)
+        logger.warning("beat_file_not_written name=%s error=%s", name, type(error).__name__)
     Heartbeat.objects.update_or_create(name=name, defaults={"seen_at": timezone.now()})

@@ -1,10 +1,9 @@
-"""Nudges: the only module that knows RQ.
+"""Nudges: "there may be work in this lane". The only module that enqueues with RQ.
 
-A nudge says "there may be work in this lane". It wakes a pump that lingers, and makes sure that
-one pump waits in RQ. Many nudges become one by a flag that means "a pump waits and has not
-looked yet": the pump deletes it *before* it looks, so a nudge either finds no flag and enqueues,
-or its row was committed before the pump looked. RQ's own `unique=True` also refuses while the
-job runs and would lose wake-ups (decision 0002).
+A nudge wakes a pump that lingers, and makes sure that one pump waits in RQ. Many nudges become one by a flag that
+means "a pump is enqueued and has not started": the pump deletes the flag *before* it claims. So a nudge either finds
+no flag and enqueues a pump, or its row was committed before the waiting pump claims. RQ's own `unique=True` cannot do
+this: it also refuses while the job runs, and wake-ups would be lost (decision 0002).
 
 Nothing here is needed for correctness: a lost nudge costs one tick of `jobs.reconcile.sweep`.
 """
@@ -78,7 +77,7 @@ def nudge(lane: str) -> bool:
 
 
 def renew_nudge(lane: str) -> bool:
-    """Nudge a lane whose rows are overdue: a flag that stands while no pump waits is a dead worker's."""
+    """Nudge a lane whose rows are overdue. A flag without a pump in RQ was left by a dead worker and is deleted."""
     try:
         with gate.ask():
             if client().llen(_queue(lane).key) == 0:
@@ -89,7 +88,7 @@ def renew_nudge(lane: str) -> bool:
 
 
 def pump_started(lane: str) -> None:
-    """Say that a pump looks now: the next nudge has to enqueue again."""
+    """Delete the flag before a pump claims, so that the next nudge enqueues again."""
     try:
         with gate.ask():
             client().delete(_flag(lane))

@@ -1,11 +1,11 @@
-"""Whether this process asks Redis now: a server that is away, hangs or crawls costs one wait, not one for each use.
+"""A circuit breaker before Redis: a server that is down, hangs or is slow costs one wait, not one for each use.
 
-    open ──time-out, refused, slow──► shut for a moment ──► one caller tries ──answered──► open
-                                          ▲                      │ failed
-                                          └──────────────────────┘
+    open ──time-out, refused, slow──► blocked for a moment ──► one caller tries ──answered──► open
+                                          ▲                         │ failed
+                                          └─────────────────────────┘
 
-Throttles, nudges and pushes share the gate, because one request may use all three and is to wait once at most. What
-the server refuses at once (it is full, say) shuts nothing: nobody waits for that.
+Throttles, nudges and pushes share the gate, because one request may use all three and should wait at most once. An
+error that the server answers at once (out of memory, say) does not block it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ import redis
 logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 1.0
-# A request asks several times: three answers as slow as this are as bad as one that does not come.
+# A request asks several times, so an answer this slow counts as a failure.
 SLOW_SECONDS = 0.35
-# While the one who tries is under way, nobody else does; longer than any time-out of a client.
+# For how long one caller may try while all others stay blocked; longer than any time-out of a client.
 TRY_SECONDS = 5.0
 
 
 class Blocked(redis.ConnectionError):
-    """Redis failed a moment ago and is left alone."""
+    """Redis failed a moment ago and is not asked now."""
 
 
 class Gate:
@@ -49,11 +49,11 @@ class Gate:
 
     @contextmanager
     def ask(self) -> Iterator[None]:
-        """Let the caller ask Redis within; raise Blocked at once when it should not."""
+        """Let the caller use Redis in this context; raise Blocked at once while it must not."""
         started = time.monotonic()
         with self._lock:
             if started < self._open_until:
-                raise Blocked("left alone for a moment")
+                raise Blocked("failed a moment ago")
             if self._away_since is not None:
                 self._open_until = started + TRY_SECONDS
         try:

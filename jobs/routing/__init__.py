@@ -1,9 +1,9 @@
-"""Which provider gets a job, and whether it is asked at all.
+"""Which provider gets a job, and whether a provider may be called now.
 
-selection          who gets the next job
-limits             how many slots, calls and how much money are left at a provider
-breaker            whether a provider is asked at all: circuit breaker and rate limits
-fallback           what happens after a failed attempt
-cold_starts        how fast models start, and whether one is awake
-provider_outcomes  what news of attempts says about their provider, gathered and written together
+selection          how jobs are shared out among the providers that have room
+limits             the slots, calls and money that are left at a provider
+breaker            whether a provider may be called: circuit breaker and rate limits
+fallback           what happens to a job after a failed attempt
+cold_starts        how fast models start, and whether a model is warm
+provider_outcomes  what attempts say about their provider, collected and written together
 """

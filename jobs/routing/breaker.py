@@ -1,4 +1,4 @@
-"""Whether a provider is asked at all: its breaker, and the waits it asks for.
+"""Whether a provider may be called: its circuit breaker and its rate limits.
 
                failures or spoiled films in a row, or trouble with our account
       closed ──────────────────────────────────────────────────────────────────► open
@@ -6,15 +6,15 @@
         │ the probe went well                     the probe failed: longer         ▼
         └────────────────────────────────────────────────────────────────────── half open: one call
 
-A wait (429, Retry-After) is something else than failing: it says nothing against the provider, is no try of
-the job, and ends by itself. Both may hold at once; the later end wins. After either the door opens for one
-call, the probe, and for all others when that went well: sixty calls at once after a 429 are sixty more 429s.
-There is exactly one probe, by any number of workers, because it is given out under the lock of the
-provider's row (`allowance` in `jobs.queue.claims`), and it is given up when its lease has lapsed.
+A rate limit (429, Retry-After) is no failure: it does not count against the provider or as a try of the job, and it
+ends by itself. Both may hold at once; the later end wins. After either, one call is let through, the probe, and the
+others follow when it went well: sixty calls at once after a 429 would be sixty more 429s. However many workers there
+are, there is exactly one probe, because it is given out under the lock of the provider's row (`allowance`, called by
+`jobs.queue.claims`). A probe whose lease has lapsed is given up.
 
-What calls and films meant is gathered as observations and written by `write` in transactions of their own, which
-lock nothing but the provider. Only a call that was claimed after the door was shut says anything about opening
-it: the others of the same volley were on their way already, whatever they come back with.
+What calls and films say about a provider is collected as observations and written by `write` in transactions of
+their own, which lock nothing but the provider. Only calls that were claimed after the provider was blocked count for
+opening or prolonging: the others of the same batch were under way already, whatever they return.
 
 | opened by | after | closed by a probe whose |
 | --- | --- | --- |
@@ -22,7 +22,7 @@ it: the others of the same volley were on their way already, whatever they come 
 | films | FILMS_UNTIL_OPEN predictions failed in a row | film is finished |
 | account | one 401, 402 or 403 | call is answered |
 
-Open times are full-jitter (random below a cap that doubles), so that many installations do not come back at once.
+Open times have full jitter (random below a cap that doubles), so that many installations do not return at once.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ FILMS_UNTIL_OPEN = 5
 OPEN_FIRST, OPEN_CAP = timedelta(seconds=4), timedelta(minutes=2)
 OPEN_AT_LEAST = timedelta(seconds=1)
 ACCOUNT_OPEN, ACCOUNT_JITTER = timedelta(minutes=10), timedelta(minutes=2)
-# Asked to wait without being told how long.
+# For a 429 that does not say how long to wait.
 RATE_LIMIT_FIRST, RATE_LIMIT_CAP = timedelta(seconds=2), timedelta(minutes=1)
-# After a probe's lease: by then its worker is dead or has written what it found.
+# After a probe's lease: by then its worker has written the result, or is dead.
 PROBE_MARGIN = timedelta(seconds=5)
 
 _ADDRESS = re.compile(r"https?://[^\s\"'<>]+", re.I)
@@ -61,10 +61,10 @@ _AS_NEW = Q(rate_limited_until=None, breaker_until=None, probe_until=None, conse
 class HealthSignal(StrEnum):
     """What a call or a film says about its provider."""
 
-    ANSWERED = "answered"  # the call was understood: taken, or refused for a reason of the request's own
-    FINISHED = "finished"  # a film was made, or could not be for a reason of the photo's own
+    ANSWERED = "answered"  # the call was accepted, or refused because of the request
+    FINISHED = "finished"  # a film was made, or failed because of the photo
     FAILED = "failed"  # the call failed, or its answer was lost
-    SPOILED = "spoiled"  # the call was taken and no film came of it
+    SPOILED = "spoiled"  # the call was accepted and no film came of it
     ACCOUNT = "account"  # our key, balance or permissions
     BUSY = "busy"  # no room now
     UNUSED = "unused"  # the call was never made
@@ -72,7 +72,7 @@ class HealthSignal(StrEnum):
 
 @dataclass(frozen=True)
 class Observation:
-    """A signal over the provider of a call that was claimed at that time."""
+    """What a call that was claimed at that time says about its provider."""
 
     provider_id: int
     signal: HealthSignal
@@ -82,7 +82,7 @@ class Observation:
 
 
 def allowance(provider: ProviderConfig, *, now: datetime) -> int | None:
-    """Return how many calls may be sent now: 0, 1 for a probe, None for as many as its limits allow."""
+    """Return how many calls may be sent now: 0, 1 (a probe), or None for as many as its limits allow."""
     if not provider.enabled or provider.blocked_until(now=now) is not None:
         return 0
     if not provider.needs_probe(now=now):
@@ -91,14 +91,15 @@ def allowance(provider: ProviderConfig, *, now: datetime) -> int | None:
 
 
 def probe_ends_at(provider: ProviderConfig, *, lease_until: datetime, deadline_at: datetime) -> datetime:
-    """Return until when nobody else may probe: a call is soon known, a film only at its end."""
+    """Return until when no other probe may be sent: until the call is answered, or until the film is finished."""
     return (deadline_at if provider.breaker_reason == BreakerReason.FILMS else lease_until) + PROBE_MARGIN
 
 
 def write(observations: Iterable[Observation], *, chance: random.Random | None = None) -> None:
-    """Bring providers up to date with what was found, in the order it was found.
+    """Apply observations to their providers, in order.
 
-    Not inside a transaction that holds jobs or attempts: claims take the provider's row first.
+    Do not call it inside a transaction that has locked jobs or attempts: claims lock the provider's row first, so that
+    could deadlock.
     """
     by_provider: dict[int, list[Observation]] = {}
     for observation in observations:
@@ -106,7 +107,7 @@ def write(observations: Iterable[Observation], *, chance: random.Random | None =
     good = {HealthSignal.ANSWERED, HealthSignal.FINISHED, HealthSignal.UNUSED}
     all_good = [id for id, found in by_provider.items() if all(observation.signal in good for observation in found)]
     if all_good:
-        # The usual case: all went well, and there is nothing to take back. Costs no lock.
+        # The usual case, which needs no lock: all went well, and the row has nothing to reset.
         for provider_id in ProviderConfig.objects.filter(_AS_NEW, id__in=all_good).values_list("id", flat=True):
             del by_provider[provider_id]
     for provider_id in sorted(by_provider):
@@ -127,10 +128,10 @@ def _write_one(provider_id: int, observations: list[Observation], chance: random
 
 
 def judge(provider: ProviderConfig, observation: Observation, *, now: datetime, chance: random.Random) -> None:
-    """Change a row at hand by one observation."""
+    """Apply one observation to a loaded row, without saving it."""
     counts = provider.blocked_at is None or observation.claimed_at > provider.blocked_at
     if observation.error:
-        # Vendors quote the address of a photo when they could not fetch it; this text outlives the photo.
+        # Vendors quote the photo's address when they cannot fetch it, and this text is kept longer than the photo.
         provider.last_error, provider.last_error_at = _ADDRESS.sub("(address)", observation.error)[:300], now
     match observation.signal:
         case HealthSignal.BUSY:
@@ -160,7 +161,7 @@ def _rate_limit(
 ) -> None:
     wait = observation.retry_after
     if not counts:
-        # Of the volley that was refused already: it may ask for a longer wait, no more.
+        # Another call of the batch that was rate limited already: it may only prolong the wait.
         if wait is not None and provider.rate_limited_until is not None:
             provider.rate_limited_until = max(provider.rate_limited_until, now + wait)
         return
@@ -213,5 +214,5 @@ def _close_breaker(provider: ProviderConfig) -> None:
 
 
 def _block(provider: ProviderConfig, *, now: datetime) -> None:
-    """From now on only calls that are claimed later say anything about opening again."""
+    """Mark the provider as blocked now: calls claimed before no longer count."""
     provider.blocked_at, provider.probe_until = now, None

@@ -1,9 +1,9 @@
-"""How fast models start, learned from every film, and whether one is awake.
+"""How fast models start cold and warm, measured with every film, and whether a model is warm now.
 
-For each provider and model the newest SAMPLES times are kept, of attempts that found it asleep (cold: no work
-for longer than the provider's `warm_for`) and awake (warm): from the submit until the first sign of work, and until
-the film. Percentiles are of those, so they follow when a vendor changes. For a vendor that shows no work
-before the film, the film is the first sign.
+A model is cold when it has not worked for longer than its provider's `warm_for`. For each provider and model the
+newest SAMPLES durations are kept, of cold and of warm starts: from the submit to the first sign of work, and to the
+film. Percentiles are computed from these, so they follow when a vendor changes. For a vendor that reports no progress
+the film is the first sign of work.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from providers.models import ProviderConfig
 
 SAMPLES = 50
 ENOUGH = 3
-# Being asleep matters when it is learned to cost at least this much, and this many times as long.
+# Cold starts matter when they are measured to take this much longer, in seconds and as a factor.
 NOTABLE_SECONDS, NOTABLE_TIMES = 2.0, 1.5
-# Before anything was learned.
+# Before anything was measured.
 FIRST_GUESS = timedelta(seconds=10)
 LEAST_PATIENCE = timedelta(seconds=2)
-# `worked_at` is written no more often than this by one process.
+# Each process writes `worked_at` at most this often.
 WORK_NOTED_EVERY_SECONDS = 5.0
 
 COLD_SIGN, COLD_FILM, WARM_SIGN, WARM_FILM = "cold_sign", "cold_film", "warm_sign", "warm_film"
@@ -34,7 +34,7 @@ COLD_SIGN, COLD_FILM, WARM_SIGN, WARM_FILM = "cold_sign", "cold_film", "warm_sig
 
 @dataclass(frozen=True)
 class Sighting:
-    """A model was seen at work; with seconds where they are news."""
+    """A model was seen at work; with durations in seconds where they are new."""
 
     provider_id: int
     at: datetime
@@ -45,7 +45,7 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of one provider's present model."""
+    """The measured start times of one provider's present model."""
 
     samples: dict[str, list[float]]
     worked_at: datetime | None = None
@@ -53,14 +53,14 @@ class Known:
     warm_count: int = 0
 
     def percentile(self, kind: str, share: float) -> float | None:
-        """Return the seconds within which that share of the newest starts (or films) came; None when unknown."""
+        """Return the seconds that this share of the newest samples stayed within; None without samples."""
         return percentile(self.samples.get(kind, ()), share)
 
     def is_awake(self, provider: ProviderConfig, *, now: datetime) -> bool:
         return self.worked_at is not None and now - self.worked_at < provider.warm_for
 
     def falls_asleep(self, provider: ProviderConfig) -> bool:
-        """Whether it matters if the model is awake: learned, or said by the adapter until enough was learned."""
+        """Return whether cold starts matter: by measurement, or until there is enough of it by the adapter's word."""
         cold, warm = self.samples.get(COLD_SIGN, ()), self.samples.get(WARM_SIGN, ())
         if len(cold) >= ENOUGH and len(warm) >= ENOUGH:
             cold_median, warm_median = percentile(cold, 0.5) or 0.0, percentile(warm, 0.5) or 0.0
@@ -68,11 +68,11 @@ class Known:
         return provider.capabilities.can_keep_warm
 
     def is_warm(self, provider: ProviderConfig, *, now: datetime) -> bool:
-        """Whether a job sent now would start at once, as far as anybody can tell."""
+        """Return whether a job sent now would start at once, as far as is known."""
         return not self.falls_asleep(provider) or self.is_awake(provider, now=now)
 
     def patience(self) -> timedelta:
-        """Return after how much silence a submitted prediction is presumably waiting for its model to wake."""
+        """Return after how much silence a submitted prediction is assumed to wait for a cold model."""
         warm = self.samples.get(WARM_SIGN, ())
         if len(warm) < ENOUGH:
             return FIRST_GUESS
@@ -80,13 +80,13 @@ class Known:
 
 
 def percentile(seconds: Sequence[float], share: float) -> float | None:
-    """Return the value below or at which that share of the numbers lies (nearest rank), None without any."""
+    """Return the value that this share of the numbers does not exceed (nearest rank), None without numbers."""
     ordered = sorted(seconds)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else None
 
 
 def known_of(providers: Collection[ProviderConfig]) -> dict[int, Known]:
-    """Return what is known of each provider's present model."""
+    """Return the measured start times of each provider's present model, by provider id."""
     rows: dict[int, list[StartTimes]] = {provider.id: [] for provider in providers}
     for row in StartTimes.objects.filter(provider__in=list(rows)):
         rows[row.provider_id].append(row)
@@ -94,7 +94,7 @@ def known_of(providers: Collection[ProviderConfig]) -> dict[int, Known]:
 
 
 def known_from(rows: Iterable[StartTimes], model: str) -> Known:
-    """Return what a provider's rows say of one of its models."""
+    """Return the measured start times of one model from its provider's rows."""
     for row in rows:
         if row.model == model:
             return Known(row.samples, row.worked_at, row.cold_count, row.warm_count)
@@ -106,7 +106,7 @@ _lock = threading.Lock()
 
 
 def write(seen: Iterable[Sighting]) -> None:
-    """Learn from what was seen. One short transaction a provider, none when there is nothing new to say."""
+    """Add sightings to the samples: one short transaction per provider, none when nothing is new."""
     by_provider: dict[int, list[Sighting]] = {}
     for work in seen:
         by_provider.setdefault(work.provider_id, []).append(work)
@@ -134,7 +134,7 @@ def _write_one(provider_id: int, works: Sequence[Sighting]) -> None:
             with transaction.atomic():
                 StartTimes.objects.create(provider_id=provider_id, model=model)
         except IntegrityError:
-            pass  # somebody else has just made it
+            pass  # another process has just created it
     with transaction.atomic():
         row = rows.select_for_update().first()
         if row is not None:

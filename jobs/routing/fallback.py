@@ -1,16 +1,16 @@
-"""What happens after an attempt came to nothing: next provider, same provider later, or the end.
+"""What happens to a job after a failed attempt: another provider, the same one later, or the end.
 
-| came to nothing because | then |
+| reason of the failure | what happens |
 | --- | --- |
-| the provider is busy | back to the line at once; no try, no fault |
-| the call never left us | back to the line after a backoff; a try, but nobody's fault |
-| the provider failed, lost it, or took too long | at once to an open one that has not failed it; else backoff |
-| the photo was refused | so too, but never under the same content rule; the end when no other rule is left |
-| no face, or no photo | the end: the person has to know, not another provider |
+| the provider is busy | back to the queue at once; does not count as a try |
+| the call was never sent | back to the queue after a backoff; counts as a try, but not against the provider |
+| the provider failed, lost it, or took too long | at once to an open provider that has not failed it, else backoff |
+| the photo was refused | the same, but never under the same content rule; the job fails when no other rule is left |
+| no face, or no readable photo | the job fails: another provider could not help |
 
-A job ends with `no_provider` after MAX_ATTEMPTS tries, but not before every provider that may have it has failed
-it: the last resort is one of them. Backoff is full jitter (a random time between zero and a cap that doubles) and
-lives in `due_at`, never in RQ's scheduler.
+A job fails with `no_provider` after MAX_ATTEMPTS tries, but not before every provider that may have it has failed it,
+the last resort included. Backoff has full jitter (a random time between zero and a cap that doubles) and is stored in
+`due_at`, not in RQ's scheduler.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from . import breaker
 BACKOFF_FIRST = timedelta(seconds=1)
 BACKOFF_CAP = timedelta(seconds=60)
 
-# The photo is at fault, wherever it is sent.
+# Errors of the photo: every provider would report the same.
 PHOTO_CODES = frozenset({"no_face", "photo_unreadable"})
 
-# What is said of a job that waited because of one provider, once another one takes it.
+# The reason for a job's owner once another provider takes it, by the reason it waited for.
 _MOVED = {
     "provider_busy": "moved_busy",
     "provider_moved": "moved_trouble",
@@ -50,7 +50,7 @@ def backoff(tries: int) -> timedelta:
 
 
 def after_failure(attempt: Attempt, *, code: str, now: datetime) -> None:
-    """Send the job of a failed attempt back to the line, or end it."""
+    """Return the job of a failed attempt to the queue, or fail it."""
     if attempt.job_id is None:
         return
     if code in PHOTO_CODES:
@@ -87,9 +87,9 @@ def _reason_code(code: str) -> str:
 def reasons_for(
     turns: Sequence[queue_order.Turn], provider: ProviderConfig, rivals: Sequence[ProviderConfig], *, now: datetime
 ) -> dict[UUID, lifecycle.Reason]:
-    """Say why the time range moved for jobs that now go to this provider; only those are named whose reason changes.
+    """Return the new reasons for jobs that now go to this provider, of those whose reason changes.
 
-    `rivals` are the other enabled providers.
+    A reason tells the owner why the time range moved. `rivals` are the other enabled providers.
     """
     clouds = [rival for rival in rivals if not rival.capabilities.is_ours]
     last_resort = (
@@ -112,6 +112,6 @@ def reasons_for(
 
 
 def provider_failed(provider: ProviderConfig, *, serious: bool, retry_after: timedelta | None, now: datetime) -> None:
-    """Count a film that could not be had, or trouble with our account, against its provider."""
+    """Count a film that could not be fetched, or trouble with our account (`serious`), against its provider."""
     signal = breaker.HealthSignal.ACCOUNT if serious else breaker.HealthSignal.SPOILED
     breaker.write([breaker.Observation(provider.id, signal, claimed_at=now, retry_after=retry_after)])

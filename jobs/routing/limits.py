@@ -1,13 +1,12 @@
 """What a provider has left: slots, calls a minute, money a day.
 
-Exact when asked while the provider's row is locked (`jobs.queue.claims`); asked without the lock it is what
-`jobs.routing.selection` plans with and what staff are shown.
+The numbers are exact when they are read while the provider's row is locked (`jobs.queue.claims`). Read without the
+lock they are what `jobs.routing.selection` plans with and what staff are shown.
 
-A call counts from its claim until a minute after the last moment it can have *arrived*: its answer, or
-the end of its lease when none came. The provider counts arrivals, and those lie in between. Of any N+1
-arrivals within a minute the one claimed last had the other N counted when it was claimed; so N is
-never exceeded, in any window and by any number of workers. The price is the time of one answer per
-call and minute: 0.3 s are 0.5 %.
+A call counts from its claim until a minute after the last moment it can have *arrived*: its answer, or the end of its
+lease when there was none. The provider counts arrivals, which lie in between. Of any N+1 arrivals within a minute, the
+one claimed last was claimed while the other N counted. So N is never exceeded, in any window and by any number of
+workers. It costs one answer time per call and minute: with 0.3 s, 0.5 % of the limit.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ WINDOW = timedelta(seconds=60)
 
 
 def slots_held(provider_ids: Collection[int]) -> dict[int, int]:
-    """Return how many predictions each provider may be working on; nothing for one without any."""
+    """Return how many slots are held at each provider; a provider without any is left out."""
     return dict(_by_provider(Attempt.objects.holding_a_slot().among(provider_ids)))
 
 
 def calls_counted(provider_ids: Collection[int], *, now: datetime) -> dict[int, int]:
     """Return how many calls can have arrived at each provider within the last minute, or may still arrive.
 
-    In one statement: between two, an answer could be stored and its call counted in neither. (As a union, because
-    SQLite uses an index for each half and none for both at once.)
+    It is one statement: between two, an answer could be stored and its call counted in neither. It is a union,
+    because SQLite uses an index for each half, but none for both at once.
     """
     calls = Attempt.objects.filter(provider__in=provider_ids)
     answered, unanswered = calls.filter(answered_at__gt=now - WINDOW), calls.filter(answered_at=None)
@@ -54,9 +53,9 @@ def room(provider: ProviderConfig, *, now: datetime) -> int:
 
 
 def next_call_at(provider: ProviderConfig, *, counted: int, now: datetime) -> datetime | None:
-    """Return when the minute of a provider will have room again by itself; None while that hangs on answers.
+    """Return when a provider's call limit will have room again; None while that depends on answers to come.
 
-    `counted` is what `calls_counted` said.
+    `counted` is the result of `calls_counted` for it.
     """
     surplus = counted - provider.max_per_minute
     if surplus < 0:
@@ -76,9 +75,9 @@ def _by_provider(rows: QuerySet[Attempt]) -> QuerySet[Attempt, tuple[int, int]]:
 def affordable(provider: ProviderConfig, *, now: datetime) -> int | None:
     """Return how many more films today's budget pays for, None without a budget.
 
-    Every attempt is worth its price from its claim on, until it is known what was charged; days are UTC, and an
-    attempt belongs to the day of its claim. Brings `budget_used` of the row at hand up to today; the caller
-    holds the lock and writes it.
+    An attempt counts with its price from its claim on, until the real charge is known. Days are UTC, and an attempt
+    belongs to the day of its claim. Updates `budget_used` of the given object to today; the caller holds the lock and
+    saves it.
     """
     if provider.daily_budget is None:
         return None
@@ -98,7 +97,7 @@ def committed(provider: ProviderConfig, *, now: datetime) -> Decimal:
 
 
 def settle_budgets(*, now: datetime) -> None:
-    """Give back to budgets what failed attempts did not cost after all.
+    """Recompute the used budgets, because failed attempts may not have cost their price.
 
     Claims only ever add to `budget_used`, so in between it is too high rather than too low.
     """

@@ -1,8 +1,8 @@
-"""What news of attempts say beyond their jobs: about the provider's health, and about how fast it starts.
+"""What attempts say about their provider: about its health, and about how fast its model starts.
 
-Gathered while jobs and attempts are written, and written itself afterwards (or before, when the next claim has
-to know it) in transactions of its own: claims lock a provider first and jobs second, so nobody who holds jobs
-may wait for a provider.
+It is collected while jobs and attempts are written, and written afterwards (or before, when the next claim has to know
+it) in transactions of its own: claims lock a provider first and jobs second, so a transaction that holds jobs must not
+wait for a provider.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .breaker import HealthSignal
 
 
 class ProviderOutcomes:
-    """Gathers until `write`."""
+    """Collects outcomes until `write`."""
 
     def __init__(self) -> None:
         self.observations: list[breaker.Observation] = []
@@ -25,18 +25,18 @@ class ProviderOutcomes:
     def judge(
         self, attempt: Attempt, signal: HealthSignal, *, error: str = "", retry_after: timedelta | None = None
     ) -> None:
-        """Note what an attempt says about its provider."""
+        """Add what an attempt says about its provider's health."""
         self.observations.append(
             breaker.Observation(attempt.provider_id, signal, attempt.claimed_at, retry_after=retry_after, error=error)
         )
 
     def working(self, attempt: Attempt, *, now: datetime) -> None:
-        """Note that an attempt is being worked on; the first time it is news how long that took."""
+        """Add that an attempt is being worked on, the first time with how long that took."""
         to_sign = _since_submit(attempt, now) if attempt.first_sign_at is None else None
         self.sightings.append(cold_starts.Sighting(attempt.provider_id, now, attempt.was_cold, to_sign=to_sign))
 
     def finished(self, attempt: Attempt, *, now: datetime) -> None:
-        """Note that an attempt's film is there."""
+        """Add that an attempt's film is finished."""
         took = _since_submit(attempt, now)
         to_sign = took if attempt.first_sign_at is None else None
         self.sightings.append(
@@ -45,7 +45,7 @@ class ProviderOutcomes:
         self.judge(attempt, HealthSignal.FINISHED)
 
     def write(self) -> None:
-        """Bring providers and what is known of them up to date, and forget what was gathered."""
+        """Write what was collected to the breakers and start times, and begin anew."""
         observations, sightings = self.observations, self.sightings
         self.observations, self.sightings = [], []
         breaker.write(observations)

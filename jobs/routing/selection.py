@@ -1,16 +1,16 @@
-"""Who gets the next job: providers in staff's order, side by side by weight, the awake one first.
+"""How the next jobs are shared out among providers: by staff's order, warm models first, then by weight.
 
-- **Order**: the lowest number first. A provider is passed over while it is disabled, parked, its breaker open
-  or being probed, today's budget used up, or no slot or call free. The highest order is the last resort.
-- **Awake first**: within an order, one whose model is awake goes before one that has to be woken, as long as it
-  has room; for models that do not fall asleep that makes no difference (`jobs.routing.cold_starts`).
-- **Weight**: among equals, smooth weighted round robin: 3 to 1 means A A B A, not A A A B. Each worker keeps its own
-  rotation and begins it somewhere by chance, so that sixteen workers do not all begin with the same one. One that
-  had no room for a while has earned nothing meanwhile: it does not come back to a flood.
+- **Order**: the lowest number first. A provider is skipped while it is disabled, rate limited, its breaker is open or
+  being probed, today's budget is used up, or no slot or call is free. The highest order is the last resort.
+- **Warm first**: within an order, providers with a warm model come before those with a cold one, as long as they have
+  room. For models without notable cold starts it makes no difference (`jobs.routing.cold_starts`).
+- **Weight**: among equals, smooth weighted round robin: 3 to 1 means A A B A, not A A A B. Each worker has its own
+  rotation with a random start, so that sixteen workers do not all begin with the same provider. A provider without
+  room earns no credit meanwhile, so it does not return to a flood of jobs.
 
-What is planned here is planned without locks; `claims` counts again under the provider's lock, and that holds.
-When nothing can be had, `next_wakeup_at` says at which moment that changes by itself, so that nobody has to look
-at the clock: a minute's window frees a call to the millisecond, a wait ends, a day begins.
+This plan is made without locks; `jobs.queue.claims` counts again under the provider's lock, and its count decides.
+When no provider has room, `next_wakeup_at` returns the next moment at which one will without a row being written (a
+call leaves the minute's window, a rate limit ends, a day begins), so that the pump can wake up exactly then.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Closed(StrEnum):
 
 @dataclass(frozen=True)
 class ProviderCapacity:
-    """One enabled provider as it is now."""
+    """The present capacity of an enabled provider: how many jobs it can take, or why none and until when."""
 
     provider: ProviderConfig
     room: int
@@ -54,7 +54,7 @@ class ProviderCapacity:
 
 
 def survey(*, now: datetime) -> list[ProviderCapacity]:
-    """Look at all enabled providers, in staff's order; four statements, however many they are."""
+    """Return the capacities of all enabled providers, in staff's order, with four SQL statements in all."""
     providers = list(ProviderConfig.objects.in_order())
     ids = [provider.id for provider in providers]
     if not ids:
@@ -107,14 +107,14 @@ def next_wakeup_at(capacities: Collection[ProviderCapacity], *, now: datetime) -
 
 
 class Rotation:
-    """Remembers whose turn it is among providers side by side."""
+    """Remembers which provider is next among those of the same order."""
 
     def __init__(self, chance: random.Random | None = None) -> None:
         self._chance = chance or random.SystemRandom()
         self._credit: dict[int, float] = {}
 
     def shares(self, capacities: Sequence[ProviderCapacity], wanted: int) -> list[tuple[ProviderCapacity, int]]:
-        """Say how many of so many jobs each provider gets, in the order in which they are to be asked."""
+        """Return how many of the `wanted` jobs each provider gets, in the order in which to claim for them."""
         shares: list[tuple[ProviderCapacity, int]] = []
         for _, equals in groupby(capacities, key=lambda capacity: capacity.provider.order):
             side_by_side = list(equals)

@@ -186,7 +186,7 @@ def test_a_pump_whose_threads_are_all_stuck_shows_no_life(monkeypatch):
     lane = ListLane(["stuck"], work=lambda item: gate.wait(20))
     pump = pump_of(lane)
     pump.wake = SimpleNamespace(listening=threading.Event())
-    monkeypatch.setattr(engine.queues, "looking", lambda lane: None)
+    monkeypatch.setattr(engine.queues, "pump_started", lambda lane: None)
 
     def keep(items):
         if len(beats) == 3:  # it has been alive; from now on it is stuck
