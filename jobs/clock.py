@@ -1,7 +1,7 @@
-"""What time it is, asked once at each door.
+"""The database's time, for leases and limits.
 
-With several machines the database's clock decides about leases and limits (decision 0050); on SQLite there is one
-machine and one clock.
+Machines' clocks differ, and a lease that one machine writes another one reads, so with several machines the
+database's clock decides (decision 0050). On SQLite there is one machine and one clock.
 """
 
 from __future__ import annotations

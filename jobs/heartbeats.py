@@ -1,4 +1,4 @@
-"""Where processes show that they are at work. No Django here: the supervisor looks too."""
+"""The files by which processes show that they work. Without Django, because the supervisor reads them too."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from pathlib import Path
 
 
 def beat_path(var_dir: Path, name: str) -> Path:
-    """Return the file whose time is the last sign of life of this machine's process of that name."""
+    """Return the file whose modification time is the last heartbeat of the process of that name on this machine."""
     return var_dir / "run" / f"{name}.beat"

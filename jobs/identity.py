@@ -1,13 +1,13 @@
-"""Who asks: a visitor by cookie, a user by session, a program by API token.
+"""Who sends a request: a visitor by cookie, a user by session, a program by API token.
 
-Owner strings: `v:<sha256 of the cookie>`, `u:<user id>`; '' is nobody. The cookie itself is a
-random 256-bit value that is stored nowhere here, so a leaked database opens no door.
+Owner strings are `v:<sha256 of the cookie>` and `u:<user id>`; '' means no owner. The cookie is a random value of
+256 bits that is stored nowhere on the server, so a leaked database lets nobody in.
 
-Cross-site requests are refused by their Origin and Sec-Fetch-Site headers instead of a token
-in the form: it protects visitors without a session too, and programs (which send neither) need
-no handshake. The visitor cookie is SameSite=Lax on top.
+Cross-site requests are refused by their Origin and Sec-Fetch-Site headers instead of by a token in the form. That
+protects visitors without a session too, and programs, which send neither header, need no extra request. The visitor
+cookie is SameSite=Lax as well.
 
-A ticket (`jobs.magic_links`) that was opened is one job more that this browser may see and act on.
+A browser that has opened a magic link (`jobs.magic_links`) may also see and change that one job.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class OwnerAuthentication(BaseAuthentication):
-    """Fills `request.auth` with the owner string; never refuses a request without credentials."""
+    """Sets `request.auth` to the owner string; a request without credentials is let through without one."""
 
     def authenticate(self, request: Request) -> tuple[object, str] | None:
         owner = owner_of(request._request)
@@ -59,7 +59,7 @@ class SameOrigin(BasePermission):
 
 
 def is_same_origin(request: HttpRequest) -> bool:
-    """Tell whether a changing request comes from our pages or from no browser at all."""
+    """Return whether a changing request comes from our pages, or not from a browser."""
     site = request.headers.get("Sec-Fetch-Site", "")
     if site in ("same-origin", "none"):
         return True
@@ -74,7 +74,7 @@ def is_same_origin(request: HttpRequest) -> bool:
 
 
 def is_same_origin_handshake(headers: Mapping[str, str]) -> bool:
-    """Tell the same of a socket's handshake headers (lower-case names): its Host must be ours, as with any request."""
+    """Return the same for a socket's handshake headers (lower-case names); its Host must be ours too."""
     request = HttpRequest()
     request.META = {"HTTP_HOST": ""} | {
         f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items() if "_" not in name
@@ -87,7 +87,7 @@ def is_same_origin_handshake(headers: Mapping[str, str]) -> bool:
 
 
 def owner_of(request: HttpRequest) -> str | None:
-    """Return the owner string of a request, '' for nobody, None for an API token that is not known."""
+    """Return the owner string of a request, '' without an owner, None for an unknown API token."""
     given = request.headers.get("Authorization", "")
     if given.startswith("Token "):
         return _owner_of_token(given.removeprefix("Token ").strip())
@@ -98,7 +98,7 @@ def owner_of(request: HttpRequest) -> str | None:
 
 
 def opened_by(request: HttpRequest, *, now: datetime) -> frozenset[UUID]:
-    """Return the jobs that this browser has opened with tickets."""
+    """Return the ids of the jobs that this browser has opened with magic links."""
     return frozenset(magic_links.opened(request.COOKIES.get(settings.MAGIC_LINK_COOKIE_NAME, ""), now=now))
 
 
@@ -112,13 +112,13 @@ def opened_by_headers(headers: Mapping[str, str], *, now: datetime) -> frozenset
 
 
 def keep_magic_link(
-    response: HttpResponse, request: HttpRequest, ticket: magic_links.MagicLink, *, now: datetime
+    response: HttpResponse, request: HttpRequest, link: magic_links.MagicLink, *, now: datetime
 ) -> None:
-    """Let this browser see the ticket's job from now on."""
+    """Let this browser see the link's job from now on, by a cookie."""
     kept = request.COOKIES.get(settings.MAGIC_LINK_COOKIE_NAME, "")
     response.set_cookie(
         settings.MAGIC_LINK_COOKIE_NAME,
-        magic_links.cookie_with(kept, ticket.job_id, ticket.ends_at, now=now),
+        magic_links.cookie_with(kept, link.job_id, link.ends_at, now=now),
         max_age=settings.MAGIC_LINK_COOKIE_AGE,
         secure=settings.IS_HTTPS,
         httponly=True,
@@ -127,7 +127,7 @@ def keep_magic_link(
 
 
 def owner_of_headers(headers: Mapping[str, str]) -> str:
-    """Return the owner string for a socket's handshake headers (lower-case names), '' for nobody."""
+    """Return the owner string for a socket's handshake headers (lower-case names), '' without an owner."""
     given = headers.get("authorization", "")
     if given.startswith("Token "):
         return _owner_of_token(given.removeprefix("Token ").strip()) or ""
@@ -149,7 +149,7 @@ def new_visitor() -> tuple[str, str]:
 
 
 def set_visitor_cookie(response: HttpResponse, value: str) -> None:
-    """Give the browser its visitor cookie: out of reach for scripts, not sent from other sites."""
+    """Set the visitor cookie: scripts cannot read it, and other sites' requests do not send it."""
     response.set_cookie(
         settings.VISITOR_COOKIE_NAME,
         value,

@@ -1,4 +1,4 @@
-"""The looks the product ships with. Staff edit them later; seeding never changes what is there."""
+"""The looks that the product ships with. Staff may edit them later; seeding never changes existing rows."""
 
 from django.utils.translation import gettext_noop as noop
 

@@ -1,8 +1,8 @@
-"""Tickets: a signed link that opens one job on a device that has no cookie of its owner.
+"""Magic links: a signed link that opens one job on a device without its owner's cookie.
 
-    url_for(job) ─► mail, QR code ─► /t/<ticket>/ ─► a signed cookie that names the job ─► /jobs/<id>/
+    url_for(job) ─► mail, QR code ─► /t/<token>/ ─► a signed cookie that names the job ─► /jobs/<id>/
 
-Whoever holds a ticket is this one job's owner until it is erased, so it goes only where its owner wants it. A ticket
+Whoever has the link may do what the job's owner may until the job is erased, so only the owner gets it. A token
 is the job (16 bytes) and its end (4 bytes), signed by Django's Signer: 71 characters, nothing is stored for it, and
 nothing of it stays in an address bar. Not by its TimestampSigner, which writes down when a link was made: a link ends
 when its job is erased, whenever it was made. SECRET_KEY_FALLBACKS keep links and cookies good while a key is replaced.
@@ -38,11 +38,11 @@ class MagicLink:
 def url_for(job: Job, *, now: datetime, lasts: timedelta | None = None) -> str:
     """Return the path that opens this job to whoever follows it, until the job is erased or `lasts` is over."""
     ends_at = job.erase_at if lasts is None else min(job.erase_at, now + lasts)
-    return reverse("ticket", args=[_sign(job.id, ends_at)])
+    return reverse("magic_link", args=[_sign(job.id, ends_at)])
 
 
 def read(text: str, *, now: datetime) -> MagicLink | None:
-    """Return what a ticket says; None when it is not ours or over."""
+    """Return the job and end that a link's token states; None when it is not ours or has expired."""
     try:
         number, end = struct.unpack(_PACKED, signing.b64_decode(_signer().unsign(text).encode()))
     except signing.BadSignature:
@@ -53,7 +53,7 @@ def read(text: str, *, now: datetime) -> MagicLink | None:
 
 
 def opened(cookie: str, *, now: datetime) -> dict[UUID, datetime]:
-    """Return the jobs that this cookie's browser has opened with tickets, each with its end."""
+    """Return the jobs that are open to the browser with this cookie, each with its end."""
     if not cookie:
         return {}
     try:

@@ -1,4 +1,4 @@
-"""Every sentence people read about a job, one table a kind. Codes are stable; words may change."""
+"""The sentences that people read about a job, one table for each kind. Codes are stable; wording may change."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as noop
 
-from jobs.photos.outcomes import OUTCOMES
+from jobs.photos import outcomes
 
 
 class Failure(NamedTuple):
@@ -18,7 +18,7 @@ class Failure(NamedTuple):
 _ANOTHER_PHOTO = noop("Choose another photo: one face, looking at the camera, in good light.")
 _AGAIN = noop("Try again. Your photo and your look are still good.")
 
-# Why a job failed, and what its owner can do about it. What can be wrong with a photo is said in `photos.outcomes`.
+# Why a job failed, and what its owner can do about it. The codes of bad photos are in `jobs.photos.outcomes`.
 FAILURES = {
     "photo_refused": Failure(noop("No film studio would work with this photo."), _ANOTHER_PHOTO),
     "no_provider": Failure(noop("No film studio could finish your film."), _AGAIN),
@@ -43,8 +43,8 @@ REASONS = {
     "collecting_again": noop("The film is finished and we are fetching it once more."),
 }
 
-# What became of a job, for whoever holds its receipt.
-FATES = {
+# The outcome of a job, for anyone who holds its receipt.
+OUTCOMES = {
     "open": noop("The photo was accepted and its film is being made."),
     "succeeded": noop("The film was made and is there for its owner."),
     "failed": noop("No film came of it, and its owner was told why."),
@@ -75,15 +75,15 @@ STAGES = {
 
 
 def is_about_photo(code: str) -> bool:
-    """Tell whether another photo is what a job failed with this code needs."""
-    return code in OUTCOMES or code == "photo_refused"
+    """Return whether a job that failed with this code needs another photo."""
+    return code in outcomes.OUTCOMES or code == "photo_refused"
 
 
 def failure(code: str) -> dict[str, str] | None:
     """Return `{"code", "message", "next_step"}` for a failure code, None for none."""
     if not code:
         return None
-    found = OUTCOMES.get(code) or FAILURES.get(code, _UNKNOWN)
+    found = outcomes.OUTCOMES.get(code) or FAILURES.get(code, _UNKNOWN)
     return {"code": code, "message": _(found.message), "next_step": _(found.next_step)}
 
 
@@ -96,13 +96,13 @@ def reason(code: str, subject: str, target: str = "") -> str | None:
 
 
 def studio(title: str) -> str:
-    """Return the name of a provider. Ours comes in the reader's language; those that staff gave stay as they are."""
+    """Return a provider's name: our studio's translated, names given by staff as they are."""
     return _("The studio") if title == "The studio" else title
 
 
-def fate(code: str) -> str:
-    """Return the sentence for what became of a job."""
-    return _(FATES[code])
+def outcome(code: str) -> str:
+    """Return the sentence for a job's outcome."""
+    return _(OUTCOMES[code])
 
 
 def word(table: dict[str, str], code: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Receipts: what we signed about a job, for its owner to keep. They stay true after photo and row are gone.
+"""Receipts: signed statements about a job, for its owner to keep. They stay verifiable after photo and row are gone.
 
     <header>.<payload>.<signature>          a compact JWS (RFC 7515), about 370 characters, safe to copy and to mail
 

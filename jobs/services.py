@@ -1,4 +1,4 @@
-"""What people and staff can ask for. Doors translate into these calls; the rules are here."""
+"""What people and staff can do with jobs. Views, API and admin call these functions; the rules are here."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ logger = logging.getLogger(__name__)
 
 
 class IdempotencyConflict(Exception):
-    """The Idempotency-Key was used before, for something else."""
+    """The Idempotency-Key was used before with other content."""
 
 
 class PhotoGone(Exception):
-    """The photo that is needed for this is erased, or will be before it could be used; the message is for people."""
+    """The photo is erased, or will be before it could be used; the message is for people."""
 
 
 class NotPossible(Exception):
@@ -40,7 +40,7 @@ class NotPossible(Exception):
 
 @dataclass(frozen=True)
 class JobInput:
-    """What somebody sent, checked at the door."""
+    """The fields of a new job, checked by `jobs.intake.job_input`."""
 
     photo: bytes
     extension: str
@@ -51,57 +51,54 @@ class JobInput:
     idempotency_key: str | None = None
 
 
-def create_job(order: JobInput, *, owner: str, now: datetime) -> tuple[Job, bool]:
-    """Accept an order and return its job and whether it is new.
+def create_job(given: JobInput, *, owner: str, now: datetime) -> tuple[Job, bool]:
+    """Accept a new job and return it, and whether it is new.
 
-    The photo is stored before the row, the row before the nudge: whoever has the answer has a job that will end. The
-    same owner, key and content give the same job, also when fifty come at once and also when it has ended since,
-    however it ended; the same key with other content raises IdempotencyConflict (decision 0053: without a cookie every
-    request is a new owner). OSError when storage is full, or so nearly that the rest is for films under way.
+    The photo is stored before the row, and the row before the nudge, so every accepted job will end. The same owner,
+    key and content give the same job, even when fifty requests come at once and when the job has ended since; the same
+    key with other content raises IdempotencyConflict (decision 0053: without a cookie every request is a new owner).
+    Raise OSError when storage is full, or nearly full.
     """
-    digest = hashlib.sha256(order.photo).hexdigest()
-    if order.idempotency_key and (earlier := _earlier(order, owner)):
-        return _same_or_conflict(earlier, order, digest), False
+    digest = hashlib.sha256(given.photo).hexdigest()
+    if given.idempotency_key and (earlier := _earlier(given, owner)):
+        return _same_or_conflict(earlier, given, digest), False
     storage.keep_room()
-    promised = eta.promise(owner, now=now)  # before the photo is stored: no database, no photo
-    key = storage.save(storage.new_key("raw", order.extension), order.photo)
+    promised = eta.promise(owner, now=now)  # before the photo is stored, so that without a database none is
+    key = storage.save(storage.new_key("raw", given.extension), given.photo)
     job = Job(
         id=uuid.uuid4(),
         owner=owner,
-        look=order.look,
-        hero_name=order.hero_name,
+        look=given.look,
+        hero_name=given.hero_name,
         lane=Lane.PREPARE,
         due_at=now,
         raw_key=key,
         photo_sha256=digest,
-        photo_bytes=len(order.photo),
-        idempotency_key=order.idempotency_key,
+        photo_bytes=len(given.photo),
+        idempotency_key=given.idempotency_key,
         consent_version=settings.CONSENT_VERSION,
         consent_at=now,
-        locale=order.locale,
-        email=order.email,
+        locale=given.locale,
+        email=given.email,
         erase_at=now + settings.RETENTION,
     )
     try:
-        _accept(job, key, promised, now=now)
+        job = _accept(job, key, promised, now=now)
     except IntegrityError:
-        earlier = _earlier(order, owner) if order.idempotency_key else None
-        if earlier is None:
-            raise
-        return _same_or_conflict(earlier, order, digest), False
-    job.position = promised.position
-    logger.info("job_accepted job=%s look=%s bytes=%d", job.id, order.look.slug, len(order.photo))
+        return _same_or_conflict(_accepted_meanwhile(given, owner), given, digest), False
+    logger.info("job_accepted job=%s look=%s bytes=%d", job.id, given.look.slug, len(given.photo))
     return job, True
 
 
 def _accept(
     job: Job, key: str, promised: eta.Promise, *, now: datetime, copied_from: Job | None = None, relation: str = ""
-) -> None:
-    """Commit a new job with the photo stored under `key` and its promise; without the job no photo stays either.
+) -> Job:
+    """Commit a new job with its promise, and return it with its queue position: the last step of every way to a job.
 
-    A job with a copy of another one's photo says so in its first event, as `relation`; when that photo is clean, the
-    job goes straight to dispatch. PhotoGone when the other job has been erased meanwhile, IntegrityError when the job's
-    idempotency key was taken.
+    Its photo is stored under `key` already, and removed when the job is not committed. A job with a copy of another
+    job's photo names that one in its first event, as `relation`; when that photo is clean, the job goes straight to
+    dispatch. Raise PhotoGone when the other job has been erased meanwhile, IntegrityError when the job's idempotency
+    key was taken.
     """
     job.created_at, job.deadline_at = now, now + settings.JOB_DEADLINE
     job.promised_p50, job.promised_p90 = promised.p50, promised.p90
@@ -126,10 +123,14 @@ def _accept(
         if _is_surely_absent(job.id):
             storage.discard([key])
         raise
+    if copied_from is not None:
+        job = Job.objects.select_related("look").get(id=job.id)
+    job.position = promised.position
+    return job
 
 
 def _hold_unerased(job: Job) -> None:
-    """Keep a job and the first one of its photo from being erased until the transaction ends. PhotoGone if one was."""
+    """Lock a job and the first one of its photo against erasure until the transaction ends. PhotoGone if one was."""
     ids = {job.id, job.retry_of_id or job.id}
     held = Job.objects.select_for_update().filter(id__in=ids, erased_at=None).order_by("id")
     if len(held.values_list("id", flat=True)) < len(ids):
@@ -137,10 +138,10 @@ def _hold_unerased(job: Job) -> None:
 
 
 def _is_surely_absent(job_id: UUID) -> bool:
-    """Tell whether a job whose transaction ended in an error is not there.
+    """Return whether a job whose transaction ended in an error certainly does not exist.
 
-    A connection that breaks during COMMIT leaves open whether it happened. While that cannot be told the photo stays:
-    whoever repeats the request gets the job, and a photo without a job is swept.
+    When a connection breaks during COMMIT, it is unknown whether the job was committed. Then the photo stays: if it
+    was, a repeated request gets the job; if not, retention removes the photo.
     """
     try:
         return not Job.objects.filter(id=job_id).exists()
@@ -148,14 +149,22 @@ def _is_surely_absent(job_id: UUID) -> bool:
         return False
 
 
-def _earlier(order: JobInput, owner: str) -> Job | None:
-    rows = Job.objects.filter(owner=owner, idempotency_key=order.idempotency_key)
+def _earlier(given: JobInput, owner: str) -> Job | None:
+    rows = Job.objects.filter(owner=owner, idempotency_key=given.idempotency_key)
     return rows.select_related("look").first()
 
 
-def _same_or_conflict(job: Job, order: JobInput, digest: str) -> Job:
-    same = job.look_id == order.look.id and (
-        job.erased_at is not None or (job.photo_sha256 == digest and job.hero_name == order.hero_name)
+def _accepted_meanwhile(given: JobInput, owner: str) -> Job:
+    """Return the job that took the idempotency key first; raise the present IntegrityError when there is none."""
+    earlier = _earlier(given, owner) if given.idempotency_key else None
+    if earlier is None:
+        raise
+    return earlier
+
+
+def _same_or_conflict(job: Job, given: JobInput, digest: str) -> Job:
+    same = job.look_id == given.look.id and (
+        job.erased_at is not None or (job.photo_sha256 == digest and job.hero_name == given.hero_name)
     )
     if not same:
         raise IdempotencyConflict
@@ -170,17 +179,17 @@ def remix_job(
     hero_name: str | None = None,
     idempotency_key: str | None = None,
 ) -> tuple[Job, bool]:
-    """Make another film of the photo of a finished one, and return its job and whether it is new.
+    """Make another film of an ended job's photo; return the new job, and whether it is new.
 
-    The photo is copied, so that erasing one of the two leaves the other alone. Consent was given for this photo and
-    this purpose and goes with it, and so does the hour at which everything is erased: no photo is kept for longer than
-    was said when it came. NotPossible while the first film is being made, PhotoGone without a photo or too late.
+    The photo is copied, so that erasing one job leaves the other alone. The consent was given for this photo and this
+    purpose, so it is copied too, and so is the time of erasure: no photo is kept longer than promised at its upload.
+    Raise NotPossible while the first film is being made, PhotoGone when the photo is gone or about to be erased.
     """
     old = Job.objects.get(id=job_id)
     name = old.hero_name if hero_name is None else hero_name
-    order = JobInput(b"", "", look, name, old.email, old.locale, idempotency_key)
-    if idempotency_key and (earlier := _earlier(order, old.owner)):
-        return _same_remix(earlier, order, old, hero_name), False
+    given = JobInput(b"", "", look, name, old.email, old.locale, idempotency_key)
+    if idempotency_key and (earlier := _earlier(given, old.owner)):
+        return _same_remix(earlier, given, old, hero_name), False
     if not old.is_final:
         raise NotPossible(
             _("This film is still being made. When it is finished, another can be made of the same photo.")
@@ -188,23 +197,20 @@ def remix_job(
     if not old.clean_key:
         raise PhotoGone(_("The photo of this film is gone, or is about to be erased."))
     try:
-        job = _copy_job(old, order, relation="remix_of", now=now)
+        job = _copy_job(old, given, relation="remix_of", now=now)
     except FileNotFoundError:
         raise PhotoGone(_("The photo of this film is gone.")) from None
     except IntegrityError:
-        earlier = _earlier(order, old.owner) if idempotency_key else None
-        if earlier is None:
-            raise
-        return _same_remix(earlier, order, old, hero_name), False
+        return _same_remix(_accepted_meanwhile(given, old.owner), given, old, hero_name), False
     logger.info("job_remixed job=%s of=%s look=%s", job.id, old.id, look.slug)
     return job, True
 
 
-def _copy_job(old: Job, order: JobInput, *, relation: str, now: datetime) -> Job:
+def _copy_job(old: Job, given: JobInput, *, relation: str, now: datetime) -> Job:
     """Return a new job with a copy of the photo of an ended one.
 
-    Consent and the hour of erasure belong to the photo and go with it. PhotoGone when it is erased, or will be before
-    the new job's deadline; FileNotFoundError when its file is missing; IntegrityError when the order's idempotency key
+    Consent and the time of erasure belong to the photo and are copied. Raise PhotoGone when it is erased, or will be
+    before the new job's deadline; FileNotFoundError when its file is missing; IntegrityError when the idempotency key
     is taken.
     """
     if old.erased_at or not (old.clean_key or old.raw_key) or old.erase_at - now < settings.JOB_DEADLINE:
@@ -218,15 +224,15 @@ def _copy_job(old: Job, order: JobInput, *, relation: str, now: datetime) -> Job
     job = Job(
         id=uuid.uuid4(),
         owner=old.owner,
-        look=order.look,
-        hero_name=order.hero_name,
+        look=given.look,
+        hero_name=given.hero_name,
         lane=Lane.PREPARE,
         due_at=now,
         lease_token=claims.new_token() if old.clean_key else "",
         raw_key="" if old.clean_key else key,
         photo_sha256=old.photo_sha256,
         photo_bytes=old.photo_bytes,
-        idempotency_key=order.idempotency_key,
+        idempotency_key=given.idempotency_key,
         consent_version=old.consent_version,
         consent_at=old.consent_at,
         locale=old.locale,
@@ -234,35 +240,32 @@ def _copy_job(old: Job, order: JobInput, *, relation: str, now: datetime) -> Job
         erase_at=old.erase_at,
         retry_of_id=(old.retry_of_id or old.id) if relation == "retry_of" else None,
     )
-    _accept(job, key, promised, now=now, copied_from=old, relation=relation)
-    job = Job.objects.select_related("look").get(id=job.id)
-    job.position = promised.position
-    return job
+    return _accept(job, key, promised, now=now, copied_from=old, relation=relation)
 
 
-def _same_remix(job: Job, order: JobInput, old: Job, hero_name: str | None) -> Job:
-    """Return the job made under the key before when it is of the same film; also when either is erased meanwhile."""
+def _same_remix(job: Job, given: JobInput, old: Job, hero_name: str | None) -> Job:
+    """Return the job made with this key before, if it is the same remix; otherwise raise IdempotencyConflict."""
     accepted = JobEvent.objects.filter(job=job, seq=1).values_list("data", flat=True).first() or {}
     same_name = job.erased_at is not None or hero_name is None or job.hero_name == hero_name
-    if accepted.get("remix_of") != str(old.id) or job.look_id != order.look.id or not same_name:
+    if accepted.get("remix_of") != str(old.id) or job.look_id != given.look.id or not same_name:
         raise IdempotencyConflict
     return job
 
 
 def cancel_job(job_id: UUID, *, now: datetime, by: str = "owner") -> bool:
-    """Stop a job and let go of its photo; its predictions are told to stop. False when it had ended already."""
+    """Cancel a job, its predictions and delete its photo. Return False when it had ended already."""
     with transaction.atomic():
         changed = lifecycle.cancel(job_id, now=now, by=by)
         if changed:
             queues.nudge_after_commit(Lane.DISPATCH)
     if changed:
         logger.info("job_canceled job=%s by=%s", job_id, by)
-        _let_go_of_photo(job_id)
+        _delete_photo(job_id)
     return changed
 
 
-def _let_go_of_photo(job_id: UUID) -> None:
-    """Delete the photo of a job that will never need it again."""
+def _delete_photo(job_id: UUID) -> None:
+    """Delete the photo of a job that has ended."""
     keys = Job.objects.values_list("raw_key", "clean_key", "preview_key").get(id=job_id)
     try:
         storage.delete(keys)
@@ -273,7 +276,7 @@ def _let_go_of_photo(job_id: UUID) -> None:
 
 
 def erase_job(job_id: UUID, *, now: datetime, by: str = "owner") -> dict[str, Any]:
-    """Forget photo, film and everything about the person, here and at the providers; return a receipt.
+    """Erase photo, film and everything about the person, here and at the providers; return a receipt.
 
     A job under way is canceled first. Erasing twice gives the same receipt. Staff's retries of a job have copies of a
     photo that its owner gave once, so all of them are erased with any one of them; a remix is another film its owner
@@ -298,14 +301,14 @@ def _erase_one(job_id: UUID, *, now: datetime, by: str) -> None:
     cancel_job(job_id, now=now, by=by)
     job = Job.objects.get(id=job_id)
     if job.erased_at is None:
-        # Files go first: a crash in between leaves a row that says too much, never a file nobody knows of.
-        # Nothing can be added meanwhile: the job is final, and late writers delete what they brought.
+        # Files go first: a crash in between leaves a row without files, never a file without a row.
+        # Nothing is added meanwhile: the job is final, and late writers delete the files that they stored.
         storage.delete([job.raw_key, job.clean_key, job.preview_key, job.poster_key, job.video_key])
         with transaction.atomic():
             if lifecycle.mark_erased(job_id, now=now):
                 lifecycle.request_deletion(job_id, now=now)
                 Attempt.objects.filter(job_id=job_id).update(preview_url="", video_url="", raw_error="")
-                # Also those that were not applied yet; one that comes later is emptied when it is.
+                # Deliveries that come later are emptied when they are applied.
                 tokens = Attempt.objects.filter(job_id=job_id).values_list("token", flat=True)
                 WebhookDelivery.objects.filter(attempt_token__in=list(tokens)).update(body=b"", headers={})
         logger.info("job_erased job=%s by=%s", job_id, by)
@@ -340,7 +343,7 @@ def unshare_job(job_id: UUID, *, now: datetime) -> Job:
 
 
 def report_film(job_id: UUID, *, reason: str, words: str, now: datetime) -> None:
-    """Write down that somebody thinks a shared film should not be there, for staff to look at."""
+    """Record a report that a shared film should not be public, for staff to check."""
     share_slug = Job.objects.values_list("share_slug", flat=True).get(id=job_id)
     data = {"reason": reason, "words": words, "share_slug": share_slug}
     audit(None, "film_reported", str(job_id), data, now=now)
@@ -348,18 +351,18 @@ def report_film(job_id: UUID, *, reason: str, words: str, now: datetime) -> None
 
 
 def remember_email(job_id: UUID, email: str) -> None:
-    """Write to this address when the job ends. NotPossible when it has ended already."""
+    """Store the address to notify when the job ends. Raise NotPossible when it has ended already."""
     if not Job.objects.is_open().filter(id=job_id).update(email=email):
         raise NotPossible(_("This film has ended already; its page says how."))
 
 
 def forget_email(job_id: UUID) -> None:
-    """Keep the address of a job no longer."""
+    """Delete the e-mail address of a job."""
     Job.objects.filter(id=job_id).update(email="")
 
 
 def retry_job(job_id: UUID, *, now: datetime, actor: Any) -> Job:
-    """Make a new job from an ended one, with the same photo, consent and hour of erasure; staff only.
+    """Make a new job from an ended one, with the same photo, consent and time of erasure; staff only.
 
     Terminal is terminal, so the old job stays as it ended. NotPossible without a photo, and when it will be erased
     before the new job could end.
@@ -367,9 +370,9 @@ def retry_job(job_id: UUID, *, now: datetime, actor: Any) -> Job:
     old = Job.objects.select_related("look").get(id=job_id)
     if not old.is_final:
         raise NotPossible("Only an ended job can be tried again.")
-    order = JobInput(b"", "", old.look, old.hero_name, old.email, old.locale)
+    given = JobInput(b"", "", old.look, old.hero_name, old.email, old.locale)
     try:
-        job = _copy_job(old, order, relation="retry_of", now=now)
+        job = _copy_job(old, given, relation="retry_of", now=now)
     except PhotoGone as gone:
         raise NotPossible("Only a job whose photo is kept for long enough can be tried again.") from gone
     audit(actor, "job_retried", str(old.id), {"new_job": str(job.id)}, now=now)
@@ -378,22 +381,22 @@ def retry_job(job_id: UUID, *, now: datetime, actor: Any) -> Job:
 
 
 def set_priority(job_id: UUID, *, priority: int, now: datetime) -> None:
-    """Let a waiting job go before or after those that came earlier. NotPossible for one that waits no more."""
+    """Set the priority of a waiting job. Raise NotPossible when it no longer waits."""
     with transaction.atomic():
         job = Job.objects.in_queue().select_for_update().filter(id=job_id).first()
         if job is None:
-            raise NotPossible("Only a job that waits in the line has a place in it.")
+            raise NotPossible("Only a job that waits in the queue has a position in it.")
         if job.priority != priority:
             _note(job, "priority", now, priority=priority)
 
 
 def audit(actor: Any, action: str, subject: str, data: dict[str, Any], *, now: datetime) -> None:
-    """Write down what one of the staff did."""
+    """Record what a staff member did."""
     AuditEntry.objects.create(at=now, actor=actor, action=action, subject=subject, data=data)
 
 
 def _note(job: Job, kind: str, now: datetime, **values: Any) -> None:
-    """Change something about a job that is no status, with an event."""
+    """Change something other than the status of a job, with an event."""
     Job.objects.filter(id=job.id).update(seq=next_seq(), **values)
     job.seq = Job.objects.values_list("seq", flat=True).get(id=job.id)
     JobEvent.objects.create(job_id=job.id, seq=job.seq, kind=kind, at=now)

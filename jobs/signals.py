@@ -1,4 +1,4 @@
-"""How `jobs` is heard by the apps above it: within a transaction where that is said, else after the commit."""
+"""The signals by which apps above `jobs` hear of changes: some inside the transaction, some after the commit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.dispatch import Signal
 
 # Sent inside the transaction in which a job ends, with job_id, owner, email, status, by (who canceled it) and now: what
-# a listener writes is there exactly when the end is. It must be short, and an exception takes the end back with it.
+# a listener writes is committed together with the end. It must be short, and its exception rolls the end back.
 job_ended = Signal()
 # Sent inside the transaction in which a job is erased, with job_id and owner, on the same terms.
 job_erased = Signal()
@@ -17,7 +17,7 @@ job_changed = Signal()
 
 
 class _Announcement:
-    """Gathers the jobs that one transaction changed."""
+    """Collects the jobs that one transaction changed."""
 
     def __init__(self, job_id: UUID) -> None:
         self.job_ids = {job_id: None}

@@ -1,4 +1,4 @@
-"""What a job's owner may see of it: the one JSON body of the API, the socket and the page."""
+"""What an owner may see of a job: the JSON body that the API, the socket and the page share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jobs.estimates import eta
 from . import messages, receipts, storage
 from .models import Job
 
-# Letters that Unicode does not take apart; casefold has made ß into ss.
+# Letters that Unicode does not decompose; casefold has turned ß into ss already.
 _WITHOUT_MARKS = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ı": "i"})
 
 
@@ -58,9 +58,9 @@ _COLUMNS = tuple("look__slug" if name == "look_slug" else name for name in JobRo
 
 
 def snapshot(job: Job | JobRow, *, position: int, now: datetime) -> dict[str, Any]:
-    """Return the job in the form of the HTTP contract. Holds nothing of another person and no storage key.
+    """Return the job as the HTTP contract has it. It holds nothing of other people and no storage key.
 
-    Its sentences are lazy: they speak the language that is active where the body becomes text.
+    Its sentences are lazy: they take the language that is active when the body is rendered.
     """
     return {
         "id": str(job.id),
@@ -106,29 +106,29 @@ def _failure(job: Job | JobRow) -> dict[str, str] | None:
 
 
 def snapshots_for(job_ids: Iterable[UUID]) -> list[dict[str, Any]]:
-    """Return the present snapshots of these jobs; those that do not exist are left out."""
+    """Return the present snapshots of these jobs; jobs that do not exist are left out."""
     rows = Job.objects.filter(id__in=list(job_ids)).order_by().values_list(*_COLUMNS)
     jobs = [JobRow(*row) for row in rows]
-    places, now = eta.positions(jobs), timezone.now()
-    return [snapshot(job, position=places[job.id], now=now) for job in jobs]
+    positions, now = eta.positions(jobs), timezone.now()
+    return [snapshot(job, position=positions[job.id], now=now) for job in jobs]
 
 
 def of(job: Job, *, now: datetime) -> dict[str, Any]:
-    """Return the snapshot of a row that was just read."""
+    """Return the snapshot of a job whose row was just read."""
     position = job.position if job.position is not None else eta.positions([job])[job.id]
     return snapshot(job, position=position, now=now)
 
 
 def with_receipt(job: Job, *, now: datetime) -> dict[str, Any]:
-    """Return the snapshot and the receipt of its acceptance: the answer to an order, and to nothing else.
+    """Return the snapshot with the receipt of its acceptance, for the answer that accepts a job.
 
-    A receipt never changes and is as long as a third of a message, so sockets, lists and polls go without it.
+    A receipt never changes and would add a third to each message, so sockets, lists and polls do not have it.
     """
     return {**of(job, now=now), "receipt": receipts.for_accepted(job)}
 
 
 def read(job_id: UUID, owner: str, opened: Collection[UUID] = ()) -> dict[str, Any] | None:
-    """Return the owner's job as it is now, None for anybody else and for one that does not exist."""
+    """Return the snapshot of a job that this owner may see; None when there is no such job."""
     job = Job.objects.visible_to(owner, opened).select_related("look").filter(id=job_id).first()
     return of(job, now=timezone.now()) if job else None
 
@@ -150,13 +150,13 @@ def _links(job: Job | JobRow, *, now: datetime) -> dict[str, str | None]:
 
 
 def film_name(job: Job | JobRow) -> str:
-    """Return the file name a downloaded film gets: letters and digits of any script, with dashes between."""
+    """Return the file name for a downloaded film: letters and digits of any script, with dashes between."""
     name = unicodedata.normalize("NFC", job.hero_name.casefold())
     return f"{_dashed(name, _is_letter) or 'selfie-hero'}-{job.look_slug}.mp4"
 
 
 def plain_name(filename: str) -> str:
-    """Return a file name in ASCII for what reads no other: zoë-neon-noir.mp4 is zoe-neon-noir.mp4."""
+    """Return a file name in ASCII, for clients that read no other: zoë-neon-noir.mp4 becomes zoe-neon-noir.mp4."""
     stem, dot, extension = filename.rpartition(".")
     apart = unicodedata.normalize("NFKD", stem.casefold().translate(_WITHOUT_MARKS))
     bare = "".join(char for char in apart if not unicodedata.combining(char))
@@ -169,14 +169,14 @@ def _dashed(text: str, is_kept: Callable[[str], bool]) -> str:
 
 
 def _is_letter(char: str) -> bool:
-    # A mark belongs to the letter before it: no script with vowel signs is readable without.
+    # Combining marks belong to a letter; scripts with vowel signs are unreadable without them.
     return char.isalnum() or unicodedata.category(char)[0] == "M"
 
 
-def verdict(receipt: receipts.Receipt) -> dict[str, Any]:
-    """Return what a receipt states and what became of its job, as much of it as anybody may know who holds one.
+def receipt_status(receipt: receipts.Receipt) -> dict[str, Any]:
+    """Return what a receipt states and the present state of its job, for anyone who holds the receipt.
 
-    That is no name, no look and no address of photo or film.
+    It has no name, no look and no address of photo or film.
     """
     job = Job.objects.filter(id=receipt.job_id).first()
     outcome = _outcome(job)
@@ -188,7 +188,7 @@ def verdict(receipt: receipts.Receipt) -> dict[str, Any]:
         "at": _iso(receipt.at),
         "key_id": receipt.key_id,
         "outcome": outcome,
-        "message": messages.fate(outcome),
+        "message": messages.outcome(outcome),
         "status": job.status if job else None,
         "stage": job.stage if job else None,
         "failure": messages.failure(job.failure_code) if job else None,

@@ -1,4 +1,4 @@
-"""Where photos and films lie, under names nobody can guess, and the signed addresses that lead to them.
+"""Stores photos and films under unguessable keys, and signs the addresses that lead to them.
 
 Keys: `raw/ab/<random>.bin`, `clean/…jpg`, `preview/…jpg`, `poster/…jpg`, `video/…mp4`.
 """
@@ -31,13 +31,13 @@ logger = logging.getLogger(__name__)
 
 KINDS = ("raw", "clean", "preview", "poster", "video")
 _BATCH = 500
-# Below both, what is left is for the films under way: no new photos.
+# Below both, no new photos are taken: what is left is for the films under way.
 LEAST_FREE_BYTES, LEAST_FREE_SHARE = 200 * 2**20, 0.05
 _RECHECK_SECONDS = 1.0
 
 
 class NearlyFull(OSError):
-    """There is room left, and it is kept for what was accepted before."""
+    """The little room that is left is kept for jobs that were accepted before."""
 
     def __init__(self) -> None:
         super().__init__(errno.ENOSPC, "nearly full")
@@ -59,14 +59,14 @@ def _is_nearly_full() -> bool:
     try:
         return free_bytes_when_full() is not None
     except OSError:
-        return False  # what is wrong with it, storing the photo will say
+        return False  # storing the photo will raise the disk's error
 
 
 _disk_cache = TimedCache(_RECHECK_SECONDS, _is_nearly_full)
 
 
 def free_bytes_when_full() -> int | None:
-    """Return what is free when that is too little for new photos, None when there is room."""
+    """Return the free bytes when they are too few for new photos, None when there is room."""
     usage = shutil.disk_usage(_existing(Path(settings.MEDIA_ROOT)))
     if usage.free > LEAST_FREE_BYTES or usage.free > usage.total * LEAST_FREE_SHARE:
         return None
@@ -74,20 +74,20 @@ def free_bytes_when_full() -> int | None:
 
 
 def _existing(path: Path) -> Path:
-    """Return the folder, or the nearest one above it that is there: media is made with the first photo."""
+    """Return the folder, or its nearest existing parent: the media folder is created with the first photo."""
     return next(folder for folder in (path, *path.parents) if folder.exists())
 
 
 def save(key: str, data: bytes | IO[bytes]) -> str:
-    """Store a file and return the key it really has. Raise OSError, and leave nothing of it, when there is no room.
+    """Store a file and return its key. When it fails, for instance for lack of room (OSError), nothing is left of it.
 
-    `key` is one of `new_key`'s, which nobody else has.
+    `key` comes from `new_key`, so it is unique.
     """
     content = ContentFile(data) if isinstance(data, bytes) else File(data)
     try:
         return default_storage.save(key, content)
     except BaseException:
-        # Half a photo of somebody who was told that it was not taken.
+        # Half a photo must not stay after its sender was told that it was not taken.
         with contextlib.suppress(Exception):
             default_storage.delete(key)
         raise
@@ -100,16 +100,16 @@ def read(key: str) -> bytes:
 
 
 def delete(keys: Iterable[str]) -> None:
-    """Remove files; one that is gone already is fine. Raise OSError when storage fails."""
+    """Remove files; missing ones are ignored. Raise OSError when storage fails."""
     for key in keys:
         if key:
             default_storage.delete(key)
 
 
 def discard(keys: Iterable[str]) -> None:
-    """Remove files that no row names any more, as far as storage lets us; what stays is logged and swept later.
+    """Remove files that no row names any more; what cannot be removed is logged and swept later.
 
-    For what has been written already: an error here must not look as if the writing had failed.
+    It never raises, because its callers have committed already.
     """
     for key in keys:
         try:
@@ -119,12 +119,12 @@ def discard(keys: Iterable[str]) -> None:
 
 
 def is_on_disk(key: str) -> bool:
-    """Tell whether a file is there, on this machine's disk."""
+    """Return whether a file exists on this machine's disk."""
     return os.path.isfile(os.path.join(settings.MEDIA_ROOT, key))
 
 
 def keys_older_than(moment: datetime) -> Iterator[tuple[str, list[str]]]:
-    """Yield (kind, keys) in batches of what was stored on this machine's disk before then; nothing with S3."""
+    """Yield (kind, keys) in batches for files stored on this machine's disk before `moment`; nothing with S3."""
     if settings.S3_BUCKET:
         return
     root, oldest = Path(settings.MEDIA_ROOT), moment.timestamp()
@@ -144,16 +144,16 @@ def keys_older_than(moment: datetime) -> Iterator[tuple[str, list[str]]]:
 
 
 def signed_url(key: str, *, filename: str, now: datetime, base: str = "") -> str:
-    """Return an address that shows this file to whoever has it, for one to two times MEDIA_URL_SECONDS.
+    """Return an address that gives anyone access to this file, for one to two times MEDIA_URL_SECONDS.
 
-    It stays the same within a period, so that a page does not load a picture anew with every snapshot.
+    It stays the same within a period, so that a page does not reload a picture with every snapshot.
     """
     if not key:
         return ""
     if settings.S3_BUCKET:
         if not key.endswith(".mp4"):
             return default_storage.url(key)
-        # A film plays whatever this header says; saved, it has a name.
+        # A film plays despite this header, and gets its name when it is saved.
         disposition = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
         return default_storage.url(key, parameters={"ResponseContentDisposition": disposition})
     period = settings.MEDIA_URL_SECONDS
@@ -163,12 +163,12 @@ def signed_url(key: str, *, filename: str, now: datetime, base: str = "") -> str
 
 
 def signature_fits(key: str, filename: str, expires: int, signature: str, *, now: datetime) -> bool:
-    """Tell whether a signed address is ours, name for a download included, and still good."""
+    """Return whether a signed address is ours, including its file name, and has not expired."""
     ours = _signature(key, filename, expires).encode()
     return hmac.compare_digest(ours, signature.encode("utf-8", "replace")) and expires > now.timestamp()
 
 
 def _signature(key: str, filename: str, expires: int) -> str:
-    # A name has no slash, so nothing can move from one to the other.
+    # A file name has no slash, so the border between key and name is unambiguous.
     message = f"media:{expires}:{key}/{filename}".encode("utf-8", "replace")
     return hmac.new(settings.SECRET_KEY.encode(), message, hashlib.sha256).hexdigest()[:40]

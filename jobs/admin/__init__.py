@@ -1,4 +1,4 @@
-"""The staff's door. Rows are looked at, not edited: what staff may do to a job goes through `jobs.services`."""
+"""The admin. Rows are shown, not edited: what staff do to a job goes through `jobs.services`."""
 
 from django.apps import apps
 from django.contrib import admin
@@ -10,7 +10,7 @@ __all__ = ["deliveries", "jobs", "looks", "providers", "records"]
 admin.site.site_header = admin.site.site_title = "Selfie Hero"
 admin.site.index_title = "Behind the scenes"
 
-# Its pages re-queue and empty queues for any staff; ours are pumps that heal themselves (jobs/queue/queues.py).
+# Its pages let any staff re-queue and empty queues, which our pumps never need (jobs/queue/queues.py).
 _dashboard = apps.get_model("django_rq", "Dashboard")
 if admin.site.is_registered(_dashboard):
     admin.site.unregister(_dashboard)

@@ -1,4 +1,4 @@
-"""What staff may do to jobs: each through `jobs.services`, after a question with numbers, with an audit entry."""
+"""The actions of staff on jobs: confirmed first, carried out by `jobs.services`, and recorded in the audit log."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _set_priority(job_id: UUID, priority: int, *, now: datetime, actor: Any) -> 
 
 @dataclass(frozen=True)
 class StaffAction:
-    """One thing staff can do. `possible` says for which jobs, `otherwise` why not for the others."""
+    """One action. `possible` selects the jobs that allow it, `otherwise` says why the others do not."""
 
     name: str
     button: str
@@ -113,8 +113,8 @@ ERASE = StaffAction(
 PUT_FIRST = StaffAction(
     name="put_jobs_first",
     button="Put first",
-    question="put before all others in the line",
-    warning="Everybody who waits without such a priority waits a little longer.",
+    question="put before all others in the queue",
+    warning="All jobs without such a priority wait a little longer.",
     done="put first",
     possible=Q(lane__in=QUEUE_LANES) & ~Q(priority=10),
     otherwise="not waiting, or first already",
@@ -122,10 +122,10 @@ PUT_FIRST = StaffAction(
 )
 PUT_BACK = StaffAction(
     name="put_jobs_back",
-    button="Put back in line",
-    question="put back to their own place in the line",
-    warning="They wait like everybody who came when they came.",
-    done="put back in line",
+    button="Put back in the queue",
+    question="put back to their own position in the queue",
+    warning="They wait as if they had never been put first.",
+    done="put back in the queue",
     possible=Q(lane__in=QUEUE_LANES) & ~Q(priority=0),
     otherwise="not waiting, or without a priority",
     act=_put_back,
@@ -133,10 +133,10 @@ PUT_BACK = StaffAction(
 
 
 def run(action: StaffAction, model_admin: ModelAdmin, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
-    """Ask first, then do it to each job it is possible for, and say how many changed and why others did not."""
+    """Ask for confirmation, then act on each job that allows it, and report how many changed and why others did not."""
     back = _back(request)
     if request.POST.get("confirmed") == "yes":
-        # By id alone: a job that left the filtered list meanwhile is still one that was asked about.
+        # By id alone: a job that has left the filtered list meanwhile was confirmed too.
         chosen = Job.objects.filter(pk__in=request.POST.getlist(ACTION_CHECKBOX_NAME)[: parts.MAX_BULK])
         _perform(action, model_admin, request, list(chosen.values_list("pk", flat=True)))
         return HttpResponseRedirect(back) if back else None
@@ -175,7 +175,7 @@ def _perform(action: StaffAction, model_admin: ModelAdmin, request: HttpRequest,
         except services.NotPossible:
             impossible += 1
         except OSError as error:
-            # The photo's file is gone, or storage does not answer: the others still get their turn.
+            # The photo's file is gone, or storage does not answer; the other jobs go on.
             logger.warning("staff_action_failed action=%s job=%s error=%s", action.name, job_id, type(error).__name__)
             broken += 1
     if done:
@@ -193,7 +193,7 @@ def _perform(action: StaffAction, model_admin: ModelAdmin, request: HttpRequest,
 
 
 def _back(request: HttpRequest) -> str:
-    """Return where a button on a job's own page leads back to, '' for the list."""
+    """Return the job's page when the action came from there, '' for the list."""
     try:
         job_id = UUID(request.POST.get("back", ""))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Webhook deliveries as they came, and what became of them."""
+"""Webhook deliveries as they arrived, with their verdicts and results."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _VERDICT_COLOURS = {"valid": "succeeded", "forged": "failed", "stale": "failed",
 
 
 def apply_again(deliveries: QuerySet[WebhookDelivery], *, now: datetime) -> list[int]:
-    """Have deliveries applied once more and return their ids.
+    """Schedule deliveries to be applied again and return their ids.
 
-    Only genuine ones whose body is still here; applying one twice changes nothing.
+    Only genuine ones whose body is not erased; applying one twice changes nothing.
     """
     with transaction.atomic():
         ids = list(deliveries.filter(verdict__in=_GENUINE).exclude(body=b"").values_list("pk", flat=True))

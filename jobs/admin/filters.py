@@ -51,12 +51,12 @@ class FailureFilter(admin.SimpleListFilter):
 
 
 def search(jobs: QuerySet[Job], term: str) -> QuerySet[Job]:
-    """Find jobs by id, the beginning of one, an address that holds one, or whose they are.
+    """Find jobs by id, the beginning of an id, an address with an id, or by owner.
 
-    Whose: an owner string or, for a visitor's, its beginning; a user's name or e-mail; the e-mail an order came with.
+    An owner is an owner string (a visitor's beginning is enough), a user's name or e-mail, or the e-mail of the job.
     """
     term = term.strip()
-    # Before ids: a visitor's digest has one at its beginning, by its looks.
+    # Before ids: the beginning of a visitor's digest can look like one.
     if owner := _OWNER.fullmatch(term):
         kind, rest = owner[1].lower(), owner[2].lower()
         is_whole = kind == "u" or len(rest) == _DIGEST_CHARACTERS

@@ -1,4 +1,4 @@
-"""Jobs for staff: a list that answers "what is going on", and a page with the whole story of one."""
+"""Jobs for staff: a list with the present states, and a page with the whole history of one job."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class JobAdmin(parts.ReadOnlyAdmin):
     fieldsets = (
         (None, {"fields": ("pictures", "state", "failure", "look", "hero_name", "whose", "email", "locale")}),
         ("Times", {"fields": ("times", "deadline_at", "erase_at", "erased_at")}),
-        ("In the line", {"fields": ("lane", "priority", "turn_at", "due_at", "lane_tries", "reason", "progress")}),
+        ("In the queue", {"fields": ("lane", "priority", "turn_at", "due_at", "lane_tries", "reason", "progress")}),
         ("Files and consent", {"fields": ("photo", "film", "share", "consent", "idempotency_key")}),
     )
     readonly_fields = (
@@ -138,7 +138,7 @@ class JobAdmin(parts.ReadOnlyAdmin):
 
     @admin.display(description="owner")
     def whose(self, job: Job) -> str:
-        """Say who ordered it, with the way to everything they ordered."""
+        """Return the owner, with a link to all of the owner's jobs."""
         name = "a visitor"
         if job.owner.startswith("u:"):
             user = get_user_model().objects.filter(pk=job.owner.removeprefix("u:")).first()
@@ -201,7 +201,7 @@ class JobAdmin(parts.ReadOnlyAdmin):
         return super().change_view(request, object_id, form_url, {**story, **(extra_context or {})})
 
     def _story(self, request: HttpRequest, job: Job) -> dict[str, Any]:
-        """Return all that happened to a job, in order, for the template."""
+        """Return a job's attempts, deliveries and events for the template."""
         now = timezone.now()
         attempts = list(job.attempts.select_related("provider"))
         deliveries = WebhookDelivery.objects.filter(attempt__job=job).select_related("attempt")
@@ -225,14 +225,14 @@ class JobAdmin(parts.ReadOnlyAdmin):
     # --- Actions ----------------------------------------------------------------------------------
 
     def has_erase_permission(self, request: HttpRequest) -> bool:
-        """Whether this person may take things away for ever."""
+        """Return whether this person may erase jobs."""
         return request.user.has_perm("jobs.delete_job")
 
     @admin.action(description="Put first…", permissions=["act"])
     def put_jobs_first(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
         return actions.run(actions.PUT_FIRST, self, request, jobs)
 
-    @admin.action(description="Put back in line…", permissions=["act"])
+    @admin.action(description="Put back in the queue…", permissions=["act"])
     def put_jobs_back(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
         return actions.run(actions.PUT_BACK, self, request, jobs)
 
@@ -257,9 +257,9 @@ class JobAdmin(parts.ReadOnlyAdmin):
 
     @method_decorator(require_POST)
     def show_photo(self, request: HttpRequest, job_id: UUID) -> HttpResponse:
-        """Show a person's photo to one of the staff, after writing down that they looked.
+        """Show a person's photo to a staff member, and record that in the audit log first.
 
-        The picture is in the page itself: no address of it exists that could be passed on.
+        The picture is embedded in the page, so that it has no address that could be passed on.
         """
         if not self.has_act_permission(request):
             raise PermissionDenied
@@ -315,7 +315,7 @@ def _attempt_facts(attempt: Attempt, job: Job, *, now: datetime) -> dict[str, An
         ("Last news", parts.age(attempt.heard_at, now=now) + " ago" if attempt.heard_at else ""),
         ("Error", attempt.error_code),
         ("Cost", f"{attempt.cost.normalize():f} USD" if attempt.cost else "0"),
-        ("ProviderCleanup", cleanup),
+        ("Cleanup", cleanup),
         ("Slot", "held" if attempt.slot_held else "free"),
         ("Given up after", _moment(attempt.deadline_at)),
     ]

@@ -1,4 +1,4 @@
-"""Looks: the one thing here that staff write."""
+"""Looks, which staff can edit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jobs.models import Look
 
 
 class LookForm(forms.ModelForm):
-    """Refuses a picture or a film that is not there."""
+    """Refuses a picture or film that does not exist."""
 
     def clean_picture(self) -> str:
         return _existing(self.cleaned_data["picture"])
@@ -49,7 +49,7 @@ class LookAdmin(admin.ModelAdmin):
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Look | None = None) -> list[str]:
-        # The slug names the look at the studio and in links people have.
+        # The slug is used by the studio and in people's links.
         return [*self.readonly_fields, *(["slug"] if obj else [])]
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Look | None = None) -> dict[str, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""What the staff's pages have in common."""
+"""What the admin's pages have in common."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
-# A bulk action is one request: more than this many rows are done in several goes.
+# A bulk action is one request, so it takes at most this many rows.
 MAX_BULK = 500
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """Rows that staff look at: nothing is added, edited or removed here.
+    """Rows that are shown and not added, edited or removed here.
 
-    `can_act` says who may use the actions; Django asks it for actions with permissions=["act"].
+    Django calls `has_act_permission` for actions with permissions=["act"].
     """
 
     show_full_result_count = False
@@ -30,7 +30,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
     def has_act_permission(self, request: HttpRequest) -> bool:
-        """Whether this person may do something, not only look."""
+        """Return whether this person may use the actions, beyond viewing."""
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
@@ -56,7 +56,7 @@ def span(length: timedelta | None) -> str:
 
 
 def age(moment: datetime | None, *, now: datetime) -> str:
-    """Return how long ago something was."""
+    """Return how long ago a moment was."""
     return "–" if moment is None else span(now - moment)
 
 

@@ -1,4 +1,4 @@
-"""Providers as `providers.admin` shows them, with what only jobs know: the load, the money, the audit trail."""
+"""The admin of providers (`providers.admin`), extended by what `jobs` knows: load, money and the audit trail."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ProviderWithLoadAdmin(ProviderAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProviderConfig]:
-        # The same questions as `jobs.queue.claims` asks, so that staff see the numbers that decide.
+        # The same counts as in `jobs.routing.limits`, so that staff see the numbers that decide.
         now = timezone.now()
         answered = Attempt.objects.filter(answered_at__gt=now - limits.WINDOW)
         return (
@@ -91,7 +91,7 @@ class ProviderWithLoadAdmin(ProviderAdmin):
 
     @admin.display(description="starts after")
     def starts(self, provider: ProviderConfig) -> str:
-        """Say how long starts and films take, asleep and awake."""
+        """Return how long starts and films take with a cold and a warm model."""
         known, lines = _known(provider), []
         for name, sign, film, count in (
             ("cold", cold_starts.COLD_SIGN, cold_starts.COLD_FILM, known.cold_count),

@@ -1,4 +1,4 @@
-"""What was written down about ourselves: who of the staff did what, and which processes are alive."""
+"""The audit log of staff, and the heartbeats of processes."""
 
 from __future__ import annotations
 

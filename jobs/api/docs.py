@@ -1,4 +1,4 @@
-"""The OpenAPI document and the page that shows it. Both are read only, and need nothing our CSP forbids."""
+"""The OpenAPI document and the page that shows it. Both are read only and work under our CSP."""
 
 from __future__ import annotations
 

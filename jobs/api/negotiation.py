@@ -1,4 +1,4 @@
-"""In which form an address answers."""
+"""Content negotiation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rest_framework.renderers import BaseRenderer
 
 
 class Negotiation(DefaultContentNegotiation):
-    """As DRF does, except that an unknown `?format=` is 406: the address is there, only not in this form."""
+    """As DRF's, except that an unknown `?format=` is 406 instead of 404: the address exists, only not in this form."""
 
     def filter_renderers(self, renderers: Iterable[BaseRenderer], format: str) -> list[BaseRenderer]:
         try:

@@ -1,4 +1,4 @@
-"""Where a receipt is checked, by people on a page and by programs as JSON. It changes nothing and needs no owner."""
+"""Verifying receipts, on a page for people and as JSON for programs. It changes nothing and needs no owner."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LAST_HOPE = noop("Paste the whole text, from its first letter to its last.")
 
 
 class _Page(BaseRenderer):
-    """Only says that there is a page: the view writes it."""
+    """Adds text/html to the negotiation; the view renders the page itself."""
 
     media_type, format = "text/html", "html"
 
@@ -57,7 +57,7 @@ class VerifyView(_OpenToAll):
     @extend_schema(
         operation_id="verify_receipt",
         parameters=[OpenApiParameter("receipt", str, description="As it came with the 202 or with an erasure.")],
-        responses={(200, JSON): shapes.VerdictSerializer, **problems(422)},
+        responses={(200, JSON): shapes.ReceiptStatusSerializer, **problems(422)},
     )
     def get(self, request: Request) -> HttpResponse:
         text = request.query_params.get("receipt", "")
@@ -68,7 +68,7 @@ class VerifyView(_OpenToAll):
     @extend_schema(
         operation_id="verify_receipt_by_post",
         request=inline_serializer("ReceiptToCheck", {"receipt": serializers.CharField()}),
-        responses={(200, JSON): shapes.VerdictSerializer, **problems(400, 415, 422)},
+        responses={(200, JSON): shapes.ReceiptStatusSerializer, **problems(400, 415, 422)},
     )
     def post(self, request: Request) -> HttpResponse:
         fields = request.data
@@ -82,7 +82,7 @@ class VerifyView(_OpenToAll):
         return Response(verdict, headers={"Cache-Control": "no-store"})
 
     def handle_exception(self, error: Exception) -> HttpResponse:
-        """For people a problem is said on the page."""
+        """Show a problem on the page when the client wants the page."""
         request, problem = self.request, problem_of(error)
         if problem is None or not self._wants_page(request):
             return super().handle_exception(error)
@@ -115,7 +115,7 @@ class VerifyView(_OpenToAll):
 
 
 class KeysView(_OpenToAll):
-    """The public keys, a JSON Web Key Set: any JWS library checks a receipt with it, without asking us."""
+    """The public keys as a JSON Web Key Set: any JWS library can check a receipt with it, without asking us."""
 
     renderer_classes = [JSONRenderer, _KeySet]
 
@@ -125,11 +125,11 @@ class KeysView(_OpenToAll):
 
 
 def _verdict(text: str) -> dict[str, Any]:
-    """Return the verdict on a genuine receipt; raise the Problem of any other text."""
+    """Return the status of a genuine receipt; raise a Problem for any other text."""
     if not text.strip():
         raise Problem(422, "receipt_missing", _("There is no receipt in this request."), field="receipt")
     try:
-        return snapshots.verdict(receipts.check(text))
+        return snapshots.receipt_status(receipts.check(text))
     except receipts.KeyUnknown:
         raise Problem(
             422,

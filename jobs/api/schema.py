@@ -1,4 +1,4 @@
-"""What the OpenAPI document says about who may ask."""
+"""The authentication schemes of the OpenAPI document."""
 
 from __future__ import annotations
 

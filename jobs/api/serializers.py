@@ -1,15 +1,17 @@
-"""The shapes of the contract, for the OpenAPI document. The bodies themselves come from `jobs.snapshots`."""
+"""The schemas of the OpenAPI document. The bodies themselves come from `jobs.snapshots`."""
 
 from __future__ import annotations
 
 from django.conf import settings
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from jobs import messages, receipts
 from jobs.models import Job
 
 
-class OrderSerializer(serializers.Serializer):
+@extend_schema_serializer(component_name="Order")
+class JobInputSerializer(serializers.Serializer):
     selfie = serializers.FileField(help_text="JPEG, PNG, WebP or HEIC; at most 12 MB and 40 megapixels; one face.")
     look = serializers.CharField(help_text="A slug of /api/v1/looks/.")
     consent = serializers.ChoiceField(["true"], help_text="The face is yours, or its owner said yes.")
@@ -34,7 +36,7 @@ class EtaSerializer(serializers.Serializer):
 
 
 class QueueSerializer(serializers.Serializer):
-    position = serializers.IntegerField(help_text="How many stand in line before this job.")
+    position = serializers.IntegerField(help_text="How many jobs are ahead of this one.")
     eta_seconds = EtaSerializer()
     reason = serializers.CharField(allow_null=True, help_text="Why the range moved, in a sentence.")
 
@@ -114,14 +116,15 @@ class ReceiptsSerializer(serializers.Serializer):
     erased = serializers.CharField(allow_null=True, help_text="As with the erasure; null before it.")
 
 
-class VerdictSerializer(serializers.Serializer):
+@extend_schema_serializer(component_name="Verdict")
+class ReceiptStatusSerializer(serializers.Serializer):
     genuine = serializers.BooleanField(help_text="True; what is not ours is answered with a problem.")
     did = serializers.ChoiceField([receipts.ACCEPTED, receipts.ERASED], help_text="What the receipt was given for.")
     job = serializers.UUIDField()
     photo_sha256 = serializers.CharField(allow_null=True, help_text="Of the photo as received; for “accepted” only.")
     at = serializers.DateTimeField(help_text="When that was.")
     key_id = serializers.CharField(help_text="Which of /receipts/keys it is signed with.")
-    outcome = serializers.ChoiceField(list(messages.FATES), help_text="What became of it until now.")
+    outcome = serializers.ChoiceField(list(messages.OUTCOMES), help_text="What became of it until now.")
     message = serializers.CharField(help_text="The outcome in a sentence.")
     status = serializers.ChoiceField(Job.Status.choices, allow_null=True)
     stage = serializers.ChoiceField(Job.Stage.choices, allow_null=True)

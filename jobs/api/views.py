@@ -1,4 +1,4 @@
-"""The doors of the API. Each translates and makes one call inwards; none ever talks to a provider."""
+"""The views of the API. Each translates a request and calls the core once; none talks to a provider."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MAX_EVENTS = 500
 
 
 def problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:
-    """Say in the OpenAPI document that an address may answer with these problems."""
+    """Return the OpenAPI responses for these problems, for `extend_schema`."""
     return {
         (status, CONTENT_TYPE): OpenApiResponse(shapes.ProblemSerializer, description=TITLES[status])
         for status in statuses
@@ -47,7 +47,7 @@ def problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:
 
 
 class JobPages(CursorPagination):
-    """Twenty films a page. A cursor that is none of ours is a problem; DRF would pass its time on to the database."""
+    """Twenty films a page. A cursor that is not ours is a problem; DRF would pass its time on to the database."""
 
     page_size = 20
     ordering = ("-created_at", "id")
@@ -82,7 +82,7 @@ def _key_conflict() -> Problem:
 
 
 class JobsView(APIView):
-    """JobInput a film; list your films."""
+    """Ask for a film; list your films."""
 
     parser_classes = [MultiPartParser]
 
@@ -93,7 +93,7 @@ class JobsView(APIView):
 
     @extend_schema(
         operation_id="create_job",
-        request={"multipart/form-data": shapes.OrderSerializer},
+        request={"multipart/form-data": shapes.JobInputSerializer},
         parameters=[
             OpenApiParameter(
                 "Idempotency-Key",
@@ -111,7 +111,7 @@ class JobsView(APIView):
     )
     def post(self, request: Request) -> Response:
         now = timezone.now()
-        order = job_input.read_order(
+        given = job_input.read_job_input(
             request.data,
             request.FILES,
             idempotency_key=request.headers.get("Idempotency-Key"),
@@ -121,7 +121,7 @@ class JobsView(APIView):
         if not owner:
             cookie, owner = identity.new_visitor()
         try:
-            job, _created = services.create_job(order, owner=owner, now=now)
+            job, _created = services.create_job(given, owner=owner, now=now)
         except services.IdempotencyConflict:
             raise _key_conflict() from None
         body = snapshots.with_receipt(job, now=now)
@@ -138,9 +138,9 @@ class JobsView(APIView):
     def get(self, request: Request) -> Response:
         pages = JobPages()
         jobs = pages.paginate_queryset(Job.objects.visible_to(request.auth or "").select_related("look"), request)
-        places, now = eta.positions(jobs or []), timezone.now()
+        positions, now = eta.positions(jobs or []), timezone.now()
         return pages.get_paginated_response(
-            [snapshots.snapshot(job, position=places[job.id], now=now) for job in jobs or []]
+            [snapshots.snapshot(job, position=positions[job.id], now=now) for job in jobs or []]
         )
 
 
@@ -148,7 +148,7 @@ class _OneJobView(APIView):
     throttle_classes = [throttles.Reads]
 
     def job_of(self, request: Request, job_id: UUID) -> Job:
-        """Return the owner's job; for anybody else it does not exist."""
+        """Return the owner's job; for others raise 404, as if it did not exist."""
         opened = identity.opened_by(request._request, now=timezone.now())
         job = Job.objects.visible_to(request.auth or "", opened).select_related("look").filter(id=job_id).first()
         if job is None:
@@ -230,7 +230,7 @@ class RemixView(_OneJobView):
     )
     def post(self, request: Request, job_id: UUID) -> Response:
         now = timezone.now()
-        # A ticket opens one film, not the making of others.
+        # A magic link opens one film, but does not allow making others.
         old = Job.objects.visible_to(request.auth or "").filter(id=job_id).first()
         if old is None:
             raise not_found()
@@ -317,7 +317,7 @@ class LooksView(APIView):
 
 @csrf_exempt
 def nothing_here(request: HttpRequest, path: str) -> HttpResponse:
-    """The answer for an address the API does not have. One that lacks but its slash is told so by a 308.
+    """Answer for an unknown address of the API, with a 308 when only its last slash is missing.
 
     308 keeps the verb and the body. Django's own redirect makes an order a look at the list.
     """

@@ -1,8 +1,8 @@
-"""What every door shares: what a request may bring, how much of it, and how it is refused.
+"""What pages and API share: reading and checking requests, limiting them, and refusing them.
 
-job_input   what somebody sends to have a film made, checked field by field
-deliveries  webhooks as they come: checked, kept, answered
-parsers     how a body may be written
+job_input   the fields of a new job, checked one by one
+deliveries  webhook calls: verified, stored, answered
+parsers     request bodies
 problems    errors as application/problem+json
-throttles   how much one person and one address may ask
+throttles   rate limits per owner and per address
 """

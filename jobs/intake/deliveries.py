@@ -1,8 +1,7 @@
-"""Webhooks as they come: checked to the byte, kept, nudged, answered. Applying them is `jobs.lanes.ingest`.
+"""Webhook calls: verified byte for byte, stored, answered. `jobs.lanes.ingest` applies them.
 
-The record is its own transaction, so the evidence survives whatever happens later. A repeat is
-a success, and so is a delivery for an attempt that is not known yet: it may be faster than our
-own submit.
+Each is stored in its own transaction, so that the evidence survives whatever happens later. A repeated delivery is a
+success, and so is one for an attempt that is not known yet: it may be faster than our own submit.
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ logger = logging.getLogger(__name__)
 
 MAX_BYTES = 64 * 1024
 Verdict = WebhookDelivery.Verdict
-# Kept beside the headers that prove a delivery, which the adapter names.
+# Stored beside the headers with the signature, which the adapter names.
 _KEPT_HEADERS = ("content-type", "user-agent")
-# Forgeries are evidence, but nobody fills our disk with them.
+# Forgeries are stored as evidence, but not so many that they could fill the disk.
 _REJECTED_KEPT_PER_MINUTE = 30
 
 
 @dataclass(frozen=True)
 class RecordedDelivery:
-    """What became of a delivery, and the HTTP status it is answered with."""
+    """The verdict on a delivery, and the HTTP status of the answer."""
 
     verdict: str
     status: int
@@ -44,9 +43,9 @@ class RecordedDelivery:
 def record(
     provider_slug: str, attempt_token: str, *, headers: Mapping[str, str], body: bytes, now: datetime
 ) -> RecordedDelivery:
-    """Check and keep one webhook call. `headers` has lower-case names.
+    """Verify and store one webhook call. `headers` has lower-case names.
 
-    Nothing a caller can send raises: an unknown provider or a wrong signature is 401, too long is 413.
+    No input raises: an unknown provider or a wrong signature is 401, a body that is too long is 413.
     """
     if len(body) > MAX_BYTES:
         return RecordedDelivery("too_big", 413)
@@ -86,7 +85,7 @@ def record(
 
 
 def _doubt_secrets(provider: ProviderConfig, *, now: datetime) -> None:
-    """Have a provider's secrets asked for again soon: it may have begun to sign with a new one."""
+    """Have a provider's webhook secrets fetched again soon: it may have begun to sign with a new one."""
     asked_since = Q(secrets_doubted_at=None) | Q(secrets_doubted_at__lt=F("secrets_asked_at"))
     if provider.capabilities.can_learn_secrets:
         ProviderConfig.objects.filter(asked_since, id=provider.id).update(secrets_doubted_at=now)
@@ -97,12 +96,12 @@ def _kept(headers: Mapping[str, str], proofs: tuple[str, ...]) -> dict[str, str]
 
 
 def _storable(text: str) -> str:
-    """Return a text without what PostgreSQL cannot hold."""
+    """Return a text without NUL characters, which PostgreSQL cannot store."""
     return text.replace("\x00", "")
 
 
 class _Allowance:
-    """So many a minute and process, then none."""
+    """Allows so many uses a minute in this process."""
 
     def __init__(self, limit: int) -> None:
         self._limit, self._used, self._since = limit, 0, 0.0

@@ -1,4 +1,4 @@
-"""What somebody sends to have a film made, checked field by field before anything is stored."""
+"""The fields of a new job, checked one by one before anything is stored."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from .problems import Problem
 EXTENSIONS = {"jpeg": "jpg", "png": "png", "webp": "webp", "heic": "heic"}
 MAX_KEY_CHARACTERS = 200
 MAX_EMAIL_CHARACTERS = 254  # what the row holds; validate_email lets 320 through
-# Joiners that names of several scripts need; every other invisible character is refused.
 _LINE_ENDS = {"Zl", "Zp"}
+# Joiners that names of several scripts need; all other invisible characters are refused.
 _ALLOWED_INVISIBLE = {"\u200c", "\u200d"}
 
 
-def read_order(
+def read_job_input(
     fields: QueryDict, files: MultiValueDict[str, UploadedFile], *, idempotency_key: str | None, locale: str
 ) -> JobInput:
-    """Return a checked order, or raise the Problem of the first field that is wrong."""
+    """Return the checked fields of a new job, or raise the Problem of the first wrong one."""
     if idempotency_key is not None:
         _check_key(idempotency_key)
     if fields.get("consent") != "true":
@@ -51,7 +51,7 @@ def read_order(
 
 
 def read_remix(fields: Mapping[str, Any], *, idempotency_key: str | None) -> tuple[Look, str | None]:
-    """Return the look of another film and its hero's name, None for the same as before; or raise a Problem."""
+    """Return the look and hero name of a remix (None keeps the old name), or raise a Problem."""
     if idempotency_key is not None:
         _check_key(idempotency_key)
     name = fields.get("hero_name")
@@ -61,7 +61,7 @@ def read_remix(fields: Mapping[str, Any], *, idempotency_key: str | None) -> tup
 
 
 def clean_hero_name(value: str) -> str:
-    """Return the name as it will stand in the film, or raise a Problem."""
+    """Return the name as the film will show it, or raise a Problem."""
     name = unicodedata.normalize("NFC", value).strip()
     if len(name) > settings.HERO_NAME_MAX:
         raise Problem(

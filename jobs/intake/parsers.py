@@ -1,4 +1,4 @@
-"""What a body may be written in, as far as Django REST framework's own parsers leave something open."""
+"""Parsers of request bodies, where Django REST framework's own are not enough."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rest_framework.exceptions import ParseError
 
 
 class JSONParser(parsers.JSONParser):
-    """Python's decoder ends in a RecursionError for what is nested a thousand times: bad input, not our mistake."""
+    """Parses JSON; a body nested too deeply is a bad request, not the RecursionError that Python's decoder raises."""
 
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None

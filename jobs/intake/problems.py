@@ -74,12 +74,12 @@ NOT_FOUND = noop("There is no such job here.")
 
 
 def not_found() -> Problem:
-    """The one answer for a job that does not exist and for one of somebody else."""
+    """Return the answer for a job that does not exist, and for one of another owner."""
     return Problem(404, "not_found", _(NOT_FOUND))
 
 
 def handle(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
-    """DRF's exception handler: everything expected becomes a problem, the rest stays an error."""
+    """DRF's exception handler: expected errors become problems, others stay errors."""
     problem = problem_of(error)
     if problem is None:
         return None
@@ -90,7 +90,7 @@ def handle(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
 
 
 def problem_of(error: Exception) -> Problem | None:
-    """Return what to answer for an expected error, None for a mistake of our own."""
+    """Return the problem for an expected error, None for a bug."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, RequestDataTooBig):

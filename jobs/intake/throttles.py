@@ -1,6 +1,7 @@
-"""How much one person and one address may ask.
+"""Rate limits per owner and per address.
 
-Without Redis the counters are gone and everybody is let in: accepting a job needs no Redis (decision 0069).
+The counters are in Redis. While it is away all requests are let in, because accepting a job must not depend on Redis
+(decision 0069).
 """
 
 from __future__ import annotations
@@ -59,14 +60,14 @@ class ReportsPerAddress(_FailOpenThrottle):
 
 
 def count_report(request: HttpRequest) -> None:
-    """Count a report about a shared film; raise Throttled when it is one too many."""
+    """Count a report about a shared film; raise Throttled beyond the limit."""
     throttle = ReportsPerAddress()
     if not throttle.allow_request(SimpleNamespace(auth="", META=request.META, headers=request.headers), None):  # type: ignore[arg-type]
         raise Throttled(throttle.wait())
 
 
 class Notify(_FailOpenThrottle):
-    """Addresses and subscriptions to tell people at."""
+    """E-mail addresses and push subscriptions."""
 
     scope = "notify"
 
@@ -75,7 +76,7 @@ class Notify(_FailOpenThrottle):
 
 
 def count_upload(request: HttpRequest, owner: str) -> None:
-    """Count an upload that came by a page's form; raise Throttled when it is one too many."""
+    """Count an upload by a page's form; raise Throttled beyond the limit."""
     asked = SimpleNamespace(auth=owner, META=request.META, headers=request.headers)
     for throttle in (UploadsPerOwner(), UploadsPerAddress()):
         if not throttle.allow_request(asked, None):  # type: ignore[arg-type]

@@ -4,8 +4,8 @@
 
 Threads do everything slow; only the pump's main thread uses the database. It claims and writes at most once per
 TICK_SECONDS (BUSY_TICK_SECONDS under load), or at once after a pause, because larger batches are cheaper: without
-ticks every row is a batch of its own, and a film costs twice the CPU time (decision 0002). A run ends when nothing is claimable and
-it has lingered, or when its time budget is used up.
+ticks every row is a batch of its own, and a film costs twice the CPU time (decision 0002). A run ends when nothing is
+claimable and it has lingered, or when its time budget is used up.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The pages and addresses that browsers, crawlers and providers open. Each translates and makes one call inwards.
+"""The views for browsers, crawlers and providers. Each translates a request and calls the core once.
 
 pages     the form, the wait, the reveal, my heroes
-handover  a job goes on on a phone, by QR code
+handover  opening a job on a phone, by link or QR code
 sharing   public pages of shared films
 media     films and posters by signed address
 status    the public status page

@@ -1,7 +1,7 @@
-"""From this screen to a phone: a link that opens one job, as text and as a QR code.
+"""Opening a job on a phone: its magic link, as text and as a QR code.
 
-The link is a ticket (`tickets`): whoever opens it may do with this job what its owner may, so both answers are for the
-owner alone and are kept by no cache.
+Whoever opens the link (`jobs.magic_links`) may do with this job what its owner may, so both answers are for the owner
+alone and must not be cached.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _INK = "#050609"
 @never_cache
 @require_safe
 def link(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """The link, to copy."""
+    """The link as text, to copy."""
     return JsonResponse({"link": _link(request, job_id)})
 
 
 @never_cache
 @require_safe
 def qr(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """The link, to point a camera at. Only its dark modules are drawn: the page lays it on paper."""
+    """The link as a QR code. Only the dark modules are drawn; the page has the light background."""
     code, drawing = segno.make(_link(request, job_id), error="m", micro=False), io.BytesIO()
     code.save(drawing, kind="svg", border=_QUIET_MODULES, dark=_INK, xmldecl=False, omitsize=True, nl=False)
     return HttpResponse(drawing.getvalue(), content_type="image/svg+xml")
@@ -51,7 +51,7 @@ def _link(request: HttpRequest, job_id: UUID) -> str:
 
 
 def _reachable(request: HttpRequest) -> str:
-    """Return the address a phone can reach: the public one, or, where that is this machine only, the one asked for."""
+    """Return the base address that a phone can reach: the public one, or that of the request if that is a loopback."""
     if _is_loopback(urlsplit(settings.PUBLIC_URL).hostname or ""):
         return request.build_absolute_uri("/")
     return settings.PUBLIC_URL

@@ -1,7 +1,7 @@
-"""Photos, posters and films, with byte ranges (Safari plays nothing without).
+"""Photos, posters and films, with byte ranges (Safari plays no video without them).
 
-/media/…               whoever has the signed address, until it is over; with S3 such addresses lead there
-/v/<slug>/film.mp4     everybody, as long as the owner shares the film; asked at every request
+/media/…               for anyone with the signed address, until it expires; with S3 such addresses lead to the bucket
+/v/<slug>/film.mp4     for everyone, while the owner shares the film; checked with every request
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from jobs import snapshots, storage
 from jobs.models import Job
 
 CHUNK = 256 * 1024
-# What a file is follows from how it was stored, never from what the address calls it.
+# The type follows from the storage key, never from the file name in the address.
 _TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".mp4": "video/mp4"}
-# Long enough for a player to begin; after "stop sharing" the bucket forgets the address this soon.
+# Long enough for a player to start; after "stop sharing" the bucket's address is valid for this long at most.
 _SHARED_S3_SECONDS = 60
-# People's faces are for those who have the link.
+# Films show people's faces, so they are not for search engines.
 NO_ROBOTS = "noindex, noimageindex"
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE | re.ASCII)
 
 
 @require_safe
 def media(request: HttpRequest, expires: int, signature: str, key: str, filename: str) -> HttpResponseBase:
-    """Answer with a stored file; 403 when the address is not ours or over, 404 when the file is gone."""
+    """Answer with a stored file; 403 when the address is not ours or has expired, 404 when the file is gone."""
     if not storage.signature_fits(key, filename, expires, signature, now=timezone.now()):
         return HttpResponse(status=403)
     response = _serve(request, key, filename)
@@ -53,14 +53,14 @@ def media(request: HttpRequest, expires: int, signature: str, key: str, filename
 
 @require_safe
 def shared_film(request: HttpRequest, share_slug: str) -> HttpResponseBase:
-    """Answer with a film its owner shares; 404 as soon as the owner does no longer."""
+    """Answer with a film that its owner shares; 404 once it is no longer shared."""
     job = _shared_job(share_slug)
     return _serve_shared(request, job.video_key, snapshots.film_name(job))
 
 
 @require_safe
 def shared_poster(request: HttpRequest, share_slug: str) -> HttpResponseBase:
-    """Answer with the poster of a film its owner shares; 404 as soon as the owner does no longer."""
+    """Answer with the poster of a film that its owner shares; 404 once it is no longer shared."""
     return _serve_shared(request, _shared_job(share_slug).poster_key, "poster.jpg")
 
 
@@ -72,11 +72,11 @@ def _shared_job(share_slug: str) -> Job:
 
 
 def _serve_shared(request: HttpRequest, key: str, filename: str) -> HttpResponseBase:
-    """Answer with a shared file. A CDN may keep it and asks with its tag at every request: sharing ends at once."""
+    """Answer with a shared file. A CDN may store it, but revalidates it with every request, so sharing ends at once."""
     if not key:
         raise Http404
     if settings.S3_BUCKET:
-        # A presigned address is good for one verb.
+        # A presigned address is valid for one HTTP method only.
         address = default_storage.url(key, expire=_SHARED_S3_SECONDS, http_method=request.method)
         response: HttpResponseBase = HttpResponseRedirect(address)
         patch_cache_control(response, no_store=True)
@@ -88,9 +88,9 @@ def _serve_shared(request: HttpRequest, key: str, filename: str) -> HttpResponse
 
 
 def _serve(request: HttpRequest, key: str, filename: str) -> HttpResponseBase:
-    """Answer with a stored file or the part of it that was asked for.
+    """Answer with a stored file, or with the byte range of it that was asked for.
 
-    A list of ranges is answered with the whole, which every server may do and every client has to take.
+    A list of ranges is answered with the whole file, which RFC 9110 allows.
     """
     try:
         stored = default_storage.open(key, "rb")
@@ -106,7 +106,7 @@ def _serve(request: HttpRequest, key: str, filename: str) -> HttpResponseBase:
         return response
     modified = http_date(default_storage.get_modified_time(key).timestamp())
     wanted = request.headers.get("Range", "")
-    # A weak tag is none for this, and a date has to be the very same (RFC 9110, 13.1.5).
+    # A weak tag does not match here, and a date has to be exactly the same (RFC 9110, 13.1.5).
     if request.headers.get("If-Range", etag) not in (etag, modified):
         wanted = ""
     span = _span(wanted, size)
@@ -134,7 +134,7 @@ def _serve(request: HttpRequest, key: str, filename: str) -> HttpResponseBase:
 
 
 def _disposition(filename: str, *, is_download: bool) -> str:
-    """Return the header that names a file: in ASCII, and in its own script for all who read RFC 5987."""
+    """Return the Content-Disposition header: the name in ASCII, and in its own script as RFC 5987 says."""
     plain = re.sub(r"[^A-Za-z0-9._-]", "-", snapshots.plain_name(filename))
     kind = "attachment" if is_download else "inline"
     if plain == filename:
@@ -161,7 +161,7 @@ def _span(header: str, size: int) -> tuple[int, int, bool] | None:
 
 
 class _Part:
-    """A part of a stored file in chunks. Closing it closes the file, also when nobody read any of it."""
+    """A part of a stored file in chunks. Closing it closes the file, even if nothing was read."""
 
     def __init__(self, stored: IO[bytes], first: int, length: int) -> None:
         self._stored, self._first, self._length = stored, first, length

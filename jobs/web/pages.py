@@ -1,4 +1,4 @@
-"""The pages people see. They show what the API would answer; everything that moves is in `static/js`."""
+"""The pages for people. They show what the API would answer; everything that moves is in `static/js`."""
 
 from __future__ import annotations
 
@@ -35,14 +35,16 @@ _HEROES_SHOWN = 60
 @csrf_protect
 @require_http_methods(["GET", "HEAD", "POST"])
 def start(request: HttpRequest) -> HttpResponse:
-    """The start page; a form without JavaScript is sent to it too."""
+    """The start page. Without JavaScript its form is sent here too."""
     owner, cookie = _owner(request)
     problem = None
     if request.method == "POST":
         try:
             throttles.count_upload(request, owner)
-            order = job_input.read_order(request.POST, request.FILES, idempotency_key=None, locale=get_language() or "")
-            job = _order_once(order, once=request.POST.get("once", ""), owner=owner)
+            given = job_input.read_job_input(
+                request.POST, request.FILES, idempotency_key=None, locale=get_language() or ""
+            )
+            job = _create_once(given, once=request.POST.get("once", ""), owner=owner)
             return _with_cookie(redirect("job", job_id=job.id), cookie)
         except Exception as error:
             found = problem_of(error)
@@ -71,7 +73,7 @@ def start(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def wait_shell(request: HttpRequest) -> HttpResponse:
-    """The empty wait page that the start page keeps ready, so that the picture comes before the upload ends."""
+    """The empty wait page, which the start page loads in advance, so that it appears before the upload ends."""
     return render(
         request,
         "pages/wait.html",
@@ -82,7 +84,7 @@ def wait_shell(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """A job's own address: the wait, then the film, or what became of it."""
+    """A job's page: the wait, then the film, or why there is none."""
     now = timezone.now()
     row = _visible(request, now=now).select_related("look").filter(id=job_id).first()
     if row is None:
@@ -116,7 +118,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
 @never_cache
 @require_safe
 def receipt(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """A job's receipt as a text file, that of its erasure once it is erased. The whole file may be pasted."""
+    """A job's receipt as a text file, once erased that of its erasure. The verify page takes the file's whole text."""
     row = Job.objects.visible_to(identity.owner_of(request) or "").filter(id=job_id).first()
     text = row and (receipts.for_erased(row) or receipts.for_accepted(row))
     if not text:
@@ -132,10 +134,10 @@ def receipt(request: HttpRequest, job_id: UUID) -> HttpResponse:
 
 @never_cache
 @require_safe
-def ticket(request: HttpRequest, ticket: str) -> HttpResponse:
-    """A job's page for a device without its owner's cookie: keep the ticket in one, go to the clean address."""
+def magic_link(request: HttpRequest, token: str) -> HttpResponse:
+    """Open a job on a device without its owner's cookie: store the link in a cookie and redirect to the job's page."""
     now = timezone.now()
-    found = magic_links.read(ticket, now=now)
+    found = magic_links.read(token, now=now)
     if found is None:
         raise Http404
     response = redirect("job", job_id=found.job_id)
@@ -148,7 +150,7 @@ def ticket(request: HttpRequest, ticket: str) -> HttpResponse:
 @csrf_protect
 @require_POST
 def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """Stop a job for a page without JavaScript; the job's page says what became of it."""
+    """Stop a job for a page without JavaScript, and go back to the job's page."""
     services.cancel_job(_own_job(request, job_id), now=timezone.now())
     return redirect("job", job_id=job_id)
 
@@ -156,7 +158,7 @@ def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
 @csrf_protect
 @require_POST
 def erase(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """Erase a job for a page without JavaScript; the job's page says that it is gone."""
+    """Erase a job for a page without JavaScript, and go back to the job's page."""
     services.erase_job(_own_job(request, job_id), now=timezone.now())
     return redirect("job", job_id=job_id)
 
@@ -187,10 +189,10 @@ def heroes(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     rows = _visible(request, now=now).filter(erased_at=None).select_related("look")
     jobs = list(rows[:_HEROES_SHOWN])
-    places = eta.positions(jobs)
+    positions = eta.positions(jobs)
     shown = [
         {
-            **snapshots.snapshot(row, position=places[row.id], now=now),
+            **snapshots.snapshot(row, position=positions[row.id], now=now),
             "look_title": row.look.title,
             "erase_moment": row.erase_at,
         }
@@ -201,7 +203,7 @@ def heroes(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def styleguide(request: HttpRequest) -> HttpResponse:
-    """The components of all pages, live; for those who build them."""
+    """The live components of all pages, for staff and developers."""
     if not (settings.DEBUG or request.user.is_staff):
         raise Http404
     return render(request, "pages/styleguide.html")
@@ -215,12 +217,12 @@ def privacy(request: HttpRequest) -> HttpResponse:
 
 
 def _visible(request: HttpRequest, *, now: datetime) -> JobQuerySet:
-    """Return the jobs that whoever asks may see."""
+    """Return the jobs that the sender of this request may see."""
     return Job.objects.visible_to(identity.owner_of(request) or "", identity.opened_by(request, now=now))
 
 
 def _owner(request: HttpRequest) -> tuple[str, str]:
-    """Return the owner of a page request and, for a newcomer, the value of the cookie to set."""
+    """Return the owner of a page request and, for a new visitor, the value of the cookie to set."""
     owner = identity.owner_of(request) or ""
     if owner:
         return owner, ""
@@ -228,18 +230,18 @@ def _owner(request: HttpRequest) -> tuple[str, str]:
     return owner, value
 
 
-def _order_once(order: services.JobInput, *, once: str, owner: str) -> Job:
-    """Return the job of a form without JavaScript: of one page's form, sent twice, it is the same until it has ended.
+def _create_once(given: services.JobInput, *, once: str, owner: str) -> Job:
+    """Return the job of a form sent without JavaScript; sent twice from one page, the same until it has ended.
 
-    As in `static/js/once.js` the key tells nothing about the photo to whoever has not the page's random number.
+    As in `static/js/once.js`, the key reveals nothing about the photo without the page's random number.
     """
     if not 16 <= len(once) <= 64:
-        return services.create_job(order, owner=owner, now=timezone.now())[0]
-    content = [once, hashlib.sha256(order.photo).hexdigest(), order.look.slug, order.hero_name]
+        return services.create_job(given, owner=owner, now=timezone.now())[0]
+    content = [once, hashlib.sha256(given.photo).hexdigest(), given.look.slug, given.hero_name]
     key = hashlib.sha256(json.dumps(content).encode()).hexdigest()
-    job, is_new = services.create_job(replace(order, idempotency_key=key), owner=owner, now=timezone.now())
+    job, is_new = services.create_job(replace(given, idempotency_key=key), owner=owner, now=timezone.now())
     if not is_new and job.is_final:
-        return services.create_job(order, owner=owner, now=timezone.now())[0]
+        return services.create_job(given, owner=owner, now=timezone.now())[0]
     return job
 
 

@@ -1,13 +1,13 @@
-"""A film its owner made public, for people and for the machines that make previews of links.
+"""Public pages of shared films, for people and for services that make link previews.
 
-/v/<slug>/          the page: the film and one call to action; every tag that Discord, X, Slack and the like read
-/v/<slug>/embed/    the film alone, for a frame on any other page; the one address of ours that may be framed
-/v/<slug>/report/   for whoever finds that a film should not be there
-/oembed?url=…       what to embed, by the rules of oembed.com
+/v/<slug>/          the page: the film and one call to action, with the tags that Discord, X, Slack and others read
+/v/<slug>/embed/    the film alone, for a frame on another site; the only address of ours that may be framed
+/v/<slug>/report/   a form to report that a film should not be public
+/oembed?url=…       how to embed a film, by the specification of oembed.com
 
-Page, frame and oEmbed are the same for everybody: no cookie is read or set, a CDN may keep them for PAGE_SECONDS and
-asks again by their tag. So an owner's "stop sharing" reaches the page within that time; the film itself stops at once
-(`jobs.web.media`), and nothing here holds an address that outlives the sharing.
+Page, frame and oEmbed are the same for everyone: no cookie is read or set, and a CDN may keep them for PAGE_SECONDS and
+then revalidates them by their ETag. So when an owner stops sharing, the page is gone within that time. The film itself
+stops at once (`jobs.web.media`), and no address here outlives the sharing.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from .media import NO_ROBOTS
 
 PAGE_SECONDS = 60
 STALE_SECONDS = 30
-# What films were before their size was kept, and what the studio makes.
+# For films whose size was not stored: the size of the studio's films.
 _USUAL_SIZE = (720, 1280)
 _WORDS_MAX = 500
 
@@ -55,7 +55,7 @@ REPORT_REASONS = {
 
 @require_safe
 def share(request: HttpRequest, share_slug: str) -> HttpResponse:
-    """The page of a shared film; 404 as soon as its owner shares it no longer."""
+    """The page of a shared film; 404 once it is no longer shared."""
     job = _shared_job(share_slug)
     return _kept(request, job, "pages/share.html")
 
@@ -64,14 +64,14 @@ def share(request: HttpRequest, share_slug: str) -> HttpResponse:
 @csp_replace({"frame-ancestors": ["*"]})
 @require_safe
 def embed(request: HttpRequest, share_slug: str) -> HttpResponse:
-    """A shared film for a frame on somebody else's page: it plays, and leads here."""
+    """A shared film for a frame on another site, with a link to us."""
     job = _shared_job(share_slug)
     return _kept(request, job, "pages/embed.html")
 
 
 @require_safe
 def oembed(request: HttpRequest) -> HttpResponse:
-    """Say how to embed the shared film at `url`, no larger than `maxwidth` and `maxheight`."""
+    """Answer how to embed the shared film at `url`, no larger than `maxwidth` and `maxheight`."""
     if request.GET.get("format", "json") != "json":
         return _oembed_problem(501, _("Only format=json is spoken here."))
     share_slug = _slug_of(request.GET.get("url", ""))
@@ -121,7 +121,7 @@ def oembed(request: HttpRequest) -> HttpResponse:
 @csrf_protect
 @require_http_methods(["GET", "HEAD", "POST"])
 def report(request: HttpRequest, share_slug: str) -> HttpResponse:
-    """Take a report about a shared film; staff find it in the audit log, with the film."""
+    """Take a report about a shared film; staff find it in the audit log."""
     job = _shared_job(share_slug)
     context: dict[str, Any] = {
         "share": _shown(job),
@@ -210,9 +210,9 @@ def _language_of(job: Job) -> translation.override:
 
 
 def _kept(request: HttpRequest, job: Job, template: str) -> HttpResponse:
-    """Answer with a page in its owner's language, the same for everybody."""
+    """Answer with a page in the film owner's language, the same for everyone."""
     with _language_of(job):
-        # Without the request: nothing of who asks can get into it.
+        # Rendered without the request, so that nothing about the visitor can get into it.
         context = {"share": _shown(job), "start_url": reverse("start"), "is_for_all": True}
         response = HttpResponse(render_to_string(template, context))
     response["X-Robots-Tag"] = NO_ROBOTS
@@ -220,7 +220,7 @@ def _kept(request: HttpRequest, job: Job, template: str) -> HttpResponse:
 
 
 def _for_a_cdn(request: HttpRequest, job: Job, response: HttpResponse) -> HttpResponse:
-    # With a language of its own it is not one of many that caches would have to tell apart.
+    # The language depends on the film only, so caches need no Vary.
     response["Content-Language"] = job.locale or settings.LANGUAGE_CODE
     patch_cache_control(response, public=True, max_age=PAGE_SECONDS, stale_while_revalidate=STALE_SECONDS)
     etag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'

@@ -1,10 +1,10 @@
-"""The public status page: what is going on, in plain words, and the same as JSON.
+"""The public status page: the present state of the service in plain words, and the same as JSON.
 
 /status         for people, or JSON for whoever asks for it (Accept)
 /status.json    JSON
 
-Nothing here is about a person, and nothing about keys, prices or addresses. Everybody gets the same answer, made at
-most every FRESH_SECONDS by a process; a CDN may keep it as long. Its sentences are lazy: one look serves all languages.
+It holds nothing about a person, and no keys, prices or addresses. Everyone gets the same answer, which each process
+makes at most every FRESH_SECONDS; a CDN may keep it as long. Its sentences are lazy, so one check serves all languages.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from jobs.routing import cold_starts
 from providers.models import BreakerReason, ProviderConfig
 
 FRESH_SECONDS = 5
-# As /readyz has it: who has not been seen for so long hangs or is gone.
+# As in /readyz: a process without a heartbeat for this long hangs or is gone.
 _LATE = timedelta(seconds=30)
 _MANY = 10_000
-# A film promised later than this is worth a word of its own.
+# From this p90 on the state is "crowded".
 _LONG_SECONDS = 300
 _in_readers_language = lazy(messages.studio, str)
 _lock = threading.Lock()
@@ -54,7 +54,7 @@ _BREAKER_WORDS = {
 
 @require_safe
 def status(request: HttpRequest) -> HttpResponse:
-    """Say what is going on."""
+    """Answer with the present state, as a page or as JSON."""
     if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
         response: HttpResponse = JsonResponse(_said(check()))
     else:
@@ -65,17 +65,17 @@ def status(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def status_json(request: HttpRequest) -> HttpResponse:
-    """Say the same to a program, whatever it accepts."""
+    """Answer with the present state as JSON, whatever the client accepts."""
     return _kept(JsonResponse(_said(check())))
 
 
 def _said(found: dict[str, Any]) -> dict[str, Any]:
-    """Return what was found with its title as two lines, in the language of who asks."""
+    """Return the state with its title as two lines, in the language of the request."""
     return found | {"title": str(found["title"]).split("\n")}
 
 
 def _shown(found: dict[str, Any]) -> dict[str, Any]:
-    """Return what the page shows: the same, its times in columns."""
+    """Return the template's context: the state, with its times in columns."""
     columns = ("waiting", "rendering", "collecting")
     studios = [studio | {"columns": [studio["stages"].get(name) for name in columns]} for studio in found["studios"]]
     return {"found": found | {"studios": studios}, "has_times": any(studio["stages"] for studio in studios)}
@@ -88,12 +88,12 @@ def _kept(response: HttpResponse) -> HttpResponse:
 
 
 def check() -> dict[str, Any]:
-    """Return what was found within the last moments; many who ask at once wait for one check."""
+    """Return the state, at most FRESH_SECONDS old; requests that come at once share one check."""
     return _cache.get()
 
 
 def check_now(*, now: datetime) -> dict[str, Any]:
-    """Ask the rows: some dozen short queries."""
+    """Compute the state from the rows, with about a dozen short queries."""
     forecast = eta.survey(now=now)
     waiting = eta.waiting(limit=_MANY)
     promised = eta.range_at(forecast, waiting, now=now)
@@ -130,7 +130,7 @@ def check_now(*, now: datetime) -> dict[str, Any]:
 
 _cache = TimedCache(FRESH_SECONDS, lambda: check_now(now=timezone.now()))
 
-# Title in two lines, and a sentence; never a promise. Lazy: what was found is kept for visitors of every language.
+# For each state a title in two lines, and a sentence. Lazy, because a state is kept for visitors of every language.
 _WORDS = {
     "quiet": {"title": _("Quiet,\nand ready."), "summary": _("Photos are welcome. Nobody is waiting.")},
     "busy": {"title": _("Busy, and\nkeeping up."), "summary": _("Photos are welcome. Everyone in line gets a film.")},
@@ -166,13 +166,13 @@ def _state(*, accepting: bool, is_blocked: bool, waiting: int, p90: int, notes: 
 
 
 def _notes(*, now: datetime) -> list[str]:
-    """Return what is late, of what has ever been seen."""
+    """Return a sentence for each process that was seen once and is late now."""
     seen = dict(Heartbeat.objects.filter(name__in=list(_LATE_WORDS)).values_list("name", "seen_at"))
     return [words for name, words in _LATE_WORDS.items() if name in seen and now - seen[name] > _LATE]
 
 
 def _studios(*, now: datetime) -> tuple[list[dict[str, Any]], int]:
-    """Say of each provider how it is, in plain words; and how many places are taken in those that are open."""
+    """Return the state of each provider in plain words, and how many slots are taken at the open ones."""
     rows = list(ProviderConfig.objects.in_order())
     known = cold_starts.known_of(rows)
     times = metrics.stages(now=now)
@@ -206,7 +206,7 @@ def _studios(*, now: datetime) -> tuple[list[dict[str, Any]], int]:
 def _health(
     row: ProviderConfig, known: cold_starts.Known, *, held: int, now: datetime
 ) -> tuple[str, str, str, datetime | None]:
-    """Return good, warn or bad; one word; a sentence; and until when, where that is known."""
+    """Return a provider's health (good, warn or bad), a label, a sentence, and until when it lasts if that is known."""
     if row.breaker_until is not None and row.breaker_until > now:
         words = _BREAKER_WORDS.get(BreakerReason(row.breaker_reason), _BREAKER_WORDS[BreakerReason.CALLS])
         return "bad", _("Resting"), format_lazy("{} {}", words, _("We try again soon.")), row.breaker_until

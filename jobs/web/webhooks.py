@@ -1,4 +1,4 @@
-"""The door for providers: POST /webhooks/{provider}/{attempt_token}/. No login, no CSRF, no redirect."""
+"""Where providers post: /webhooks/{provider}/{attempt_token}/. No login, no CSRF token, no redirect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jobs.intake import deliveries
 @csrf_exempt
 @require_POST
 def webhook(request: HttpRequest, provider: str, attempt_token: str) -> HttpResponse:
-    """Keep a delivery and answer: 2xx accepted or repeated, 401 not genuine, 413 too long, 400 no HTTP."""
+    """Store a delivery and answer: 2xx accepted or repeated, 401 not genuine, 413 too long, 400 malformed."""
     declared = request.META.get("CONTENT_LENGTH") or ""
     if declared and not (declared.isascii() and declared.isdigit()):
         return HttpResponse(status=400)
@@ -28,5 +28,5 @@ def webhook(request: HttpRequest, provider: str, attempt_token: str) -> HttpResp
     except (UnreadablePostError, SuspiciousOperation):
         return HttpResponse(status=400)
     headers = {name.lower(): value for name, value in request.headers.items()}
-    receipt = deliveries.record(provider, attempt_token, headers=headers, body=body, now=timezone.now())
-    return HttpResponse(status=receipt.status)
+    recorded = deliveries.record(provider, attempt_token, headers=headers, body=body, now=timezone.now())
+    return HttpResponse(status=recorded.status)

@@ -1,4 +1,4 @@
-"""Tickets: one job, for a while, on a device that has no cookie of its owner."""
+"""Magic links: one job, for a while, on a device that has no cookie of its owner."""
 
 import re
 from datetime import timedelta
@@ -32,7 +32,7 @@ def phone_with(job, **choices):
     return phone, answer
 
 
-def test_a_ticket_opens_its_job_at_its_clean_address(job):
+def test_a_magic_link_opens_its_job_at_its_clean_address(job):
     phone, answer = phone_with(job)
     assert (answer.status_code, answer["Location"]) == (302, f"/jobs/{job.id}/")
     assert answer["Referrer-Policy"] == "no-referrer"
@@ -49,7 +49,7 @@ def test_the_cookie_is_out_of_reach_for_scripts(job):
     assert cookie["samesite"] == "Lax"
 
 
-def test_a_ticket_opens_no_other_job(job, api):
+def test_a_magic_link_opens_no_other_job(job, api):
     api.post("/api/v1/jobs/", order(photo=factories.tiny_photo()))
     other = Job.objects.exclude(id=job.id).get()
     phone, _ = phone_with(job)
@@ -64,7 +64,7 @@ def test_what_its_owner_may_do_its_holder_may_do(job):
     assert Job.objects.get().status == "canceled"
 
 
-def test_two_tickets_open_two_jobs(job, api):
+def test_two_magic_links_open_two_jobs(job, api):
     api.post("/api/v1/jobs/", order(photo=factories.tiny_photo()))
     other = Job.objects.exclude(id=job.id).get()
     phone, _ = phone_with(job)
@@ -72,7 +72,7 @@ def test_two_tickets_open_two_jobs(job, api):
     assert [phone.get(f"/jobs/{one.id}/").status_code for one in (job, other)] == [200, 200]
 
 
-def test_the_oldest_of_too_many_tickets_is_forgotten(job):
+def test_the_oldest_of_too_many_magic_links_is_forgotten(job):
     now, cookie = timezone.now(), ""
     ids = [factories.uuid.uuid4() for _ in range(magic_links.MOST_KEPT + 1)]
     for job_id in ids:
@@ -81,7 +81,7 @@ def test_the_oldest_of_too_many_tickets_is_forgotten(job):
     assert len(cookie) < 3000, "it fits into a cookie"
 
 
-def test_a_ticket_ends_when_the_job_is_erased_or_earlier(job):
+def test_a_magic_link_ends_when_the_job_is_erased_or_earlier(job):
     now = timezone.now()
     text = magic_links.url_for(job, now=now).split("/")[2]
     assert magic_links.read(text, now=job.erase_at - timedelta(seconds=2)).job_id == job.id
@@ -99,7 +99,7 @@ def test_an_opened_job_is_closed_at_its_end(job):
     assert not magic_links.opened(cookie, now=now + timedelta(minutes=1))
 
 
-def test_the_ticket_of_an_erased_job_says_that_it_is_gone(job):
+def test_the_magic_link_of_an_erased_job_says_that_it_is_gone(job):
     phone, _ = phone_with(job)
     services.erase_job(job.id, now=timezone.now())
     answer = phone.get(f"/jobs/{job.id}/")
@@ -107,13 +107,13 @@ def test_the_ticket_of_an_erased_job_says_that_it_is_gone(job):
     assert b"NOVA" not in answer.content
 
 
-def test_a_ticket_changes_nothing_for_the_owner(job, api):
+def test_a_magic_link_changes_nothing_for_the_owner(job, api):
     answer = api.get(magic_links.url_for(job, now=timezone.now()))
     assert answer.status_code == 302
     assert settings.MAGIC_LINK_COOKIE_NAME not in answer.cookies
 
 
-def test_no_byte_of_a_ticket_can_be_changed(job):
+def test_no_byte_of_a_magic_link_can_be_changed(job):
     now = timezone.now()
     text = magic_links.url_for(job, now=now).split("/")[2]
     for place in range(len(text)):
@@ -121,13 +121,13 @@ def test_no_byte_of_a_ticket_can_be_changed(job):
         assert magic_links.read(other, now=now) is None, place
 
 
-def test_a_ticket_is_short_enough_for_a_line_of_mail_and_a_small_qr_code(job):
+def test_a_magic_link_is_short_enough_for_a_line_of_mail_and_a_small_qr_code(job):
     link = magic_links.url_for(job, now=timezone.now())
     assert re.fullmatch(r"/t/[A-Za-z0-9_-]{27}\.[A-Za-z0-9_-]{43}/", link)
     assert segno.make(f"https://hero.example{link}", error="m", micro=False).version <= 6
 
 
-def test_tickets_outlive_the_replacement_of_the_secret_key_while_the_old_one_is_a_fallback(job, settings):
+def test_magic_links_outlive_the_replacement_of_the_secret_key_while_the_old_one_is_a_fallback(job, settings):
     now, old = timezone.now(), settings.SECRET_KEY
     text = magic_links.url_for(job, now=now).split("/")[2]
     cookie = magic_links.cookie_with("", job.id, job.erase_at, now=now)
@@ -139,7 +139,7 @@ def test_tickets_outlive_the_replacement_of_the_secret_key_while_the_old_one_is_
     assert magic_links.opened(cookie, now=now) == {}
 
 
-def test_what_else_the_secret_key_signs_is_no_ticket(job):
+def test_what_else_the_secret_key_signs_is_no_magic_link(job):
     value = magic_links.url_for(job, now=timezone.now()).split("/")[2].split(".")[0]
     for salt in ("", "jobs.magic_links", "jobs.identity"):
         assert magic_links.read(signing.Signer(salt=salt, sep=".").sign(value), now=timezone.now()) is None

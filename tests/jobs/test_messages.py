@@ -29,9 +29,9 @@ def is_a_sentence(text: str) -> bool:
 
 
 def test_what_became_of_a_job_is_a_sentence_whatever_it_was() -> None:
-    assert set(messages.FATES) == {"open", "erased", "forgotten", *Job.FINAL}
-    for code in messages.FATES:
-        assert is_a_sentence(messages.fate(code)), code
+    assert set(messages.OUTCOMES) == {"open", "erased", "forgotten", *Job.FINAL}
+    for code in messages.OUTCOMES:
+        assert is_a_sentence(messages.outcome(code)), code
 
 
 def test_whatever_a_job_fails_with_has_words_of_its_own() -> None:

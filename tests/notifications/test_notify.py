@@ -205,7 +205,7 @@ def test_what_was_subscribed_before_the_rules_changed_is_not_connected_to(push_s
     assert Notification.objects.get().given_up_at is not None
 
 
-def test_a_browser_with_a_ticket_hears_of_that_film_only(push_service, browser, notify):
+def test_a_browser_with_a_magic_link_hears_of_that_film_only(push_service, browser, notify):
     job, other = factories.make_job(), factories.make_job()
     make_subscription(push_service, browser, owner="v:guest", job=job)
     fail(other)

@@ -67,7 +67,7 @@ def test_the_oldest_of_too_many_goes(api, job):
     assert kept == {f"https://push.example/{number}" for number in range(2, MOST_PER_OWNER + 2)}
 
 
-def test_who_came_with_a_ticket_hears_of_that_film_only(api, job):
+def test_who_came_with_a_magic_link_hears_of_that_film_only(api, job):
     phone = Client()
     phone.get(magic_links.url_for(job, now=timezone.now()))
     assert send(phone, body_of(job=str(job.id))).status_code == 201

@@ -1,9 +1,9 @@
 """`manage.py worker LANE`: an RQ worker for one lane.
 
-One queue a process: a worker on two loses a job when it dies between taking and starting one
-(decision 0003). SimpleWorker, because the lanes' threads and connections are worth keeping and
-a forked child would go on POSTing after its parent was killed; photos are decoded in a sandbox
-process of their own, so nothing hostile runs here.
+One queue per process, because an RQ worker on two or more queues loses a job for ever when it dies between taking it
+from the queue and starting it (decision 0003). It is RQ's SimpleWorker, without forks: the lanes keep their threads
+and connections, and a forked child would go on sending POSTs after its parent was killed. Photos are decoded in a
+sandbox process of their own, so no hostile input is decoded here.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Command(BaseCommand):
 
 
 def leave_threads_behind() -> None:
-    """End although threads are in calls that nobody waits for any more; Python would join them."""
+    """End the process without joining threads whose calls are no longer waited for, as Python would."""
     logging.shutdown()
     sys.stdout.flush()
     os._exit(0)
