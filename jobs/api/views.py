@@ -319,7 +319,7 @@ class LooksView(APIView):
 def nothing_here(request: HttpRequest, path: str) -> HttpResponse:
     """Answer for an unknown address of the API, with a 308 when only its last slash is missing.
 
-    308 keeps the verb and the body. Django's own redirect makes an order a look at the list.
+    308 keeps method and body; Django's own redirect would turn a POST into a GET of the list.
     """
     if path and not path.endswith("/") and resolve(f"{request.path_info}/").func is not nothing_here:
         response = HttpResponsePermanentRedirect(request.get_full_path(force_append_slash=True))

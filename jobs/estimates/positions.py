@@ -1,8 +1,8 @@
 """Positions in the queue without counting the rows before each job: one sorted list per process, searched by bisection.
 
-Two COUNTs for every job that is told cost 1 ms at a few waiting jobs and 50 ms at 300,000. The list is read from the
-index that claims use. It is read again at every question while it is short, and later at most a twentieth of the time,
-so it costs a process 5 % at most; a position can be late by twenty times what reading takes (0.4 s at 10,000 waiting).
+Two COUNTs for each position cost 1 ms with a few waiting jobs and 50 ms with 300,000. The list is read from the index
+that claims use: for each position while it is short, and later for at most a twentieth of the time, so it costs a
+process at most 5 %. A position can be outdated by twenty times what reading takes (0.4 s with 10,000 waiting jobs).
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from datetime import datetime
 
 from jobs.models import Job
 
-# Shorter lists are read at every question: positions are exact then.
+# Lists up to this length are read for each position, so positions are exact.
 EXACT_UP_TO = 200
-# Of a process's time, reading the list takes at most one part in so many.
+# Reading longer lists takes at most one part in so many of a process's time.
 READING_SHARE = 20
 
 
 class QueueIndex:
-    """The waiting jobs' sort keys, in the order in which they are claimed; threads share it."""
+    """The sort keys of the waiting jobs, in queue order. Threads share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.forget()
 
     def forget(self) -> None:
-        """Read the list again at the next question."""
+        """Read the list again for the next position."""
         self._keys: list[tuple[int, datetime]] = []
         self._fresh_until = 0.0
 

@@ -1,4 +1,4 @@
-"""What an MP4 says about itself in the boxes at its top level; nothing in them is decoded.
+"""The top-level boxes of an MP4 file; their contents are not decoded.
 
 A box is a length of four bytes (0: up to the end of the file, 1: eight more bytes hold it), a name of four, and content
 (ISO/IEC 14496-12, 4.2).
@@ -14,12 +14,12 @@ from typing import IO, NamedTuple
 from .outcomes import BadFilm
 
 MOST_BOXES = 10_000
-# What a film cannot do without; one that is cut off in something else, or followed by rubbish, still plays.
+# Boxes that must be complete; a file that is cut off in another one, or followed by garbage, still plays.
 NEEDED = frozenset({b"moov", b"mdat", b"moof"})
 
 
 class Box(NamedTuple):
-    """A box and where it lies: from its length to behind its last byte."""
+    """A box and its byte range: from its length field to after its last byte."""
 
     name: bytes
     start: int
@@ -27,7 +27,7 @@ class Box(NamedTuple):
 
 
 def inspect(path: Path) -> bool:
-    """Return whether a film's index comes before its pictures. Raise BadFilm when it is no whole MP4 file."""
+    """Return whether a film's index comes before its pictures. Raise BadFilm when it is not a complete MP4 file."""
     with path.open("rb") as film:
         seen = [box.name for box in listed(film, path.stat().st_size)]
     if not seen or seen[0] != b"ftyp":

@@ -3,11 +3,11 @@
     before   ftyp  (free)  mdat ........  moov
     after    ftyp  moov  (free)  mdat ........
 
-Nothing is encoded anew. Between the first box and the index everything moves back by the length of the index, in
-place, and the tables that say where pictures and sound lie (stco, co64; ISO/IEC 14496-12, 8.7.5) are put right. A
-film of five megabytes takes some milliseconds.
+Nothing is encoded anew. Everything between the first box and the index moves back by the index's length, in place, and
+the tables with the offsets of pictures and sound (stco, co64; ISO/IEC 14496-12, 8.7.5) are adjusted. A film of five
+megabytes takes a few milliseconds.
 
-What cannot be moved for certain stays as it is: it plays all the same, our addresses answer byte ranges.
+A film whose index cannot be moved safely stays as it is: it plays too, because our addresses answer byte ranges.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CHUNK = 2**20
 _DEEPEST = 6  # moov, trak, mdia, minf, stbl, the tables
 _LEADS_TO_TABLES = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl"})
 _TABLES = {b"stco": "I", b"co64": "Q"}
-# They hold places in the file too, or say that it is built in another way; no film for a browser has them.
+# Boxes that hold offsets too, or that only files of another structure have; no film for a browser has them.
 _NOT_FOR_US = frozenset({b"moof", b"mfra", b"sidx", b"meta", b"cmov", b"saio"})
 
 
@@ -38,7 +38,7 @@ class _CannotMove(Exception):
 def move_to_front(film: IO[bytes]) -> bool:
     """Put the index of a film before its pictures; return whether anything was changed. Raise BadFilm for no MP4.
 
-    `film` is open for reading and writing. Nothing is written before everything is worked out.
+    `film` is open for reading and writing. Nothing is written before all offsets are computed.
     """
     size = film.seek(0, os.SEEK_END)
     found = boxes.listed(film, size)
@@ -54,7 +54,7 @@ def move_to_front(film: IO[bytes]) -> bool:
     if length != index.end - index.start:
         return False
     try:
-        _put_right(content, head.end, index.start, length)
+        _adjust_offsets(content, head.end, index.start, length)
     except (_CannotMove, struct.error):
         return False
     position = index.start
@@ -70,8 +70,8 @@ def move_to_front(film: IO[bytes]) -> bool:
     return True
 
 
-def _put_right(content: bytearray, first: int, last: int, by: int) -> None:
-    """Add to every place in the tables that lies in what moves. Raise _CannotMove when one would not fit."""
+def _adjust_offsets(content: bytearray, first: int, last: int, by: int) -> None:
+    """Add `by` to each offset in the tables between `first` and `last`. Raise _CannotMove when one would not fit."""
     count = 0
     for name, start, end in _tables(content, 0, len(content)):
         places = array(_TABLES[name])
@@ -93,7 +93,7 @@ def _put_right(content: bytearray, first: int, last: int, by: int) -> None:
 
 
 def _swap(places: array) -> None:
-    """From the file's order of bytes to the machine's, or back."""
+    """Swap between the file's byte order and the machine's."""
     if sys.byteorder == "little":
         places.byteswap()
 
@@ -101,7 +101,7 @@ def _swap(places: array) -> None:
 def _tables(
     content: bytearray, start: int, end: int, left: list[int] | None = None, depth: int = 0
 ) -> Iterator[tuple[bytes, int, int]]:
-    """Yield name, start and end of the content of each table. Raise _CannotMove at what is not understood."""
+    """Yield name, start and end of the content of each table. Raise _CannotMove for an unknown structure."""
     left = left if left is not None else [boxes.MOST_BOXES]
     while start + 8 <= end:
         left[0] -= 1

@@ -1,4 +1,4 @@
-"""What can come of a film's file."""
+"""The outcomes for a film's file: its facts, or BadFilm."""
 
 from dataclasses import dataclass
 

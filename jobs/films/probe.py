@@ -1,4 +1,4 @@
-"""The work on one film: is it what people could watch, and how does it look? Runs in the sandbox's child."""
+"""The work on one film: check that browsers can play it, and make a poster. Runs in the sandbox's child."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _TURNED = {
 
 @dataclass(frozen=True)
 class _Pictures:
-    """What reading a film from end to end brought: its length, how it begins, and where to take a poster from."""
+    """A film's length, its first packet, and the packet of the key frame for the poster."""
 
     seconds: float
     first: av.Packet
@@ -85,7 +85,7 @@ def probe(path: str, *, with_poster: bool) -> FilmFacts:
 
 
 def _opened(descriptor: int) -> InputContainer:
-    """Open a film by a descriptor, so that a file which names other files or addresses reaches none of them."""
+    """Open a film by a descriptor, so that a file that names other files or addresses cannot make us open them."""
     options = {"fd": str(descriptor), "protocol_whitelist": "fd"}
     return av.open("fd:", format="mp4", options=options, metadata_errors="replace")
 
@@ -128,7 +128,7 @@ def _declared_seconds(container: InputContainer, stream: VideoStream) -> float:
 
 
 def _read(container: InputContainer, stream: VideoStream) -> _Pictures:
-    """Read every packet of the pictures: what the index promises has to be in the file."""
+    """Read every packet of the pictures, because what the index lists has to be in the file."""
     first: av.Packet | None = None
     keys: list[tuple[int, av.Packet]] = []
     start, end, count = None, 0, 0
@@ -151,7 +151,7 @@ def _read(container: InputContainer, stream: VideoStream) -> _Pictures:
 
 
 def _decoded(stream: VideoStream, packet: av.Packet) -> VideoFrame:
-    """Return the picture that a packet decodes to by itself."""
+    """Return the picture that a packet alone decodes to."""
     codec = stream.codec_context
     frames = [*codec.decode(packet), *codec.decode(None)]
     if not frames or frames[0].is_corrupt:

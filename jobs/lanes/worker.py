@@ -1,4 +1,4 @@
-"""The RQ worker of a lane: noticing trouble early, and coming back by itself."""
+"""The RQ worker of a lane: it notices a lost Redis within seconds and shows a heartbeat."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class OneLine(logging.Filter):
-    """Makes one line of the traceback with which RQ's worker ends when Redis does."""
+    """Shortens the traceback that RQ's worker logs when Redis is lost to one line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
@@ -39,13 +39,13 @@ class LaneWorker(SimpleWorker):
 
     @property
     def dequeue_timeout(self) -> int:
-        """Wait for a pump no longer than a beat takes to be due."""
+        """Wait for a pump no longer than until the next heartbeat is due."""
         return int(engine.HEARTBEAT_SECONDS)
 
     def heartbeat(self, *args: Any, **options: Any) -> None:
-        """Show that the main thread goes round, also while the lane is idle and while Redis is away.
+        """Show that the main thread works, also while the lane is idle and while Redis is away.
 
-        A pump shows it itself, from the same thread: whatever hangs there, beats stop.
+        A running pump does so itself, from the same thread, so heartbeats stop when the main thread hangs.
         """
         if time.monotonic() - self._beat_at > engine.HEARTBEAT_SECONDS / 2:
             self._beat_at = time.monotonic()

@@ -34,12 +34,12 @@ def clean(
 ) -> CleanPhoto:
     """Return the clean photo of a picture with a usable face in it (or, where allowed, with none), or raise BadPhoto.
 
-    `find_faces` takes BGR pixels and returns faces, best first; `is_face` has a second look at one of them. Both are
-    the studio's own unless told otherwise. A photo whose file does not say which way up it is comes out upright.
+    `find_faces` takes BGR pixels and returns faces, best first; `is_face` checks one of them again. Both default to the
+    studio's. A photo whose file does not say which way up it is is turned upright.
     """
     picture = decode(data, long_edge=long_edge, pixels=pixels, formats=FORMATS)
     if min(picture.size) < LEAST_FACE_WIDTH:
-        # A strip has no room for a face, and the detector would look for one in a thousand tiny squares.
+        # A strip has no room for a face, and the detector would search it in a thousand tiny squares.
         raise BadPhoto("photo_too_small", f"{picture.width}×{picture.height}")
     brightness = _brightness(picture)
     rgb = np.asarray(picture)
@@ -97,7 +97,7 @@ def studio_detector() -> FindFaces:
 
 
 def studio_check() -> IsFace:
-    """Return the second look at a found face: whether the studio's face mesh lies on it too."""
+    """Return the check of a found face: whether the studio's face mesh fits it."""
     from providers.faces.vision import find_mesh
 
     return lambda bgr, face: find_mesh(bgr, face).presence > LEAST_PRESENCE

@@ -1,7 +1,7 @@
-"""From a picture's bytes to pixels that are safe to keep: upright, sRGB, in a fresh image.
+"""Decodes a picture's bytes to pixels that are safe to keep: upright, sRGB, in a fresh image.
 
-Runs in a child process only, because decoders are written in C and the bytes come from anyone. What comes out shares
-nothing with what came in but the pixels: no EXIF, XMP, colour profile or comment, no trailing bytes.
+It runs in a child process only, because decoders are written in C and the bytes are not trusted. The result has nothing
+of the file but its pixels: no EXIF, XMP, colour profile or comment, no trailing bytes.
 """
 
 import io
@@ -41,7 +41,7 @@ def decode(data: bytes, *, long_edge: int, pixels: int, formats: Sequence[str]) 
         raise
     except BadPhoto:
         raise
-    except Exception as error:  # decoders raise whatever comes to them; all of it means the same to the owner
+    except Exception as error:  # decoders raise many types; all of them mean the same to the owner
         raise BadPhoto("photo_unreadable", f"{type(error).__name__}: {error}"[:200]) from error
 
 
@@ -74,7 +74,7 @@ def _decode(data: bytes, long_edge: int, formats: Sequence[str]) -> Image.Image:
 
 @contextmanager
 def _strict_pillow(pixels: int) -> Iterator[None]:
-    """Make a picture of more pixels an error; other warnings (broken EXIF, mostly) are nobody's business."""
+    """Make a picture of more pixels an error, and ignore other warnings (broken EXIF, mostly)."""
     before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, pixels
     try:
         with warnings.catch_warnings():

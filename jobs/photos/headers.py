@@ -1,7 +1,7 @@
-"""The little that the door knows of each format: how large the picture is, whether it moves, whether it is complete.
+"""Reads the headers of each format: the picture's size, whether it is animated, whether the file is complete.
 
 Each reader calls `check_size` as soon as it knows the size, returns the size, and raises BadPhoto for what it refuses.
-A header that ends early may surface as IndexError or struct.error; the door turns those into photo_unreadable. Every
+A header that ends early may raise IndexError or struct.error, which `upload_checks` turns into photo_unreadable. Every
 loop is bounded, because a file may consist of nothing but empty segments.
 """
 
@@ -73,7 +73,7 @@ def read_jpeg(data: bytes, check_size: CheckSize, most_scans: int) -> Size:
 
 
 def is_bare_jpeg(data: bytes) -> bool:
-    """Tell whether nothing but pixels and a JFIF header is in this JPEG: no metadata, no comment, nothing after it."""
+    """Return whether a JPEG holds nothing but pixels and a JFIF header: no metadata, no comment, no trailing bytes."""
     if not data.startswith(b"\xff\xd8"):
         return False
     try:

@@ -1,13 +1,14 @@
-"""What can come of a photo: a clean one, or a reason that a person can act on.
+"""The outcomes for a photo: a clean photo, or a refusal that its owner can act on.
 
-The one table of photo codes. The door answers its HTTP status with them; the prepare lane fails the job with them.
+This is the one table of photo codes: an upload is refused with their HTTP status, the prepare lane fails a job with
+them.
 """
 
 from dataclasses import dataclass
 
 
 def noop(text: str) -> str:
-    """Mark a sentence for the catalogues; whoever shows it translates it. The sandbox's child has no Django."""
+    """Mark a sentence for the catalogues; it is translated where it is shown. The sandbox's child has no Django."""
     return text
 
 
@@ -88,9 +89,9 @@ OUTCOMES: dict[str, Outcome] = {
 
 
 class BadPhoto(Exception):
-    """A photo that goes no further, for a reason its owner can read.
+    """A photo that is refused, with a code of OUTCOMES.
 
-    `detail` is for logs only; it holds technical words, never anything from the picture.
+    `detail` is for logs only; it is technical and holds nothing from the picture.
     """
 
     def __init__(self, code: str, detail: str = "") -> None:

@@ -1,7 +1,7 @@
-"""The door: what a photo says about itself, read from its bytes without decoding a pixel.
+"""Checks of an uploaded photo by its header, without decoding a pixel.
 
-Everything is decided by content; a file's name and declared type are not even asked for. A photo that passes may
-still turn out damaged when it is decoded, but it cannot be a bomb by size, by pixels or by scans.
+Everything is decided by content; a file's name and declared type are not used. A photo that passes may still turn out
+damaged when it is decoded, but it cannot be a bomb by size, pixels or scans.
 """
 
 import struct
@@ -24,7 +24,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class PhotoFacts:
-    """What the header says. Width and height are as stored, before any rotation; format is jpeg, png, webp or heic."""
+    """Facts from a header. Width and height are as stored, before any rotation; format is jpeg, png, webp or heic."""
 
     format: str
     width: int
@@ -36,9 +36,9 @@ DEFAULT_LIMITS = Limits()
 
 
 def inspect(source: bytes | bytearray | memoryview | IO[bytes], *, limits: Limits = DEFAULT_LIMITS) -> PhotoFacts:
-    """Return what a photo's bytes say about it, or raise BadPhoto with the reason to refuse it.
+    """Return the facts from a photo's header, or raise BadPhoto with the reason to refuse it.
 
-    A file is read from its start and left at its start. Bytes of any content raise nothing but BadPhoto.
+    A file is read from its start and rewound. Any content raises nothing but BadPhoto.
     """
     data = _read(source, limits.bytes)
     if not data:
@@ -68,7 +68,7 @@ def inspect(source: bytes | bytearray | memoryview | IO[bytes], *, limits: Limit
 
 
 def _read(source: bytes | bytearray | memoryview | IO[bytes], most: int) -> bytes:
-    """Return a photo's bytes; of a file that is too long no more than one byte too many."""
+    """Return a photo's bytes, at most one more than allowed."""
     if isinstance(source, bytes | bytearray | memoryview):
         view = memoryview(source)
         return source if isinstance(source, bytes) else bytes(view.cast("B")[: most + 1])

@@ -1,4 +1,4 @@
-"""Which way up a photo is when its file does not say: the turn in which its face looks most like one."""
+"""Which way up a photo is when its file does not say: the turn in which a face is found best."""
 
 from collections.abc import Callable, Sequence
 from math import atan2, degrees
@@ -30,8 +30,8 @@ IsFace = Callable[[np.ndarray, Face], bool]
 def find_upright(bgr: np.ndarray, find_faces: FindFaces, is_face: IsFace) -> tuple[int, Sequence[Face]]:
     """Return by how many quarter turns to the left a picture becomes upright, and the faces seen then.
 
-    A sure face that stands straight settles it at the first look. Otherwise the other three ways up are tried, and
-    `is_face` has a second look at each, because the finder takes a foot of a picture for a face now and then.
+    When the first search finds an upright face with a high score, the photo stays as it is. Otherwise the other three
+    turns are tried, and `is_face` checks what is found, because the detector is mistaken now and then.
     """
     seen = find_faces(bgr)
     if seen and seen[0].score >= SURE and tilt(seen[0]) <= TILTED:

@@ -1,8 +1,8 @@
-"""The process that needs no Redis: whatever is overdue is found here and put back to work.
+"""The reconcile process: finds whatever is overdue and repairs it. It needs no Redis.
 
-sweep        the table of everything that can stand still, and the loop over it
+sweep        the table of everything that can get stuck, and the loop over it
 orphans      rows that no other step would touch again
-clock_skew   times that only a clock that went ahead can have written
-maintenance  secrets learned, models kept awake
-retention    photos, films and rows that have to go
+clock_skew   times that only a fast clock can have written
+maintenance  keeps webhook secrets fresh and models warm
+retention    erases photos, films and rows when their time is over
 """

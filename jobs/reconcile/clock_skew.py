@@ -1,9 +1,9 @@
-"""Times that only a clock that went ahead can have written, brought near, so that nobody waits for them.
+"""Times too far in the future, written by a fast clock, are reset so that their rows do not wait for them.
 
-A machine whose clock is set back, or one among several that is minutes ahead, leaves rows that are due, leased or shut
-until a moment that nothing in the product would choose. They would come back by themselves, minutes or hours later.
+When a machine's clock is set back, or one of several machines is minutes ahead, rows are due, leased or blocked until a
+time that no step would set. They would recover by themselves, minutes or hours later.
 
-| time | farthest that a step sets it | becomes |
+| time | latest that a step sets | is set to |
 | --- | --- | --- |
 | job in a lane: `due_at` | LONGEST_WAIT: a lease or a backoff | now |
 | delivery: `due_at` | LONGEST_REDELIVERY | now |
@@ -14,7 +14,7 @@ until a moment that nothing in the product would choose. They would come back by
 | first cleanup: `cleanup_at` | LONGEST_WAIT, or the attempt's deadline | now |
 | provider: `rate_limited_until`, `breaker_until`, `probe_until` | after `blocked_at`, in the past | as far from now |
 
-A clock that went *back* needs nothing: what it writes is due too early, and claims and tokens are made for that.
+A *slow* clock needs no repair: what it writes is due too early, which claims and tokens allow for.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from providers.models import ProviderConfig
 
 logger = logging.getLogger(__name__)
 
-# Machines that keep their clocks at all are no further apart.
+# Machines with synchronized clocks are closer than this.
 TOLERANCE = timedelta(minutes=1)
 LONGEST_WAIT = fallback.BACKOFF_CAP + TOLERANCE
 LONGEST_REDELIVERY = timedelta(minutes=5) + TOLERANCE
 
 
 def bring_near(*, now: datetime) -> int:
-    """Bring every such time near; return how many there were. Without any it writes nothing."""
+    """Reset all such times; return how many there were. It writes nothing when there are none."""
     found = {"job": _jobs(now=now), "delivery": _deliveries(now=now), "cleanup": _cleanups(now=now)}
     found["provider"] = sum(
         _provider(row.id, now=now) for row in ProviderConfig.objects.filter(blocked_at__gt=now + TOLERANCE)
@@ -55,7 +55,7 @@ def _jobs(*, now: datetime) -> int:
     found = 0
     for lane in Lane.values:
         far = Job.objects.in_lane(lane).filter(due_at__gt=now + LONGEST_WAIT)
-        # Whoever holds one writes in vain: another worker has it now.
+        # A worker that holds such a row loses its lease: its outcome is refused.
         if far.exists() and (count := far.update(due_at=now, lease_token="")):
             found += count
             queues.nudge_after_commit(lane)
@@ -76,7 +76,7 @@ def _cleanups(*, now: datetime) -> int:
 def _attempts(provider: ProviderConfig, *, now: datetime) -> int:
     found = 0
     lease, deadline = claims.lease_of(provider), provider.attempt_deadline
-    # A cleanup waits for them too: for the last moment at which a lost POST may arrive, for the end of what it made.
+    # Cleanups wait for these times too.
     for rows in (Attempt.objects.on_lease(), Attempt.objects.with_cleanup()):
         leased = rows.among([provider.id]).filter(lease_until__gt=now + lease + TOLERANCE)
         if leased.exists():
@@ -95,7 +95,7 @@ def _attempts(provider: ProviderConfig, *, now: datetime) -> int:
 
 
 def _provider(provider_id: int, *, now: datetime) -> int:
-    """Give a provider that was shut in the future the wait it was meant to have."""
+    """Give a provider that was blocked at a future time the wait that was meant, from now on."""
     with transaction.atomic():
         provider = (
             ProviderConfig.objects.select_for_update().filter(blocked_at__gt=now + TOLERANCE, id=provider_id).first()

@@ -1,12 +1,12 @@
-"""What keeps providers ready between jobs: fresh secrets, models awake, budgets settled. Run by `jobs.reconcile.sweep`.
+"""Keeps webhook secrets fresh and models warm. Run by `jobs.reconcile.sweep`.
 
-**Secrets.** Where a vendor tells over HTTP what it signs webhooks with, that is learned in the background: at first,
-every LEARN_EVERY, and soon after a delivery nobody we know has signed, but never more often than LEARN_AGAIN. Those
-of the last time stay accepted beside the new ones, for deliveries that are still on their way.
+**Secrets.** Where a vendor offers its webhook secrets over HTTP, they are fetched in the background: at first, every
+LEARN_EVERY, and soon after a delivery with an unknown signature, but at most every LEARN_AGAIN. The previous secrets
+stay accepted beside the new ones, for deliveries that are still on their way.
 
-**Keep-warm.** Where a model falls asleep and staff have set an interval, a small film is asked for when no call was
-made for that long. It is an attempt without a job: it counts in slots, in the minute and in the budget like any other,
-its film is deleted at the vendor and never downloaded.
+**Keep-warm.** For a provider with a keep-warm interval, a small film is requested when no call was made for that long,
+so that its model stays loaded. It is an attempt without a job: it counts for slots, calls and budget like any other,
+and its film is deleted at the vendor and never downloaded.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LEARN_SECONDS = 8.0
 
 
 def learn_secrets(threads: ThreadPoolExecutor, *, now: datetime) -> int:
-    """Ask the vendors that tell what they sign with, where it is time; return how many were asked."""
+    """Fetch the webhook secrets that are due from vendors that offer them; return how many vendors were asked."""
     long_ago = Q(secrets_asked_at=None) | Q(secrets_asked_at__lt=now - LEARN_EVERY)
     in_vain = Q(secrets_learned_at=None) | Q(secrets_learned_at__lt=F("secrets_asked_at"))
     doubted = Q(secrets_doubted_at__gte=F("secrets_asked_at"))
@@ -66,7 +66,7 @@ def _ask_secrets(provider: ProviderConfig) -> tuple[str, ...]:
 
 
 def _store_secrets(provider_id: int, found: tuple[str, ...], *, now: datetime) -> None:
-    """Put the learned secrets in front; the same number of those before them stays."""
+    """Store the fetched secrets, followed by as many of the previous ones."""
     with transaction.atomic():
         provider = ProviderConfig.objects.select_for_update().get(id=provider_id)
         before = [secret for secret in provider.webhook_secrets if secret not in found]
@@ -79,7 +79,7 @@ def _store_secrets(provider_id: int, found: tuple[str, ...], *, now: datetime) -
 
 
 def keep_warm(threads: ThreadPoolExecutor, *, now: datetime) -> int:
-    """Ask for a small film where a model would fall asleep otherwise; return how many were asked for."""
+    """Request a small film where a model would be unloaded otherwise; return how many were requested."""
     rows = ProviderConfig.objects.in_order().exclude(keep_warm_interval=None)
     providers = [provider for provider in rows if provider.capabilities.can_keep_warm]
     look = Look.objects.filter(active=True).first() if providers else None
@@ -92,7 +92,7 @@ def keep_warm(threads: ThreadPoolExecutor, *, now: datetime) -> int:
             cold = not known[provider.id].is_awake(provider, now=now)
             attempt = claims.claim_keep_warm(provider.id, idle_since=idle_since, cold=cold)
         except OverflowError:
-            # A row that was written past the form; the others are kept awake all the same.
+            # The row holds an interval that the form would have refused; the other providers go on.
             logger.exception("keep_warm_failed provider=%s", provider.slug)
             continue
         if attempt is not None:

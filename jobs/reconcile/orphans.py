@@ -1,12 +1,11 @@
-"""Rows that no road of `jobs.reconcile.sweep` leads out of: found, logged as an error, and put back on one.
+"""Orphans: rows that no other step of `jobs.reconcile.sweep` would touch again. They are logged as errors and repaired.
 
-No step of the product leaves such a row behind (`tests/jobs/lifecycle/test_machine.py` tries to make it), so what is
-found here comes from a restored backup, from a hand in the database, or from a mistake of ours that nobody's film
-should have to wait for.
+No step of the product leaves such a row behind (`tests/jobs/lifecycle/test_machine.py` tries to make it do so). Those
+found here come from a restored backup, a manual change in the database or a bug, and their jobs must still end.
 
-| stray | put back |
+| orphan | repair |
 | --- | --- |
-| open job in no lane, without an open attempt | to the collect lane when its film is finished, else to the line |
+| open job in no lane, without an open attempt | to the collect lane when its film is finished, else to the queue |
 | open attempt of a job that has ended | given up, its provider told to stop |
 | slot held by an attempt that has ended, with nothing left to tell its provider | freed |
 """
@@ -32,7 +31,7 @@ BATCH = 100
 
 
 def bring_back(*, now: datetime) -> int:
-    """Put every stray back on a road; return how many there were."""
+    """Repair all orphans; return how many there were."""
     return sum(kind(now=now) for kind in (_jobs_in_no_lane, _attempts_of_ended_jobs, _slots_of_ended_attempts))
 
 

@@ -1,4 +1,4 @@
-"""What is kept, and when it goes: photos and films at `erase_at`, evidence and loose files later."""
+"""Retention: erases photos and films at `erase_at`, deliveries and unreferenced files later."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ DELIVERIES_KEPT = timedelta(days=30)
 REJECTED_KEPT = timedelta(days=2)
 KEEP_WARM_KEPT = timedelta(days=30)
 TEMPORARY_KEPT_SECONDS = 3600
-# Longer than any lease: a younger file may be one whose row is being written.
+# Longer than any lease: the row of a younger file may not be written yet.
 UNREFERENCED_AFTER = timedelta(hours=1)
 BATCH = 100
 SWEEP_SECONDS = 5.0
 
 
 def sweep(*, now: datetime) -> bool:
-    """Erase what is due, for a few seconds; return whether there is more. Killed half-way the next one goes on.
+    """Erase what is due, for SWEEP_SECONDS at most; return whether there is more. It can be interrupted at any point.
 
     A job that cannot be erased is logged and tried again with the next sweep.
     """
@@ -37,10 +37,10 @@ def sweep(*, now: datetime) -> bool:
     rejected = [WebhookDelivery.Verdict.FORGED, WebhookDelivery.Verdict.STALE]
     WebhookDelivery.objects.filter(received_at__lt=now - REJECTED_KEPT, verdict__in=rejected).delete()
     WebhookDelivery.objects.filter(received_at__lt=now - DELIVERIES_KEPT).delete()
-    # Calls that only kept a model awake belong to no job that would take them along.
+    # Keep-warm attempts have no job with which they would be erased.
     idle = Attempt.objects.filter(job=None, claimed_at__lt=now - KEEP_WARM_KEPT, slot_held=False, cleanup="")
     idle.exclude(status__in=Attempt.OPEN).delete()
-    # What killed requests and downloads left, and mails that were written to files for want of a mail server.
+    # Files that killed requests and downloads left, and mails that were written to files without a mail server.
     _sweep_folder(settings.FILE_UPLOAD_TEMP_DIR, seconds=TEMPORARY_KEPT_SECONDS)
     _sweep_folder(settings.EMAIL_FILE_PATH, seconds=settings.RETENTION.total_seconds())
     return not is_done
@@ -65,10 +65,10 @@ def _erase_due(*, now: datetime) -> bool:
 
 
 def sweep_unreferenced_files(*, now: datetime) -> int:
-    """Remove photos and films that no job knows of; return how many.
+    """Remove photos and films that no row names; return how many.
 
-    A process that is killed between storing a file and writing its row, or between writing the
-    row and removing the file, leaves one. On S3 that is for a lifecycle rule of the bucket.
+    A process that is killed between storing a file and writing its row, or between writing the row and removing the
+    file, leaves one. In an S3 bucket a lifecycle rule has to remove them.
     """
     removed = 0
     for keys in unreferenced_files(older_than=now - UNREFERENCED_AFTER):
@@ -80,9 +80,9 @@ def sweep_unreferenced_files(*, now: datetime) -> int:
 
 
 def unreferenced_files(*, older_than: datetime) -> Iterator[list[str]]:
-    """Yield the files from before then that no job knows of, one kind after the other.
+    """Yield batches of stored files older than that which no row names, one kind after the other.
 
-    The rows are read once for each kind, after its files: no index knows a file's name.
+    The rows are read once for each kind, after its files, because there is no index on file keys.
     """
     for kind, found in itertools.groupby(storage.keys_older_than(older_than), key=itemgetter(0)):
         keys = {key for _, batch in found for key in batch}
@@ -94,7 +94,7 @@ def unreferenced_files(*, older_than: datetime) -> Iterator[list[str]]:
 
 
 def _sweep_folder(folder: Path, *, seconds: float) -> None:
-    """Remove the files of a folder that have not changed for so long."""
+    """Remove the files of a folder that have not changed for that many seconds."""
     if not folder.is_dir():
         return
     oldest = time.time() - seconds

@@ -1,24 +1,24 @@
-"""The process that brings everything back: it needs the database and nothing else.
+"""The loop that repairs whatever is overdue. It needs the database and nothing else.
 
-| state | owner | deadline | road out |
+| state | owner | deadline | what happens then |
 | --- | --- | --- | --- |
 | in a lane, due | a pump | one tick after it is overdue | nudged again; worked here without Redis or without a pump |
 | in a lane, claimed | the claim | `due_at` (the lease's end) | due again by itself |
 | attempt submitting | the claim | `lease_until` | unconfirmed |
-| attempt unconfirmed | reconcile | look-up, or the attempt's deadline | adopted, or back to the line |
+| attempt unconfirmed | reconcile | look-up, or the attempt's deadline | adopted, or back to the queue |
 | attempt submitted, running | the provider | `poll_at`, then `deadline_at` | polled; timed out, canceled and replaced |
 | delivery recorded | the collect pump | `due_at` | applied here |
 | canceled or erased prediction | reconcile | `cleanup_at` | the provider is told to stop or forget |
-| job open | everybody | `deadline_at` | failed with a reason |
+| job open | all | `deadline_at` | failed with a reason |
 | job ended | retention | `erase_at` | erased |
-| job ended, somebody to tell | notify | `due_at` | sent, or given up |
-| secrets of webhooks, model asleep | reconcile | `secrets_asked_at`, the last call | learned, woken (`maintenance`) |
+| job ended, notification waiting | notify | `due_at` | sent, or given up |
+| webhook secrets old, model cold | reconcile | `secrets_asked_at`, the last call | fetched, warmed (`maintenance`) |
 | money committed to attempts that failed | reconcile | every few seconds | given back to the day's budget |
-| anything else that is open | reconcile | every quarter of a minute | put back on one of these roads (`orphans`) |
-| due, leased or shut until a time that no step sets | reconcile | the same | brought near (`clock_skew`) |
+| anything else that is open | reconcile | every 15 seconds | put back in one of these states (`orphans`) |
+| due, leased or blocked until a time that no step sets | reconcile | every 15 seconds | set to now (`clock_skew`) |
 
-Several copies run without harm: each step is a claim or a guarded update. Each kind of question to providers
-has a thread of its own, so that a provider that hangs in one holds up no lease, no deadline and no other kind.
+Several processes may run at once: each step is a claim or a guarded update. Each kind of call to providers has a
+thread of its own, so that a provider that hangs in one delays no lease, no deadline and no other kind of call.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
 OVERDUE = timedelta(seconds=1)
-# A worker that has not beaten for three beats is dead or hangs: its lane is worked here until it is back.
+# A worker without a heartbeat for three intervals is dead or hangs: its lane is worked here until it is back.
 UNATTENDED = timedelta(seconds=3 * engine.HEARTBEAT_SECONDS)
 RETENTION_EVERY_SECONDS = 30.0
 UNREFERENCED_FILES_EVERY_SECONDS = 600.0
 SETTLE_EVERY_SECONDS = 5.0
 ORPHANS_EVERY_SECONDS = 15.0
 POLLING_THREADS = 48
-# For its own threads; substitutes for workers have `pumps.SUBSTITUTE_STOP_SECONDS` to give back what they hold.
+# At the end, for its own threads; substitutes of workers have `pumps.SUBSTITUTE_STOP_SECONDS` to give back their items.
 GOODBYE_SECONDS = 2.0
 QUIET_SECONDS = 30.0
 
@@ -92,7 +92,7 @@ class Reconciler:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def stop(self) -> None:
-        """Have `run` return, and substitutes finish or give back what they hold."""
+        """Make `run` return, and substitutes finish or give back their items."""
         engine.stopping.set()
         self.stopped.set()
 
@@ -107,7 +107,7 @@ class Reconciler:
             connection.close()
 
     def tick(self) -> None:
-        """Look once at everything that can be stuck."""
+        """Run each step that needs no call to a provider once."""
         for step in (
             self._renew_nudges,
             self._work_other_lanes,
@@ -121,11 +121,11 @@ class Reconciler:
             self._sweep,
             self._sweep_unreferenced_files,
         ):
-            _guarded(self._beat)  # between them: one long step is no hung process
+            _guarded(self._beat)  # between steps, so that one long step does not look like a hung process
             _guarded(step)
 
     def ask_providers(self) -> None:
-        """Ask and tell providers once what has to be asked and told."""
+        """Run each step that calls providers once."""
         for step in self._questions():
             _guarded(step)
 
@@ -148,14 +148,14 @@ class Reconciler:
                 self._work_here(lane, "lane_without_worker")
 
     def _work_other_lanes(self) -> None:
-        """Work the lanes that are not a job's (notify). A worker of their own is for those who want one."""
+        """Work the lanes of other apps (notify), which need no worker of their own."""
         now = database_now()
         for lane, has_due in pumps.others().items():
             if has_due(now) and not (_is_attended(lane, now=now) and queues.renew_nudge(lane)):
                 self._work_here(lane)
 
     def _work_here(self, lane: str, reason: str = "") -> None:
-        """Nobody hears a nudge, or nobody acts on it: work the lane in a thread of this process."""
+        """Work a lane in a thread of this process, because no nudge reaches a worker."""
         running = self._substitutes.get(lane)
         if running is None or not running.is_alive():
             if reason:
@@ -205,7 +205,7 @@ class Reconciler:
 
     def _sweep(self) -> None:
         if time.monotonic() - self._swept_at > RETENTION_EVERY_SECONDS:
-            # At once again when there is more than one sweep could do.
+            # The next tick sweeps again when there is more than one sweep could do.
             self._swept_at = 0.0 if retention.sweep(now=database_now()) else time.monotonic()
 
     def _sweep_unreferenced_files(self) -> None:
