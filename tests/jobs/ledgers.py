@@ -1,4 +1,4 @@
-"""How tests look at the ledger, and how they damage what it reads."""
+"""How tests inspect the ledger, and how they damage what it reads."""
 
 from __future__ import annotations
 

@@ -139,14 +139,14 @@ def test_magic_links_outlive_the_replacement_of_the_secret_key_while_the_old_one
     assert magic_links.opened(cookie, now=now) == {}
 
 
-def test_what_else_the_secret_key_signs_is_no_magic_link(job):
+def test_other_things_signed_with_the_secret_key_are_no_magic_links(job):
     value = magic_links.url_for(job, now=timezone.now()).split("/")[2].split(".")[0]
     for salt in ("", "jobs.magic_links", "jobs.identity"):
         assert magic_links.read(signing.Signer(salt=salt, sep=".").sign(value), now=timezone.now()) is None
 
 
 @given(st.text(max_size=80))
-def test_whatever_is_no_ticket_opens_nothing(text):
+def test_what_is_not_a_magic_link_opens_nothing(text):
     now = timezone.now()
     assert magic_links.read(text, now=now) is None
     assert magic_links.opened(text, now=now) == {}

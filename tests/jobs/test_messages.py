@@ -1,4 +1,4 @@
-"""Nobody ever reads a code, a hole or a word of the machinery."""
+"""People never read a code, an empty sentence or an internal word."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def test_providers_that_need_a_face_never_get_it(stub, work, faceless):
     assert list(Attempt.objects.values_list("provider_id", flat=True)) == [ours.id]
     row = factories.reload(job)
     assert queue_order.open_to(row.id, [cloud, ours]) == ([ours], [ours])
-    # Back in the line, after ours has failed it once.
+    # Back in the queue, after our studio has failed it once.
     row.failed_provider_ids, row.lane, row.lease_token, row.due_at = f",{ours.id},", Lane.DISPATCH, "", row.created_at
     row.save()
     assert list(queue_order.first_for(cloud, others=[ours], now=row.deadline_at)) == []

@@ -1,4 +1,4 @@
-"""The line: fair turns, who may go where, and how often it is tried again."""
+"""The queue's order: fair turns, the providers a job may go to, and how often it is retried."""
 
 import random
 from datetime import timedelta
@@ -38,7 +38,7 @@ def test_first_come_first_served(db):
     assert order() == [jobs[1], jobs[2], jobs[0]]
 
 
-def test_nobody_floods_the_line(db):
+def test_no_owner_floods_the_queue(db):
     """Fifty at once by one person, then a few others within the next half hour."""
     start = NOW() - timedelta(hours=1)
     flood = [waiting("v:flood", at=start) for _ in range(50)]
@@ -81,7 +81,7 @@ def test_a_job_that_waits_no_more_has_no_priority(provider):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_positions_are_the_order_of_the_line(seed, db):
+def test_positions_follow_the_queue_order(seed, db):
     chance = random.Random(seed)
     start = NOW() - timedelta(hours=1)
     for _ in range(12):
@@ -99,7 +99,7 @@ def test_positions_are_the_order_of_the_line(seed, db):
 
 
 def failed_at(provider, job, code="provider_failed"):
-    """Let a provider fail a job, and put it back in the line."""
+    """Let a provider fail a job, and put it back in the queue."""
     attempt = factories.make_attempt(provider, job=job)
     lifecycle.mark_attempt_failed(attempt, code=code, raw_error="", now=NOW())
     lifecycle.return_to_queue(job.id, due_at=NOW(), now=NOW())
@@ -132,7 +132,7 @@ def test_what_one_provider_failed_is_the_others_first(provider):
     assert (offered_to(provider), offered_to(other)) == ([job], [job]), "all have failed it: any may try again"
 
 
-def test_a_provider_that_is_shut_is_not_waited_for(provider):
+def test_a_blocked_provider_is_not_waited_for(provider):
     other, job = factories.make_provider(slug="other"), waiting("v:a")
     failed_at(provider, job)
     ProviderConfig.objects.filter(id=other.id).update(rate_limited_until=NOW() + timedelta(minutes=1))
@@ -160,7 +160,7 @@ def test_a_refused_photo_never_goes_to_the_same_rule_again(provider, rules):
     failed_at(provider, job, code=queue_order.PHOTO_REFUSED)
     assert (offered_to(provider), offered_to(same), offered_to(another)) == ([], [], [job])
     ProviderConfig.objects.filter(id=another.id).update(enabled=False)
-    assert (offered_to(provider), offered_to(same)) == ([], []), "not even when nobody else is there"
+    assert (offered_to(provider), offered_to(same)) == ([], []), "not even when there is no other"
 
 
 # --- Kinds and the retry budget ------------------------------------------------------------------
@@ -226,11 +226,11 @@ def test_a_fallback_is_not_held_back(provider):
     assert (attempt.job_id, attempt.kind) == (job.id, "fallback")
 
 
-# --- A long line is cheap ------------------------------------------------------------------------
+# --- A long queue is cheap -----------------------------------------------------------------------
 
 
 @pytest.fixture
-def long_line(db):
+def long_queue(db):
     """Two thousand who wait, among many who came before."""
     look, now = factories.make_look(), NOW()
     same = {"look": look, "created_at": now, "due_at": now, "photo_sha256": "0" * 64, "consent_version": "1"}
@@ -247,7 +247,7 @@ def long_line(db):
 
 
 @pytest.mark.slow
-def test_the_line_is_read_in_the_order_of_an_index(long_line, provider):
+def test_the_queue_is_read_in_the_order_of_an_index(long_queue, provider):
     """However many wait, the first few are found without sorting and without reading the rest."""
     others = [factories.make_provider(slug="other")]
     plan = queue_order.first_for(provider, others=others, now=NOW())[:10].explain()
@@ -262,7 +262,7 @@ def reads_everything(rows):
 
 
 @pytest.mark.slow
-def test_no_question_about_the_line_has_to_read_all_jobs(long_line):
+def test_no_query_of_the_queue_reads_all_jobs(long_queue):
     if connection.vendor == "postgresql":  # where half of so few rows are wanted it would rightly read them all
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")

@@ -1,4 +1,4 @@
-"""A receipt: what it says, that nobody else can make one, and what it is told about its job, days later."""
+"""Receipts: what they state, that only we can make them, and what their job's status is days later."""
 
 import base64
 import hashlib
@@ -41,7 +41,7 @@ def ordered(api):
 
 
 def verdict_on(receipt):
-    """What a stranger's program is told about it."""
+    """Return the status of a receipt, as any program gets it."""
     answer = Client().get(VERIFY, {"receipt": receipt})
     assert answer.status_code == 200, answer.content
     assert answer["Cache-Control"] == "no-store"
@@ -78,7 +78,7 @@ def test_the_202_has_a_receipt_for_the_photo_as_it_was_sent(api):
     assert len(body["receipt"]) < 400
 
 
-def test_the_same_order_again_has_the_same_receipt_and_its_owner_can_get_it_again(api):
+def test_the_same_request_again_has_the_same_receipt_and_its_owner_can_get_it_again(api):
     photo, key = factories.tiny_photo(), {"Idempotency-Key": "one"}
     first = api.post("/api/v1/jobs/", order(photo), headers=key).json()
     again = api.post("/api/v1/jobs/", order(photo), headers=key).json()

@@ -30,7 +30,7 @@ def remix(client, job, *, key=None, **fields):
     return client.post(f"/api/v1/jobs/{job.id}/remix/", {"look": "chrome-samurai"} | fields, headers=headers)
 
 
-def test_another_look_needs_no_photo(api, finished):
+def test_a_remix_in_another_look_needs_no_photo(api, finished):
     answer = remix(api, finished)
     assert answer.status_code == 202
     body = answer.json()
@@ -66,7 +66,7 @@ def test_it_becomes_a_film(api, finished, stub, work):
     assert "chrome-samurai" in str(stub.only.request)
 
 
-def test_a_picture_of_nobody_stays_one(api, finished):
+def test_a_picture_without_a_face_stays_one(api, finished):
     Job.objects.filter(id=finished.id).update(has_face=False)
     assert Job.objects.get(id=remix(api, finished).json()["id"]).has_face is False
 

@@ -41,7 +41,7 @@ def test_it_is_a_new_job_and_the_old_one_stays_as_it_ended(failed):
     factories.is_consistent(new.id)
 
 
-def test_nobody_consents_and_no_hour_is_won(failed):
+def test_consent_and_time_of_erasure_are_copied(failed):
     new = retry(retry_and_fail(failed))
     assert (new.consent_version, new.consent_at) == ("old", failed.consent_at)
     assert new.erase_at == failed.erase_at
@@ -63,7 +63,7 @@ def test_a_clean_photo_goes_straight_to_dispatch(failed):
     assert [event.kind for event in new.events.all()] == ["accepted", "prepared"]
 
 
-def test_a_photo_that_nobody_has_cleaned_is_prepared_first():
+def test_a_photo_that_is_not_clean_yet_is_prepared_first():
     job = factories.make_job()
     lifecycle.fail(job.id, code="deadline", now=timezone.now())
     new = retry(job)

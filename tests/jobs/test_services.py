@@ -82,7 +82,7 @@ def test_one_transaction_announces_a_job_once_and_after_the_commit(provider, dja
     try:
         with django_capture_on_commit_callbacks(execute=True):
             job = factories.make_finished_job(provider)
-            other = factories.make_job()  # nobody can know of it yet, so accepting it tells nobody
+            other = factories.make_job()  # no page can be open for it yet, so accepting it announces nothing
             services.cancel_job(other.id, now=now())
             assert heard == []
         assert heard == [[job.id, other.id]]
@@ -105,7 +105,7 @@ def an_order(**values):
     return services.JobInput(photo=factories.tiny_photo(), extension="jpg", look=factories.make_look(), **values)
 
 
-def test_an_order_that_is_not_written_leaves_no_photo(db, monkeypatch):
+def test_a_job_that_is_not_committed_leaves_no_photo(db, monkeypatch):
     monkeypatch.setattr(lifecycle, "accept", raising(OperationalError("database is locked")))
     with pytest.raises(OperationalError):
         services.create_job(an_order(), owner=factories.OWNER, now=now())
@@ -132,7 +132,7 @@ def test_a_commit_whose_answer_is_lost_keeps_the_photo_of_its_job(db, monkeypatc
     assert storage.read(job.raw_key) == order.photo
 
 
-def test_a_photo_is_kept_while_nobody_can_tell_whether_its_job_is_there(db, monkeypatch):
+def test_a_photo_is_kept_while_it_is_unknown_whether_its_job_exists(db, monkeypatch):
     away = raising(OperationalError("server closed the connection unexpectedly"))
     monkeypatch.setattr(lifecycle, "accept", away)
     monkeypatch.setattr(Job.objects, "filter", away)

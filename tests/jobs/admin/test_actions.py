@@ -94,7 +94,7 @@ def test_a_page_has_the_buttons_that_make_sense(admin_client: Client, provider: 
         assert {word for word in words if forms.with_button(word)} == wanted, job.status
 
 
-def test_a_photo_that_cannot_be_read_holds_nobody_up(admin_client: Client, provider: ProviderConfig) -> None:
+def test_a_photo_that_cannot_be_read_does_not_hold_up_others(admin_client: Client, provider: ProviderConfig) -> None:
     jobs = [factories.make_finished_job(provider) for _number in range(2)]
     storage.delete([jobs[0].clean_key])
     messages = do(admin_client, "retry_jobs", *jobs)

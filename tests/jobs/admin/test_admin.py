@@ -75,7 +75,7 @@ def test_a_user_s_jobs_are_found_by_name_and_by_e_mail(admin_client: Client) -> 
 
 
 @pytest.mark.database
-def test_an_order_is_found_by_the_e_mail_it_came_with(admin_client: Client) -> None:
+def test_a_job_is_found_by_its_e_mail(admin_client: Client) -> None:
     job = factories.make_job(email="Deckard@lapd.example")
     factories.make_job(email="other@lapd.example")
     assert found(admin_client, "deckard@LAPD.example") == {job.pk}

@@ -47,7 +47,7 @@ def test_the_rules_for_scripts_and_styles_are_those_of_every_page(db):
     assert "'unsafe" not in client.get("/api/docs/")["Content-Security-Policy"]
 
 
-def test_nobody_else_is_told_where_the_document_lies(db):
+def test_only_the_api_says_where_the_document_is(db):
     script = Client().get("/api/docs/?script=")
     assert script["Content-Type"].startswith("application/javascript")
     assert '"validatorUrl": "none"' in script.content.decode()

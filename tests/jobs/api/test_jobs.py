@@ -43,8 +43,8 @@ def finish(body, provider, film=b"film"):
     return finished
 
 
-def strangers():
-    user = get_user_model().objects.create_user("stranger")
+def others():
+    user = get_user_model().objects.create_user("other")
     visitor = Client()
     visitor.get("/api/v1/looks/")
     signed_in = Client()
@@ -96,7 +96,7 @@ def test_a_failure_says_what_to_do(api, ordered):
     assert failure["next_step"]
 
 
-def test_the_place_in_the_line_counts_those_before(api, ordered):
+def test_the_position_counts_the_jobs_ahead(api, ordered):
     first = factories.make_job(now=timezone.now() - timedelta(minutes=1))
     assert api.get(ordered["links"]["self"]).json()["queue"]["position"] == 1
     lifecycle.cancel(first.id, now=timezone.now(), by="owner")
@@ -121,7 +121,7 @@ CALLS = [
 @pytest.mark.parametrize(("method", "address"), CALLS)
 def test_for_anybody_else_a_job_does_not_exist(method, address, ordered):
     before = Job.objects.values().get()
-    for name, client in strangers().items():
+    for name, client in others().items():
         theirs = getattr(client, method)(address.format(id=ordered["id"]))
         missing = getattr(client, method)(address.format(id=uuid.uuid4()))
         assert theirs.status_code == missing.status_code == 404, name
@@ -148,13 +148,13 @@ def test_an_api_token_owns_what_it_ordered(db):
 
 @pytest.mark.parametrize("token", ["0" * 40, "", "x\x00y", "é" * 40, "0" * 5000])
 @pytest.mark.database
-def test_a_token_nobody_knows_is_said_so(token, api, ordered):
+def test_an_unknown_token_is_a_problem(token, api, ordered):
     answer = api.get(ordered["links"]["self"], headers={"Authorization": f"Token {token}"})
     is_problem(answer, 401, "bad_token")
     assert answer["WWW-Authenticate"] == "Token"
 
 
-def test_a_token_of_somebody_who_left_is_not_known(api):
+def test_the_token_of_an_inactive_user_is_unknown(api):
     user = get_user_model().objects.create_user("left", is_active=False)
     headers = {"Authorization": f"Token {Token.objects.create(user=user).key}"}
     is_problem(api.get("/api/v1/jobs/", headers=headers), 401, "bad_token")
@@ -240,7 +240,7 @@ def test_the_list_is_the_owners_newest_first_in_pages(api, ordered):
     assert set(first["results"][0]) == KEYS
 
 
-def test_nobody_has_an_empty_list(api):
+def test_a_request_without_an_owner_has_an_empty_list(api):
     assert Client().get("/api/v1/jobs/").json()["results"] == []
 
 
@@ -277,7 +277,7 @@ def test_a_cursor_that_leads_anywhere_is_fine(cursor, api, ordered):
 
 
 @pytest.mark.parametrize("address", ["/api/v1/jobs/", "/api/v1/looks/", "/api/v1/schema/", "/api/docs/"])
-def test_a_form_nobody_answers_in_is_said_so(address, api):
+def test_an_unknown_format_is_a_problem(address, api):
     is_problem(api.get(address, {"format": "xml"}), 406, "not_acceptable")
 
 

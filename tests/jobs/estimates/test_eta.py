@@ -90,7 +90,7 @@ def test_who_waits_for_one_place_sees_everybody_ahead(provider, no_cache):
     assert [range_of(job, position=ahead)[0] for ahead in range(4)] == pytest.approx([21, 31, 41, 51], abs=1)
     Attempt.objects.filter(id=attempt.id).update(claimed_at=timezone.now() - timedelta(seconds=6))
     assert range_of(job)[0] == pytest.approx(15, abs=1), "the film ahead is nearly made"
-    assert range_of(attempt.job)[0] <= 11, "whose film is being made waits for nobody"
+    assert range_of(attempt.job)[0] <= 11, "a job under way waits for no other"
 
 
 def test_few_calls_a_minute_make_a_slow_line(provider, no_cache):
@@ -106,7 +106,7 @@ def test_while_time_goes_by_a_surveyed_range_shrinks(provider, no_cache):
     assert first - later == 2
 
 
-SHUT = "No film studio is open right now. Your place in line is kept."
+NO_STUDIO_OPEN = "No film studio is open right now. Your place in line is kept."
 
 
 def reason_of(job):
@@ -114,11 +114,11 @@ def reason_of(job):
     return snapshots.of(job, now=timezone.now())["queue"]["reason"]
 
 
-def test_while_nobody_is_open_the_range_begins_when_the_first_opens(provider, no_cache):
+def test_while_no_provider_is_open_the_range_begins_when_the_first_opens(provider, no_cache):
     job = factories.make_waiting_job()
     assert reason_of(job) is None
     ProviderConfig.objects.update(breaker_until=minute_away(), breaker_reason="calls")
-    assert reason_of(job) == SHUT
+    assert reason_of(job) == NO_STUDIO_OPEN
     assert range_of(job) == pytest.approx((60 + 8 + 1, 60 + 15 + 2), abs=1)
 
 
@@ -128,20 +128,20 @@ def test_who_is_busy_is_named_as_long_as_it_will_open_again(provider, no_cache):
     ProviderConfig.objects.update(rate_limited_until=minute_away())
     assert reason_of(factories.reload(job)).startswith("The studio is busy")
     ProviderConfig.objects.update(enabled=False)
-    assert reason_of(factories.reload(job)) == SHUT
+    assert reason_of(factories.reload(job)) == NO_STUDIO_OPEN
 
 
 @pytest.mark.parametrize("values", [{"enabled": False}, {"rate_limited_until": timezone.now() + timedelta(days=1)}])
-def test_while_nobody_will_open_the_range_ends_with_the_jobs_time(values, provider, no_cache):
+def test_while_no_provider_will_open_the_range_ends_with_the_jobs_time(values, provider, no_cache):
     job = factories.make_waiting_job(deadline_at=timezone.now() + timedelta(seconds=200))
     ProviderConfig.objects.update(**values)
-    assert reason_of(job) == SHUT
+    assert reason_of(job) == NO_STUDIO_OPEN
     assert range_of(job) == pytest.approx((100, 200), abs=2)
     Job.objects.update(deadline_at=timezone.now())
     assert range_of(factories.reload(job)) == (1, 2)
 
 
-def test_whose_film_is_being_made_is_not_told_that_nobody_is_open(provider, no_cache):
+def test_a_job_under_way_is_not_told_that_no_provider_is_open(provider, no_cache):
     attempt = factories.make_submitted_attempt(provider)
     ProviderConfig.objects.update(enabled=False)
     assert reason_of(factories.reload(attempt.job)) is None

@@ -61,7 +61,7 @@ def test_four_of_five_films_come_when_they_were_promised(houses, is_measured):
         f"{card.seconds_late:.0f} s; the end was at {width:.2f} times what it took"
     )
     assert card.count == count
-    assert max(seconds for _, seconds in took) > 200, "there was a line"
+    assert max(seconds for _, seconds in took) > 200, "there was a queue"
     assert card.kept >= 0.8
     assert width < 2.8, "a promise of for ever is easily kept"
     if is_measured:

@@ -1,4 +1,4 @@
-"""The report card, and what is told at the door."""
+"""Promise metrics, and the forecast given at the upload."""
 
 from datetime import timedelta
 

@@ -9,7 +9,7 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 
 
-def test_before_the_first_picture_there_is_no_figure(provider):
+def test_before_the_first_picture_there_is_no_metric(provider):
     factories.make_submitted_attempt(provider)
     assert metrics.first_frames() is None
     assert metrics.first_frames(provider=provider) is None

@@ -148,7 +148,7 @@ def test_a_film_whose_first_picture_is_damaged_is_bad(probed, share):
 
 
 def test_a_film_that_is_kept_in_another_file_is_bad(probed, tmp_path):
-    """An index may name another file to read the pictures from (ISO/IEC 14496-12, 8.7.2); nobody follows that."""
+    """An index may name another file to read the pictures from (ISO/IEC 14496-12, 8.7.2); it is not followed."""
     data = reels.film()
     other = tmp_path / "other.mp4"
     other.write_bytes(data)

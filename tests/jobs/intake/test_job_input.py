@@ -174,7 +174,7 @@ def test_an_idempotency_key_that_is_none(key, api, nothing_happens):
 # --- What is taken -------------------------------------------------------------------------------
 
 
-def test_an_order_is_accepted(api):
+def test_a_job_is_accepted(api):
     photo = factories.tiny_photo()
     answer = api.post(URL, order(photo, hero_name="NOVA-7", email="nova@example.org"))
     assert answer.status_code == 202
@@ -252,7 +252,7 @@ def test_a_nearly_full_disk_takes_no_new_photo_and_keeps_what_is_left_for_films(
         assert "kept for the films under way" in answer.json()["detail"]
         assert api.post(URL, order(photo), headers=early).json()["id"] == made
     storage._disk_cache.put(True, seconds=1000)
-    assert api.post(URL, order()).status_code == 507, "what was found a moment ago is not looked for again"
+    assert api.post(URL, order()).status_code == 507, "the disk is not asked again within a second"
     storage._disk_cache.clear()
     assert api.post(URL, order()).status_code == 202
 
@@ -275,7 +275,7 @@ def test_a_database_that_fails_after_the_photo_was_stored_leaves_no_file(api, mo
 
 
 @pytest.mark.database
-def test_the_same_order_again_is_the_same_job(api):
+def test_the_same_request_again_is_the_same_job(api):
     photo = factories.tiny_photo()
     answers = [
         api.post(URL, order(photo, hero_name="NOVA"), headers={"Idempotency-Key": "one"}).json()["id"] for _ in range(3)
@@ -312,7 +312,7 @@ def test_a_key_is_its_owners_own(api):
     assert first != second
 
 
-def test_without_a_key_every_order_is_a_job(api):
+def test_without_a_key_every_request_is_a_job(api):
     photo = factories.tiny_photo()
     ids = {api.post(URL, order(photo)).json()["id"] for _ in range(3)}
     assert len(ids) == 3
@@ -359,7 +359,7 @@ def test_fifty_at_once_with_one_key_are_one_job(monkeypatch):
 # --- How much ------------------------------------------------------------------------------------
 
 
-def test_too_many_orders_are_told_when_to_come_back(api, monkeypatch):
+def test_too_many_uploads_are_told_when_to_come_back(api, monkeypatch):
     monkeypatch.setitem(throttles.UploadsPerOwner.THROTTLE_RATES, "uploads", "3/min")
     statuses = [api.post(URL, order(consent="false")).status_code for _ in range(3)]
     assert set(statuses) == {422}
@@ -369,12 +369,12 @@ def test_too_many_orders_are_told_when_to_come_back(api, monkeypatch):
     assert not Job.objects.exists()
     other = Client()
     other.get("/api/v1/looks/")
-    assert other.post(URL, order()).status_code == 202, "one person's haste is nobody else's wait"
+    assert other.post(URL, order()).status_code == 202, "one owner's limit does not affect others"
 
 
 @pytest.mark.parametrize("redis_is", ["dead", "hung"])
 @pytest.mark.django_db(transaction=True)
-def test_without_redis_an_order_is_accepted_quickly(redis_is, api, no_redis, hung_redis):
+def test_without_redis_a_job_is_accepted_quickly(redis_is, api, no_redis, hung_redis):
     (no_redis if redis_is == "dead" else hung_redis)()
     seconds = []
     for _ in range(3):

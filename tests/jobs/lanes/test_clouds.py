@@ -67,7 +67,7 @@ def test_the_order_names_the_attempt_in_photo_and_webhook(attempt, server):
     assert f"/webhooks/{attempt.provider.slug}/{attempt.token}/" in sent
 
 
-def test_a_webhook_brings_the_film_and_asks_nobody(attempt, secret, monkeypatch):
+def test_a_webhook_brings_the_film_without_a_call_to_the_vendor(attempt, secret, monkeypatch):
     vendor = VENDORS[attempt.provider.slug]
     film = next(event for event, (status, _) in vendor.events.items() if status == "succeeded")
 

@@ -18,7 +18,7 @@ def _attempt(job):
     return Attempt.objects.filter(job=job).order_by("-number").first()
 
 
-def _parked_for(provider):
+def _rate_limited_for(provider):
     until = ProviderConfig.objects.get(id=provider.id).rate_limited_until
     return (until - timezone.now()).total_seconds() if until else 0
 
@@ -55,7 +55,7 @@ def test_busy_parks_the_provider_and_counts_as_no_try(provider, stub, work):
     work(Lane.DISPATCH)
     job = factories.reload(job)
     assert (job.lane, job.stage, job.reason_code) == (Lane.DISPATCH, "waiting_for_slot", "provider_busy")
-    assert 5 < _parked_for(provider) <= 7
+    assert 5 < _rate_limited_for(provider) <= 7
     attempt = _attempt(job)
     assert (attempt.status, attempt.error_code, attempt.slot_held) == ("failed", "busy", False)
     assert ProviderConfig.objects.get().consecutive_failures == 0
@@ -84,7 +84,7 @@ def test_a_yes_in_the_same_moment_does_not_undo_a_request_to_wait(stub, work, db
     stub.next_submits(Refuse(429, retry_after="30"))
     work(Lane.DISPATCH)
     assert Attempt.objects.filter(status="submitted").count() == 5
-    assert _parked_for(provider) > 20
+    assert _rate_limited_for(provider) > 20
 
 
 def test_a_finished_film_does_not_undo_a_request_to_wait(provider, stub, work, deliver):
@@ -95,7 +95,7 @@ def test_a_finished_film_does_not_undo_a_request_to_wait(provider, stub, work, d
     work(Lane.DISPATCH)
     deliver(stub.delivery(stub.only.complete()))
     work(Lane.COLLECT)
-    assert _parked_for(provider) > 20
+    assert _rate_limited_for(provider) > 20
 
 
 def test_a_lost_answer_is_looked_up_at_once_and_the_prediction_adopted(provider, stub, work):
@@ -234,7 +234,7 @@ def test_a_provider_that_is_down_is_tried_again_later(answer, provider, stub, wo
     job = factories.reload(job)
     assert (job.lane, job.reason_code) == (Lane.DISPATCH, "provider_moved")
     assert ProviderConfig.objects.get().consecutive_failures == 1
-    assert (_parked_for(provider) > 15) == (answer.retry_after is not None)
+    assert (_rate_limited_for(provider) > 15) == (answer.retry_after is not None)
 
 
 def test_a_provider_that_cannot_be_reached_is_no_lost_answer(work, db):
@@ -301,7 +301,7 @@ def test_a_photo_that_cannot_be_read_is_not_the_providers_fault(provider, stub, 
         Job.objects.filter(status__in=Job.OPEN).update(due_at=timezone.now())
         work(Lane.DISPATCH)
     assert ProviderConfig.objects.get().consecutive_failures == 0
-    assert _parked_for(provider) == 0
+    assert _rate_limited_for(provider) == 0
     assert stub.submits() == 0
     other = factories.make_waiting_job()
     work(Lane.DISPATCH)
@@ -428,7 +428,7 @@ def test_a_crash_inside_an_adapter_is_unconfirmed(provider, stub, work, monkeypa
     factories.is_consistent(job.id)
 
 
-def test_an_erased_photo_in_line_is_never_sent(provider, stub, work):
+def test_an_erased_photo_in_the_queue_is_never_sent(provider, stub, work):
     job = factories.make_waiting_job()
     services.erase_job(job.id, now=timezone.now())
     work(Lane.DISPATCH)

@@ -134,7 +134,7 @@ def test_a_genuine_delivery_in_no_words_of_ours_is_a_dead_letter(body, job, stub
     assert factories.reload(job).seq == before
 
 
-def test_a_status_nobody_knows_changes_nothing(job, stub, deliver, work):
+def test_an_unknown_status_changes_nothing(job, stub, deliver, work):
     stub.only.status = "contemplating"
     deliver(stub.delivery(stub.only))
     before = factories.reload(job).seq
@@ -143,7 +143,7 @@ def test_a_status_nobody_knows_changes_nothing(job, stub, deliver, work):
     assert WebhookDelivery.objects.get().applied_at
 
 
-def test_a_delivery_for_an_attempt_nobody_knows_waits_an_hour(provider, stub, work, deliver):
+def test_a_delivery_for_an_unknown_attempt_waits_an_hour(provider, stub, work, deliver):
     factories.make_waiting_job()
     work(Lane.DISPATCH)
     deliver(stub.delivery(stub.only, path="/webhooks/studio/early/"))
@@ -159,7 +159,7 @@ def test_a_delivery_for_an_attempt_nobody_knows_waits_an_hour(provider, stub, wo
     assert (row.due_at, row.error) == (None, "no such attempt")
 
 
-def test_a_delivery_that_cannot_be_applied_holds_nobody_up(job, stub, deliver, work, monkeypatch):
+def test_a_delivery_that_cannot_be_applied_does_not_hold_up_others(job, stub, deliver, work, monkeypatch):
     broken = stub.delivery(stub.only.run(0.5))
     deliver(broken)
     original = ingest.apply_event

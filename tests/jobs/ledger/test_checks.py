@@ -26,7 +26,7 @@ MINUTES = timedelta(minutes=2)
 # --- What the rows tell ---------------------------------------------------------------------------
 
 
-def test_a_job_in_nobody_s_hands(provider: ProviderConfig) -> None:
+def test_an_open_job_that_no_worker_will_touch(provider: ProviderConfig) -> None:
     attempt = factories.make_submitted_attempt(provider)
     factories.make_submitted_attempt(provider)
     damage(attempt, status="failed", slot_held=False)
@@ -60,7 +60,7 @@ def test_a_lapsed_lease_of_a_submit(provider: ProviderConfig) -> None:
     attempt, unconfirmed = factories.make_attempt(provider), factories.make_attempt(provider)
     damage(attempt, lease_until=timezone.now() - MINUTES)
     assert lifecycle.mark_unconfirmed(unconfirmed.id, lease_token=unconfirmed.lease_token)
-    damage(unconfirmed, lease_until=timezone.now() - MINUTES)  # waits for its deadline where nobody can be asked
+    damage(unconfirmed, lease_until=timezone.now() - MINUTES)  # waits for its deadline at a provider without look-up
     seen = inspect()
     only(seen, "attempt_lease_lapsed", attempt)
     assert seen.findings[0].items[0].job_id == str(attempt.job_id)
@@ -79,7 +79,7 @@ def test_an_open_attempt_of_a_job_that_has_ended(provider: ProviderConfig) -> No
     only(inspect(), "attempt_after_the_end", attempt)
 
 
-def test_a_slot_that_nobody_gives_back(provider: ProviderConfig) -> None:
+def test_a_slot_that_is_never_freed(provider: ProviderConfig) -> None:
     attempt, owed = factories.make_submitted_attempt(provider), factories.make_submitted_attempt(provider)
     for one in (attempt, owed):
         services.cancel_job(one.job_id, now=timezone.now())

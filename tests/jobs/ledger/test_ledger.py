@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 def add_event(job: Job, kind: str, *, seq: int | None = None) -> None:
-    """Write an event that nobody of the product would write, so that the row still names the newest."""
+    """Write an event that the product would not write, so that the row still names the newest."""
     seq = seq or factories.reload(job).seq + 1
     JobEvent.objects.create(job=job, seq=seq, kind=kind, at=timezone.now())
     damage(job, seq=seq)
@@ -39,7 +39,7 @@ def test_of_nothing_it_is_balanced() -> None:
     assert seen.rows.accepted == 0
 
 
-def test_a_job_is_in_one_place_on_its_whole_way(provider: ProviderConfig, stub: Any, work: Callable[..., None]) -> None:
+def test_a_job_is_in_one_phase_on_its_whole_way(provider: ProviderConfig, stub: Any, work: Callable[..., None]) -> None:
     """What the lanes write is in the found at every step, and both sides tell it the same."""
 
     def assert_is(place: str) -> None:
@@ -240,7 +240,7 @@ def test_something_that_happened_after_the_end(provider: ProviderConfig, kinds: 
     only(inspect(), "after_the_end", job)
 
 
-def test_a_kind_nobody_knows() -> None:
+def test_an_unknown_kind() -> None:
     job, _ = factories.make_job(), factories.make_job()
     add_event(job, "abducted")
     only(inspect(), "kind_unknown", job)

@@ -73,7 +73,7 @@ def test_a_stale_lease_writes_nothing(db):
     assert factories.reload(job).clean_key == "fresh"
 
 
-def test_progress_never_goes_back_when_a_job_returns_to_the_line(provider):
+def test_progress_never_goes_back_when_a_job_returns_to_the_queue(provider):
     attempt = factories.make_submitted_attempt(provider)
     now = timezone.now()
     lifecycle.record_progress(attempt, stage="rendering", progress=0.5, prediction_id="", poll_at=now, now=now)

@@ -111,21 +111,21 @@ class Life(RuleBasedStateMachine):
     @initialize(steps=st.integers(0, 12))
     def the_evening_begins(self, steps: int) -> None:
         """Two jobs, and an ordinary evening for a while."""
-        self.somebody_orders_a_film()
-        self.somebody_orders_a_film()
+        self.a_job_is_accepted()
+        self.a_job_is_accepted()
         for number in range(steps):
             self.a_job_goes_on(number, provider=0, end="done")
             self.everything_holds()
 
     @rule()
     @precondition(lambda self: len(self.jobs) < 4)
-    def somebody_orders_a_film(self) -> None:
+    def a_job_is_accepted(self) -> None:
         job = factories.make_job(now=self.later(), photo=b"photo", hero_name="NOVA-7", email="nova@example.org")
         self.jobs.append(job.id)
 
     @rule(number=which, how=st.sampled_from(["wait", "wait", "wait", "cancel", "deadline", "erase"]))
     @precondition(lambda self: self.claimed)
-    def somebody_has_had_enough(self, number: int, how: str) -> None:
+    def a_job_is_canceled_or_erased(self, number: int, how: str) -> None:
         job_id = one_of(self.jobs, number)
         if how == "wait":
             return
@@ -364,12 +364,12 @@ def holds_for_a_job(job: Job, attempts: list[Attempt], events: list[JobEvent]) -
     if job.status in OPEN:
         assert job.finished_at is None
         assert len(is_open) <= 1, "one attempt at a time"
-        assert job.lane or is_open, "somebody has it to do"
+        assert job.lane or is_open, "a worker will touch it"
         assert (job.winner_id is not None) == (job.stage == "collecting")
         if job.winner_id:
             assert (job.lane, job.stage) == (Lane.COLLECT, "collecting"), "a film is fetched, and nothing else happens"
             assert not is_open, "one film is enough"
-        assert (job.lane == Lane.DISPATCH) <= (not is_open), "who stands in line has no attempt"
+        assert (job.lane == Lane.DISPATCH) <= (not is_open), "a job in the queue has no attempt"
     else:
         assert job.finished_at is not None
         assert job.lane == ""
@@ -406,7 +406,7 @@ def holds_for_an_attempt(now: Attempt, before: Attempt | None) -> None:
     """What holds for an attempt, and between its row and a later one."""
     assert now.slot_held or now.status in ENDED, "who may be at work holds a slot"
     assert not (now.slot_held and now.status in ("failed", "succeeded", "superseded")), "a slot is held for nothing"
-    assert not (now.slot_held and now.status in ENDED) or now.cleanup, "nobody will give this slot back"
+    assert not (now.slot_held and now.status in ENDED) or now.cleanup, "this slot would never be freed"
     assert (now.finished_at is None) == (now.status in Attempt.OPEN)
     if before is None:
         return

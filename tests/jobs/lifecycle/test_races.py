@@ -45,7 +45,7 @@ def collect(job_id):
 
 
 def everybody(job, attempt, chance):
-    """Return what may happen to a job at the same moment, each of it by somebody else, in an order by chance."""
+    """Return what may happen to a job at the same moment, each by another process, in a random order."""
     now = timezone.now
     happens = [
         lambda: services.cancel_job(job.id, now=now()),

@@ -155,7 +155,7 @@ def test_a_picture_that_moves_is_refused(data):
     assert code_of(data) == "photo_animated"
 
 
-def test_a_large_photo_is_looked_at_in_a_few_milliseconds():
+def test_a_large_photo_is_checked_in_a_few_milliseconds():
     noise = pictures.np.random.default_rng(1).integers(0, 255, (2600, 3600, 3), "uint8")
     data = pictures.encoded(pictures.Image.fromarray(noise), "JPEG", quality=93)
     assert len(data) > 8 * 2**20

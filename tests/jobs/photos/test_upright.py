@@ -49,7 +49,7 @@ def test_the_sandbox_turns_photos_too():
     assert np.abs(pixels(photo.jpeg) - np.asarray(upright, int)).mean() < 6
 
 
-def test_an_upright_photo_is_looked_at_once_and_kept():
+def test_an_upright_photo_is_searched_once_and_kept():
     looks = []
 
     def count(bgr):
@@ -93,7 +93,7 @@ def test_a_photo_is_turned_only_for_a_clearly_better_face(answers, turn):
     assert find_upright(PICTURE, looking(*answers), lambda bgr, face: True)[0] == turn
 
 
-def test_what_the_second_look_does_not_take_for_a_face_turns_no_photo():
+def test_what_the_second_check_does_not_take_for_a_face_turns_no_photo():
     seen = [face(0.69)]
     answers = looking(seen, [], [face(0.95)], [])
     assert find_upright(PICTURE, answers, lambda bgr, face: face.score < 0.9) == (0, seen)

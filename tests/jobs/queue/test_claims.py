@@ -23,7 +23,7 @@ def test_a_claim_takes_the_oldest_first(db):
     assert {job.id for job in claim.jobs} == {jobs[1].id, jobs[2].id}
 
 
-def test_a_claimed_job_is_nobody_elses_until_its_lease_lapses(db):
+def test_a_claimed_job_cannot_be_claimed_again_until_its_lease_lapses(db):
     factories.make_job()
     claim = claims.claim_lane(Lane.PREPARE, limit=9, lease=timedelta(seconds=0.2))
     assert len(claim.jobs) == 1
@@ -57,7 +57,7 @@ def test_no_more_than_what_the_limits_leave_free(provider):
     assert claims.claim_slots(provider.id, want=64) == []
 
 
-def test_a_disabled_or_parked_provider_gets_nothing(provider):
+def test_a_disabled_or_rate_limited_provider_gets_nothing(provider):
     factories.make_waiting_job()
     ProviderConfig.objects.update(enabled=False)
     assert claims.claim_slots(provider.id, want=1) == []

@@ -142,7 +142,7 @@ def test_a_stopping_process_finishes_what_flies_and_takes_nothing_more(monkeypat
     assert len(lane.items) == 100 - lane.threads
 
 
-def test_it_claims_at_a_pace():
+def test_it_claims_once_per_tick():
     looks = []
 
     class Counting(ListLane):
@@ -178,7 +178,7 @@ def test_what_is_under_way_is_kept_and_what_landed_is_not(monkeypatch):
     assert kept == []
 
 
-def test_a_pump_whose_threads_are_all_stuck_shows_no_life(monkeypatch):
+def test_a_pump_whose_threads_are_all_stuck_has_no_heartbeat(monkeypatch):
     beats, gate = [], threading.Event()
     monkeypatch.setattr(engine, "beat", lambda name: beats.append(name))
     monkeypatch.setattr(engine, "HEARTBEAT_SECONDS", 0.0)

@@ -40,7 +40,7 @@ def test_many_nudges_are_one_pump():
     assert (waiting("collect"), waiting("dispatch")) == (1, 0)
 
 
-def test_a_nudge_after_the_pump_looked_enqueues_again():
+def test_a_nudge_after_the_pump_started_enqueues_again():
     queues.nudge(Lane.COLLECT)
     queues.pump_started(Lane.COLLECT)
     queues.nudge(Lane.COLLECT)
@@ -88,7 +88,7 @@ def test_flushall_at_any_moment_costs_one_renewal():
 
 def test_a_flag_left_by_a_dead_worker_is_taken_down():
     queues.nudge(Lane.COLLECT)
-    queues.client().delete("rq:queue:collect")  # taken by a worker that died before it looked
+    queues.client().delete("rq:queue:collect")  # taken by a worker that died before its pump started
     queues.nudge(Lane.COLLECT)
     assert waiting("collect") == 0
     assert queues.renew_nudge(Lane.COLLECT)

@@ -17,7 +17,7 @@ def fail(gate: Gate, error: Exception) -> None:
 
 
 @pytest.mark.parametrize("error", [redis.TimeoutError("slow"), redis.ConnectionError("refused"), OSError("reset")])
-def test_after_a_failure_nobody_asks_for_a_moment(error: Exception) -> None:
+def test_after_a_failure_redis_is_not_asked_for_a_moment(error: Exception) -> None:
     gate = Gate()
     fail(gate, error)
     assert gate.is_blocked
@@ -25,7 +25,7 @@ def test_after_a_failure_nobody_asks_for_a_moment(error: Exception) -> None:
         pytest.fail("asked")
 
 
-def test_a_refusal_shuts_nothing() -> None:
+def test_an_error_that_is_answered_at_once_blocks_nothing() -> None:
     gate = Gate()
     fail(gate, redis.ResponseError("OOM command not allowed"))
     assert not gate.is_blocked

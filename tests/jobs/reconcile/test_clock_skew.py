@@ -1,4 +1,4 @@
-"""What a clock wrote that was ten minutes ahead holds nobody up for ten minutes."""
+"""Times written by a clock ten minutes ahead do not hold jobs up for ten minutes."""
 
 from datetime import timedelta
 
@@ -128,7 +128,7 @@ def test_a_delivery_is_applied_at_once(provider):
     assert WebhookDelivery.objects.get().due_at <= timezone.now()
 
 
-def test_a_provider_that_was_shut_in_the_future_waits_as_long_as_it_was_meant_to(provider):
+def test_a_provider_blocked_in_the_future_waits_as_long_as_was_meant(provider):
     now = timezone.now()
     ProviderConfig.objects.update(
         blocked_at=now + AHEAD,

@@ -90,7 +90,7 @@ def test_a_vendor_with_several_keys_keeps_as_many_old_ones(vendor, learn):
     assert known() == [B, C, A]
 
 
-def test_a_delivery_nobody_signed_has_them_learned_anew_but_not_with_every_one(vendor, learn, stub, deliver):
+def test_an_unknown_signature_has_secrets_fetched_again_but_not_every_one(vendor, learn, stub, deliver):
     vendor.secrets = (SECRET,)
     learn()
     attempt = factories.make_submitted_attempt(ProviderConfig.objects.get())
@@ -163,13 +163,13 @@ def test_a_small_film_is_asked_for_when_nothing_was_for_an_interval(sleepy, stub
     assert keep_warm(6 * MINUTE) == 1
 
 
-def test_a_job_keeps_a_model_awake_as_well(sleepy, keep_warm):
+def test_a_job_keeps_a_model_warm_as_well(sleepy, keep_warm):
     factories.make_submitted_attempt(sleepy)
     assert keep_warm() == 0
     assert keep_warm(6 * MINUTE) == 1
 
 
-def test_its_film_is_deleted_and_paid_for_and_nobodys(sleepy, stub, keep_warm, deliver, ask, work):
+def test_its_film_is_deleted_and_paid_for_and_belongs_to_no_job(sleepy, stub, keep_warm, deliver, ask, work):
     keep_warm()
     deliver(stub.delivery(stub.only.run(0.5, preview=True)))
     deliver(stub.delivery(stub.only.complete()))
@@ -222,7 +222,7 @@ def test_where_staff_do_not_want_it_nothing_is_asked_for(values, sleepy, stub, k
     assert stub.submits() == 0
 
 
-def test_a_model_that_never_sleeps_is_not_kept_awake(sleepy, stub, keep_warm, monkeypatch):
+def test_a_model_without_cold_starts_is_not_kept_warm(sleepy, stub, keep_warm, monkeypatch):
     monkeypatch.setattr(StudioAdapter, "can_keep_warm", False)
     assert keep_warm() == 0
 
@@ -237,7 +237,7 @@ def test_of_several_copies_one_keeps_it_warm(stub, monkeypatch):
     assert stub.submits() == 1
 
 
-def test_a_row_whose_interval_is_no_time_leaves_the_others_awake(sleepy, stub, keep_warm):
+def test_a_row_with_an_impossible_interval_leaves_the_others_warm(sleepy, stub, keep_warm):
     broken = factories.make_provider(stub.url, slug="broken", order=1, keep_warm_interval=timedelta(days=10**8))
     assert keep_warm() == 1
     assert not Attempt.objects.filter(provider=broken).exists()

@@ -1,4 +1,4 @@
-"""What no road leads out of is put back on one."""
+"""Rows that no other step would touch again are repaired."""
 
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ def bring_back():
     return orphans.bring_back(now=timezone.now())
 
 
-def test_a_job_that_nobody_has_goes_back_to_the_line(provider):
+def test_a_job_in_no_lane_goes_back_to_the_queue(provider):
     job = factories.make_submitted_attempt(provider).job
     assert bring_back() == 0, "its provider has it"
     Attempt.objects.all().delete()
@@ -29,7 +29,7 @@ def test_a_job_that_nobody_has_goes_back_to_the_line(provider):
     assert bring_back() == 0
 
 
-def test_a_finished_film_that_nobody_fetches_is_fetched(provider):
+def test_a_finished_film_in_no_lane_is_fetched(provider):
     job = factories.make_rendered_job(provider)
     Job.objects.update(lane="")
     assert bring_back() == 1
@@ -49,7 +49,7 @@ def test_an_attempt_that_goes_on_for_an_ended_job_is_stopped(provider):
     assert bring_back() == 0, "the slot is free when the provider was told"
 
 
-def test_a_slot_that_nobody_gives_back_is_freed(provider):
+def test_a_slot_of_an_ended_attempt_is_freed(provider):
     attempt = factories.make_submitted_attempt(provider)
     Attempt.objects.update(status="timed_out", finished_at=timezone.now(), cleanup="")
     Job.objects.update(lane=Lane.DISPATCH, due_at=timezone.now() + timedelta(minutes=1))
@@ -58,7 +58,7 @@ def test_a_slot_that_nobody_gives_back_is_freed(provider):
     assert not attempt.slot_held
 
 
-def test_a_healthy_evening_has_no_strays(provider, work, stub):
+def test_a_healthy_evening_has_no_orphans(provider, work, stub):
     factories.make_job()
     factories.make_waiting_job()
     factories.make_attempt(provider)
@@ -70,7 +70,7 @@ def test_a_healthy_evening_has_no_strays(provider, work, stub):
     assert list(Job.objects.order_by("id").values()) == before
 
 
-def test_reconcile_looks_for_them(provider):
+def test_reconcile_repairs_them(provider):
     job = factories.make_submitted_attempt(provider).job
     Attempt.objects.all().delete()
     Reconciler().tick()

@@ -81,7 +81,7 @@ def test_killed_half_way_it_goes_on_with_the_next_sweep(provider, monkeypatch):
     assert factories.reload(job).erased_at
 
 
-def test_one_that_cannot_be_erased_holds_no_other_up(provider, monkeypatch):
+def test_one_that_cannot_be_erased_does_not_hold_up_others(provider, monkeypatch):
     jobs = [factories.make_finished_job(provider) for _ in range(3)]
     due(*jobs)
     stuck = jobs[1].video_key
@@ -114,7 +114,7 @@ def test_evidence_goes_after_its_time(db):
     assert set(WebhookDelivery.objects.values_list("id", flat=True)) == {row.id for row in kept}
 
 
-def test_calls_that_kept_a_model_awake_go_after_a_month(provider):
+def test_keep_warm_attempts_are_deleted_after_a_month(provider):
     def call(days, **values):
         at = timezone.now() - timedelta(days=days)
         same = {"number": 1, "kind": "keep_warm", "lease_until": at, "deadline_at": at, "slot_held": False}

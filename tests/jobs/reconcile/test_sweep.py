@@ -159,7 +159,7 @@ def test_a_prediction_the_provider_forgot_is_made_anew(job, stub, ask, work):
     factories.is_consistent(job.id)
 
 
-def test_one_that_cannot_be_written_holds_no_other_up(provider, stub, work, ask, monkeypatch):
+def test_one_that_cannot_be_written_does_not_hold_up_others(provider, stub, work, ask, monkeypatch):
     jobs = [factories.make_waiting_job() for _ in range(3)]
     work(Lane.DISPATCH)
     for prediction in stub.predictions.values():
@@ -237,9 +237,7 @@ class WithoutLookUp(StudioAdapter):
     can_look_up = False
 
 
-def test_a_lost_submit_that_nobody_can_look_up_keeps_slot_and_price_until_its_deadline(
-    provider, stub, work, ask, monkeypatch
-):
+def test_a_lost_submit_without_look_up_keeps_slot_and_price_until_its_deadline(provider, stub, work, ask, monkeypatch):
     monkeypatch.setattr(registry, "adapter_for", lambda name: WithoutLookUp())
     ProviderConfig.objects.update(price=Decimal("0.30"))
     job = factories.make_waiting_job()
@@ -307,7 +305,7 @@ def test_a_deletion_is_not_given_up_so_soon(job, stub, ask):
     assert stub.only.deleted == 1
 
 
-def test_a_freed_slot_wakes_the_line(job, stub, ask, monkeypatch, django_capture_on_commit_callbacks):
+def test_a_freed_slot_wakes_the_dispatch_lane(job, stub, ask, monkeypatch, django_capture_on_commit_callbacks):
     services.cancel_job(job.id, now=timezone.now())
     nudged = []
     monkeypatch.setattr(queues, "nudge", nudged.append)
@@ -344,7 +342,7 @@ def test_overdue_lanes_are_nudged_again(reconciler, db, monkeypatch):
 
 
 @pytest.mark.parametrize(("beat_ago", "is_worked_here"), [(None, True), (60, True), (4, False)])
-def test_a_lane_whose_worker_shows_no_life_is_worked_here(beat_ago, is_worked_here, reconciler, db, monkeypatch):
+def test_a_lane_whose_worker_has_no_heartbeat_is_worked_here(beat_ago, is_worked_here, reconciler, db, monkeypatch):
     worked = []
     monkeypatch.setattr(queues, "renew_nudge", lambda lane: True)
     monkeypatch.setattr(sweep, "_pump_once", worked.append)
@@ -404,7 +402,8 @@ def test_a_provider_that_hangs_holds_up_no_deadline(monkeypatch):
         reconciler.stopped.set()
         gate.set()
         thread.join(10)
-        wait_for(lambda: not [one for one in threading.enumerate() if one.name == "inquiries"], "the inquiries to end")
+        calling = {step.__name__ for step in reconciler._questions()}
+        wait_for(lambda: not calling & {one.name for one in threading.enumerate()}, "the calls to providers to end")
 
 
 def test_it_stops_when_told(monkeypatch):

@@ -89,14 +89,14 @@ def test_trouble_with_our_account_opens_it_at_once_and_for_minutes():
     assert story.provider.breaker_until - story.now >= breaker.ACCOUNT_OPEN - SECOND
 
 
-def test_half_open_one_call_goes_out_and_a_good_one_opens_the_door():
+def test_half_open_one_call_goes_out_and_a_good_one_closes_the_breaker():
     story = Story().hears(*[HealthSignal.FAILED] * 3)
     story.waits_until_open()
     assert (story.state, story.allowance) == ("half open", 1)
     story.provider.probe_until = story.now + SECOND
     assert story.allowance == 0
     story.waits(SECOND)
-    assert story.allowance == 1, "a probe whose worker died does not shut the door for ever"
+    assert story.allowance == 1, "a probe whose worker died does not block the provider for ever"
     story.hears(HealthSignal.ANSWERED)
     assert (story.state, story.allowance, story.provider.blocked_at) == ("closed", None, None)
 
@@ -116,7 +116,7 @@ def test_a_bad_probe_opens_it_again_for_longer_up_to_a_cap():
         longest.append(lengths)
     ceilings = [max(lengths[number] for lengths in longest) for number in range(10)]
     assert ceilings[0] <= breaker.OPEN_FIRST < ceilings[2] < ceilings[5]
-    assert len({lengths[5] for lengths in longest}) > 50, "random, so that nobody comes back together"
+    assert len({lengths[5] for lengths in longest}) > 50, "random, so that installations do not come back together"
 
 
 def test_opened_by_films_only_a_finished_film_closes_it():
@@ -125,7 +125,7 @@ def test_opened_by_films_only_a_finished_film_closes_it():
     story.waits(SECOND).hears(HealthSignal.ANSWERED)
     assert story.state == "half open"
     ends = breaker.probe_ends_at(story.provider, lease_until=story.now, deadline_at=story.now + timedelta(minutes=5))
-    assert ends > story.now + timedelta(minutes=5), "nobody else probes before that film is known"
+    assert ends > story.now + timedelta(minutes=5), "no other probe before that film is known"
     story.hears(HealthSignal.FINISHED)
     assert story.state == "closed"
 
@@ -155,17 +155,17 @@ def test_the_address_of_a_photo_is_not_kept_with_an_error():
 # --- Waits ---------------------------------------------------------------------------------------
 
 
-def test_a_wait_is_as_long_as_it_was_asked_for_and_says_nothing_against_the_provider():
+def test_a_rate_limit_lasts_as_long_as_was_asked_for_and_is_no_failure():
     story = Story().hears(HealthSignal.BUSY, retry_after=7 * SECOND)
     assert story.provider.rate_limited_until == story.now + 7 * SECOND
     assert (story.state, story.allowance, story.provider.consecutive_failures) == ("closed", 0, 0)
     story.waits(7 * SECOND)
-    assert story.allowance == 1, "one call first: sixty at once would be sixty more refusals"
+    assert story.allowance == 1, "one call first: sixty at once would be sixty more 429s"
     story.hears(HealthSignal.ANSWERED)
     assert (story.allowance, story.provider.rate_limited_until) == (None, None)
 
 
-def test_a_volley_of_refusals_is_one_wait_and_the_longest_counts():
+def test_a_batch_of_429s_is_one_wait_and_the_longest_counts():
     story = Story()
     claimed = story.now
     story.hears(HealthSignal.BUSY, claimed=claimed, retry_after=2 * SECOND)
@@ -189,7 +189,7 @@ def test_without_being_told_how_long_the_wait_doubles_up_to_a_cap():
     assert story.provider.rate_limited_until - story.now <= 2 * SECOND, "and starts anew after a good call"
 
 
-def test_waiting_and_failing_are_two_things_and_the_later_end_wins():
+def test_of_rate_limit_and_breaker_the_later_end_wins():
     story = Story().hears(*[HealthSignal.FAILED] * 3)
     story.provider.breaker_until = story.now + 4 * SECOND
     story.provider.rate_limited_until = story.now + 9 * SECOND
@@ -213,7 +213,7 @@ def test_a_disabled_provider_is_not_asked():
 # --- In the database -----------------------------------------------------------------------------
 
 
-def test_good_news_of_a_provider_in_good_standing_cost_no_write(provider, django_assert_num_queries):
+def test_successes_of_a_healthy_provider_cost_no_write(provider, django_assert_num_queries):
     found = [
         Observation(provider.id, verdict, timezone.now()) for verdict in (HealthSignal.ANSWERED, HealthSignal.FINISHED)
     ]
@@ -221,7 +221,7 @@ def test_good_news_of_a_provider_in_good_standing_cost_no_write(provider, django
         breaker.write(found * 50)
 
 
-def test_what_was_found_is_written_provider_by_provider(provider):
+def test_observations_are_written_provider_by_provider(provider):
     other = factories.make_provider(slug="other")
     now = timezone.now()
     breaker.write(
@@ -274,7 +274,7 @@ def test_after_a_wait_one_submit_goes_first_and_when_it_is_refused_no_other(stub
         factories.make_waiting_job()
     stub.next_submits(*[Refuse(429, retry_after="30")] * 12)
     work(Lane.DISPATCH)
-    assert stub.submits() == 10, "the first volley was under way"
+    assert stub.submits() == 10, "the first batch was under way"
     for number in (1, 2):
         past = timezone.now() - SECOND
         ProviderConfig.objects.filter(id=provider.id).update(rate_limited_until=past, blocked_at=past)

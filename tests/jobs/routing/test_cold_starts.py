@@ -66,7 +66,7 @@ def test_that_it_works_is_written_down_every_few_seconds_and_not_with_all_news(p
     assert known(provider).worked_at == at + 9 * SECOND
 
 
-def test_a_provider_that_is_gone_teaches_nothing(provider):
+def test_sightings_of_a_deleted_provider_are_ignored(provider):
     gone = provider.id
     provider.delete()
     cold_starts.write([Work(gone, NOW(), to_sign=1.0)])
@@ -76,7 +76,7 @@ def test_a_provider_that_is_gone_teaches_nothing(provider):
 # --- Being asleep ----------------------------------------------------------------------------------
 
 
-def test_awake_for_a_while_after_the_last_work(provider):
+def test_a_model_is_warm_for_a_while_after_its_last_work(provider):
     at = NOW()
     assert not known(provider).is_awake(provider, now=at)
     seen(provider, at=at)
@@ -107,7 +107,7 @@ def age(**ago):
     Attempt.objects.update(**{name: NOW() - timedelta(seconds=seconds) for name, seconds in ago.items()})
 
 
-def test_an_attempt_knows_whether_it_found_the_model_asleep(provider, stub, work, job):
+def test_an_attempt_knows_whether_it_found_the_model_cold(provider, stub, work, job):
     assert Attempt.objects.get().was_cold
     seen(provider)
     factories.make_waiting_job()
@@ -141,7 +141,7 @@ def test_of_a_vendor_that_shows_no_work_the_film_is_the_first_sign(provider, stu
     assert samples[COLD_SIGN] == samples[COLD_FILM]
 
 
-def test_a_poll_teaches_as_a_webhook_does(provider, stub, ask, job):
+def test_a_poll_is_measured_like_a_webhook(provider, stub, ask, job):
     stub.only.run(0.3)
     ask(later=timedelta(seconds=21))
     assert len(StartTimes.objects.get().samples[COLD_SIGN]) == 1

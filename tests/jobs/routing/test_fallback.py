@@ -20,7 +20,7 @@ NOW = timezone.now
 
 
 class CloudAdapter(StudioAdapter):
-    """Speaks the studio's protocol and is somebody else's."""
+    """Speaks the studio's protocol and is not ours."""
 
     is_ours = False
     content_rule = "strict"
@@ -97,7 +97,7 @@ def test_a_refused_photo_goes_only_where_another_rule_holds(clouds, work, delive
     factories.is_consistent(job.id)
 
 
-def test_while_nobody_else_is_open_the_refusal_is_what_a_refused_photo_waits_with(clouds, work):
+def test_a_refused_photo_waits_with_that_reason_while_no_other_provider_is_open(clouds, work):
     job = factories.make_waiting_job()
     work(Lane.DISPATCH)
     ProviderConfig.objects.exclude(slug="strict-1").update(rate_limited_until=NOW() + timedelta(minutes=1))
@@ -107,7 +107,7 @@ def test_while_nobody_else_is_open_the_refusal_is_what_a_refused_photo_waits_wit
     assert reason_of(job) is None
 
 
-def test_clouds_that_are_shut_are_down_even_for_a_photo_they_refused(clouds, work):
+def test_blocked_clouds_count_as_down_even_for_a_photo_they_refused(clouds, work):
     job = factories.make_waiting_job()
     work(Lane.DISPATCH)
     ProviderConfig.objects.exclude(slug="studio").update(rate_limited_until=NOW() + timedelta(minutes=1))
@@ -119,7 +119,7 @@ def test_clouds_that_are_shut_are_down_even_for_a_photo_they_refused(clouds, wor
 
 
 @pytest.mark.parametrize("code", sorted(fallback.PHOTO_CODES))
-def test_a_photo_that_nobody_could_use_ends_the_job(code, clouds, work):
+def test_a_photo_that_no_provider_could_use_ends_the_job(code, clouds, work):
     job = factories.make_waiting_job()
     work(Lane.DISPATCH)
     fails(Attempt.objects.get(), code)
@@ -154,7 +154,7 @@ def test_what_every_cloud_has_failed_our_own_studio_makes_and_the_page_says_so(c
     assert reason_of(job) is None
 
 
-def test_with_every_cloud_shut_the_next_job_goes_to_the_studio_at_once(clouds, work):
+def test_with_every_cloud_blocked_the_next_job_goes_to_the_studio_at_once(clouds, work):
     ProviderConfig.objects.exclude(slug="studio").update(
         breaker_until=NOW() + timedelta(minutes=1), breaker_reason="calls"
     )
@@ -212,7 +212,7 @@ def test_the_same_provider_again_only_after_a_backoff(provider, stub, work, long
     assert factories.reload(job).due_at > NOW() + timedelta(seconds=40)
 
 
-def test_nobody_waits_without_a_backoff_for_a_provider_that_is_shut(clouds, work, long_backoff):
+def test_a_job_waits_with_a_backoff_for_a_blocked_provider(clouds, work, long_backoff):
     ProviderConfig.objects.exclude(slug="strict-1").update(rate_limited_until=NOW() + timedelta(minutes=1))
     job = factories.make_waiting_job()
     clouds["strict-1"][1].next_submits(Refuse(503))

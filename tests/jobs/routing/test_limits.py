@@ -41,7 +41,7 @@ class Clock:
 
 
 def many_waiting(number):
-    """Put so many jobs in the line at once."""
+    """Put so many jobs in the queue at once."""
     look = factories.make_look()
     same = {"look": look, "lane": Lane.DISPATCH, "stage": "waiting_for_slot", "due_at": NOON, "created_at": NOON}
     same |= {"photo_sha256": "0" * 64, "consent_version": "1", "consent_at": NOON, "turn_at": NOON}
@@ -298,7 +298,7 @@ def test_a_keep_warm_call_is_not_made_when_there_was_a_call(paid):
     assert claims.claim_keep_warm(paid.id, idle_since=NOW() - timedelta(minutes=5), cold=False) is None
 
 
-def test_the_lane_looks_again_when_the_minute_frees_a_call(paid, stub):
+def test_the_lane_wakes_up_when_the_minute_frees_a_call(paid, stub):
     ProviderConfig.objects.update(max_per_minute=1)
     claim(paid)
     answered = NOW() - timedelta(seconds=57)

@@ -1,4 +1,4 @@
-"""Who gets the next job: order, weight, warmth, and who is passed over."""
+"""Which provider gets the next job: order, weight, warm models, and which are skipped."""
 
 import random
 import time
@@ -71,7 +71,7 @@ def test_workers_do_not_all_begin_with_the_same_one():
     assert begins == {"a", "b"}
 
 
-def test_whoever_has_no_room_earns_nothing_meanwhile():
+def test_a_provider_without_room_earns_no_credit():
     a, b, full = place("a"), place("b"), place("b", 0)
     full = ProviderCapacity(b.provider, 0, 0, 0, is_awake=True, is_warm=True)
     rotation = Rotation(random.Random(3))
@@ -81,13 +81,13 @@ def test_whoever_has_no_room_earns_nothing_meanwhile():
     assert abs(back.count("b") - 10) <= 1
 
 
-def test_of_equals_the_awake_one_goes_first_when_both_are_free():
+def test_of_equals_the_warm_one_goes_first_when_both_are_free():
     cold, warm = place("cold", warm=False, weight=9), place("warm", 2)
     rotation = Rotation()
     assert named(rotation.shares([cold, warm], 1)) == [("warm", 1)]
     assert named(rotation.shares([cold, warm], 5)) == [("warm", 2), ("cold", 3)]
     first = place("first", warm=False, order=1)
-    assert named(rotation.shares([first, warm], 1)) == [("first", 1)], "order comes before warmth"
+    assert named(rotation.shares([first, warm], 1)) == [("first", 1)], "order comes before a warm model"
 
 
 # --- The survey ----------------------------------------------------------------------------------
@@ -114,7 +114,7 @@ CLOSED = {
 
 
 @pytest.mark.parametrize("why", CLOSED, ids=str)
-def test_a_closed_provider_is_passed_over_and_its_opening_known(why, provider):
+def test_a_closed_provider_is_skipped_and_its_opening_time_known(why, provider):
     now = timezone.now()
     ProviderConfig.objects.update(
         **{name: now + value if isinstance(value, timedelta) else value for name, value in CLOSED[why].items()}
@@ -124,7 +124,7 @@ def test_a_closed_provider_is_passed_over_and_its_opening_known(why, provider):
     assert selection.next_wakeup_at([found], now=now) == now + MINUTE
 
 
-def test_after_a_wait_there_is_room_for_one(provider):
+def test_after_a_rate_limit_there_is_room_for_one(provider):
     ProviderConfig.objects.update(rate_limited_until=timezone.now() - MINUTE)
     assert (the_place().room, the_place().closed) == (1, None)
 
@@ -153,7 +153,7 @@ def test_a_full_minute_opens_when_its_oldest_call_is_a_minute_old(provider):
     assert the_place(now).opens_at is None, "that hangs on an answer"
 
 
-def test_no_slot_free_opens_by_news_alone(provider):
+def test_a_provider_without_a_free_slot_has_no_opening_time(provider):
     ProviderConfig.objects.update(max_concurrent=1)
     factories.make_submitted_attempt(provider)
     assert (the_place().closed, the_place().opens_at) == (Closed.SLOTS, None)
@@ -180,7 +180,7 @@ def learned(provider, *, cold, warm, worked_ago):
     )
 
 
-def test_asleep_is_who_has_not_worked_for_a_while_if_that_was_learned_to_matter(provider):
+def test_a_model_is_cold_when_it_has_not_worked_for_a_while_and_cold_starts_matter(provider):
     learned(provider, cold=40.0, warm=2.0, worked_ago=MINUTE)
     assert (the_place().is_awake, the_place().is_warm) == (True, True)
     StartTimes.objects.update(worked_at=timezone.now() - 10 * MINUTE)
@@ -192,7 +192,7 @@ def test_asleep_is_who_has_not_worked_for_a_while_if_that_was_learned_to_matter(
     assert (the_place().is_awake, the_place().is_warm) == (False, True), "half a second is no reason"
 
 
-def test_before_anything_was_learned_the_adapter_says_whether_models_sleep(provider, monkeypatch):
+def test_before_anything_was_measured_the_adapter_says_whether_cold_starts_matter(provider, monkeypatch):
     assert the_place().is_warm
     monkeypatch.setattr("providers.adapters.studio.StudioAdapter.can_keep_warm", True)
     assert not the_place().is_warm
@@ -205,13 +205,13 @@ def taken_at(job):
     return Attempt.objects.filter(job=job).latest("number").provider.slug
 
 
-def test_each_passed_over_provider_leads_to_the_next(stub, work, db):
-    names = ("disabled", "parked", "open breaker", "over budget", "full", "free", "last")
+def test_each_skipped_provider_leads_to_the_next(stub, work, db):
+    names = ("disabled", "rate limited", "open breaker", "over budget", "full", "free", "last")
     rows = {name: factories.make_provider(stub.url, slug=name, order=number) for number, name in enumerate(names)}
     now = timezone.now()
     for name, values in {
         "disabled": {"enabled": False},
-        "parked": {"rate_limited_until": now + MINUTE},
+        "rate limited": {"rate_limited_until": now + MINUTE},
         "open breaker": {"breaker_until": now + MINUTE, "breaker_reason": "calls"},
         "over budget": {"price": 2, "daily_budget": 1},
         "full": {"max_concurrent": 1},
@@ -237,7 +237,7 @@ def test_while_one_waits_the_jobs_flow_on_to_the_next(stub, other_stub, work, db
     jobs = [factories.make_waiting_job() for _ in range(12)]
     stub.next_submits(*[Refuse(429, retry_after="60")] * 12)
     work(Lane.DISPATCH)
-    assert (stub.submits(), other_stub.submits()) == (5, 12), "one volley, and nothing while it waits"
+    assert (stub.submits(), other_stub.submits()) == (5, 12), "one batch, and nothing while it is rate limited"
     refused = Job.objects.filter(attempts__error_code="busy").distinct()
     assert refused.count() == 5
     assert set(refused.values_list("reason_code", "reason_subject", "reason_target")) == {
@@ -275,10 +275,10 @@ def test_a_provider_that_hangs_holds_no_more_threads_than_its_share(stub, monkey
     assert more.attempt.provider.slug == "other", "the four have not come back"
 
 
-def test_the_lane_names_the_moment_to_look_again(provider, stub):
+def test_the_lane_names_the_moment_of_its_next_wakeup(provider, stub):
     lane = DispatchLane()
     assert lane.claim(9) == []
-    assert lane.next_wakeup_at is None, "nobody waits"
+    assert lane.next_wakeup_at is None, "no job waits"
     ProviderConfig.objects.update(rate_limited_until=timezone.now() + MINUTE)
     job = factories.make_waiting_job()
     assert lane.claim(9) == []

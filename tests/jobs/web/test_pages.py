@@ -173,14 +173,14 @@ def test_my_films_say_the_name_of_their_look(api):
 def test_a_shared_film_is_for_everybody_until_it_is_not(api, provider):
     job = factories.make_finished_job(provider, film=b"shared film", email="nova@example.org")
     slug = services.share_job(job.id, now=timezone.now()).share_slug
-    stranger = Client()
-    page = stranger.get(f"/v/{slug}/")
+    outsider = Client()
+    page = outsider.get(f"/v/{slug}/")
     assert page.status_code == 200
     text = page.content.decode()
     assert str(job.id) not in text, "the job's own address stays the owner's"
     assert "nova@example.org" not in text
     services.erase_job(job.id, now=timezone.now())
-    assert stranger.get(f"/v/{slug}/").status_code == 404
+    assert outsider.get(f"/v/{slug}/").status_code == 404
 
 
 @pytest.mark.parametrize("address", [f"/jobs/{uuid.UUID(int=7)}/", "/v/nothing/", "/jobs/x/", "/nothing/"])

@@ -38,7 +38,7 @@ def visit(chromium, live_server, settings):
     contexts, problems = [], []
     value, owner = identity.new_visitor()
 
-    def open_page(path, size=PHONE, *, stranger=False, **choices):
+    def open_page(path, size=PHONE, *, outsider=False, **choices):
         context = chromium.new_context(
             viewport={"width": size[0], "height": size[1]},
             reduced_motion="reduce",
@@ -46,7 +46,7 @@ def visit(chromium, live_server, settings):
             **choices,
         )
         contexts.append(context)
-        if not stranger:
+        if not outsider:
             context.add_cookies([{"name": settings.VISITOR_COOKIE_NAME, "value": value, "url": live_server.url}])
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
@@ -156,7 +156,7 @@ def test_sharing_is_turned_on_and_off(visit, hero, live_server):
 
 def test_the_page_of_a_shared_film(visit, hero):
     slug = services.share_job(hero.id, now=timezone.now()).share_slug
-    page = visit(f"/v/{slug}/", stranger=True)
+    page = visit(f"/v/{slug}/", outsider=True)
     page.wait_for_function("document.querySelector('[data-shared]').readyState >= 2")
     shot(page, "share")
     fits(page)
@@ -171,12 +171,12 @@ def test_the_page_of_a_shared_film(visit, hero):
     assert violations(page) == []
 
 
-def test_a_frame_on_somebody_elses_page_plays(visit, hero, live_server):
+def test_a_frame_on_another_site_plays(visit, hero, live_server):
     slug = services.share_job(hero.id, now=timezone.now()).share_slug
-    frame = visit(f"/v/{slug}/embed/", PHONE, stranger=True)
+    frame = visit(f"/v/{slug}/embed/", PHONE, outsider=True)
     shot(frame, "embed")
     assert violations(frame) == []
-    page = visit("/privacy/", stranger=True)
+    page = visit("/privacy/", outsider=True)
     page.route(
         "http://blog.localhost/",
         lambda route: route.fulfill(
@@ -270,7 +270,7 @@ def test_the_status(language, visit, provider):
     for number in range(3):
         factories.make_submitted_attempt(provider, job=factories.make_waiting_job(owner=f"v:{number:064}"))
         factories.make_waiting_job(owner=f"v:{number + 9:064}")
-    page = visit("/status", stranger=True, locale=language)
+    page = visit("/status", outsider=True, locale=language)
     shot(page, f"status-{language}")
     fits(page)
     assert violations(page) == []

@@ -109,7 +109,7 @@ def test_what_is_late_is_said_and_what_was_never_seen_is_not(provider):
     assert found["notes"][0] in Client().get("/status").content.decode()
 
 
-def test_the_report_card_is_of_the_last_hour_else_of_the_day(provider):
+def test_promise_metrics_are_of_the_last_hour_else_of_the_day(provider):
     assert look()["promises"]["films"] == 0
     ended(provider, took=100, ago=7200)
     assert (look()["promises"]["films"], look()["promises"]["hours"]) == (1, 24)
@@ -131,7 +131,7 @@ def test_json_for_who_asks_for_it_a_page_for_browsers(provider):
         assert not answer.cookies
 
 
-def test_everybody_gets_one_look(provider, django_assert_num_queries, django_assert_max_num_queries):
+def test_all_requests_share_one_check(provider, django_assert_num_queries, django_assert_max_num_queries):
     with django_assert_max_num_queries(30):
         Client().get("/status")
     with django_assert_num_queries(0):
