@@ -56,8 +56,7 @@ def create_job(given: JobInput, *, owner: str, now: datetime) -> tuple[Job, bool
 
     The photo is stored before the row, and the row before the nudge, so every accepted job will end. The same owner,
     key and content give the same job, even when fifty requests come at once and when the job has ended since; the same
-    key with other content raises IdempotencyConflict (decision 0053: without a cookie every request is a new owner).
-    Raise OSError when storage is full, or nearly full.
+    key with other content raises IdempotencyConflict (decision 0053). Raise OSError when storage is (nearly) full.
     """
     digest = hashlib.sha256(given.photo).hexdigest()
     if given.idempotency_key and (earlier := _earlier(given, owner)):
@@ -96,9 +95,8 @@ def _accept(
     """Commit a new job with its promise, and return it with its queue position: the last step of every way to a job.
 
     Its photo is stored under `key` already, and removed when the job is not committed. A job with a copy of another
-    job's photo names that one in its first event, as `relation`; when that photo is clean, the job goes straight to
-    dispatch. Raise PhotoGone when the other job has been erased meanwhile, IntegrityError when the job's idempotency
-    key was taken.
+    job's photo names that one in its first event, as `relation`; with a clean photo it goes straight to dispatch. Raise
+    PhotoGone when the other job was erased meanwhile, IntegrityError when the job's idempotency key was taken.
     """
     job.created_at, job.deadline_at = now, now + settings.JOB_DEADLINE
     job.promised_p50, job.promised_p90 = promised.p50, promised.p90
@@ -140,8 +138,7 @@ def _hold_unerased(job: Job) -> None:
 def _is_surely_absent(job_id: UUID) -> bool:
     """Return whether a job whose transaction ended in an error certainly does not exist.
 
-    When a connection breaks during COMMIT, it is unknown whether the job was committed. Then the photo stays: if it
-    was, a repeated request gets the job; if not, retention removes the photo.
+    When a connection breaks during COMMIT, that is unknown, and the photo stays: retention removes it if need be.
     """
     try:
         return not Job.objects.filter(id=job_id).exists()
