@@ -17,7 +17,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from providers.studio.outcomes import Cancelled, NoFace, UnreadablePhoto
+from providers.studio.errors import Cancelled, NoFace, UnreadablePhoto
 
 POSTER = b"\xff\xd8\xff\xe0fake poster\xff\xd9"
 

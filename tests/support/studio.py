@@ -21,7 +21,7 @@ from aiohttp import web
 from providers import signatures
 from providers.errors import BadSignature
 from providers.studio.service.credentials import load_or_create
-from providers.studio.service.server import STUDIO, make_app
+from providers.studio.service.server import SCHEDULER, make_app
 from providers.studio.service.settings import PROJECT_DIR, StudioSettings
 from tests.support.processes import free_port, start_process, stop_process, wait_for
 
@@ -88,7 +88,7 @@ class RunningStudio(StudioClient):
         site = web.TCPSite(runner, "127.0.0.1", self.settings.port)
         await site.start()
         self.port = runner.addresses[0][1]
-        self.studio = app[STUDIO]
+        self.studio = app[SCHEDULER]
         self.ready.set()
         await self.stopping.wait()
         await runner.cleanup()

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from providers.faces.vision import warm_up_models
+from providers.studio.errors import HOLOGRAM, Cancelled, NoFace, UnreadablePhoto
 from providers.studio.film.city.city import City
 from providers.studio.film.city.scenery import Scenery
 from providers.studio.film.city.signs import hang_signs
@@ -27,7 +28,6 @@ from providers.studio.film.person.photo import Photo, read_photo
 from providers.studio.film.person.subject import analyse
 from providers.studio.film.suit.armour import Armour
 from providers.studio.film.suit.details import paint_details
-from providers.studio.outcomes import HOLOGRAM, Cancelled, NoFace, UnreadablePhoto
 
 from .assets import load_armour, load_city
 from .canvas import FRAME_HEIGHT, FRAME_WIDTH

@@ -1,7 +1,7 @@
-"""The studio's API key and webhook secret: from the environment, or made once and kept in its folder.
+"""The studio's API key and webhook secret: from the environment, or generated once and stored in its folder.
 
-The studio's process and the command that seeds the product's row both call `load_or_create`, in any
-order and at the same time, and get the same answer.
+The studio's process and the command that seeds the product's row both call `load_or_create`, in any order or at the
+same time, and get the same values.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ FILE_NAME = "credentials.json"
 
 
 class BadCredentials(Exception):
-    """The credentials cannot be used; the message is a sentence that says which and what to do."""
+    """The credentials cannot be used; the message says which and what to do."""
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """What the product and the studio both know. Never logged."""
+    """The secrets that product and studio share. Never log them."""
 
     api_key: str = field(repr=False)
     webhook_secret: str = field(repr=False)
 
 
 def load_or_create(folder: Path, environ: Mapping[str, str] = os.environ) -> Credentials:
-    """Return STUDIO_API_KEY and STUDIO_WEBHOOK_SECRET, and for what is not set there what `folder` keeps.
+    """Return STUDIO_API_KEY and STUDIO_WEBHOOK_SECRET, or the values stored in `folder` for what is not set.
 
-    The file is made with fresh random values, readable by its owner only, when there is none.
+    A missing file is created with random values, readable by its owner only. Raise BadCredentials.
     """
     api_key = environ.get("STUDIO_API_KEY", "")
     webhook_secret = environ.get("STUDIO_WEBHOOK_SECRET", "")
@@ -60,7 +60,7 @@ def _read(path: Path) -> Credentials | None:
 
 
 def _create(path: Path) -> Credentials:
-    """Make the file in one step. Of several processes the first wins, and all read what it wrote."""
+    """Create the file atomically. When several processes do so at once, the first wins and all read its values."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     values = {"api_key": f"studio_{secrets.token_urlsafe(32)}", "webhook_secret": signatures.new_secret()}
     create_file(path, json.dumps(values))

@@ -1,4 +1,4 @@
-"""The numbers a studio is given, checked. Light, so that whoever starts a studio can ask before."""
+"""Validation of a studio's numeric settings. It imports little, so that the supervisor can validate them too."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 
 class BadSetting(ValueError):
-    """A variable cannot be used; the message is one sentence that names it."""
+    """A variable cannot be used; the message names it."""
 
 
 def default_renderers() -> int:
-    """Return how many renderers this machine gets when nobody says: one core stays for everything else."""
+    """Return the default number of renderers: one per core, except one core for everything else."""
     return max(1, cores() - 1)
 
 
@@ -21,7 +21,7 @@ def cores() -> int:
 
 
 def numbers(environ: Mapping[str, str]) -> tuple[int, int, int, int]:
-    """Return port, renderers, waiting places and seconds to keep; raise BadSetting for the first bad one."""
+    """Return port, renderers, waiting places and seconds to keep; raise BadSetting for the first invalid one."""
     return (
         _number(environ, "STUDIO_PORT", 9000, highest=65535),
         _number(environ, "STUDIO_RENDERERS", default_renderers(), highest=256),

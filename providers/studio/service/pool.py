@@ -1,9 +1,9 @@
-"""The warm renderer processes: started, given work, listened to, stopped, replaced.
+"""Warm renderer processes: how they are started, given work, stopped and replaced.
 
-A renderer that dies, makes no progress for too long, or does not end at all, loses its prediction to the
-front of the line and is started again after a pause that doubles. One that has grown or made many films is replaced
-between two films. Silence of a renderer that had no CPU (a stopped process, a frozen container, a busy machine) says
-nothing about its film and is told to the desk as that.
+When a renderer dies, makes no progress for too long or takes too long, its prediction is queued again at the front, and
+the renderer is started again after a pause that doubles each time. A renderer that uses much memory or has made many
+films is replaced between two films. When a silent renderer had no CPU (a stopped process, a frozen container, a busy
+machine), its film is not to blame; the queue is told so by `renderer_silent`.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from .settings import PROJECT_DIR, StudioSettings
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
-# After so many starts in a row that never became warm the studio says that it cannot render.
+# After so many starts in a row without a warm renderer the studio reports that it cannot render.
 HOPELESS_STARTS = 4
 MAX_LINE = 64 * 1024
 LOOK_SECONDS, LAST_LOOK_SECONDS = 0.5, 0.05
-# A renderer that used the CPU for this share of the time it was waited for was at work, and not only without its turn.
+# A silent renderer that used the CPU for this share of the time was at work; with less it did not get the CPU.
 AT_WORK = 0.5
-# One film uses one core and a bit; libraries that start a thread per core only get in each other's way.
+# One film uses little more than one core. Libraries that start a thread per core would slow each other down.
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-# A renderer reads strangers' photos, so it gets none of the product's secrets.
+# A renderer decodes untrusted photos, so it gets none of the product's secrets.
 SECRET = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|_URL$")
 
 
-class Desk(Protocol):
-    """Who hands out predictions and hears what becomes of them. Called in the event loop; returns at once."""
+class RenderQueue(Protocol):
+    """The source of predictions, and the receiver of results. Its methods run in the event loop and return at once."""
 
     def next_ready(self) -> Prediction | None: ...
     def begin(self, prediction: Prediction) -> dict[str, Any]: ...
@@ -75,7 +75,7 @@ class Patience:
 
 
 class RendererProcess:
-    """One process and what it says. `messages` ends with None when it is gone."""
+    """One process and its messages. `messages` ends with None when the process is gone."""
 
     def __init__(self, process: asyncio.subprocess.Process, writer: asyncio.StreamWriter) -> None:
         self.process = process
@@ -146,7 +146,7 @@ class RendererProcess:
             self.process.kill()
 
     async def end(self, *, patience: float) -> int:
-        """Let it go: it ends by itself when its socket closes, or is killed. Return its exit code."""
+        """Close its socket, upon which it ends, and kill it after `patience` seconds. Return its exit code."""
         self.writer.close()
         try:
             await asyncio.wait_for(self.process.wait(), patience)
@@ -161,11 +161,11 @@ class RendererProcess:
 
 
 class Slot:
-    """Room for one renderer, kept filled."""
+    """One of the pool's renderers, which is replaced whenever it ends."""
 
-    def __init__(self, settings: StudioSettings, desk: Desk) -> None:
+    def __init__(self, settings: StudioSettings, queue: RenderQueue) -> None:
         self.settings = settings
-        self.desk = desk
+        self.queue = queue
         self.work_arrived = asyncio.Event()
         self.renderer: RendererProcess | None = None
         self.prediction: Prediction | None = None
@@ -173,15 +173,15 @@ class Slot:
         self.cold_starts = 0
 
     async def keep_filled(self) -> None:
-        """Start a renderer and let it work, again and again, until cancelled."""
+        """Start a renderer and let it work, and repeat that until cancelled."""
         while True:
-            # Counts every start until a film was made, so that one that dies again and again pauses longer.
+            # Counts the starts since the last film, so that the pauses grow while renderers die.
             self.cold_starts += 1
             try:
                 self.renderer = await RendererProcess.start(self.settings)
                 await self.work(self.renderer)
             except Exception:
-                # A full disk, no more processes: whatever it is, the slot goes on after a pause.
+                # A full disk, no more processes: the slot continues after a pause, whatever the error is.
                 logger.exception("renderer_given_up")
             finally:
                 await self.let_go()
@@ -196,7 +196,7 @@ class Slot:
             logger.info("renderer_ended pid=%d code=%d", renderer.process.pid, code)
 
     async def work(self, renderer: RendererProcess) -> None:
-        """Use this renderer until it dies, is worn out or cannot be trusted any more."""
+        """Give a renderer work until it dies, has to be replaced or failed unexpectedly."""
         if not await self.becomes_warm(renderer):
             return
         self.is_warm = True
@@ -211,7 +211,7 @@ class Slot:
                 is_sound = await self.render(renderer, prediction)
             finally:
                 self.prediction = None
-                self.desk.render_ended(prediction)
+                self.queue.render_ended(prediction)
             if not is_sound:
                 return
             self.cold_starts = 0
@@ -229,7 +229,7 @@ class Slot:
     async def next_prediction(self, renderer: RendererProcess) -> Prediction | None:
         """Wait for work; return None when the renderer died meanwhile."""
         while not renderer.is_gone.is_set():
-            prediction = self.desk.next_ready()
+            prediction = self.queue.next_ready()
             if prediction is not None:
                 return prediction
             self.work_arrived.clear()
@@ -242,8 +242,8 @@ class Slot:
         return None
 
     async def render(self, renderer: RendererProcess, prediction: Prediction) -> bool:
-        """Make one film and tell the desk how it went. Return whether the renderer is still good."""
-        renderer.say(do="render", **self.desk.begin(prediction))
+        """Render one film and report the result to the queue. Return whether the renderer can be used again."""
+        renderer.say(do="render", **self.queue.begin(prediction))
         best = -1.0
         stall, whole = Patience(renderer, self.settings.stall_seconds), Patience(renderer, self.settings.film_seconds)
         while True:
@@ -260,34 +260,34 @@ class Slot:
                 )
                 renderer.kill()
                 if not was_at_work:
-                    self.desk.renderer_silent(prediction)
+                    self.queue.renderer_silent(prediction)
                     return False
                 message = None
             if message is None:
-                self.desk.renderer_lost(prediction)
+                self.queue.renderer_lost(prediction)
                 return False
             said = message["said"]
             if said == "progress":
                 if message["value"] > best:
                     best = message["value"]
                     stall.renew()
-                self.desk.progressed(prediction, message["value"])
+                self.queue.progressed(prediction, message["value"])
             elif said == "poster":
-                self.desk.poster_made(prediction, Path(message["path"]))
+                self.queue.poster_made(prediction, Path(message["path"]))
             elif said == "film":
                 seconds = {name: message[name] for name in ("render_seconds", "cpu_seconds")}
-                self.desk.film_made(prediction, Path(message["video"]), **seconds)
+                self.queue.film_made(prediction, Path(message["video"]), **seconds)
                 return message["process_bytes"] <= self.settings.max_process_bytes
             elif said == "canceled":
-                # Asked for, the prediction is final already; out of the blue, it must not wait for ever.
-                self.desk.failed(prediction, "render_failed")
+                # If the studio asked for it, the prediction is already final; if not, it must not wait forever.
+                self.queue.failed(prediction, "render_failed")
                 return True
             else:
                 is_photo = said in ("no_face", "unreadable_photo")
                 logger.info(
                     "render_refused prediction=%s said=%s detail=%s", prediction.id, said, message.get("detail")
                 )
-                self.desk.failed(prediction, said if is_photo else "render_failed")
+                self.queue.failed(prediction, said if is_photo else "render_failed")
                 return is_photo
 
     def stop(self, prediction: Prediction) -> bool:
@@ -307,17 +307,17 @@ class Slot:
 
 
 class RendererPool:
-    """All slots of one studio."""
+    """All renderers of one studio."""
 
-    def __init__(self, settings: StudioSettings, desk: Desk) -> None:
-        self.slots = [Slot(settings, desk) for _ in range(settings.renderers)]
+    def __init__(self, settings: StudioSettings, queue: RenderQueue) -> None:
+        self.slots = [Slot(settings, queue) for _ in range(settings.renderers)]
         self.tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         self.tasks = [asyncio.create_task(slot.keep_filled()) for slot in self.slots]
 
     def wake(self) -> None:
-        """Let idle renderers look for work."""
+        """Let idle renderers ask for a prediction."""
         for slot in self.slots:
             slot.work_arrived.set()
 
@@ -336,7 +336,7 @@ class RendererPool:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether no renderer becomes warm, time after time."""
+        """Whether every renderer has failed to become warm HOPELESS_STARTS times in a row."""
         return all(slot.cold_starts > HOPELESS_STARTS and not slot.is_warm for slot in self.slots)
 
     async def close(self) -> None:

@@ -1,10 +1,10 @@
-"""One prediction: what was asked for, and how far it is.
+"""One prediction: its request and its state.
 
     queued ──► running ──► succeeded | failed | canceled
        ▲          │
        └──────────┘  its renderer died (once), or the studio was restarted
 
-Callers also see `starting`: first in line, while no renderer is warm yet.
+The API also has `starting`: among the first of the queue while no renderer is warm.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 
 class QueueFull(Exception):
-    """No place is free; `retry_after` is the estimated time in seconds until one is."""
+    """The queue is full; `retry_after` is the estimated time in seconds until it is not."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"full for {retry_after} s")
@@ -40,7 +40,7 @@ class Status(StrEnum):
 
 FINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED})
 
-# The reasons a prediction may fail for, and what the caller is told.
+# The error codes of failed predictions, and their messages in the API.
 MESSAGES = {
     "no_face": "There is no face in the photo.",
     "unreadable_photo": "The photo cannot be read.",
@@ -50,7 +50,7 @@ MESSAGES = {
 
 @dataclass
 class Prediction:
-    """A prediction as it is kept. Times are ISO 8601 in UTC, as callers see them."""
+    """A stored prediction. Times are ISO 8601 in UTC, as in the API."""
 
     reference: str
     look: str
@@ -75,7 +75,7 @@ class Prediction:
     expires_at: str | None = None
     start_count: int = 0
     crash_count: int = 0
-    is_told: bool = False  # its final webhook was taken, or nobody wants one
+    is_told: bool = False  # its final webhook was accepted, or it has no webhook
 
     @property
     def is_final(self) -> bool:
@@ -85,16 +85,16 @@ class Prediction:
         return self.expires_at is not None and datetime.fromisoformat(self.expires_at) <= now
 
     def record(self) -> dict[str, Any]:
-        """Return what is kept of it."""
+        """Return the JSON that is stored."""
         return asdict(self)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Prediction:
-        """Return the prediction that was kept. Raise TypeError or ValueError when it is not one."""
+        """Return a stored prediction. Raise TypeError or ValueError when the record is invalid."""
         return cls(**{**record, "status": Status(record.get("status", ""))})
 
     def view(self, *, status: Status, queue_position: int | None) -> dict[str, Any]:
-        """Return what callers see of it."""
+        """Return its JSON in the API."""
         files = f"{self.origin}/files/{self.file_token}"
         error = {"code": self.error_code, "message": MESSAGES[self.error_code]} if self.error_code else None
         return {
@@ -116,5 +116,5 @@ class Prediction:
 
 
 def timestamp(moment: datetime) -> str:
-    """Return a moment as ISO 8601 in UTC with milliseconds."""
+    """Return a time as ISO 8601 in UTC with milliseconds."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")

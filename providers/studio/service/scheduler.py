@@ -1,6 +1,6 @@
-"""The studio itself: takes orders, lines them up, hands them to renderers, tells what becomes of them.
+"""The studio: accepts requests, queues predictions, hands them to renderers and sends webhooks about them.
 
-All of it runs in one event loop, so that what a method does between two `await`s nobody sees half done.
+Everything runs in one event loop, so the steps of a method between two `await`s are atomic.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from urllib.parse import urlsplit
 
 from .pool import RendererPool
 from .predictions import NotRendering, Prediction, QueueFull, Status, timestamp
-from .render_requests import Order, PhotoNotThere, fetch_photo
+from .render_requests import PhotoNotFetched, RenderRequest, fetch_photo
 from .settings import StudioSettings
 from .store import Store
-from .webhooks import Event, Messenger
+from .webhooks import Event, WebhookSender
 
 logger = logging.getLogger(__name__)
 
-FIRST_GUESS_SECONDS = 8.0  # a film's time, before one was made here
-MAX_CRASHES = 1  # renderers that one prediction may cost before it is given up
+FIRST_GUESS_SECONDS = 8.0  # the estimated time of a film before the first was made
+MAX_CRASHES = 1  # renderers that may die over one prediction before it fails
 MAX_STARTS = 6  # renders begun, restarts of the studio and renderers without CPU included
 SWEEP_SECONDS = 15.0
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-class Studio:
-    """One studio and all its predictions. `start` it in a running loop, `close` it at the end."""
+class Scheduler:
+    """A studio and all its predictions. Call `start` in a running event loop, and `close` at the end."""
 
     def __init__(self, settings: StudioSettings) -> None:
         self.settings = settings
@@ -49,67 +49,67 @@ class Studio:
         self.tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Take up what an earlier process left, and start the renderers."""
-        self.messenger = Messenger(self.settings, self._taken)
+        """Restore the predictions of an earlier process, and start the renderers."""
+        self.webhooks = WebhookSender(self.settings, self._on_webhook_accepted)
         self.pool = RendererPool(self.settings, self)
         for prediction in self.store.load():
-            self._take_up(prediction)
+            self._restore(prediction)
         self.pool.start()
-        self._do(self._sweep())
+        self._start_task(self._sweep())
 
     async def close(self) -> None:
-        """Stop: renders go back to the line, webhooks that were not taken are sent by the next process."""
+        """Stop: renders are queued again, and the next process sends webhooks that were not accepted."""
         self.is_closing = True
         await self.pool.close()
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
-        await self.messenger.close()
+        await self.webhooks.close()
 
-    # --- What callers ask for ---------------------------------------------------------------------
+    # --- The API ----------------------------------------------------------------------------------
 
-    async def submit(self, order: Order, *, origin: str) -> tuple[Prediction, bool]:
-        """Return the prediction for this order and whether it is new; a reference has one prediction for ever.
+    async def submit(self, request: RenderRequest, *, origin: str) -> tuple[Prediction, bool]:
+        """Return the prediction for a request, and whether it is new. A reference has one prediction only.
 
-        Raise QueueFull, NotRendering, or BadOrder for its photo.
+        Raise QueueFull, NotRendering, or BadRenderRequest for its photo.
         """
-        known = self.by_reference.get(order.reference)
+        known = self.by_reference.get(request.reference)
         if known is not None:
             return known, False
         if self.is_closing or self.pool.is_hopeless:
             raise NotRendering
         if len(self.waiting) + len(self.pool.running) >= self.settings.capacity:
-            raise QueueFull(self._seconds_until_a_place())
-        photo = order.photo()
+            raise QueueFull(self._seconds_until_room())
+        photo = request.photo()
         prediction = Prediction(
-            reference=order.reference,
-            look=order.look,
-            hero_name=order.hero_name,
-            seed=order.seed or secrets.token_hex(8),
-            webhook=order.webhook,
-            photo_url=order.photo_url,
-            faceless=order.faceless,
+            reference=request.reference,
+            look=request.look,
+            hero_name=request.hero_name,
+            seed=request.seed or secrets.token_hex(8),
+            webhook=request.webhook,
+            photo_url=request.photo_url,
+            faceless=request.faceless,
             origin=self.settings.public_url or origin,
-            is_told=not order.webhook,
+            is_told=not request.webhook,
         )
-        # Known and in line before it is written, so that the same order again finds it.
-        self._know(prediction)
+        # Registered and queued before it is stored, so that a repeated request finds it.
+        self._register(prediction)
         self.waiting.append(prediction)
         self.without_photo.add(prediction.id)
         try:
             await asyncio.to_thread(self.store.create, prediction, photo)
         except BaseException:
-            self._unknow(prediction)
+            self._unregister(prediction)
             raise
         if prediction.is_final or prediction.id not in self.predictions:  # canceled or deleted meanwhile
-            await self._settle_late(prediction)
+            await self._clean_up_late(prediction)
         else:
-            self._photo_next(prediction)
+            self._prepare_photo(prediction)
         logger.info("prediction_accepted prediction=%s waiting=%d", prediction.id, len(self.waiting))
         return prediction, True
 
     def find(self, reference: str) -> list[Prediction]:
-        """Return the prediction made for a reference, if there is one."""
+        """Return the predictions for a reference: one or none."""
         prediction = self.by_reference.get(reference)
         return [prediction] if prediction and not prediction.is_expired(now=datetime.now(UTC)) else []
 
@@ -118,7 +118,7 @@ class Studio:
         return prediction if prediction and not prediction.is_expired(now=datetime.now(UTC)) else None
 
     def file(self, token: str, name: str) -> Path | None:
-        """Return the file to serve under this token, or None when there is none (any more)."""
+        """Return the path of a file to serve, or None when there is none (any more)."""
         prediction = self.by_file_token.get(token)
         if prediction is None or prediction.is_expired(now=datetime.now(UTC)):
             return None
@@ -129,19 +129,19 @@ class Studio:
         return None
 
     def cancel(self, prediction: Prediction) -> None:
-        """Make it canceled, unless it is final, and stop its render."""
+        """Cancel a prediction that is not final, and stop its render."""
         if not prediction.is_final:
-            self.pool.stop_render(prediction)  # first: its photo and folder go with the next line
+            self.pool.stop_render(prediction)  # before its photo and folder are removed
             self._end(prediction, Status.CANCELED)
 
     def delete(self, prediction: Prediction) -> None:
-        """Forget it: photo, film, poster and record are gone when this returns, and no webhook comes any more."""
+        """Remove photo, film, poster and record at once, and send no more webhooks."""
         self.cancel(prediction)
         self._forget(prediction)
         logger.info("prediction_deleted prediction=%s", prediction.id)
 
     def view(self, prediction: Prediction) -> dict[str, Any]:
-        """Return what callers see of it."""
+        """Return a prediction's JSON in the API."""
         status, position = prediction.status, None
         if status == Status.QUEUED and prediction in self.waiting:
             position = self.waiting.index(prediction) + 1
@@ -158,10 +158,10 @@ class Studio:
             "waiting": len(self.waiting),
         }
 
-    # --- What renderers report --------------------------------------------------------------------
+    # --- Called by the renderer pool --------------------------------------------------------------
 
     def next_ready(self) -> Prediction | None:
-        """Take the first prediction in line whose photo is here."""
+        """Remove the first prediction that has its photo from the queue and return it, or None."""
         if self.is_closing:
             return None
         for prediction in self.waiting:
@@ -176,7 +176,7 @@ class Studio:
         prediction.start_count += 1
         prediction.progress = 0.0
         self.store.save(prediction)
-        self._tell(prediction, "started")
+        self._send_webhook(prediction, "started")
         return {
             "photo": str(self.store.photo(prediction)),
             "look": prediction.look,
@@ -189,7 +189,7 @@ class Studio:
     def progressed(self, prediction: Prediction, value: float) -> None:
         if not prediction.is_final and value > prediction.progress:
             prediction.progress = min(1.0, value)
-            self._tell(prediction, "progress")
+            self._send_webhook(prediction, "progress")
 
     def poster_made(self, prediction: Prediction, made: Path) -> None:
         if prediction.is_final:
@@ -201,7 +201,7 @@ class Studio:
             return
         prediction.has_poster = True
         self.store.save(prediction)
-        self._tell(prediction, "preview")
+        self._send_webhook(prediction, "preview")
 
     def film_made(self, prediction: Prediction, made: Path, *, render_seconds: float, cpu_seconds: float) -> None:
         if prediction.is_final:
@@ -218,7 +218,7 @@ class Studio:
             self._end(prediction, Status.FAILED)
 
     def renderer_lost(self, prediction: Prediction) -> None:
-        """Its renderer died or was killed: to the front of the line, once."""
+        """Its renderer died or was killed: queue it again at the front, once."""
         if prediction.is_final:
             return
         prediction.crash_count += 1
@@ -226,10 +226,10 @@ class Studio:
         if prediction.crash_count > MAX_CRASHES:
             self.failed(prediction, "render_failed")
         else:
-            self._line_up_again(prediction)
+            self._requeue(prediction)
 
     def renderer_silent(self, prediction: Prediction) -> None:
-        """Its renderer said nothing for too long and had no CPU, which is not its fault: to the front of the line.
+        """Its renderer said nothing for too long and had no CPU, which is not its fault: queue it again at the front.
 
         When that happens again, behind the others, who should not wait for all of its tries.
         """
@@ -239,61 +239,61 @@ class Studio:
         if prediction.start_count >= MAX_STARTS:
             self.failed(prediction, "render_failed")
         else:
-            self._line_up_again(prediction, is_first=prediction.start_count == 1)
+            self._requeue(prediction, is_first=prediction.start_count == 1)
 
     def render_ended(self, prediction: Prediction) -> None:
-        """The renderer is out of the prediction's folder, however the render ended."""
+        """The renderer no longer uses the prediction's folder, however the render ended."""
         if prediction.id not in self.predictions:
             self.store.remove(prediction)
             return
         if prediction.status == Status.RUNNING:
             if self.is_closing:
-                self._line_up_again(prediction)
-            else:  # what was made could not be kept
+                self._requeue(prediction)
+            else:  # the film could not be stored
                 self.renderer_lost(prediction)
         self.store.end_render(prediction)
         self.pool.wake()
 
     # --- Inside -----------------------------------------------------------------------------------
 
-    def _know(self, prediction: Prediction) -> None:
+    def _register(self, prediction: Prediction) -> None:
         self.predictions[prediction.id] = prediction
         self.by_reference[prediction.reference] = prediction
         self.by_file_token[prediction.file_token] = prediction
 
-    def _unknow(self, prediction: Prediction) -> None:
+    def _unregister(self, prediction: Prediction) -> None:
         self.predictions.pop(prediction.id, None)
         self.by_reference.pop(prediction.reference, None)
         self.by_file_token.pop(prediction.file_token, None)
-        self._leave_line(prediction)
+        self._dequeue(prediction)
 
     def _forget(self, prediction: Prediction) -> None:
-        self._unknow(prediction)
-        self.messenger.forget(prediction.id)
+        self._unregister(prediction)
+        self.webhooks.forget(prediction.id)
         self.store.remove(prediction)
 
-    def _leave_line(self, prediction: Prediction) -> None:
+    def _dequeue(self, prediction: Prediction) -> None:
         self.without_photo.discard(prediction.id)
         with contextlib.suppress(ValueError):
             self.waiting.remove(prediction)
 
-    def _line_up_again(self, prediction: Prediction, *, is_first: bool = True) -> None:
+    def _requeue(self, prediction: Prediction, *, is_first: bool = True) -> None:
         prediction.status, prediction.progress = Status.QUEUED, 0.0
         self.waiting.insert(0 if is_first else len(self.waiting), prediction)
         self.store.save(prediction)
         self.pool.wake()
 
-    def _take_up(self, prediction: Prediction) -> None:
-        """Know a prediction of an earlier process again, and go on where that one stopped."""
+    def _restore(self, prediction: Prediction) -> None:
+        """Register a prediction of an earlier process, and continue where that process stopped."""
         if prediction.is_expired(now=datetime.now(UTC)):
             self.store.remove(prediction)
             return
         prediction.origin = self._origin_now(prediction.origin)
-        self._know(prediction)
+        self._register(prediction)
         if prediction.is_final:
             self.store.end_render(prediction)
             if not prediction.is_told:
-                self._tell(prediction, prediction.status)
+                self._send_webhook(prediction, prediction.status)
         elif prediction.start_count >= MAX_STARTS:
             self.failed(prediction, "render_failed")
         else:
@@ -303,10 +303,10 @@ class Studio:
             self.store.save(prediction)
             if not self.store.photo(prediction).exists():
                 self.without_photo.add(prediction.id)
-                self._photo_next(prediction)
+                self._prepare_photo(prediction)
 
     def _origin_now(self, origin: str) -> str:
-        """Return where films kept by an earlier process are served now: on this machine the port may be another."""
+        """Return the origin of film URLs now: on this machine the port may differ from the earlier process's."""
         if self.settings.public_url:
             return self.settings.public_url
         host = urlsplit(origin).hostname or ""
@@ -314,18 +314,18 @@ class Studio:
             return f"http://{f'[{host}]' if ':' in host else host}:{self.settings.port}"
         return origin
 
-    def _photo_next(self, prediction: Prediction) -> None:
-        """Make it ready when its photo is here, else fetch the photo."""
+    def _prepare_photo(self, prediction: Prediction) -> None:
+        """Make a prediction ready when its photo is stored, else fetch the photo."""
         if not self.store.photo(prediction).exists() and prediction.photo_url:
-            self._do(self._fetch(prediction))
+            self._start_task(self._fetch(prediction))
         else:
             self.without_photo.discard(prediction.id)
             self.pool.wake()
 
     async def _fetch(self, prediction: Prediction) -> None:
         try:
-            photo = await fetch_photo(self.messenger.session, prediction.photo_url)
-        except PhotoNotThere as error:
+            photo = await fetch_photo(self.webhooks.session, prediction.photo_url)
+        except PhotoNotFetched as error:
             logger.info("photo_not_there prediction=%s error=%s", prediction.id, error)
             self.failed(prediction, "unreadable_photo")
             return
@@ -333,10 +333,10 @@ class Studio:
             self.store.save_photo(prediction, photo)
             prediction.photo_url = ""
             self.store.save(prediction)
-            self._photo_next(prediction)
+            self._prepare_photo(prediction)
 
-    async def _settle_late(self, prediction: Prediction) -> None:
-        """It was canceled or deleted while it was being written: what was written is put right."""
+    async def _clean_up_late(self, prediction: Prediction) -> None:
+        """Correct the files of a prediction that was canceled or deleted while it was being stored."""
         if prediction.id in self.predictions:
             self.store.save(prediction)
             self.store.end_render(prediction)
@@ -344,21 +344,21 @@ class Studio:
             self.store.remove(prediction)
 
     def _end(self, prediction: Prediction, status: Status) -> None:
-        """Make it final, once; the photo goes now unless a renderer is still at it."""
+        """Make a prediction final. Its photo is removed, at the latest when the renderer has ended."""
         now = datetime.now(UTC)
         prediction.status = status
         prediction.finished_at, prediction.expires_at = timestamp(now), timestamp(now + self.settings.keep)
-        self._leave_line(prediction)
+        self._dequeue(prediction)
         self.store.save(prediction)
         self.store.end_render(prediction)
         logger.info("prediction_%s prediction=%s code=%s", status, prediction.id, prediction.error_code or "-")
-        self._tell(prediction, status)
+        self._send_webhook(prediction, status)
 
-    def _tell(self, prediction: Prediction, kind: str) -> None:
-        """Send a webhook about it, if its caller wants any."""
+    def _send_webhook(self, prediction: Prediction, kind: str) -> None:
+        """Send a webhook about a prediction, if it has one."""
         if not prediction.webhook:
             return
-        # A final event keeps its id when a restarted studio sends it again; a render begun anew has new ones.
+        # A restarted studio sends a final event with the same id again; the events of a new render have new ids.
         event_id = f"{prediction.id}.{kind}"
         if not prediction.is_final:
             event_id += f".{prediction.start_count}"
@@ -367,30 +367,30 @@ class Studio:
         now = timestamp(datetime.now(UTC))
         body = {"type": f"prediction.{kind}", "timestamp": now, "prediction": self.view(prediction)}
         event = Event(event_id, json.dumps(body).encode(), is_progress=kind == "progress")
-        self.messenger.send(prediction.id, prediction.webhook, event)
+        self.webhooks.send(prediction.id, prediction.webhook, event)
 
-    def _taken(self, prediction_id: str, event: Event) -> None:
+    def _on_webhook_accepted(self, prediction_id: str, event: Event) -> None:
         prediction = self.predictions.get(prediction_id)
         if prediction is not None and prediction.is_final and event.id == f"{prediction_id}.{prediction.status}":
             prediction.is_told = True
             self.store.save(prediction)
 
-    def _seconds_until_a_place(self) -> int:
+    def _seconds_until_room(self) -> int:
         done = max((prediction.progress for prediction in self.pool.running), default=0.0)
         return max(1, math.ceil(self.film_seconds * (1 - done)))
 
-    def _do(self, work: Any) -> None:
+    def _start_task(self, work: Any) -> None:
         task = asyncio.create_task(work)
         self.tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self._on_task_done)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             logger.error("task_crashed", exc_info=task.exception())
 
     async def _sweep(self) -> None:
-        """Remove what has expired, for as long as the studio runs."""
+        """Remove expired predictions, for as long as the studio runs."""
         while True:
             now = datetime.now(UTC)
             for prediction in list(self.predictions.values()):

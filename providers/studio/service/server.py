@@ -1,14 +1,14 @@
-"""The studio's HTTP API. It speaks as any vendor would; the product reaches it through its adapter only.
+"""The studio's HTTP API. The product calls it like any other vendor, through its adapter.
 
-`Authorization: Bearer KEY` on everything but `/healthz` and the files, whose address cannot be guessed.
+Every call needs `Authorization: Bearer KEY`, except `/healthz` and the files, whose URLs cannot be guessed.
 
-| call | answer |
+| call | response |
 | --- | --- |
-| `POST /v1/predictions` | 202 and the prediction, at once; 200 and the same prediction when the reference is known |
+| `POST /v1/predictions` | 202 and the prediction, at once; 200 and the prediction when the reference is known |
 | `GET /v1/predictions/{id}` | 200 and the prediction; 404 |
 | `GET /v1/predictions?reference=X` | 200 `{"items": [prediction]}`, empty when none was made |
 | `POST /v1/predictions/{id}/cancel` | 200 and the prediction; a running render stops within half a second |
-| `DELETE /v1/predictions/{id}` | 204: photo, film, poster and record are gone, no webhook comes any more; 404 |
+| `DELETE /v1/predictions/{id}` | 204: photo, film, poster and record are removed, and no more webhooks are sent; 404 |
 | `GET /files/{token}/film.mp4`, `…/poster.jpg` | 200, or 206 for a byte range; 404 after `expires_at` |
 | `GET /healthz` | 200 `{"ok", "renderers", "warm", "running", "waiting"}`; 503 when it cannot render |
 
@@ -17,20 +17,20 @@ A submit is JSON of at most 16 MB:
     {"reference": "…", "look": "neon-noir", "hero_name": "NOVA-7", "seed": "…", "webhook": "https://…" or null,
      "photo": "base64 of a JPEG, PNG or WebP" or "photo_url": "https://…", "faceless": "hologram" or null}
 
-`faceless` says what becomes of a picture without a face: a hologram of it, or the failure `no_face`.
+With `faceless` a picture without a face becomes a film of a hologram; without it the prediction fails with `no_face`.
 
 A prediction is
 
     {"id", "reference", "look", "status": "queued|starting|running|succeeded|failed|canceled", "progress": 0..1,
      "queue_position": 1.. or null, "error": {"code": "no_face|unreadable_photo|render_failed", "message"} or null,
-     "poster": address or null, "video": address or null, "metrics": {"render_seconds", "cpu_seconds"},
+     "poster": URL or null, "video": URL or null, "metrics": {"render_seconds", "cpu_seconds"},
      "created_at", "started_at", "finished_at", "expires_at"}
 
 Webhooks, signed by Standard Webhooks, are POSTs of `{"type": "prediction.started|progress|preview|succeeded|
 failed|canceled", "timestamp", "prediction"}`, in order; see `webhooks`.
 
-Errors are `{"error": {"code", "message"}}`: 401 wrong key, 404, 413 more than 16 MB, 422 an order that cannot be
-made, 429 with `Retry-After` while every place is taken, 503 while stopping or when no renderer starts.
+Errors are `{"error": {"code", "message"}}`: 401 wrong key, 404, 413 more than 16 MB, 422 an invalid request, 429 with
+`Retry-After` while the queue is full, 503 while stopping or when no renderer starts.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from aiohttp import web
 
 from .predictions import NotRendering, Prediction, QueueFull
-from .render_requests import BadOrder, read_order
-from .scheduler import Studio
+from .render_requests import BadRenderRequest, parse_render_request
+from .scheduler import Scheduler
 from .settings import StudioSettings
 
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 16 * 2**20
-STUDIO = web.AppKey("studio", Studio)
+SCHEDULER = web.AppKey("scheduler", Scheduler)
 SETTINGS = web.AppKey("settings", StudioSettings)
 CONTENT_TYPES = {"film.mp4": "video/mp4", "poster.jpg": "image/jpeg"}
 PUBLIC = ("/healthz", "/files/")
@@ -61,11 +61,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def make_app(settings: StudioSettings) -> web.Application:
-    """Return the application; its studio starts and closes with it."""
-    # The body's real limit; a longer one is refused while it is read.
-    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_answer_in_json, _check_key])
+    """Return the application. It starts its studio at start-up and closes it at shutdown."""
+    # This limits bodies without Content-Length too: they are rejected while they are read.
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_respond_in_json, _check_key])
     app[SETTINGS] = settings
-    app.cleanup_ctx.append(_run_studio)
+    app.cleanup_ctx.append(_run_scheduler)
     app.add_routes(
         [
             web.get("/healthz", health),
@@ -81,7 +81,7 @@ def make_app(settings: StudioSettings) -> web.Application:
 
 
 async def serve(settings: StudioSettings) -> None:
-    """Serve until SIGTERM or SIGINT, then stop within five seconds. Raise OSError when the port cannot be had."""
+    """Serve until SIGTERM or SIGINT, then stop within five seconds. Raise OSError when the port is not available."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -97,58 +97,58 @@ async def serve(settings: StudioSettings) -> None:
         await runner.cleanup()
 
 
-async def _run_studio(app: web.Application) -> AsyncIterator[None]:
-    app[STUDIO] = studio = Studio(app[SETTINGS])
-    await studio.start()
+async def _run_scheduler(app: web.Application) -> AsyncIterator[None]:
+    app[SCHEDULER] = scheduler = Scheduler(app[SETTINGS])
+    await scheduler.start()
     yield
-    await studio.close()
+    await scheduler.close()
 
 
 async def submit(request: web.Request) -> web.Response:
-    studio = request.app[STUDIO]
+    scheduler = request.app[SCHEDULER]
     if request.content_length is not None and request.content_length > MAX_BODY_BYTES:
         raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, request.content_length)
     try:
-        order = read_order(await request.read(), request.app[SETTINGS])
-        prediction, is_new = await studio.submit(order, origin=str(request.url.origin()))
-    except BadOrder as error:
-        return problem(422, "bad_order", str(error))
+        render_request = parse_render_request(await request.read(), request.app[SETTINGS])
+        prediction, is_new = await scheduler.submit(render_request, origin=str(request.url.origin()))
+    except BadRenderRequest as error:
+        return problem(422, "bad_request", str(error))
     except QueueFull as error:
         return problem(429, "full", "Every place is taken.", retry_after=error.retry_after)
     except NotRendering:
         return problem(503, "not_rendering", "No films are made here now.", retry_after=5)
     except OSError as error:
         logger.error("prediction_not_kept error=%s", error.strerror)
-        return problem(503, "no_room", "The order could not be kept.", retry_after=30)
-    return web.json_response(studio.view(prediction), status=202 if is_new else 200)
+        return problem(503, "no_room", "The prediction could not be stored.", retry_after=30)
+    return web.json_response(scheduler.view(prediction), status=202 if is_new else 200)
 
 
 async def look_up(request: web.Request) -> web.Response:
-    studio = request.app[STUDIO]
+    scheduler = request.app[SCHEDULER]
     reference = request.query.get("reference", "")
     if not reference:
-        return problem(422, "bad_order", "reference is missing.")
-    return web.json_response({"items": [studio.view(prediction) for prediction in studio.find(reference)]})
+        return problem(422, "bad_request", "reference is missing.")
+    return web.json_response({"items": [scheduler.view(prediction) for prediction in scheduler.find(reference)]})
 
 
 async def show(request: web.Request) -> web.Response:
-    return web.json_response(request.app[STUDIO].view(_asked_for(request)))
+    return web.json_response(request.app[SCHEDULER].view(_prediction_of(request)))
 
 
 async def cancel(request: web.Request) -> web.Response:
-    prediction = _asked_for(request)
-    request.app[STUDIO].cancel(prediction)
-    return web.json_response(request.app[STUDIO].view(prediction))
+    prediction = _prediction_of(request)
+    request.app[SCHEDULER].cancel(prediction)
+    return web.json_response(request.app[SCHEDULER].view(prediction))
 
 
 async def delete(request: web.Request) -> web.Response:
-    request.app[STUDIO].delete(_asked_for(request))
+    request.app[SCHEDULER].delete(_prediction_of(request))
     return web.Response(status=204)
 
 
 async def send_file(request: web.Request) -> web.StreamResponse:
     name = request.match_info["name"]
-    path = request.app[STUDIO].file(request.match_info["token"], name)
+    path = request.app[SCHEDULER].file(request.match_info["token"], name)
     if path is None:
         raise web.HTTPNotFound
     headers = {"Content-Type": CONTENT_TYPES[name], "Cache-Control": "private", "X-Content-Type-Options": "nosniff"}
@@ -156,7 +156,7 @@ async def send_file(request: web.Request) -> web.StreamResponse:
 
 
 async def health(request: web.Request) -> web.Response:
-    facts = request.app[STUDIO].health()
+    facts = request.app[SCHEDULER].health()
     return web.json_response(facts, status=200 if facts["ok"] else 503)
 
 
@@ -165,8 +165,8 @@ def problem(status: int, code: str, message: str, *, retry_after: int | None = N
     return web.json_response({"error": {"code": code, "message": message}}, status=status, headers=headers)
 
 
-def _asked_for(request: web.Request) -> Prediction:
-    prediction = request.app[STUDIO].get(request.match_info["id"])
+def _prediction_of(request: web.Request) -> Prediction:
+    prediction = request.app[SCHEDULER].get(request.match_info["id"])
     if prediction is None:
         raise web.HTTPNotFound
     return prediction
@@ -183,7 +183,7 @@ async def _check_key(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 @web.middleware
-async def _answer_in_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _respond_in_json(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except web.HTTPRequestEntityTooLarge:
@@ -195,6 +195,6 @@ async def _answer_in_json(request: web.Request, handler: Handler) -> web.StreamR
 
 
 def run(settings: StudioSettings) -> None:
-    """Serve in this thread until a signal says stop."""
+    """Serve in this thread until SIGTERM or SIGINT."""
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve(settings))

@@ -1,11 +1,11 @@
-"""How a studio runs, read from the environment once. No Django here.
+"""A studio's settings, read once from the environment and without Django.
 
 | variable | default | |
 | --- | --- | --- |
-| `STUDIO_DIR` | `VAR_DIR/studio` | everything the studio keeps |
-| `STUDIO_PORT` | 9000 | where it listens, when `--port` says nothing |
-| `STUDIO_PUBLIC_URL` | as the caller reached it | the beginning of film addresses |
-| `STUDIO_RENDERERS` | cores − 1, at least 1 | films made at the same time |
+| `STUDIO_DIR` | `VAR_DIR/studio` | the studio's files |
+| `STUDIO_PORT` | 9000 | the port, when `--port` is not given |
+| `STUDIO_PUBLIC_URL` | as the caller reached it | the base of film URLs |
+| `STUDIO_RENDERERS` | cores − 1, at least 1 | films rendered at the same time |
 | `STUDIO_QUEUE` | 10 | predictions that may wait for a renderer |
 | `STUDIO_KEEP_SECONDS` | 3600 | how long films are served |
 | `STUDIO_RENDERER` | `providers.studio.film.render:Renderer` | the class that makes films |
@@ -31,7 +31,7 @@ DEFAULT_RENDERER = "providers.studio.film.render:Renderer"
 
 @dataclass(frozen=True)
 class StudioSettings:
-    """What one studio process needs to know. Times are in seconds where they are not a `timedelta`."""
+    """The settings of one studio process. Times that are not a `timedelta` are in seconds."""
 
     folder: Path
     credentials: Credentials
@@ -44,8 +44,8 @@ class StudioSettings:
     renderer: str = DEFAULT_RENDERER
     looks: tuple[str, ...] = LOOKS
     warm_up_seconds: float = 120.0
-    stall_seconds: float = 30.0  # without any progress, until a renderer counts as hung
-    film_seconds: float = 180.0  # the most that one film may take, whatever progress it makes
+    stall_seconds: float = 30.0  # without progress, after which a renderer counts as hung
+    film_seconds: float = 180.0  # the longest that one film may take, with or without progress
     stop_seconds: float = 0.3  # between asking a renderer to stop and killing it
     films_per_process: int = 500
     max_process_bytes: int = 600 * 2**20
@@ -55,12 +55,12 @@ class StudioSettings:
 
     @property
     def capacity(self) -> int:
-        """How many predictions may be unfinished at a time."""
+        """How many unfinished predictions there may be."""
         return self.renderers + self.waiting_places
 
 
 def studio_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return where the studio keeps everything: STUDIO_DIR, or `studio` in VAR_DIR. Relative to the project."""
+    """Return the studio's folder: STUDIO_DIR, or `studio` in VAR_DIR. Relative paths start at the project's folder."""
     chosen = environ.get("STUDIO_DIR") or str(Path(environ.get("VAR_DIR") or "var").expanduser() / "studio")
     return Path(os.path.abspath(PROJECT_DIR / Path(chosen).expanduser()))
 
@@ -68,9 +68,9 @@ def studio_folder(environ: Mapping[str, str] = os.environ) -> Path:
 def from_environment(
     environ: Mapping[str, str] = os.environ, *, host: str = "127.0.0.1", port: int | None = None
 ) -> StudioSettings:
-    """Return the settings this environment asks for; makes the credentials when there are none.
+    """Return the settings of this environment, and create missing credentials.
 
-    Raise BadSetting or `credentials.BadCredentials` with a sentence for a person.
+    Raise BadSetting or `credentials.BadCredentials`, with a message for people.
     """
     folder = studio_folder(environ)
     listen, renderers, waiting_places, keep_seconds = numbers(environ)

@@ -1,12 +1,12 @@
-"""What the studio keeps on disk, so that nothing it accepted is lost when it is killed.
+"""The studio's predictions on disk, so that no accepted one is lost when the process is killed.
 
 STUDIO_DIR/
   credentials.json       see `credentials`
   predictions/<id>/
-    prediction.json      the record, replaced in one step
+    prediction.json      the record, replaced atomically
     photo.jpg            until the prediction is final
     film.mp4 poster.jpg  until it expires
-    render/              what a renderer is writing
+    render/              files that a renderer is writing
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RECORD, PHOTO, FILM, POSTER, RENDER = "prediction.json", "photo.jpg", "film.mp4"
 
 
 class Store:
-    """The predictions of one studio; one process at a time."""
+    """The predictions of one studio. Only one process may use a folder at a time."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "predictions"
@@ -46,7 +46,7 @@ class Store:
         return self.folder(prediction) / POSTER
 
     def create(self, prediction: Prediction, photo: bytes | None) -> None:
-        """Keep a new prediction, safe from a power cut when this returns. Nothing is left when it raises."""
+        """Store a new prediction durably: it survives a power cut. Nothing is left when this raises."""
         folder = self.folder(prediction)
         folder.mkdir(mode=0o700)
         try:
@@ -59,11 +59,11 @@ class Store:
             raise
 
     def save_photo(self, prediction: Prediction, photo: bytes) -> None:
-        """Keep the photo that was fetched for a prediction."""
+        """Store the photo that was fetched for a prediction."""
         _write(self.photo(prediction), photo, lasting=True)
 
     def save(self, prediction: Prediction, *, lasting: bool = False) -> None:
-        """Replace the record. One that was removed meanwhile stays removed."""
+        """Replace the record, unless the prediction was removed meanwhile."""
         text = json.dumps(prediction.record(), ensure_ascii=False)
         try:
             _write(self.folder(prediction) / RECORD, text.encode(), lasting=lasting)
@@ -78,22 +78,22 @@ class Store:
         return folder
 
     def take_film(self, prediction: Prediction, made: Path) -> None:
-        """Make the renderer's film the one that is served."""
+        """Move the renderer's film to where it is served."""
         os.replace(made, self.film(prediction))
 
     def take_poster(self, prediction: Prediction, made: Path) -> None:
-        """Serve the renderer's poster; the renderer keeps its own copy."""
+        """Copy the renderer's poster to where it is served."""
         _write(self.poster(prediction), made.read_bytes())
 
     def end_render(self, prediction: Prediction) -> None:
-        """Remove what a renderer left, and the photo when the prediction is final."""
+        """Remove the renderer's files, and the photo when the prediction is final."""
         shutil.rmtree(self.folder(prediction) / RENDER, ignore_errors=True)
         if prediction.is_final:
             self.photo(prediction).unlink(missing_ok=True)
 
     def remove(self, prediction: Prediction) -> None:
-        """Forget a prediction: photo, film, poster, record."""
-        # The record goes first, so that half a removal is not taken for a prediction after a restart.
+        """Remove a prediction: photo, film, poster and record."""
+        # The record is removed first, so that a restart after half a removal finds no prediction.
         (self.folder(prediction) / RECORD).unlink(missing_ok=True)
         shutil.rmtree(self.folder(prediction), ignore_errors=True)
 
@@ -107,14 +107,14 @@ class Store:
                     raise ValueError("the record belongs elsewhere")
                 found.append(prediction)
             except (OSError, ValueError, TypeError):
-                # A folder whose record was never written was never promised to anybody.
+                # A folder without a record is a prediction that was never accepted.
                 logger.warning("folder_without_record prediction=%s", folder.name)
                 shutil.rmtree(folder, ignore_errors=True)
         return sorted(found, key=lambda prediction: prediction.created_at)
 
 
 def _write(path: Path, content: bytes, *, lasting: bool = False) -> None:
-    """Replace a file in one step."""
+    """Replace a file atomically, and durably when `lasting`."""
     replace_file(path, content, is_durable=lasting)
     if lasting:
         sync_folder(path.parent)

@@ -1,7 +1,7 @@
-"""Webhooks out: signed by Standard Webhooks, in order per prediction, repeated until they are taken.
+"""Outgoing webhooks: signed by Standard Webhooks, in order per prediction, repeated until they are accepted.
 
-A progress event gives way to anything newer. All others are kept until a 2xx takes them, a 410 says
-that nobody wants any more, or an hour has passed.
+A progress event is dropped when a newer event follows. All others are sent until the response is a 2xx, or a 410 ends
+the prediction's webhooks, or `webhook_patience` (an hour) has passed.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ KEPT_ANSWER_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Event:
-    """One thing to tell. `id` stays the same however often it is sent; `body` is what is signed."""
+    """One webhook event. Its `id` is the same for every try; `body` is signed."""
 
     id: str
     body: bytes = field(repr=False)
     is_progress: bool = False
 
 
-class Line:
+class EventQueue:
     """The events of one prediction, oldest first, and the task that sends them."""
 
     def __init__(self, url: str) -> None:
@@ -43,24 +43,24 @@ class Line:
         self.changed = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
         self.progress_at = 0.0  # monotonic; when the next progress event may be sent
-        self.is_refused = False
+        self.is_closed = False
 
     def add(self, event: Event) -> None:
-        """Put an event at the end; a progress event that waits gives way to it."""
+        """Append an event, and drop progress events that are waiting."""
         self.events = [waiting for waiting in self.events if not waiting.is_progress] + [event]
         self.changed.set()
 
-    def take_off(self, event: Event) -> None:
+    def remove(self, event: Event) -> None:
         self.events = [waiting for waiting in self.events if waiting is not event]
 
 
-class Messenger:
-    """Sends the events of all predictions. `on_taken` hears of each event that was taken or refused for good."""
+class WebhookSender:
+    """Sends the events of all predictions. `on_accepted` is called for each that was accepted, or answered by 410."""
 
-    def __init__(self, settings: StudioSettings, on_taken: Callable[[str, Event], None]) -> None:
+    def __init__(self, settings: StudioSettings, on_accepted: Callable[[str, Event], None]) -> None:
         self.settings = settings
-        self.on_taken = on_taken
-        self.lines: dict[str, Line] = {}
+        self.on_accepted = on_accepted
+        self.queues: dict[str, EventQueue] = {}
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=100, keepalive_timeout=4.0),
             timeout=aiohttp.ClientTimeout(total=settings.webhook_seconds),
@@ -69,70 +69,70 @@ class Messenger:
         )
 
     def send(self, prediction_id: str, url: str, event: Event) -> None:
-        """Send an event after all earlier ones of this prediction. Returns at once."""
-        line = self.lines.setdefault(prediction_id, Line(url))
-        if line.is_refused:
+        """Queue an event behind all earlier ones of this prediction. Returns at once."""
+        queue = self.queues.setdefault(prediction_id, EventQueue(url))
+        if queue.is_closed:
             return
-        line.add(event)
-        if line.task is None or line.task.done():
-            line.task = asyncio.create_task(self.work(prediction_id, line))
+        queue.add(event)
+        if queue.task is None or queue.task.done():
+            queue.task = asyncio.create_task(self.send_all(prediction_id, queue))
 
     def forget(self, prediction_id: str) -> None:
-        """Send nothing more of this prediction."""
-        line = self.lines.pop(prediction_id, None)
-        if line is not None and line.task is not None:
-            line.task.cancel()
+        """Send no more events of this prediction."""
+        queue = self.queues.pop(prediction_id, None)
+        if queue is not None and queue.task is not None:
+            queue.task.cancel()
 
     async def close(self) -> None:
-        tasks = [line.task for line in self.lines.values() if line.task is not None]
+        tasks = [queue.task for queue in self.queues.values() if queue.task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.session.close()
 
-    async def work(self, prediction_id: str, line: Line) -> None:
-        """Send what waits in this line, one event at a time."""
-        while line.events:
-            event = line.events[0]
-            if event.is_progress and not await self.may_send_progress(line):
+    async def send_all(self, prediction_id: str, queue: EventQueue) -> None:
+        """Send the events of a queue, one at a time."""
+        while queue.events:
+            event = queue.events[0]
+            if event.is_progress and not await self.may_send_progress(queue):
                 continue
-            is_settled = await self.deliver(prediction_id, line, event)
-            line.take_off(event)
+            is_settled = await self.deliver(prediction_id, queue, event)
+            queue.remove(event)
             if is_settled:
-                self.on_taken(prediction_id, event)
+                self.on_accepted(prediction_id, event)
 
-    async def may_send_progress(self, line: Line) -> bool:
-        """Keep the pause between progress events; return False when something newer came meanwhile."""
-        pause = line.progress_at - time.monotonic()
+    async def may_send_progress(self, queue: EventQueue) -> bool:
+        """Wait for the pause between progress events; return False when a newer event arrived meanwhile."""
+        pause = queue.progress_at - time.monotonic()
         if pause > 0:
-            line.changed.clear()
-            if await _set_within(line.changed, pause):
+            queue.changed.clear()
+            if await _set_within(queue.changed, pause):
                 return False
-        line.progress_at = time.monotonic() + PROGRESS_PAUSE
+        queue.progress_at = time.monotonic() + PROGRESS_PAUSE
         return True
 
-    async def deliver(self, prediction_id: str, line: Line, event: Event) -> bool:
-        """Send one event until it is taken or refused for good (True), or is given up (False)."""
+    async def deliver(self, prediction_id: str, queue: EventQueue, event: Event) -> bool:
+        """Send one event until it is accepted or answered by 410 (True), or is given up (False)."""
         give_up_at = time.monotonic() + self.settings.webhook_patience.total_seconds()
         first, longest = self.settings.webhook_backoff
         tries = 0
         while True:
-            status = await self.post(line.url, event)
+            status = await self.post(queue.url, event)
             tries += 1
             if status is not None and 200 <= status < 300:
                 return True
             if status == 410:
                 logger.info("webhook_unwanted prediction=%s", prediction_id)
-                line.is_refused = True
-                line.events = []
+                queue.is_closed = True
+                queue.events = []
                 return True
             logger.info(
                 "webhook_not_taken prediction=%s event=%s status=%s tries=%d", prediction_id, event.id, status, tries
             )
             pause = random.uniform(0, min(longest, first * 2 ** min(tries, 30)))  # noqa: S311 not a secret
             if event.is_progress:
-                line.changed.clear()
-                if line.events[0] is not event or await _set_within(line.changed, pause):
+                queue.changed.clear()
+                if queue.events[0] is not event or await _set_within(queue.changed, pause):
                     return False
             else:
                 await asyncio.sleep(pause)
@@ -141,7 +141,7 @@ class Messenger:
                 return False
 
     async def post(self, url: str, event: Event) -> int | None:
-        """Send an event once; return the status it was answered with, or None."""
+        """Send an event once; return the response's status, or None."""
         now = int(time.time())
         secret = self.settings.credentials.webhook_secret
         headers = {

@@ -1,14 +1,14 @@
-"""One renderer in a process of its own: `python -m providers.studio.service.worker SOCKET PARENT RENDERER LOOKS`.
+"""A renderer process: `python -m providers.studio.service.worker SOCKET PARENT RENDERER LOOKS`.
 
-The parent (`pool`) and this process write JSON lines to each other over a socket pair, so that nothing
-a library prints gets in between.
+The parent (`pool`) and this process exchange JSON lines over a socket pair, which the output of libraries cannot
+disturb.
 
-    parent says  {"do": "render", "photo", "look", "hero_name", "seed", "faceless", "folder"}   {"do": "stop"}
-    we say       {"said": "warm"}   {"said": "progress", "value"}   {"said": "poster", "path"}
+    parent sends {"do": "render", "photo", "look", "hero_name", "seed", "faceless", "folder"}   {"do": "stop"}
+    worker sends {"said": "warm"}   {"said": "progress", "value"}   {"said": "poster", "path"}
                  {"said": "film", "video", "render_seconds", "cpu_seconds", "process_bytes"}
                  {"said": "no_face" | "unreadable_photo" | "canceled" | "failed", "detail"}
 
-When the parent dies this process is killed; when the parent closes the socket it ends.
+The process is killed when the parent dies, and ends when the parent closes the socket.
 """
 
 from __future__ import annotations
@@ -27,43 +27,44 @@ from pathlib import Path
 from typing import Any
 
 from common.processes import die_with_parent
-from providers.studio.outcomes import Cancelled, NoFace, UnreadablePhoto
+from providers.studio.errors import Cancelled, NoFace, UnreadablePhoto
 
 NICENESS = 5
-STOP_PATIENCE = 0.05  # seconds a failed render waits for the news that it was canceled
-PROGRESS_PAUSE = 0.2  # seconds between two reports; more would tell nobody more
+STOP_PATIENCE = 0.05  # seconds that a failed render waits for a message that it was canceled
+PROGRESS_PAUSE = 0.2  # seconds between two progress messages
 
 
 class Worker:
-    """Renders one prediction after the other; a thread listens for what the parent says meanwhile."""
+    """Renders one prediction after the other, while a thread reads the parent's messages."""
 
     def __init__(self, connection: socket.socket, renderer: Any, looks: list[str]) -> None:
         self.connection = connection
         self.renderer = renderer
         self.looks = looks
         self.stop = threading.Event()
-        self.orders: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self.requests: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self.last_progress_at = 0.0
 
     def run(self) -> None:
-        """Warm up, then render whatever is asked for until the parent closes the socket.
+        """Warm up, then render each request until the parent closes the socket.
 
-        At first only what a first picture needs; the sounds and the other looks while there is nothing to do.
+        Only what a first picture needs is loaded before the worker says that it is warm. Sounds and the other looks
+        are loaded while it is idle.
         """
         threading.Thread(target=self.listen, daemon=True).start()
         self.renderer.warm_up(self.looks[:1], with_sounds=False)
         self.say("warm")
         cold = list(self.looks)
         while True:
-            while cold and self.orders.empty():
-                # An order comes first: what is loaded by then is kept, the rest waits for the next pause.
+            while cold and self.requests.empty():
+                # A request interrupts the loading, which continues when the worker is idle again.
                 with contextlib.suppress(Cancelled):
-                    self.renderer.warm_up(cold[:1], should_stop=lambda: not self.orders.empty())
+                    self.renderer.warm_up(cold[:1], should_stop=lambda: not self.requests.empty())
                     cold.pop(0)
-            order = self.orders.get()
-            if order is None:
+            request = self.requests.get()
+            if request is None:
                 return
-            self.render(order)
+            self.render(request)
 
     def listen(self) -> None:
         with self.connection.makefile("rb") as lines:
@@ -71,23 +72,23 @@ class Worker:
                 message = json.loads(line)
                 if message["do"] == "render":
                     self.stop.clear()
-                    self.orders.put(message)
+                    self.requests.put(message)
                 else:
                     self.stop.set()
         self.stop.set()
-        self.orders.put(None)
+        self.requests.put(None)
 
-    def render(self, order: dict[str, Any]) -> None:
+    def render(self, request: dict[str, Any]) -> None:
         started_at, cpu_before = time.monotonic(), time.process_time()
         self.last_progress_at = 0.0
         try:
             film = self.renderer.render(
-                Path(order["photo"]).read_bytes(),
-                look=order["look"],
-                hero_name=order["hero_name"],
-                seed=order["seed"],
-                faceless=order["faceless"],
-                folder=Path(order["folder"]),
+                Path(request["photo"]).read_bytes(),
+                look=request["look"],
+                hero_name=request["hero_name"],
+                seed=request["seed"],
+                faceless=request["faceless"],
+                folder=Path(request["folder"]),
                 on_progress=self.progress,
                 on_poster=lambda path: self.say("poster", path=str(path)),
                 should_stop=self.stop.is_set,
@@ -98,8 +99,8 @@ class Worker:
             self.say("unreadable_photo", detail=str(error))
         except Cancelled:
             self.say("canceled")
-        except Exception as error:  # noqa: BLE001 whatever it is, the parent must hear of it
-            # A canceled film's photo and folder are gone at once, maybe before we hear that it is canceled.
+        except Exception as error:  # noqa: BLE001 every error is reported to the parent
+            # The photo and folder of a canceled film may be removed before the message arrives that it is canceled.
             if self.stop.wait(STOP_PATIENCE):
                 self.say("canceled")
             else:
@@ -124,7 +125,7 @@ class Worker:
 
 
 def process_bytes() -> int:
-    """Return how much memory this process holds."""
+    """Return the resident memory of this process in bytes, 0 when unknown."""
     try:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
@@ -134,13 +135,13 @@ def process_bytes() -> int:
 def main(arguments: list[str]) -> None:
     descriptor, parent, name, looks = int(arguments[0]), int(arguments[1]), arguments[2], arguments[3].split(",")
     die_with_parent(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the terminal is the parent's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles a Ctrl-C in the terminal
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
     module, _, attribute = name.partition(":")
     renderer = getattr(importlib.import_module(module), attribute)()
     connection = socket.socket(fileno=descriptor)
-    # The parent went away: nothing left to say.
+    # These errors mean that the parent is gone.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         Worker(connection, renderer, looks).run()
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from providers.studio.errors import NoFace, UnreadablePhoto
 from providers.studio.film.canvas import FRAMES_PER_SECOND
 from providers.studio.film.looks import LOOKS
 from providers.studio.film.person.photo import read_photo
 from providers.studio.film.render import Renderer
 from providers.studio.film.shots import SECONDS
-from providers.studio.outcomes import NoFace, UnreadablePhoto
 
 PHOTOS = {".jpg", ".jpeg", ".png", ".webp"}
 MOMENTS = (0.65, 1.45, 2.9, 4.0, 5.2)  # seconds: scan, bare face, visor, close-up, title

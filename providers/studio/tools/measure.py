@@ -25,6 +25,7 @@ from providers.faces.vision import (
     find_mesh,
     is_whole,
 )
+from providers.studio.errors import NoFace, UnreadablePhoto
 from providers.studio.film.canvas import (
     FRAME_HEIGHT,
     FRAME_WIDTH,
@@ -43,7 +44,6 @@ from providers.studio.film.person.matting import foreground
 from providers.studio.film.person.photo import Photo, read_photo
 from providers.studio.film.person.subject import Subject, analyse, place
 from providers.studio.film.render import Renderer
-from providers.studio.outcomes import NoFace, UnreadablePhoto
 
 PHOTOS = {".jpg", ".jpeg", ".png", ".webp"}
 ALPHA = "-alpha"  # NAME-alpha.png is the true alpha of NAME.jpg

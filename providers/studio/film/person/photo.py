@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from providers.studio.outcomes import UnreadablePhoto
+from providers.studio.errors import UnreadablePhoto
 
 MAX_SIDE = 1800  # px; more would not be seen in the film
 NEARLY = 0.9  # of the size is enough where it saves decoding four times the pixels

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from providers.faces.vision import CHIN, FOREHEAD, NOSE_TIP, TEMPLE_LEFT, TEMPLE_RIGHT, Mesh, find_faces, find_mesh
+from providers.studio.errors import NoFace
 from providers.studio.film.canvas import PLATE_HEIGHT, PLATE_WIDTH
-from providers.studio.outcomes import NoFace
 
 from .content import real_picture
 from .matting import cut_others, person_matte

@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
+from providers.studio.errors import HOLOGRAM, NoFace
 from providers.studio.film.canvas import FRAMES_PER_SECOND, PLATE_HEIGHT, PLATE_WIDTH, camera
 from providers.studio.film.hologram import HologramDirector
 from providers.studio.film.looks import LOOKS
 from providers.studio.film.person.photo import read_photo
 from providers.studio.film.projection import CENTRE
 from providers.studio.film.shots import CUES, Director
-from providers.studio.outcomes import HOLOGRAM, NoFace
 
 MOMENTS = (0.10, 0.95, 1.6, 2.6, 3.9, 5.0)  # plain, scanned, built up, projected, near, title
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from providers.studio.errors import UnreadablePhoto
 from providers.studio.film.person.photo import MAX_SIDE, read_photo
-from providers.studio.outcomes import UnreadablePhoto
 
 
 def encoded(image: Image.Image, kind: str, **options) -> bytes:

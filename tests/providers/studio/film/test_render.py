@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from providers.studio.errors import Cancelled, NoFace, UnreadablePhoto
 from providers.studio.film.music.sound import loudness
 from providers.studio.film.person.photo import read_photo
 from providers.studio.film.render import Film, Renderer
 from providers.studio.film.shots import CUTS, FRAME_COUNT, POSTER_FRAME
-from providers.studio.outcomes import Cancelled, NoFace, UnreadablePhoto
 
 
 @dataclass

@@ -142,7 +142,7 @@ def test_an_order_that_cannot_be_made_is_422(studio, changes):
     order = {"reference": "bad", "look": "neon-noir", "seed": "1", "photo": base64.b64encode(PHOTO).decode()}
     answer = studio.call("POST", "/v1/predictions", json=order | changes)
     assert answer.status_code == 422, answer.text
-    assert answer.json()["error"]["code"] == "bad_order"
+    assert answer.json()["error"]["code"] == "bad_request"
     assert studio.call("GET", "/v1/predictions", params={"reference": "bad"}).json() == {"items": []}
 
 

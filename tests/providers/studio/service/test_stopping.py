@@ -11,11 +11,11 @@ import av
 import numpy as np
 import pytest
 
+from providers.studio.errors import Cancelled
 from providers.studio.film import encode, render
 from providers.studio.film.canvas import FRAME_HEIGHT, FRAME_WIDTH
 from providers.studio.film.music.sound import VARIANTS
 from providers.studio.film.render import Renderer
-from providers.studio.outcomes import Cancelled
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from providers.studio.outcomes import Cancelled
+from providers.studio.errors import Cancelled
 from providers.studio.service.worker import Worker
 
 

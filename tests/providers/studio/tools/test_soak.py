@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from providers.studio.errors import NoFace, UnreadablePhoto
 from providers.studio.film.person.photo import read_photo
 from providers.studio.film.person.subject import analyse
-from providers.studio.outcomes import NoFace, UnreadablePhoto
 from providers.studio.tools import soak
 from tests.support.studio import FAKE
 
