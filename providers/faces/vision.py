@@ -1,8 +1,7 @@
-"""Find faces and their 468 mesh points with OpenCV's own TFLite reader.
+"""Finds faces and their 468 mesh points, with OpenCV's TFLite reader.
 
-The models are described in `models/README.md`. A `cv2.dnn.Net` holds state between
-`setInput` and `forward`, so one lock guards them all; a process has one of each.
-Importing this module costs numpy and cv2 only.
+The models are described in `models/README.md`. A `cv2.dnn.Net` holds state between `setInput` and `forward`, so one
+lock guards all of them; a process has one of each. This module imports only numpy and cv2.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ MODELS = Path(__file__).parent / "models"
 DETECTOR_SIDE = 128  # px, square input of the detector
 MESH_SIDE = 192  # px, square input of the mesh
 DETECTION_THRESHOLD = 0.55
-TILE_PENALTY = 0.1  # a tile sees less context, so it must be surer
+TILE_PENALTY = 0.1  # a tile has less context, so its threshold is higher
 OVERLAP_LIMIT = 0.3  # two boxes that overlap more are one face
-SMALL_FACE = 0.12  # of the picture's long side; smaller ones are looked for again in tiles
+SMALL_FACE = 0.12  # of the picture's long side; smaller ones are searched for again in tiles
 
 ESSENTIAL_KEYPOINTS = 4  # of the detector's six: eyes, nose, mouth
 CLEAR_OF_EDGE = 0.05  # face widths
-CUT_OFF_WORTH = 0.3  # a face that is cut off is chosen only when no other is near as large
+CUT_OFF_WORTH = 0.3  # the weight of a face that is cut off, compared with whole faces
 
-# Mesh points by what they are.
+# Indices of mesh points.
 FOREHEAD, CHIN = 10, 152
 TEMPLE_LEFT, TEMPLE_RIGHT = 234, 454  # left and right as the picture shows them
 EYE_OUTER_LEFT, EYE_OUTER_RIGHT = 33, 263
@@ -70,10 +69,10 @@ class Mesh:
 
 
 def find_faces(image: np.ndarray) -> list[Face]:
-    """Return the faces of a BGR uint8 picture, the one to make a hero of first; [] when there are none.
+    """Return the faces of a BGR uint8 picture, the best one for a film first; [] when there are none.
 
-    The first is large, sure and near the middle. Faces narrower than about a
-    fifteenth of the short side may be missed.
+    The best face is large, certain and near the middle. Faces narrower than about a fifteenth of the short side may be
+    missed.
     """
     height, width = image.shape[:2]
     side = max(height, width)
@@ -85,7 +84,7 @@ def find_faces(image: np.ndarray) -> list[Face]:
 
 
 def find_mesh(image: np.ndarray, face: Face) -> Mesh:
-    """Return the mesh of one found face; the second pass looks again where the first one found it."""
+    """Return the mesh of a face. A second pass runs on the crop that the first one found."""
     centre = np.array(face.centre)
     size = max(face.width, face.height) * 1.5
     left_eye, right_eye = np.array(face.keypoints[0]), np.array(face.keypoints[1])
@@ -103,7 +102,7 @@ def find_mesh(image: np.ndarray, face: Face) -> Mesh:
 
 
 def is_whole(face: Face, width: int, height: int) -> bool:
-    """Whether eyes, nose and mouth are inside of a picture of this size; what else is cut off can be mended."""
+    """Whether eyes, nose and mouth are inside a picture of this size. Other parts that are cut off can be repaired."""
     margin = CLEAR_OF_EDGE * face.width
     return all(
         margin <= x <= width - margin and margin <= y <= height - margin
@@ -137,7 +136,7 @@ def _net(model: str) -> cv2.dnn.Net:
 
 @cache
 def _anchor_centres() -> np.ndarray:
-    """896 x 2: where each of the detector's answers is measured from, 0..1 of its square."""
+    """The reference point of each detector output, 896 x 2, as 0..1 of the square."""
     layers = []
     for stride, per_cell in ((8, 2), (16, 6)):
         cells = DETECTOR_SIDE // stride
@@ -155,7 +154,7 @@ def _prominence(face: Face, width: int, height: int) -> float:
 
 
 def _detect_in_tiles(image: np.ndarray) -> list[Face]:
-    """Look again through overlapping squares, first as large as the short side, then smaller."""
+    """Detect in overlapping squares, first as large as the short side, then smaller."""
     height, width = image.shape[:2]
     faces: list[Face] = []
     for side in (min(height, width), min(height, width) * 0.6):
@@ -174,7 +173,7 @@ def _detect_in_square(image: np.ndarray, left: float, top: float, side: float, t
     height, width = image.shape[:2]
     shrink = max(1, int(side // 256))
     small = image
-    if shrink > 1:  # warpAffine does not average: shrink first
+    if shrink > 1:  # warpAffine does not average, so the picture is shrunk first
         size = (max(1, width // shrink), max(1, height // shrink))
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     scale = DETECTOR_SIDE / side
@@ -207,7 +206,7 @@ def _detect_in_square(image: np.ndarray, left: float, top: float, side: float, t
 
 
 def _without_repeats(faces: list[Face]) -> list[Face]:
-    """Drop the weaker of two boxes that show the same face."""
+    """Drop the less certain of two boxes of the same face."""
     if not faces:
         return []
     boxes = [[face.x, face.y, face.width, face.height] for face in faces]

@@ -1,4 +1,4 @@
-"""The scenery and armour of each look: from the stored plates, or built when they are missing."""
+"""The scenery and armour of each look, loaded from stored plates or built when these are missing."""
 
 from __future__ import annotations
 

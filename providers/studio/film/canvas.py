@@ -1,9 +1,8 @@
-"""Sizes everything is drawn at, and the pixel arithmetic that every stage shares.
+"""The sizes of plates and frames, and pixel arithmetic for all stages.
 
-Scenery and people are painted on plates 1.2 times the frame, so that the camera can
-move; a frame is a warp of plates. Layers are BGRA uint8 with premultiplied colour:
-OpenCV warps four channels faster than three. Colours are written RGB and turned into
-BGR where they are used.
+Scenery and people are painted on plates of 1.2 times the frame's size, so that the camera can move; a frame is a warp
+of plates. Layers are BGRA uint8 with premultiplied colour, because OpenCV warps four channels faster than three.
+Colours are written as RGB and converted to BGR where they are used.
 """
 
 from __future__ import annotations
@@ -53,13 +52,13 @@ def blur(image: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def wide_blur(image: np.ndarray, sigma: float, shrink: int = 4) -> np.ndarray:
-    """A Gaussian blur made at a fraction of the size: for sigmas of several pixels nobody sees the difference."""
+    """A Gaussian blur made at a fraction of the size: for sigmas of several pixels the difference is invisible."""
     small = cv2.resize(image, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
     return cv2.resize(blur(small, sigma / shrink), image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def glow(mask: np.ndarray, sigma: float, gain: float = 1.0) -> np.ndarray:
-    """What shines around a mask."""
+    """The glow around a mask."""
     return (blur(mask, sigma) if sigma < 7 else wide_blur(mask, sigma)) * gain
 
 
@@ -128,13 +127,13 @@ def sixteenths(points: np.ndarray) -> np.ndarray:
 
 
 def stamp(picture: np.ndarray, mask: np.ndarray, x: int, y: int) -> None:
-    """Raise a byte mask to another at (x, y), in place; what falls outside is cut."""
+    """Take the maximum of a byte mask and another at (x, y), in place; parts outside are cut off."""
     target, source = _overlap(picture, mask, x, y)
     np.maximum(target, source, out=target)
 
 
 def shine(picture: np.ndarray, mask: np.ndarray, colour: Colour, x: int, y: int, gain: float = 1.0) -> None:
-    """Add a byte mask in a colour to a BGRA picture at (x, y), in place; what falls outside is cut."""
+    """Add a byte mask in a colour to a BGRA picture at (x, y), in place; parts outside are cut off."""
     target, source = _overlap(picture, mask, x, y)
     if source.size:
         cv2.add(target, colour_layer(source, bgr(colour), gain), target)

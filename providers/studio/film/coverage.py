@@ -1,7 +1,7 @@
-"""Which part of a frame a plate fills, so that only that part is warped and blended.
+"""The part of a frame that a plate fills, so that only that part is warped and blended.
 
-More than half of a street's near plates is empty, and below the shoulders the hero hides
-everything behind: what nobody would see is not drawn.
+More than half of a street's near plates is empty, and below the shoulders the hero covers everything behind; neither
+is drawn.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 
 from .canvas import FRAME_HEIGHT, FRAME_WIDTH, apply, inverse
 
-BAND = 16  # px: what fills a plate is looked at by bands of so many rows
-CALL = 25_000  # px that take as long as drawing one more part
+BAND = 16  # px: a plate is examined in bands of so many rows
+CALL = 25_000  # pixels that take as long to draw as the overhead of one more part
 FAINT = 3  # of 255: fainter pixels do not count
 
 Strip = tuple[slice, slice]  # rows and columns of a frame
@@ -35,7 +35,7 @@ class Coverage:
             if len(filled):
                 boxes.append((top, min(top + BAND, self._height), first + int(filled[0]), first + int(filled[-1]) + 1))
         self._boxes = _joined(boxes)
-        # For every column, the row from which on nothing shines through, at the latest.
+        # For every column, the first row below which the plate is opaque.
         lowest = np.array([alpha[top : top + BAND].min(axis=0) for top in range(0, self._height, BAND)])
         holes = lowest[::-1] < 255
         bands = np.where(holes.any(axis=0), holes.argmax(axis=0), len(lowest))
@@ -49,7 +49,7 @@ class Coverage:
     def strips(self, matrix: np.ndarray, *, reach: float = 0.0, bottom: int = FRAME_HEIGHT) -> list[Strip]:
         """The parts of a frame above its row `bottom` that the plate fills through a plate → frame matrix.
 
-        They do not overlap. `reach` is how far, in plate px, its pixels may be moved besides.
+        They do not overlap. `reach` is how far, in plate px, its pixels may be moved in addition.
         """
         boxes = [_placed(box, matrix.tolist(), reach) for box in self._boxes]
         edges = sorted({min(bottom, max(0, edge)) for top, end, _, _ in boxes for edge in (top, end)})
@@ -63,7 +63,7 @@ class Coverage:
         return [np.s_[top:end, left:right] for top, end, left, right in _joined(found)]
 
     def solid_from(self, matrix: np.ndarray, *, reach: float = 0.0) -> int:
-        """The frame row from which on the plate hides everything behind it, through a plate → frame matrix."""
+        """The frame row below which the plate covers everything behind it, through a plate → frame matrix."""
         corners = np.array([(x, y) for y in (0, FRAME_HEIGHT) for x in (0, FRAME_WIDTH)], np.float64)
         seen = apply(inverse(matrix), corners)
         (left, _), (right, lowest) = (seen.min(0) - reach - 1).tolist(), (seen.max(0) + reach + 1).tolist()
@@ -94,7 +94,7 @@ def _placed(box: _Box, matrix: list[list[float]], reach: float) -> _Box:
 
 
 def _joined(boxes: list[_Box]) -> list[_Box]:
-    """Join boxes that follow each other downwards where the pixels drawn for nothing cost less than a call."""
+    """Join boxes that follow each other downwards where drawing the empty pixels costs less than another call."""
     joined: list[_Box] = []
     for top, bottom, left, right in boxes:
         if joined and joined[-1][1] == top:

@@ -1,4 +1,4 @@
-"""Digital faults: colours torn apart, lines shifted, blocks inverted."""
+"""Digital glitches: separated colours, shifted lines, inverted blocks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .canvas import FRAME_HEIGHT, FRAME_WIDTH, Colour, scalar
 
 
 def glitch(frame: np.ndarray, strength: float, dice: random.Random, colours: tuple[Colour, Colour]) -> np.ndarray:
-    """Return a broken copy of a frame; strength 0..1."""
+    """Return a copy of a frame with glitches; strength 0..1."""
     broken = _torn(frame, int(4 + 26 * strength))
     for _ in range(int(3 + 12 * strength)):
         y, height = dice.randrange(FRAME_HEIGHT - 60), dice.randrange(4, max(5, int(12 + 80 * strength)))
@@ -32,7 +32,7 @@ def glitch(frame: np.ndarray, strength: float, dice: random.Random, colours: tup
 
 
 def glitch_strip(strip: np.ndarray, strength: float, dice: random.Random) -> np.ndarray:
-    """Return a broken copy of a strip of a frame."""
+    """Return a copy of a strip of a frame with glitches."""
     broken, reach = _torn(strip, int(2 + 16 * strength)), int(20 + 110 * strength)
     for _ in range(int(10 * strength) + 2):
         y, height = dice.randrange(strip.shape[0] - 20), dice.randrange(3, 26)
@@ -41,7 +41,7 @@ def glitch_strip(strip: np.ndarray, strength: float, dice: random.Random) -> np.
 
 
 def _torn(picture: np.ndarray, distance: int) -> np.ndarray:
-    """Red moves to the right, blue to the left."""
+    """Shift red to the right and blue to the left."""
     torn = picture.copy()
     torn[:, distance:, 2] = picture[:, :-distance, 2]
     torn[:, :-distance, 0] = picture[:, distance:, 0]

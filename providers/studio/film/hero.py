@@ -1,4 +1,4 @@
-"""The hero, dressed and lit, ready to be posed in front of any camera."""
+"""The hero in the suit, lit, and drawn in any pose through any camera."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ from .looks import Look
 from .memory import Scratch
 from .variation import Variation
 
-GRID = 4  # px of a frame between two points at which the movement is worked out; it is smooth
-REACH = 24  # plate px: no pose moves a pixel farther
+GRID = 4  # px of a frame between two computed points of the movement, which is smooth
+REACH = 24  # plate px: the farthest that a pose moves a pixel
 CHEST_REACH = 8  # plate px: the same below the chin
-HALO_DARKNESS = 0.62  # a dark halo parts the head from a bright sun
+HALO_DARKNESS = 0.62  # alpha of a dark halo that separates the head from a bright sun
 
 
 @dataclass(frozen=True)
 class Pose:
-    """What the hero does in one frame."""
+    """The hero's pose and lights in one frame."""
 
     seconds: float
     visor: float = 1.0  # 0 off .. 1 on, in between it boots
@@ -64,16 +64,16 @@ class Hero:
         look: Look,
         armour: Armour,
         variation: Variation | None = None,
-        go_on: Callable[[], None] = lambda: None,
+        check_stop: Callable[[], None] = lambda: None,
     ) -> None:
-        """Dress and light a subject; `go_on` is called between the stages, and may raise."""
+        """Fit the suit to a subject and light both; `check_stop` is called between the stages and may raise."""
         variation = variation or Variation.of("")
         cutout = cut_out(subject, place(subject))
-        go_on()
+        check_stop()
         figure = relight(cutout, look)
-        go_on()
+        check_stop()
         wear(figure, armour, look)
-        go_on()
+        check_stop()
         self.points = figure.cutout.points[:, :2]  # mesh on the plate
         self.face_height = figure.cutout.face_height  # plate px
         self.face_y = figure.cutout.face_y
@@ -84,9 +84,9 @@ class Hero:
             self._frame, look, subject.score, figure.alpha[window], subject.yaw, variation.lens_side
         )
         circuits = make_circuits(self._frame, look, self._visor.mask, figure.alpha[window], subject.yaw, variation)
-        go_on()
+        check_stop()
         _add_halo(figure.base)
-        # What the visor's window looks like without it, and the plates with it.
+        # The visor's window without the visor, and the plates with it.
         self._bare = [plate[window].copy() for plate in (figure.base, figure.left, figure.right)]
         keep = gray_layer(to_byte(self._visor.keep))
         keep[..., 3] = 255
@@ -99,25 +99,25 @@ class Hero:
         self._glass = cv2.merge([self._visor.mask] * 3 + [np.zeros_like(self._visor.mask)])
         self._circuits = cv2.multiply(circuits.layer, gray_layer(to_byte(figure.alpha[window])), scale=1 / 255)
         self._phase = circuits.phase
-        # Both are smooth: a quarter of the plate's size is enough.
+        # Both are smooth, so a quarter of the plate's size is enough.
         movement = np.dstack([figure.depth, figure.breath]).astype(np.float32)
         self._movement = cv2.resize(movement, None, fx=2 / GRID, fy=2 / GRID, interpolation=cv2.INTER_AREA)
         self._scratch = Scratch()
         self._plate = np.zeros((PLATE_HEIGHT, PLATE_WIDTH, 4), np.uint8)
         self._layer = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
         self._coverage = Coverage(np.maximum.reduce([self._base, self._left, self._right, self._sweep]))
-        # The map of a frame: one point for GRID x GRID pixels, and one more all round to be enlarged from.
+        # The map of a frame: one point per GRID x GRID pixels, with a margin of one point for the enlargement.
         columns, rows = (np.arange(-1, length // GRID + 1) for length in (FRAME_WIDTH, FRAME_HEIGHT))
         middle = (GRID - 1) / 2
         self._columns, self._rows = np.meshgrid(*(axis.astype(np.float32) * GRID + middle for axis in (columns, rows)))
 
     def hides_from(self, matrix: np.ndarray) -> int:
-        """The frame row from which on the hero hides everything behind, through a plate → frame matrix."""
+        """The frame row below which the hero covers everything behind, through a plate → frame matrix."""
         return self._coverage.solid_from(matrix, reach=CHEST_REACH)
 
     def draw(self, matrix: np.ndarray, pose: Pose, picture: np.ndarray) -> None:
-        """Lay the hero over a frame, in place, through a plate → frame matrix."""
-        seen = _seen(matrix, self._coverage.top)  # only this is mixed; the rest of the plate stays as it was
+        """Draw the hero over a frame, in place, through a plate → frame matrix."""
+        seen = _seen(matrix, self._coverage.top)  # only this part of the plate is updated
         plate = self._plate[seen]
         cv2.addWeighted(self._left[seen], pose.left, self._right[seen], pose.right, 0, plate)
         cv2.add(plate, self._base[seen], plate)
@@ -142,7 +142,7 @@ class Hero:
             cv2.remap(self._plate, map_x[hidden:], map_y[hidden:], cv2.INTER_LINEAR, lower, cv2.BORDER_CONSTANT)
 
     def _dress_face(self, pose: Pose) -> None:
-        """Put the bare face back where the visor is not on yet: it boots by a wipe from the temple."""
+        """Restore the bare face where the visor is not on yet; the visor appears by a wipe from the temple."""
         if pose.visor >= 1:
             return
         window = self._plate[self._frame.slice]
@@ -156,7 +156,7 @@ class Hero:
             cv2.add(window[edge], strip, window[edge])
 
     def _reflect(self, window: np.ndarray, seconds: float) -> None:
-        """A reflection glides over the glass."""
+        """Draw the reflection that glides over the glass."""
         width = self._frame.width
         start = int(width * (1 - ((seconds * 0.42) % 1.3 - 0.15))) + width // 2
         row = (self._visor.reflection[start : start + width] * 150).astype(np.uint8)
@@ -165,10 +165,10 @@ class Hero:
             cv2.add(window, cv2.multiply(self._glass, gain, scale=1 / 255), window)
 
     def _turn(self, matrix: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.ndarray]:
-        """The plate point of every frame pixel, shifted by depth: the head turns a little, the chest breathes."""
+        """Return the plate point of every frame pixel, shifted by depth, for the turn of the head and the breath."""
         (xx, xy, x0), (yx, yy, y0) = inverse(matrix)
         rows, columns = self._columns.shape
-        # From the grid to the movement's pixels.
+        # From points of the grid to pixels of the movement's maps.
         start_x, start_y, middle = self._columns[0, 0], self._rows[0, 0], (GRID - 1) / 2
         to_movement = np.array(
             [
@@ -190,7 +190,7 @@ class Hero:
         return self._enlarged("full_x", map_x), self._enlarged("full_y", map_y)
 
     def _enlarged(self, name: str, grid: np.ndarray) -> np.ndarray:
-        """A grid of map points at the frame's size, without the margin."""
+        """Enlarge a grid of map points to the frame's size, without the margin."""
         rows, columns = grid.shape
         full = self._scratch.get(name, (rows * GRID, columns * GRID), np.float32)
         cv2.resize(grid, full.shape[::-1], full, interpolation=cv2.INTER_LINEAR)
@@ -198,7 +198,7 @@ class Hero:
 
 
 def _seen(matrix: np.ndarray, highest: int) -> tuple[slice, slice]:
-    """The part of the plate below its row `highest` that a plate → frame matrix shows, with room for the movements."""
+    """The part of the plate below its row `highest` that a plate → frame matrix shows, plus the reach of movements."""
     corners = np.array([[0, 0], [FRAME_WIDTH, 0], [0, FRAME_HEIGHT], [FRAME_WIDTH, FRAME_HEIGHT]], np.float64)
     placed = apply(inverse(matrix), corners)
     left, top = np.maximum(placed.min(0).astype(int) - REACH, 0).tolist()
@@ -207,7 +207,7 @@ def _seen(matrix: np.ndarray, highest: int) -> tuple[slice, slice]:
 
 
 def _add_halo(base: np.ndarray) -> None:
-    """Darken what is behind the silhouette's edge: alpha without colour, so it costs nothing per frame."""
+    """Add a dark edge around the silhouette: alpha without colour, at no cost per frame."""
     alpha = cv2.extractChannel(base, 3)
     small = cv2.resize(alpha, None, fx=0.125, fy=0.125, interpolation=cv2.INTER_AREA)
     wide = cv2.resize(blur(small, 4.5), (PLATE_WIDTH, PLATE_HEIGHT), interpolation=cv2.INTER_LINEAR)
@@ -215,5 +215,5 @@ def _add_halo(base: np.ndarray) -> None:
 
 
 def circuits_gain(seconds: float, since: float) -> float:
-    """The traces light up a while after the hero appears."""
+    """The gain (0..1) of the traces, which light up some time after the hero appears at `since`."""
     return smoothstep(since + 0.55, since + 1.3, seconds)

@@ -1,11 +1,11 @@
-"""A film for pictures without a face, where staff allow it: what is in them is scanned as an object and projected.
+"""The film for pictures without a face: the picture is scanned as an object and projected as a hologram.
 
     scan    the plain picture, then a beam from the left turns it into lines that rise where it is bright
     hero    a projector in the street builds the hologram up from its foot; it turns
     close   near it, tilted, the lines of the scan running through it
     title   back again, title and mark
 
-Same timeline, same street and same music as a hero's film; every frame depends on its number alone.
+Timeline, street and music are those of a hero's film. A frame does not depend on earlier frames.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class HologramDirector:
 
     @cached_property
     def _ground(self) -> np.ndarray:
-        """What the scanned object floats in front of: a grid that fades towards its edges."""
+        """The background of the scan: a grid that fades towards its edges."""
         grid = np.zeros((FRAME_HEIGHT, FRAME_WIDTH), np.uint8)
         grid[::40], grid[:, ::40] = 120, 120
         grid[::200], grid[:, ::200] = 220, 220
@@ -209,7 +209,7 @@ class HologramDirector:
         self._front_rain.fall(self._picture, seconds)
         return 1 - smoothstep(0, 0.10, progress)
 
-    # --- What they are made of --------------------------------------------------------------------
+    # --- Parts of the shots --------------------------------------------------------------------
 
     def _street(self, seconds: float, zoom: float, x: float) -> None:
         self._scenery.draw(seconds, zoom, x, 0, self._picture)
@@ -231,7 +231,7 @@ class HologramDirector:
     def _project(
         self, matrix: np.ndarray, seconds: float, *, yaw: float, built: float = 1.0, lines: float = 0.25
     ) -> None:
-        """Lay the projector and the hologram, turned by `yaw` radians and built up to a share, over the frame."""
+        """Draw the projector and the hologram, turned by `yaw` radians and built to a share (0..1), over the frame."""
         size = (FRAME_WIDTH, FRAME_HEIGHT)
         cv2.warpAffine(self._projector, inverse(matrix), size, self._layer, INVERSE, cv2.BORDER_CONSTANT)
         trembling = 0.86 + 0.1 * np.sin(seconds * 31) * np.sin(seconds * 7.3)
@@ -243,7 +243,7 @@ class HologramDirector:
         composite(self._picture, self._layer, self._scratch)
 
     def _lit_panel(self, seconds: float, built: float, lines: float) -> np.ndarray:
-        """The hologram as it is at a moment: a band of light rolls down, the scan's lines run through it."""
+        """The hologram at a time: a band of light rolls down, and the scan's lines run through it."""
         panel, colour = self._panel.copy(), self._look.hud_colour
         inside = panel[EDGE:-EDGE, EDGE:-EDGE]
         height = inside.shape[0]
@@ -294,7 +294,7 @@ class HologramDirector:
         percent = min(100.0, progress * 118)
         write(picture, f"OBJECT SCAN {percent:05.1f}%", 26, x, y, look.hud_colour)
         cv2.rectangle(picture, (x, y + 42), (x + int(6 * percent), y + 46), scalar(look.hud_colour), -1)
-        # What the scan has measured so far: how much of the picture is how bright.
+        # The histogram of the part that is scanned so far.
         step = 600 / len(self._spectrum)
         for number, share in enumerate(self._spectrum[: int(len(self._spectrum) * percent / 100)]):
             left = x + int(number * step)
@@ -312,7 +312,7 @@ class HologramDirector:
 
     @cached_property
     def _spectrum(self) -> list[float]:
-        """The shares of 40 steps of brightness, the commonest 1."""
+        """A histogram of 40 steps of brightness, its highest value 1."""
         counts, _ = np.histogram(self._relief, 40, (0, 1))
         shares = np.sqrt(counts / max(1, counts.max()))
         return shares.tolist()

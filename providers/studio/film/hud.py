@@ -1,4 +1,4 @@
-"""What the helmet shows: corner marks, scales, codes; drawn once per film, plus what ticks in every frame."""
+"""The head-up display: corner marks, scales and codes, drawn once per film, and the parts that change per frame."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RECORDING = (60, 60, 255, 0)  # BGRA red
 
 
 def make_hud(look: Look, variation: Variation) -> np.ndarray:
-    """The part of the HUD that stands still, as light to be added to a frame."""
+    """The static part of the HUD, as light to be added to a frame."""
     marks = np.zeros((FRAME_HEIGHT, FRAME_WIDTH), np.uint8)
     _CORNERS[look.hud](marks)
     edge = FRAME_WIDTH - 30
@@ -122,7 +122,7 @@ _COLUMNS = {"camera": _codes, "lacquer": _seal, "terminal": _stream}
 
 
 def tick(frame: np.ndarray, look: Look, index: int) -> None:
-    """Draw what moves: the time code, the recording lamp, a needle on the scale."""
+    """Draw the parts that change: time code, recording lamp, needle on the scale."""
     seconds = index / FRAMES_PER_SECOND
     code = f"00:{int(seconds):02d}:{index % FRAMES_PER_SECOND:02d}"
     write(frame, code, 19, FRAME_WIDTH - TEXT_LEFT, 102, look.hud_colour, 0.8, right=True)

@@ -1,4 +1,4 @@
-"""The looks of a film. A look is data: ADDING_A_LOOK.md tells how to add one."""
+"""The looks of a film, as data. ADDING_A_LOOK.md explains how to add one."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Landmark = Literal["bridge", "holograms", "torii", "lanterns", "data rings", "li
 
 @dataclass(frozen=True)
 class CityShape:
-    """What a city is built of: `backdrop.py`, `streets.py` and `landmarks.py` in `city/` know the words."""
+    """The parts of a city. `backdrop.py`, `streets.py` and `landmarks.py` in `city/` build what is named here."""
 
     skyline: Skyline = "towers"
     street: Street = "canyon"
-    landmarks: tuple[Landmark, ...] = ("bridge", "holograms")  # in this order, the later in front
+    landmarks: tuple[Landmark, ...] = ("bridge", "holograms")  # drawn in this order, the last in front
     floor: Literal["wet", "grid"] = "wet"
     searchlights: bool = True
     traffic: bool = True  # cars that fly along the street
-    film_signs: int = 4  # how many signs each film hangs up
+    film_signs: int = 4  # how many signs are added per film
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Timeline:
     close_up_at: float = 3.45
     title_at: float = 4.35
     seconds: float = 5.75
-    poster_at: float = 5.2  # the moment that becomes the poster, in the title shot
+    poster_at: float = 5.2  # the time of the poster's frame, in the title shot
 
     @property
     def cuts(self) -> tuple[float, float, float]:
@@ -61,12 +61,12 @@ class Timeline:
 
     @property
     def mark_at(self) -> float:
-        """When the mark comes, the end card."""
+        """When the closing mark appears."""
         return self.seconds - 0.98
 
     @property
     def cues(self) -> Cues:
-        """What the music follows."""
+        """The times that the music follows."""
         return Cues(self.hero_at, self.visor_at, self.close_up_at, self.title_at, self.mark_at, self.seconds)
 
     @property
@@ -103,7 +103,7 @@ class Look:
     title: TitleStyle
     accents: tuple[Colour, ...]  # each film's suit wears one of them
     city: CityShape = field(default_factory=CityShape)
-    falls: Literal["rain", "petals", "bits"] = "rain"  # what the air is full of
+    falls: Literal["rain", "petals", "bits"] = "rain"  # what falls through the air
     hud: Literal["camera", "lacquer", "terminal"] = "camera"  # how the HUD is drawn
     timeline: Timeline = field(default_factory=Timeline)
 

@@ -1,7 +1,7 @@
-"""Memory of a renderer process: arrays of several megabytes come and go for every frame.
+"""The memory of a renderer process, which allocates and frees arrays of several megabytes for every frame.
 
-Given back to the system and asked for again, each costs a page fault per 4 kB; kept
-by the allocator, and reused where it is easy, that is a tenth of a film's CPU less.
+Returning them to the system costs a page fault per 4 kB at the next allocation. Keeping freed memory in the allocator,
+and reusing buffers, saves a tenth of a film's CPU.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ def keep_freed_memory() -> None:
         return
     mallopt(M_MMAP_THRESHOLD, LARGEST_ON_HEAP)
     mallopt(M_TRIM_THRESHOLD, KEPT_FREE)
-    mallopt(M_ARENA_MAX, 1)  # what the encoder's thread frees, the renderer's may use
+    mallopt(M_ARENA_MAX, 1)  # one arena, so that the renderer's thread reuses what the encoder's thread frees
 
 
 class Scratch:
-    """Named buffers that are reused from frame to frame; each holds its last content until it is asked for again."""
+    """Named buffers that are reused from frame to frame. A buffer keeps its content until it is requested again."""
 
     def __init__(self) -> None:
         self._buffers: dict[str, np.ndarray] = {}
 
     def get(self, name: str, shape: tuple[int, ...], kind: type = np.uint8) -> np.ndarray:
-        """Return a buffer of a shape, with anything in it."""
+        """Return a buffer of a shape, with undefined content."""
         buffer = self._buffers.get(name)
         if buffer is None or buffer.shape != shape or buffer.dtype != kind:
             buffer = self._buffers[name] = np.empty(shape, kind)

@@ -1,4 +1,4 @@
-"""How the camera moves in each shot: the kinds, and what the seed's numbers change about them."""
+"""The camera's moves in each shot: their kinds, and how the seed's numbers vary them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from .canvas import FRAME_HEIGHT, FRAME_WIDTH, PLATE_HEIGHT, PLATE_WIDTH, camera, smoothstep
 from .variation import ShotList
 
-FACE_LEVEL = PLATE_HEIGHT * 0.415  # plate px: faces away from it are followed by the camera
+FACE_LEVEL = PLATE_HEIGHT * 0.415  # plate px: the camera moves up or down for faces away from it
 
 
 @dataclass(frozen=True)
 class Move:
-    """Where the camera is in one frame: for the hero's plate, and for the street behind."""
+    """The camera in one frame, for the hero's plate and for the street behind."""
 
     zoom: float
     x: float  # plate px from the middle
@@ -25,7 +25,7 @@ class Move:
     street_y: float
 
     def matrix(self) -> np.ndarray:
-        """The hero's plate -> frame matrix, kept so that the plate's edges stay out of the picture."""
+        """The hero's plate → frame matrix, clamped so that the plate's edges are never seen."""
         free_x, free_y = PLATE_WIDTH / 2 * (1 - 1 / self.zoom), PLATE_HEIGHT / 2 * (1 - 1 / self.zoom)
         x, y = float(np.clip(self.x, -free_x, free_x)), min(self.y, free_y)
         return camera(self.zoom, PLATE_WIDTH / 2 + x, PLATE_HEIGHT / 2 + y, self.roll)
@@ -37,7 +37,7 @@ def hero_move(shots: ShotList, face_y: float, progress: float) -> Move:
     rise = (face_y - FACE_LEVEL) * 0.5 * ease
     push, drift = 0.12 + 0.08 * shots.push, 12 + 14 * shots.drift
     roll = (0.004 + 0.006 * shots.tilt) * np.sin(progress * 3.4) * lean
-    kick = np.exp(-progress * 13)  # every kind begins with a blow
+    kick = np.exp(-progress * 13)  # every kind begins with a fast zoom
     x = drift * (2 * progress - 1) * lean
     if shots.hero == "crash":
         zoom = 1.02 + push * ease + 0.42 * kick
@@ -79,7 +79,7 @@ def close_up_move(
 
 
 def title_move(shots: ShotList, face_y: float, progress: float) -> Move:
-    """The last shot: the camera settles above where the title comes."""
+    """The last shot: the camera comes to rest above the title."""
     lean, rise = shots.lean, (face_y - FACE_LEVEL) * 0.3
     settled = 1 - (1 - min(1.0, progress * 1.15)) ** 3
     drift = 14 + 8 * shots.drift

@@ -1,4 +1,4 @@
-"""From a photo's bytes to a film in a folder: what a renderer process of the studio does.
+"""Renders a film from a photo's bytes into a folder, in a renderer process of the studio.
 
 `python -m providers.studio.film.render PHOTO -o OUT.mp4` does it from a terminal.
 """
@@ -39,10 +39,10 @@ from .memory import keep_freed_memory
 from .shots import Director
 from .variation import Variation
 
-ShouldStop = Callable[[], bool]  # whether the render is wanted no more
+ShouldStop = Callable[[], bool]  # whether the render should stop
 
 POSTER_QUALITY = 88
-POSTER_PROGRESS = 0.10  # what the poster counts for; the frames count for the rest
+POSTER_PROGRESS = 0.10  # the poster's share of the progress; the frames have the rest
 
 
 def never() -> bool:
@@ -60,9 +60,9 @@ class Film:
 
 
 class Renderer:
-    """Warm state of one renderer process: models, scenery and sound of the looks used so far.
+    """The warm state of a renderer process: models, scenery and sound of the looks used so far.
 
-    One per process and one render at a time: OpenCV is told to use a single thread, for the whole process.
+    There is one per process, with one render at a time: it sets OpenCV to a single thread for the whole process.
     """
 
     def __init__(self) -> None:
@@ -73,12 +73,12 @@ class Renderer:
         self._sounds: dict[tuple[str, int], bytes] = {}
 
     def warm_up(self, looks: Iterable[str] = (), *, with_sounds: bool = True, should_stop: ShouldStop = never) -> None:
-        """Load the models, and all that the given looks need, so that the first film is as fast as the others.
+        """Load the models and the assets of the given looks, so that the first film is as fast as the others.
 
-        Raise Cancelled when told to stop; what was loaded until then is kept.
+        Raise Cancelled when `should_stop` returns True; what was loaded before is kept.
         """
         warm_up_models()
-        _go_on(should_stop)
+        _check_stop(should_stop)
         warm_up_weather()
         for slug in looks:
             self._load(slug, should_stop)
@@ -86,22 +86,22 @@ class Renderer:
                 self.sound(slug, variant, should_stop)
 
     def city(self, look: str) -> City:
-        """The stored city of a look."""
+        """Return the city of a look."""
         self._load(look)
         return self._cities[look]
 
     def armour(self, look: str) -> Armour:
-        """The suit of a look, before anyone wears it."""
+        """Return the suit of a look, not yet fitted to a person."""
         self._load(look)
         return self._armours[look]
 
     def sound(self, look: str, variant: int, should_stop: ShouldStop = never) -> bytes:
-        """A variant of a look's music, played to the film and encoded; made once."""
+        """Return a variant of a look's soundtrack, encoded as AAC in MP4; it is cached."""
         if (look, variant) not in self._sounds:
-            _go_on(should_stop)
+            _check_stop(should_stop)
             samples = soundtrack(_look(look).music, _look(look).timeline.cues, variant)
-            _go_on(should_stop)
-            self._sounds[look, variant] = encode_sound(samples, lambda: _go_on(should_stop))
+            _check_stop(should_stop)
+            self._sounds[look, variant] = encode_sound(samples, lambda: _check_stop(should_stop))
         return self._sounds[look, variant]
 
     def direct(
@@ -114,35 +114,35 @@ class Renderer:
         faceless: str = "",
         should_stop: ShouldStop = never,
     ) -> Director | HologramDirector:
-        """Prepare a film: find the hero, dress and light them, and build the set.
+        """Prepare a film: find the hero, fit and light the suit, and build the street.
 
         With `faceless` set to HOLOGRAM a picture without a face becomes a hologram. Raise NoFace, or Cancelled
-        when told to stop: it is asked for between any two stages.
+        when `should_stop`, which is called between all stages, returns True.
         """
         style, variation = _look(look), Variation.of(seed)
         self._load(look, should_stop)
-        _go_on(should_stop)
+        _check_stop(should_stop)
         try:
             subject = analyse(photo)
         except NoFace:
             if faceless != HOLOGRAM:
                 raise
             return self._hologram(photo, style, variation, hero_name, should_stop)
-        _go_on(should_stop)
+        _check_stop(should_stop)
         armour = paint_details(self.armour(look), style, variation)
-        _go_on(should_stop)
-        hero = Hero(subject, style, armour, variation, lambda: _go_on(should_stop))
-        _go_on(should_stop)
+        _check_stop(should_stop)
+        hero = Hero(subject, style, armour, variation, lambda: _check_stop(should_stop))
+        _check_stop(should_stop)
         city = hang_signs(self.city(look), style, variation.dice("signs"))
-        _go_on(should_stop)
+        _check_stop(should_stop)
         return Director(subject, hero, Scenery(city, style, variation), style, variation, hero_name)
 
     def _hologram(
         self, photo: Photo, style: Look, variation: Variation, hero_name: str, should_stop: ShouldStop
     ) -> HologramDirector:
-        _go_on(should_stop)
+        _check_stop(should_stop)
         city = hang_signs(self.city(style.slug), style, variation.dice("signs"))
-        _go_on(should_stop)
+        _check_stop(should_stop)
         return HologramDirector(
             photo, Scenery(city, style, variation), style, variation, hero_name, style.timeline.cues
         )
@@ -160,36 +160,35 @@ class Renderer:
         should_stop: ShouldStop,
         faceless: str = "",
     ) -> Film:
-        """Write `poster.jpg`, then `film.mp4` in `folder`, and return what was made.
+        """Write `poster.jpg` and then `film.mp4` into `folder`, and return the film.
 
-        `on_poster` is called as soon as the poster is there, `on_progress` with rising
-        numbers from 0 to 1, `should_stop` before every stage of the preparation and
-        before every frame. Raise NoFace or UnreadablePhoto for photos no film can be
-        made of, Cancelled when told to stop; whatever is raised, neither file is left behind.
+        `on_poster` is called as soon as the poster is written, `on_progress` with rising numbers from 0 to 1, and
+        `should_stop` before every stage and every frame. Raise NoFace or UnreadablePhoto for an unusable photo,
+        and Cancelled when `should_stop` returns True; after any exception neither file is left.
         """
         timeline = _look(look).timeline
         video, poster = folder / "film.mp4", folder / "poster.jpg"
         partial = folder / "film.mp4.part"
         try:
-            _go_on(should_stop)
+            _check_stop(should_stop)
             on_progress(0.0)
             picture = read_photo(photo)
             director = self.direct(
                 picture, look=look, hero_name=hero_name, seed=seed, faceless=faceless, should_stop=should_stop
             )
             del picture
-            _go_on(should_stop)
+            _check_stop(should_stop)
             _write_poster(director.frame(timeline.poster_frame), poster)
             on_poster(poster)
             on_progress(POSTER_PROGRESS)
-            _go_on(should_stop)
+            _check_stop(should_stop)
             sound = self.sound(look, Variation.of(seed).dice("music").randrange(VARIANTS), should_stop)
             with FilmWriter(partial, sound) as writer:
                 for number in range(timeline.frame_count):
-                    _go_on(should_stop)
+                    _check_stop(should_stop)
                     writer.add(director.frame(number))
                     on_progress(POSTER_PROGRESS + (0.99 - POSTER_PROGRESS) * (number + 1) / timeline.frame_count)
-            _go_on(should_stop)
+            _check_stop(should_stop)
             partial.replace(video)
         except BaseException:
             for path in (partial, video, poster):
@@ -199,7 +198,7 @@ class Renderer:
         return Film(video, poster, timeline.seconds, timeline.frame_count, FRAME_WIDTH, FRAME_HEIGHT)
 
     def _load(self, slug: str, should_stop: ShouldStop = never) -> None:
-        """Keep a look's scenery and armour; there are only as many as looks."""
+        """Load a look's city and armour once."""
         look = _look(slug)
         makers: tuple[tuple[dict[str, Any], Callable[[], Any]], ...] = (
             (self._armours, lambda: load_armour(look)),
@@ -207,7 +206,7 @@ class Renderer:
         )
         for kept, make in makers:
             if slug not in kept:
-                _go_on(should_stop)
+                _check_stop(should_stop)
                 kept[slug] = make()
 
 
@@ -217,7 +216,7 @@ def _look(slug: str) -> Look:
     return LOOKS[slug]
 
 
-def _go_on(should_stop: ShouldStop) -> None:
+def _check_stop(should_stop: ShouldStop) -> None:
     if should_stop():
         raise Cancelled
 
@@ -235,7 +234,7 @@ def main() -> int:
     parser.add_argument("-o", "--output", type=Path, required=True, help="the film; its poster goes beside it as .jpg")
     parser.add_argument("--look", choices=list(LOOKS), default=DEFAULT_LOOK)
     parser.add_argument("--name", default="", help="the hero's name")
-    parser.add_argument("--seed", default="studio", help="another seed, another night")
+    parser.add_argument("--seed", default="studio", help="varies the film")
     arguments = parser.parse_args()
     try:
         with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,6 @@
-"""The first second: the untouched selfie under a scanner that reveals the face's mesh.
+"""The first second: the unchanged selfie under a scanner that reveals the face's mesh.
 
-Showing the plain photo first is what tells people that the hero is them.
+The plain photo comes first, so that people see that the hero is them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Scan:
         self._plate = np.empty_like(self._plain)
 
     def draw(self, progress: float, seconds: float, out: np.ndarray) -> None:
-        """Draw the shot at 0..1 of its length."""
+        """Draw the shot into `out`, at 0..1 of its length."""
         glow_colour = scalar(self._look.visor_colour)
         line = int(PLATE_HEIGHT * (0.06 + 1.0 * smoothstep(0.10, 0.82, progress)))  # plate row the scanner is at
         np.copyto(self._plate[:line], self._meshed[:line])
@@ -107,9 +107,9 @@ class Scan:
 
     @staticmethod
     def _framed(subject: Subject) -> tuple[np.ndarray, float, float, float]:
-        """Lay the photo on the plate, filling it; a tight portrait is shown whole, over its own blur.
+        """Fit the photo to the plate: it fills the plate, or a tight portrait is shown whole over its blurred copy.
 
-        Return it with its scale and its top left corner on the plate.
+        Return the plate with the photo's scale and its top left corner.
         """
         pixels = subject.photo.pixels
         height, width = pixels.shape[:2]
@@ -133,7 +133,7 @@ class Scan:
         return photo, scale, x, y
 
     def _with_mesh(self, photo: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-        """The photo darkened and drained, the glowing mesh over the face."""
+        """The photo, darker and desaturated, with the glowing mesh over the face."""
         gray = cv2.merge([cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY)] * 3)
         dark = cv2.multiply(cv2.addWeighted(photo, 0.35, gray, 0.35, 0), (1.15, 1.0, 0.85, 0))
         mesh = np.zeros((PLATE_HEIGHT, PLATE_WIDTH), np.uint8)
@@ -146,7 +146,7 @@ class Scan:
 
 
 def _kept_on_plate(offset: float, length: float, plate: float) -> float:
-    """Move an offset so that a long photo covers the plate, and a short one stays on it."""
+    """Clamp an offset so that a photo longer than the plate covers it, and a shorter one lies within it."""
     if length >= plate:
         return min(0.0, max(plate - length, offset))
     return min(plate - length, max(0.0, offset))

@@ -1,12 +1,12 @@
-"""The film's shots: what each of its frames shows. A look's timeline says when they begin.
+"""The shots of a film, frame by frame. A look's timeline says when each begins.
 
     scan      the plain selfie, a scan line, the face's mesh; breaks up into
     hero      crash zoom, crane, dolly or vertigo; the visor boots, circuits light up
     close-up  tilted, pushing in, passing or rising, out-of-focus lights behind
     title     the camera settles, the title breaks in; fades out over the last moments
 
-Every frame depends on its number, the photo, the look, the name and the seed, never on the frames before it.
-How the shots are filmed is the seed's: `moves.py`.
+A frame depends on its number, the photo, the look, the name and the seed, and not on earlier frames. The seed chooses
+the camera's moves (`moves.py`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ FRAME_COUNT, POSTER_FRAME = _FIRST.frame_count, _FIRST.poster_frame
 
 
 class Director:
-    """Draws the frames of one film. Keeps one frame's buffers; `frame` returns a view of them."""
+    """Draws the frames of one film. `frame` returns a view of buffers that the next frame reuses."""
 
     def __init__(
         self, subject: Subject, hero: Hero, scenery: Scenery, look: Look, variation: Variation, hero_name: str
@@ -133,7 +133,7 @@ class Director:
         )
         self._act(move, pose)
         self._scenery.bloom(self._picture)
-        # Above the brows: the eyes stay free.
+        # Above the brows, so that the flare does not cover the eyes.
         brow = points[NOSE_BRIDGE] - np.array([0, self._hero.face_height * (0.13 + 0.05 * shots.flare)])
         flare_y = apply(move, brow)[1]
         gain = 0.35 + 0.35 * np.sin(np.pi * progress)
@@ -187,7 +187,7 @@ class Director:
 
 
 def _flicker(seconds: float, speed: float) -> float:
-    """A tube that dims for a moment now and then."""
+    """The brightness (0..1) of a tube that dims briefly now and then."""
     return 1 - 0.35 * max(0.0, np.sin(seconds * speed)) ** 14
 
 

@@ -1,4 +1,4 @@
-"""What differs from film to film: everything here is drawn from the job's seed and nothing else.
+"""The differences between films, all drawn from the job's seed.
 
 A shot list is one of 4 x 4 x 4 kinds of shots, filmed from one of 2 sides, with 8 numbers
 of 64 steps each: 128 x 64^8, about 3.6e16 different ones. With 10,000 films the chance
@@ -23,7 +23,7 @@ STEPS = 64  # of each number in a shot list
 
 @dataclass(frozen=True)
 class ShotList:
-    """How the shots are filmed. Numbers are 0..1 and mean more or less, earlier or later of something."""
+    """The camera work of the shots. Numbers are 0..1, from less to more or from earlier to later."""
 
     hero: HeroShot
     close_up: CloseUp
@@ -33,7 +33,7 @@ class ShotList:
     drift: float  # how far it goes sideways
     turn: float  # how far the head turns
     tilt: float  # how far the camera rolls
-    boot: float  # how slowly the visor comes on
+    boot: float  # how slowly the visor appears
     sweep: float  # when a headlight passes
     flare: float  # how high the lens flare is
     pulse: float  # how far the circuits' pulses have run
@@ -74,7 +74,7 @@ class SuitDetails:
 
 @dataclass(frozen=True)
 class Car:
-    """A light that drives down the street, again and again."""
+    """A light that drives down the street repeatedly."""
 
     direction: int  # 1 towards the vanishing point's right side, -1 on its left
     start: float  # 0..1 of the way
@@ -88,8 +88,8 @@ class Variation:
     shots: ShotList
     suit: SuitDetails
     serial: str  # as the HUD prints it
-    position: str  # where on earth the HUD says it is
-    codes: tuple[str, ...]  # meaningless, but different for everybody
+    position: str  # the coordinates in the HUD
+    codes: tuple[str, ...]  # a meaningless code in the HUD, different for each film
     weather: Weather
     wind: int  # 1 blows to the right, -1 to the left
     lens_side: int  # 1 or -1: over which eye a lens sits, when the face looks straight ahead
@@ -132,5 +132,5 @@ class Variation:
         )
 
     def dice(self, purpose: str, frame: int = 0) -> random.Random:
-        """Dice for one purpose in one frame: the same whatever was drawn before."""
+        """Return the random generator of one purpose in one frame, independent of all others."""
         return random.Random(f"{self.seed}/{purpose}/{frame}")  # noqa: S311

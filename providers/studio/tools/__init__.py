@@ -1,1 +1,1 @@
-"""Programs around the film: plates, measurements, contact sheets, samples, benches. None is needed to serve."""
+"""Development tools for the film: plates, measurements, contact sheets, samples, benches. Serving needs none."""

@@ -1,9 +1,9 @@
-"""What a film costs, in CPU time, beside the least it could: `python -m providers.studio.tools.bench PHOTO`.
+"""The CPU time of a film, compared with a lower bound: `python -m providers.studio.tools.bench PHOTO`.
 
-The floor decodes the photo once, lays the street's plates over each other, straight, without a camera, and
-encodes as many frames with the same options and the same sound. Everything is done several times, looks in
-turn, and shown as median (least to most). CPU is the whole process's, encoder thread included; what happens
-in processes of their own (a fresh start, the studio over HTTP) is in `bench_processes`.
+The lower bound (floor) decodes the photo once, blends the street's plates without a camera, and encodes as many frames
+with the same options and sound. Everything is done several times, looks in turn, and shown as median (minimum to
+maximum). CPU is that of the whole process with the encoder's thread; `bench_processes` measures what runs in
+processes of its own (a fresh start, the studio over HTTP).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ Say = Callable[[str], None]
 
 
 class Table:
-    """Figures by row and look, each measured several times."""
+    """Measurements by row and look, each taken several times."""
 
     def __init__(self, looks: list[str]) -> None:
         self.looks = looks
@@ -58,7 +58,7 @@ class Table:
 
     @contextmanager
     def timed(self, row: str, look: str) -> Iterator[None]:
-        """Add the CPU milliseconds of what is done meanwhile."""
+        """Add the CPU milliseconds of the block."""
         began = time.process_time()
         yield
         self.add(row, look, (time.process_time() - began) * 1000)
@@ -145,7 +145,7 @@ def bench_film(renderer: Renderer, photo: bytes, look: str, seed: str, table: Ta
 
 
 def bench_floor(renderer: Renderer, photo: bytes, look: str, table: Table) -> float:
-    """Decode, blend, encode as cheaply as it can be done, and return the CPU seconds."""
+    """Decode, blend and encode with the least possible work, and return the CPU seconds."""
     timeline = LOOKS[look].timeline
     city, samples, count = renderer.city(look), soundtrack(LOOKS[look].music, timeline.cues), timeline.frame_count
     plates = [cv2.resize(plate, (FRAME_WIDTH + PAN, FRAME_HEIGHT + PAN)) for plate in (city.far, city.mid, city.near)]
@@ -154,7 +154,7 @@ def bench_floor(renderer: Renderer, photo: bytes, look: str, table: Table) -> fl
     began = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         hero = cv2.cvtColor(cv2.resize(read_photo(photo).pixels, (PLATE_WIDTH, PLATE_HEIGHT)), cv2.COLOR_BGR2BGRA)
-        hero[: PLATE_HEIGHT // 2] = 0  # somebody who fills half of the frame
+        hero[: PLATE_HEIGHT // 2] = 0  # a person who fills half of the frame
         with FilmWriter(Path(folder) / "floor.mp4", encode_sound(samples)) as writer:
             for number in range(count):
                 far, mid, near, front = (
@@ -174,13 +174,13 @@ def bench_floor(renderer: Renderer, photo: bytes, look: str, table: Table) -> fl
 
 
 def bench(photo: bytes, looks: list[str], rounds: int, say: Say) -> None:
-    """Say what stages, films and floors cost in a warm renderer."""
+    """Print the CPU times of stages, films and floors in a warm renderer."""
     renderer, table = Renderer(), Table(looks)
     for look in looks:
         with table.timed("first load of models and look, ms", look):
             renderer.warm_up([look])
     for look in looks:
-        bench_stages(renderer, photo, look, Table(looks))  # what the first time costs more is not counted
+        bench_stages(renderer, photo, look, Table(looks))  # the first time costs more and is not counted
     for number in range(rounds):
         for look in looks:
             bench_stages(renderer, photo, look, table)

@@ -1,4 +1,4 @@
-"""What is measured of whole processes: a first film, a worker's memory, how soon a cancel frees the renderer."""
+"""Measurements of whole processes: a first film, a worker's memory, the time until a cancel frees the renderer."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def peak_memory(photo: Path) -> float:
 
 
 class _Caller:
-    """Orders films of a studio on this machine."""
+    """A client of a studio on this machine."""
 
     def __init__(self, port: int, credentials: Credentials, photo: Path) -> None:
         self.url = f"http://127.0.0.1:{port}"

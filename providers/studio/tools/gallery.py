@@ -1,4 +1,4 @@
-"""A contact sheet of many photos, to judge a change to the look by.
+"""A contact sheet of many photos, for judging changes to a look.
 
 `python -m providers.studio.tools.gallery FOLDER -o sheet.png`
 """

@@ -1,6 +1,6 @@
 """Measure films of a folder of photos by the rules for faces: `python -m providers.studio.tools.measure FOLDER`.
 
-For every photo: what became of it, and where `NAME-alpha.png` lies beside `NAME.jpg`, how well its matte fits.
+For every photo: the outcome and, when `NAME-alpha.png` lies beside `NAME.jpg`, how well its matte fits.
 For every look: whether the skin kept its hue and is well exposed, and whether the face is still the photo's.
 """
 

@@ -2,8 +2,8 @@
 
 `python -m providers.studio.tools.samples tests/photos/astronaut.jpg -o static`
 
-All show the face at the same place, so that a page can wipe from one to the other. They carry no HUD and
-no title, and are kept small: the start page loads them.
+All show the face at the same place, so that a page can wipe from one to the other. They have no HUD and no title, and
+are small, because the start page loads them.
 """
 
 from __future__ import annotations

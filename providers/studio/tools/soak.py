@@ -1,8 +1,8 @@
-"""Many films in a row on one renderer, watched from outside: `python -m providers.studio.tools.soak --films 1000`.
+"""Many films in a row on one renderer, whose process is watched: `python -m providers.studio.tools.soak --films 1000`.
 
-The renderer is the studio's own (`pool`, `worker`); photos come in several sizes, looks, names and
-seeds change with every film, some films are canceled at a random moment and some photos are bad. What
-must hold is printed at the end, law by law; the exit code is 1 when one is broken.
+The renderer is the studio's (`pool`, `worker`). Photos have several sizes; looks, names and seeds change with every
+film; some films are canceled at a random time, and some photos are bad. At the end it prints which laws (limits that
+must hold) were kept; the exit code is 1 when one was not.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the system knows of a process."""
+    """Memory, open files and threads of a process."""
 
     megabytes: float
     peak_megabytes: float
@@ -78,7 +78,7 @@ class Order:
 
 @dataclass
 class Soak:
-    """Hands out the films and hears what becomes of them: the pool's desk."""
+    """The queue that the pool takes films from and reports to."""
 
     films: int
     photos: list[Path]
@@ -121,7 +121,7 @@ class Soak:
             return Order(self.bad_photos[code], code)
         return Order(photo, "film")
 
-    # --- What the pool asks and tells -------------------------------------------------------------
+    # --- Called by the pool -------------------------------------------------------------
 
     def next_ready(self) -> Prediction | None:
         if self.begun == self.films:
@@ -205,7 +205,7 @@ class Soak:
 
 
 def verdicts(soak: Soak, limits: Limits) -> list[tuple[bool, str]]:
-    """Return for every law whether it was kept, and a sentence with its figures."""
+    """Return, for every law, whether it was kept and a text with its figures."""
     laws = [(not soak.failures and soak.ended == soak.films, f"{len(soak.failures)} failures {soak.outcomes}")]
     if not soak.facts or len(soak.walls) < 2:
         return [*laws, (False, "too few films to judge")]

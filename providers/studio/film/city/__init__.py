@@ -1,1 +1,1 @@
-"""Where the film plays: buildings, streets, signs, weather."""
+"""The setting of the film: buildings, streets, signs, weather."""

@@ -1,4 +1,4 @@
-"""What stands at the end of the street: sky, sun, searchlights, and the skyline."""
+"""The end of the street: sky, sun, searchlights and skyline."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _sky(random: np.random.Generator, look: Look) -> np.ndarray:
 
 
 def _sun(far: np.ndarray, look: Look, rows: np.ndarray, columns: np.ndarray) -> None:
-    """The sun stands behind the head; searchlights fan out of the skyline."""
+    """Draw the sun behind the head, and searchlights that fan out of the skyline."""
     distance = np.hypot(columns - SUN_X, rows - SUN_Y)
     ratio = np.clip((rows - (SUN_Y - SUN_RADIUS)) / (2 * SUN_RADIUS), 0, 1)[..., None]
     colour = bgr(look.sun[0]) * (1 - ratio) + bgr(look.sun[1]) * ratio
@@ -64,7 +64,7 @@ def _sun(far: np.ndarray, look: Look, rows: np.ndarray, columns: np.ndarray) -> 
 
 
 def _rings(distance: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """A sun of circles: a bright one, broken ones around it, like the dial of a lock."""
+    """Draw a sun of circles: a bright one with broken ones around it, like the dial of a lock."""
     turn = np.arctan2(rows - SUN_Y, columns - SUN_X) / (2 * np.pi)
     rings = np.exp(-(((distance - SUN_RADIUS) / 7) ** 2))
     rings += 0.5 * np.exp(-(((distance - SUN_RADIUS * 0.84) / 3) ** 2))
@@ -102,7 +102,7 @@ def _skyline(far: np.ndarray, random: np.random.Generator, look: Look) -> None:
 
 
 def _stand(far, texture, shape, x: int, ground: int, fog: float, fog_colour: np.ndarray) -> None:
-    """Stand a house in the haze; what is outside the plate is cut."""
+    """Draw a house in the haze; parts outside the plate are cut off."""
     height, width = shape.shape
     left, right = max(0, x), min(PLATE_WIDTH, x + width)
     top = max(0, ground - height)

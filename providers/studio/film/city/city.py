@@ -1,8 +1,7 @@
 """The backdrop: a street at night, in one-point perspective.
 
-It comes as three plates (far, mid, near) that the camera moves by different amounts.
-Building one takes most of a second, so `bake.py` stores a city per look; what differs
-from film to film (signs, weather, traffic) is added by `signs.py`, `weather.py` and `scenery.py`.
+A city is three plates (far, mid, near) that the camera moves by different amounts. Building one takes most of a
+second, so `tools/bake.py` stores one per look. `signs.py`, `weather.py` and `scenery.py` add what varies.
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ def _wet_floor(random, far, planes, rows, columns) -> np.ndarray:
 
 
 def _grid(look: Look, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """A floor of light: lines that run to the vanishing point, and lines across."""
+    """A floor of glowing lines, to the vanishing point and across."""
     z = FOCAL_LENGTH * GROUND / (rows - HORIZON_Y)
     x = (columns - VANISHING_POINT[0]) * z / FOCAL_LENGTH
     thin = 0.018 + z * 0.0016

@@ -1,4 +1,4 @@
-"""What makes a street a place: gates, lanterns, bridges, holograms, rings of data."""
+"""Landmarks of a street: gates, lanterns, bridges, holograms, rings of data."""
 
 from __future__ import annotations
 

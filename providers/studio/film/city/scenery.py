@@ -42,7 +42,7 @@ class Scenery:
         self._light = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
         self._scratch = Scratch()
         self._flare = _flare_sprite(look.right_light)
-        # A street is empty in the middle: its two sides are drawn apart.
+        # A street is empty in the middle, so its two sides are drawn separately.
         self._mid, self._near = (
             [Coverage(plate, side) for side in ((0, PLATE_WIDTH // 2), (PLATE_WIDTH // 2, PLATE_WIDTH))]
             for plate in (city.mid, city.near)
@@ -65,7 +65,7 @@ class Scenery:
                 to=(FRAME_WIDTH / 2, middle),
             )
             to_plate = inverse(matrix)
-            # Kept so that the plates always cover the frame: no border is filled.
+            # Clamped so that the plates always cover the frame.
             if sides is None:
                 cv2.warpAffine(plate, to_plate, out.shape[1::-1], out, INVERSE, cv2.BORDER_TRANSPARENT)
                 self._flash(out, seconds)
@@ -84,7 +84,7 @@ class Scenery:
         cv2.warpAffine(self._defocused, to_half_plate, out.shape[1::-1], out, INVERSE, cv2.BORDER_REPLICATE)
 
     def bloom(self, frame: np.ndarray, gain: float = 0.5) -> None:
-        """Let what is bright glow, in place."""
+        """Add a glow around bright parts, in place."""
         half = self._scratch.get("half", (FRAME_HEIGHT // 2, FRAME_WIDTH // 2, 4))
         cv2.resize(frame, half.shape[1::-1], half, interpolation=cv2.INTER_AREA)
         small = cv2.resize(half, (FRAME_WIDTH // 4, FRAME_HEIGHT // 4), interpolation=cv2.INTER_AREA)

@@ -26,7 +26,7 @@ PLACES = (
 
 
 def hang_signs(city: City, look: Look, dice: random.Random) -> City:
-    """Return the city with a few more signs; the given one stays as it is."""
+    """Return a copy of the city with a few more signs."""
     planes = {"mid": city.mid.copy(), "near": city.near.copy()}
     # From the back to the front, so that a nearer sign covers a farther one.
     places = sorted(dice.sample(PLACES, look.city.film_signs), key=lambda place: -place[3])

@@ -1,4 +1,4 @@
-"""The two sides of a street: a canyon of houses full of signs, a temple road, an avenue of data towers."""
+"""The sides of a street, in three kinds: houses full of signs, a temple road, an avenue of data towers."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ class _Block:
             sign = cv2.resize(sign, None, fx=scale, fy=scale)
             sign_height, sign_width = sign.shape[:2]
             if side < 0:
-                random.integers(4, width - sign_width - 3)  # keeps the dice in step with the chosen city
+                random.integers(4, width - sign_width - 3)  # keeps the random sequence of the stored city
             x = width - sign_width - 10 if side < 0 else 10
             y = int(random.integers(int((height - sign_height) * 0.35), height - sign_height - 8))
             face[y : y + sign_height, x : x + sign_width] = sign

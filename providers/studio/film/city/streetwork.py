@@ -1,4 +1,4 @@
-"""What the city is built of: facades, neon signs, and a plane of the street they are projected onto.
+"""The material of the city: facades, neon signs, and the planes of the street that they are projected onto.
 
 Space is measured in metres-like units: x to the right, y down, z away from the camera,
 the camera at the origin, the ground at y = 3.2.
@@ -34,7 +34,7 @@ def project(point: Corner) -> tuple[float, float]:
 
 
 def fog_at(z: float) -> float:
-    """How much of what stands at a distance is fog, 0..1."""
+    """The share of fog at a distance, 0..1."""
     return 1 - np.exp(-(z - 6) / 34)
 
 
@@ -110,9 +110,9 @@ class Plane:
     ) -> None:
         """Project a texture onto four corners (clockwise from its top left), over what is there.
 
-        `outline` (0..1, the texture's size) is what of the texture is there; without it, all.
+        `outline` (0..1, of the texture's size) is the texture's alpha; without it the texture is opaque.
         """
-        if outline is not None:  # colour premultiplied, so that shrinking mixes nothing from outside
+        if outline is not None:  # premultiplied, so that shrinking does not mix in colour from outside
             texture = np.dstack([texture * outline[..., None], outline])
         projected = project_texture(texture, corners)
         if projected is None:
@@ -149,7 +149,7 @@ def project_texture(
     matrix = cv2.getPerspectiveTransform(source, local)
     extent = placed.max(0) - placed.min(0)
     shrink = max(1.0, min(width / max(extent[0], 1), height / max(extent[1], 1)))
-    if shrink > 1.5:  # warpPerspective does not average: without this, windows flicker
+    if shrink > 1.5:  # warpPerspective does not average; without this, windows flicker
         size = (max(2, int(width / shrink)), max(2, int(height / shrink)))
         texture = cv2.resize(texture, size, interpolation=cv2.INTER_AREA)
         matrix = matrix @ np.diag([width / texture.shape[1], height / texture.shape[0], 1])

@@ -1,4 +1,4 @@
-"""What falls in two depths (rain, petals, bits), film grain, and the vignette: tiles, of which frames take slices."""
+"""Rain, petals or bits in two depths, film grain and vignette, cut for each frame from repeating tiles."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class _Flakes:
     speed: float  # px a second, negative upwards
 
 
-# Long bright streaks look like white sticks, and every drop costs bits: keep it soft.
+# Streaks are soft: long bright ones look like white sticks, and every drop makes the film larger.
 BACK = {
     "drizzle": _Drops(110, 34, 0.05, 54, 1, 0.8, 820),
     "rain": _Drops(170, 42, 0.08, 64, 1, 0.8, 980),
@@ -67,18 +67,18 @@ FRONT_FLAKES = {
 
 
 class Fall:
-    """One depth of what falls, blown by one wind."""
+    """One layer of rain, petals or bits, in one wind."""
 
     def __init__(self, drops: _Drops | _Flakes, tint: tuple[float, float, float], wind: int, seed: int) -> None:
         self._drops, self._wind = drops, wind
         tile = _drop_tile(drops, seed) if isinstance(drops, _Drops) else _flake_tile(drops, tint, seed)
         if wind < 0:
             tile = np.ascontiguousarray(tile[:, ::-1])
-        # As much as a slice can reach into: one frame plus one period.
+        # One frame plus one period, the most that a slice can cover.
         self._layer = cv2.copyMakeBorder(tile, 0, FRAME_HEIGHT, 0, FRAME_WIDTH, cv2.BORDER_WRAP)
 
     def fall(self, frame: np.ndarray, seconds: float) -> None:
-        """Add what falls at a moment to a frame or its upper part, in place."""
+        """Add the layer at a time to a frame or its upper part, in place."""
         drops = self._drops
         y = int(-seconds * drops.speed) % RAIN_TILE
         x = int(-seconds * drops.speed * drops.slant * self._wind) % RAIN_TILE
@@ -86,7 +86,7 @@ class Fall:
 
 
 def make_falls(look: Look, variation: Variation) -> tuple[Fall, Fall]:
-    """What falls behind the hero, and in front."""
+    """The layers behind the hero and in front."""
     weather: Weather = variation.weather
     if look.falls == "rain":
         return Fall(BACK[weather], RAIN_TINT, variation.wind, 1), Fall(FRONT[weather], RAIN_TINT, variation.wind, 2)
@@ -100,7 +100,7 @@ def make_falls(look: Look, variation: Variation) -> tuple[Fall, Fall]:
 
 
 def warm_up_weather() -> None:
-    """Make what every film shares."""
+    """Build the tiles that all films share."""
     _grain()
     _vignette()
 
@@ -150,7 +150,7 @@ def _flake_tile(flakes: _Flakes, tint: tuple[float, float, float], seed: int) ->
 
 @cache
 def _grain() -> tuple[np.ndarray, np.ndarray]:
-    """What grain adds, and what it takes away."""
+    """The tiles that grain adds and subtracts."""
     height, width = FRAME_HEIGHT + GRAIN_TRAVEL, FRAME_WIDTH + GRAIN_TRAVEL
     noise = np.random.default_rng(1).normal(0, GRAIN_SIGMA, (height // 2, width // 2)).astype(np.float32)
     noise = cv2.resize(noise, (width, height), interpolation=cv2.INTER_LINEAR) * 1.5

@@ -1,9 +1,9 @@
-"""Plays a score to the moments of a film: parts on a grid of sixteenths, hits on the cuts, one hall around all of it.
+"""Plays a score to the cues of a film: parts on a grid of sixteenths, hits on the cuts, one reverb for all.
 
 scan    drone, beeps and a riser that stops dead at
 hero    a hit, then the whole band; the visor boots
-break   the close-up: the drums stop, a heart beats
-title   the great hit, the band once more, and a tail that ends with the film
+break   the close-up: the drums stop, and a heart beats
+title   the loudest hit, the whole band again, and a tail that ends with the film
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from .loudness import SAMPLE_RATE, fast_size
 from .score import Cues, Music, Part
 from .voices import VOICES, band, clock
 
-LOUD, SOFT = 1.0, 0.55  # how hard capitals and small letters are struck
-DUCKED = 0.30  # what is left of ducked parts while the kick sounds
+LOUD, SOFT = 1.0, 0.55  # velocity of capitals and small letters in a pattern
+DUCKED = 0.30  # gain of ducked parts while the kick sounds
 DUCK_SECONDS = 0.21
 TAIL = 0.55  # seconds in which everything fades at the end
 KICKS = ("kick", "short_kick")
-BREATH = 0.35  # what is left of everything in the moment before a cut
-RUBATO = 0.12  # how far the tempo may be bent
+BREATH = 0.35  # gain of everything right before a cut
+RUBATO = 0.12  # how much the tempo may be changed
 
 
 class Desk:
-    """Three stereo buses: what ducks, what does not, and what goes to the hall."""
+    """Three stereo buses: ducked parts, other parts, and the reverb."""
 
     def __init__(self, seconds: float) -> None:
         self.count = int(seconds * SAMPLE_RATE)
@@ -36,7 +36,7 @@ class Desk:
     def play(
         self, note: np.ndarray, at: float, gain: float, *, pan: float = 0.0, wet: float = 0.1, ducked=False
     ) -> None:
-        """Add a note; what falls outside the film is not heard."""
+        """Add a note; samples outside the film are dropped."""
         start = round(at * SAMPLE_RATE)
         note = note[max(0, -start) : self.count - start]
         start = max(0, start)
@@ -54,7 +54,7 @@ def arrange(music: Music, cues: Cues, variant: int) -> np.ndarray:
     desk.play(VOICES[music.drone](music.root, cues.end, dice) * _arc(cues), 0, music.drone_gain, wet=0.2)
     kicks: list[float] = []
     for part in music.parts:
-        played: dict[int, np.ndarray] = {}  # a note that comes again sounds the same
+        played: dict[int, np.ndarray] = {}  # a repeated note sounds the same
         for at, degree, force in _notes(part, cues, sixteenth, variant):
             if degree not in played:
                 played[degree] = VOICES[part.voice](_pitch(music, degree, part.octave), sixteenth, dice)
@@ -84,7 +84,7 @@ def _mark_moments(desk: Desk, music: Music, cues: Cues, dice: np.random.Generato
 
 
 def _notes(part: Part, cues: Cues, sixteenth: float, variant: int) -> list[tuple[float, int, float]]:
-    """When a part plays what, and how hard. Every section begins its pattern anew."""
+    """Yield the notes of a part with time and velocity. Its pattern restarts in every section."""
     pattern = part.pattern if isinstance(part.pattern, str) else part.pattern[variant % len(part.pattern)]
     notes = []
     for section in part.sections:
@@ -104,14 +104,14 @@ def _pitch(music: Music, degree: int, octave: int) -> float:
 
 
 def _sixteenth(music: Music, cues: Cues) -> float:
-    """Seconds of a sixteenth, bent so that the title falls on a beat."""
+    """The seconds of a sixteenth, adjusted so that the title falls on a beat."""
     wished, length = 60 / music.beats_per_minute, cues.title - cues.hero
     beat = length / max(1, round(length / wished))
     return min(max(beat, wished * (1 - RUBATO)), wished * (1 + RUBATO)) / 4
 
 
 def _duck(count: int, kicks: list[float]) -> np.ndarray:
-    """The gain of what gives way to the kick."""
+    """The gain of the ducked parts."""
     gain = np.ones(count)
     length = int(DUCK_SECONDS * SAMPLE_RATE)
     curve = DUCKED + (1 - DUCKED) * np.linspace(0, 1, length) ** 1.5
@@ -123,7 +123,7 @@ def _duck(count: int, kicks: list[float]) -> np.ndarray:
 
 
 def _breath(count: int, cuts: tuple[float, ...]) -> np.ndarray:
-    """The gain that holds its breath just before a cut, so that the hit stands alone."""
+    """A gain that falls just before each cut, so that the hit stands alone."""
     points, gains = [0.0], [1.0]
     for cut in cuts:
         points += [cut - 0.11, cut - 0.075, cut - 0.004, cut]
@@ -150,7 +150,7 @@ def _hall(sound: np.ndarray, seconds: float, dice: np.random.Generator) -> np.nd
 
 
 def _trimmed(mix: np.ndarray, cues: Cues) -> np.ndarray:
-    """No rumble below hearing, no offset; begins and ends in silence."""
+    """Remove inaudible rumble and offset, and fade in and out."""
     mix = np.stack([band(side, low=28) for side in mix])
     time = clock(cues.end)
     mix *= np.clip(time / 0.008, 0, 1) * np.clip((cues.end - 0.02 - time) / TAIL, 0, 1) ** 1.5

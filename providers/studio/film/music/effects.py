@@ -1,4 +1,4 @@
-"""The sounds that mark the film's moments: a riser into the first cut, hits on the cuts, the visor's boot, the mark."""
+"""The sound effects of the film's cues: a riser into the first cut, hits on the cuts, the visor's boot, the mark."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .voices import Voice, band, clock, fall, pulse, saw, swept
 
 
 def noise_riser(frequency: float, seconds: float, dice: np.random.Generator) -> np.ndarray:
-    """Rises for as long as it is told, and stops dead."""
+    """A riser of the given length that stops abruptly."""
     time = clock(seconds)
     share = time / seconds
     noise = band(dice.normal(0, 1, len(time)), 900, 7000) * share**3
@@ -25,7 +25,7 @@ def cymbal_riser(frequency: float, seconds: float, dice: np.random.Generator) ->
 
 
 def bit_riser(frequency: float, seconds: float, dice: np.random.Generator) -> np.ndarray:
-    """Steps up in tones that follow each other faster and faster."""
+    """Rising tones at increasing speed."""
     time = clock(seconds)
     share = time / seconds
     step = np.floor(share**2 * 24)
@@ -61,14 +61,14 @@ def data_drop(frequency: float, seconds: float, dice: np.random.Generator) -> np
 
 
 def whoosh(frequency: float, seconds: float, dice: np.random.Generator) -> np.ndarray:
-    """The camera rushes in: noise that falls, a soft boom below."""
+    """For the camera's fast zoom: falling noise over a soft boom."""
     time = clock(0.9)
     body = np.sin(2 * np.pi * (40 * time + 1.4 * (1 - np.exp(-time * 12)))) * fall(time, 4.5) * 0.9
     return swept(dice.normal(0, 1, len(time)), 5200, 320) * fall(time, 4.5, 0.006) * 0.7 + body
 
 
 def stutter(frequency: float, seconds: float, dice: np.random.Generator) -> np.ndarray:
-    """A blow that the line repeats, faster and softer."""
+    """A hit that is repeated faster and softer."""
     time = clock(0.75)
     gate = ((1 - np.exp(-time * 3)) * 14) % 1 < 0.5
     noise = band(dice.normal(0, 1, len(time)), 250, 5000)

@@ -1,4 +1,4 @@
-"""How loud a sound is to people (ITU-R BS.1770), its true peak, and the level it is brought to."""
+"""Perceived loudness (ITU-R BS.1770), true peak, and levelling to a target."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ SAMPLE_RATE = 44100  # Hz
 LOUDNESS = -16.0  # LUFS, what phones and browsers expect
 CEILING = 10 ** (-2.0 / 20)  # true peak before AAC, which may add most of a decibel
 OVERSAMPLING = 4
-LOOK_AHEAD = 132  # samples (3 ms) in which the limiter gives way
-QUIET = 0.7  # of the ceiling: below, the curve does not pass it between samples either
-ROUNDS = 3  # of levelling and limiting, until the one no longer undoes the other
+LOOK_AHEAD = 132  # samples (3 ms) of the limiter's attack and release
+QUIET = 0.7  # of the ceiling: below it, the curve between samples stays under the ceiling too
+ROUNDS = 3  # passes of levelling and limiting, until both hold
 
 
 def loudness(sound: np.ndarray) -> float:
@@ -31,12 +31,12 @@ def loudness(sound: np.ndarray) -> float:
 
 
 def true_peak(sound: np.ndarray) -> float:
-    """The highest point of the curve through the samples, in dBTP."""
+    """The true peak in dBTP, that is of the curve through the samples."""
     return float(20 * np.log10(max(1e-9, _peaks(sound).max())))
 
 
 def level(sound: np.ndarray) -> np.ndarray:
-    """Bring a sound to its loudness, float32; peaks are turned down for a moment, not cut."""
+    """Bring a float32 sound to the target loudness; peaks are limited smoothly, not clipped."""
     sound = sound / max(1e-9, np.abs(sound).max())
     for _ in range(ROUNDS):
         sound = sound * 10 ** ((LOUDNESS - loudness(sound)) / 20)
@@ -45,19 +45,19 @@ def level(sound: np.ndarray) -> np.ndarray:
 
 
 def _limited(sound: np.ndarray) -> np.ndarray:
-    """Turn peaks above the ceiling down, smoothly, both sides alike."""
+    """Limit peaks above the ceiling smoothly, on both channels alike."""
     peaks = _peaks(sound, below=CEILING * QUIET).max(axis=0)
     wanted = np.minimum(1, CEILING / np.maximum(peaks, 1e-9)).astype(np.float32)[None]
-    # The least gain of the neighbourhood, then smoothed within it: never above what any sample needs.
+    # The minimum gain of the neighbourhood, smoothed within it, which never exceeds what any sample needs.
     window = 2 * LOOK_AHEAD + 1
     least = cv2.erode(wanted, np.ones((1, window), np.uint8), borderType=cv2.BORDER_REPLICATE)
     return sound * cv2.blur(least, (window, 1), borderType=cv2.BORDER_REPLICATE)
 
 
 def _peaks(sound: np.ndarray, below: float = 0.0) -> np.ndarray:
-    """How high the curve goes around each sample: read at four times the rate, block by block.
+    """The peak of the curve around each sample, computed block by block at four times the rate.
 
-    Blocks of which no sample reaches `below` are taken as they are.
+    Blocks without a sample of at least `below` are not oversampled.
     """
     block, margin = 1 << 13, 1 << 8
     padded = np.pad(sound.astype(np.float32), ((0, 0), (margin, margin + block)))
@@ -75,7 +75,7 @@ def _peaks(sound: np.ndarray, below: float = 0.0) -> np.ndarray:
 
 
 def _k_weighted(sound: np.ndarray) -> np.ndarray:
-    """The ear's weighting of BS.1770 (head shelf and low cut), applied in the frequency domain."""
+    """The K-weighting of BS.1770 (shelf and low cut), applied in the frequency domain."""
     size = fast_size(sound.shape[1] + SAMPLE_RATE // 4)
     weighted = np.fft.irfft(np.fft.rfft(sound, size, axis=1) * _ear(size), size, axis=1)
     return weighted[:, : sound.shape[1]]
@@ -95,7 +95,7 @@ def _ear(size: int) -> np.ndarray:
 
 
 def fast_size(count: int) -> int:
-    """The next length that the Fourier transform is fast for: 2, 3 or 5 times a power of two."""
+    """The next length for which the Fourier transform is fast: 2, 3 or 5 times a power of two."""
     return min(base << max(0, int(np.ceil(np.log2(count / base)))) for base in (2, 3, 5, 9, 15))
 
 

@@ -1,4 +1,4 @@
-"""What a look's music is made of: a score in sixteenths, and the moments of the film it follows. Data only."""
+"""The music of the looks, as data: scores in sixteenths, and the cues of the film that they follow."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Literal
 Section = Literal["scan", "hero", "break", "title"]  # the film's four shots; the break is the close-up
 
 VISOR_BOOTS = 0.20  # of the hero shot have passed when it does
-MARK_SECONDS = 0.98  # how long before the end the mark appears
+MARK_SECONDS = 0.98  # seconds before the end at which the mark appears
 
 
 @dataclass(frozen=True)
 class Cues:
-    """When things happen in a film, in seconds: the music hits them."""
+    """The times in a film, in seconds, that the music accents."""
 
     hero: float
     visor: float  # it starts to boot
@@ -24,12 +24,12 @@ class Cues:
 
     @classmethod
     def of(cls, cuts: tuple[float, float, float], seconds: float) -> Cues:
-        """The moments of a film that cuts to hero, close-up and title at these seconds and lasts so long."""
+        """Return the cues of a film that cuts to hero, close-up and title at these seconds and has this length."""
         hero, close_up, title = cuts
         return cls(hero, hero + VISOR_BOOTS * (close_up - hero), close_up, title, seconds - MARK_SECONDS, seconds)
 
     def span(self, section: Section) -> tuple[float, float]:
-        """From when to when a section lasts."""
+        """The start and end of a section in seconds."""
         return {
             "scan": (0.0, self.hero),
             "hero": (self.hero, self.close_up),
@@ -42,9 +42,8 @@ class Cues:
 class Part:
     """One instrument's line.
 
-    The pattern has a sign per sixteenth and repeats: `.` rests, a digit or a letter (`a` is 10) is a
-    degree of the scale counted from the root, of which as many octaves as needed are there. A capital
-    `X` or `x` plays the root, loud or soft.
+    The pattern has a character per sixteenth and repeats: `.` is a rest; a digit or a letter (`a` is 10) is a degree of
+    the scale, counted from the root over as many octaves as needed; `X` and `x` are the root, loud and soft.
     """
 
     voice: str  # one of `voices.VOICES`
@@ -53,8 +52,8 @@ class Part:
     gain: float
     octave: int = 0
     pan: float = 0.0  # -1 left .. 1 right
-    ducked: bool = False  # gives way to the kick
-    wet: float = 0.1  # how much of it goes to the hall
+    ducked: bool = False  # ducked by the kick
+    wet: float = 0.1  # its share of the reverb
 
 
 @dataclass(frozen=True)
@@ -74,12 +73,12 @@ class Hits:
 class Music:
     root: float  # Hz of degree 0 in octave 0
     scale: tuple[int, ...]  # semitones above the root
-    beats_per_minute: float  # wished for; bent so that the title falls on a beat
+    beats_per_minute: float  # adjusted so that the title falls on a beat
     parts: tuple[Part, ...]
     hits: Hits
     drone: str
     drone_gain: float
-    hall: float  # seconds until the hall's echo has fallen by 60 dB
+    hall: float  # seconds until the reverb has fallen by 60 dB
     hall_gain: float
 
 

@@ -1,4 +1,4 @@
-"""The film's sound: a look's music, played to the film's moments and levelled to the loudness of the web."""
+"""The soundtrack of a film: a look's music, played to the film's cues and levelled to the loudness of the web."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The instruments: each makes one note of a given pitch and length as mono samples, louder than it will be played.
+"""The instruments: each returns one note of a given pitch and length as mono samples, louder than it is played.
 
-`note(frequency, seconds, dice)` may ring longer than `seconds`; whoever places it adds all of it.
+`note(frequency, seconds, dice)` may return more than `seconds` of sound; all of it is mixed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def pulse(frequency, time: np.ndarray, width: float = 0.5) -> np.ndarray:
 
 
 def band(signal: np.ndarray, low: float = 0.0, high: float = 0.0) -> np.ndarray:
-    """Keep what lies between two cutoffs, second order; 0 leaves that side open."""
+    """A band pass between two cutoffs, second order; 0 leaves that side open."""
     size = fast_size(len(signal) + 2000)
     frequencies = np.maximum(np.fft.rfftfreq(size, 1 / SAMPLE_RATE), 1e-3)
     gain = np.ones_like(frequencies)
@@ -40,7 +40,7 @@ def band(signal: np.ndarray, low: float = 0.0, high: float = 0.0) -> np.ndarray:
 
 
 def swept(signal: np.ndarray, start: float, end: float, steps: int = 6) -> np.ndarray:
-    """A low pass that moves from one cutoff to another: cross-faded between fixed ones."""
+    """A low pass that moves from one cutoff to another, by cross-fading between fixed ones."""
     place = np.linspace(0, steps - 1, len(signal))
     out = np.zeros_like(signal)
     for step in range(steps):
@@ -50,12 +50,12 @@ def swept(signal: np.ndarray, start: float, end: float, steps: int = 6) -> np.nd
 
 
 def fall(time: np.ndarray, speed: float, attack: float = 0.002) -> np.ndarray:
-    """The envelope of what is struck."""
+    """The envelope of a struck note."""
     return np.exp(-time * speed) * np.clip(time / attack, 0, 1)
 
 
 def hold(time: np.ndarray, seconds: float, attack: float, release: float) -> np.ndarray:
-    """The envelope of what is held for some seconds, then let go."""
+    """The envelope of a note that is held for some seconds and then released."""
     return np.clip(time / attack, 0, 1) * np.clip((seconds + release - time) / release, 0, 1)
 
 

@@ -1,1 +1,1 @@
-"""Who the film is about: reading the photo, cutting the person out, light on the skin."""
+"""The person in the photo: reading the photo, cutting the person out, lighting the skin."""

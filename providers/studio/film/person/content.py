@@ -1,7 +1,7 @@
-"""Find the real picture inside a photo that an editor turned: the corners then hold a plain fill, which is no picture.
+"""Finds the picture inside a photo that an editor has rotated, which leaves a plain fill in the corners.
 
-A fill is flat, reaches a corner and is parted from the picture by straight lines, so the picture is convex. A plain
-wall is flat too, but the person before it is not convex.
+A fill is flat, touches a corner and has straight borders, so the picture itself is convex. A plain wall is flat too,
+but the person in front of it is not convex.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-SIDE = 320  # px, long side of the copy that is looked at
+SIDE = 320  # px, long side of the copy that is examined
 FLAT = 7  # of 255: how much a fill may vary; JPEG writes a little noise
 LEAST_FILL = 0.004  # share of the photo, in one corner
 TRIANGLE = (0.40, 0.62)  # share of its bounding box that a filled corner covers: half, less what is soft
@@ -19,10 +19,10 @@ RIM = 2  # px of the copy along the border, where fill and picture are mixed
 
 
 def real_picture(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return a photo's own picture upright and without fill, and where fill is left, what is picture (0..1).
+    """Return the picture upright and without fill; if some fill is left, also a mask (0..1) of the picture.
 
-    A turned picture that is all there is turned back. Of one that was cropped, fill is painted over with the
-    picture's nearest pixels.
+    A rotated picture that is complete is rotated back. In one that was cropped, the fill is painted over with the
+    nearest pixels of the picture.
     """
     hull, scale = _hull(pixels)
     if hull is None:
@@ -39,7 +39,7 @@ def real_picture(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         return cv2.warpAffine(pixels, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), None
     small = np.zeros((max(8, int(height / scale)), max(8, int(width / scale))), np.uint8)
     cv2.fillConvexPoly(small, hull.astype(np.int32), 255)
-    small[small.shape[0] * 2 // 3 :] = 255  # what a dark coat leaves of a corner below is no fill
+    small[small.shape[0] * 2 // 3 :] = 255  # a dark coat can reach a lower corner and is not fill
     kept = cv2.resize(cv2.erode(small, np.ones((2 * RIM + 1,) * 2, np.uint8)), (width, height))
     kept = np.where(kept > 127, np.uint8(255), np.uint8(0))
     _, nearest = cv2.distanceTransformWithLabels(255 - kept, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
@@ -82,7 +82,7 @@ def _hull(pixels: np.ndarray) -> tuple[np.ndarray | None, float]:
 
 
 def _is_triangle(filled: np.ndarray) -> bool:
-    """Whether a filled corner is what a straight edge cuts off from a corner."""
+    """Whether a filled corner is a triangle that a straight edge cuts off."""
     if filled.mean() < LEAST_FILL:
         return False
     rows, columns = (np.flatnonzero(filled.any(axis)) for axis in (1, 0))

@@ -1,4 +1,4 @@
-"""The hero laid on the plate: colours without the old background, and the alpha of what the photo shows."""
+"""The hero on the plate: colours without the old background, and the alpha of the photo's content."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Cutout:
 
     @property
     def face_width(self) -> float:
-        """Plate px, kept within what a face of this height can have (profiles are narrower)."""
+        """The face's width in plate px, clamped to what a face of this height can have (profiles are narrower)."""
         points = self.points[:, :2]
         width = float(np.hypot(*(points[TEMPLE_RIGHT] - points[TEMPLE_LEFT])))
         return min(max(width, self.face_height * 0.66), self.face_height * 0.86)
 
 
 def cut_out(subject: Subject, placement: Placement) -> Cutout:
-    """Lay the subject on the plate, mend what the photo's edges cut, and clean the matte's edge colours."""
+    """Warp the subject onto the plate, repair what the photo's edges cut off, and clean the colours of soft edges."""
     pixels, matrix = subject.photo.pixels, placement.matrix
     size = (PLATE_WIDTH, PLATE_HEIGHT)
     colours = warp_photo(pixels, matrix, placement.scale)

@@ -1,8 +1,8 @@
-"""Cut the hero out of the photo: a soft matte, and the colour of its edges without the old background.
+"""Cuts the hero out of the photo: a soft matte, and the colour of its edges without the old background.
 
-The network is asked twice (the whole photo, then a crop around the person), its coarse
-answer is refined by a colour guided filter (He, Sun, Tang 2010), and the foreground's
-colour along soft edges is estimated by blur fusion (Forte 2021).
+The network runs twice (on the whole photo, then on a crop around the person). Its coarse result is refined by a colour
+guided filter (He, Sun, Tang 2010), and the foreground's colour along soft edges is estimated by blur fusion
+(Forte 2021).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NETWORK_SIDE = 256  # px
 GUIDE_SIDE = 640  # px, long side the guided filter works at
 GUIDE_RADIUS = 13  # px at that size
 CORE_SIZE, CORE_ABOVE = 0.95, 0.10  # of the face
-HAIR_REACH = 1.15  # face heights from the middle of the head; what is farther is nobody's hair
+HAIR_REACH = 1.15  # face heights from the middle of the head; nothing farther is hair
 SURE_INSIDE = 0.05  # face heights inside of the coarse border that the filter may still thin out
 LEAST_BELIEF = 0.3  # share of such a part that the network gives at least a quarter
 LEAST_PART = 0.04  # of the face's height squared: smaller parts are specks
@@ -69,9 +69,9 @@ def reflection(face: np.ndarray) -> np.ndarray:
 def _completed(
     pixels: np.ndarray, mesh: Mesh, centre: np.ndarray, face_height: float
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """A copy of the photo that the network understands, and the matrix photo px → its px; None where the photo will do.
+    """A copy of the photo for the network, and the matrix photo px → its px; None when the photo itself can be used.
 
-    The head is upright in it, and a side that the photo cuts off is the other one, mirrored.
+    In the copy the head is upright, and a side that the photo cuts off is replaced by the other side, mirrored.
     """
     height, width = pixels.shape[:2]
     face = mesh.points[:, :2]
@@ -135,7 +135,7 @@ def _fuse(image, matte, front, back, radius) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _segment(pixels: np.ndarray) -> np.ndarray:
-    """The network's answer for a picture, at the picture's size."""
+    """The network's matte of a picture, at the picture's size."""
     side = (NETWORK_SIDE, NETWORK_SIDE)
     small = cv2.resize(pixels, side, interpolation=cv2.INTER_AREA)
     blob = cv2.dnn.blobFromImage(small, 1 / 255, side, (0,) * 3, swapRB=True)
@@ -163,7 +163,7 @@ def _coarse_matte(pixels: np.ndarray, centre: np.ndarray, face_height: float) ->
 
 
 def _ramp(length: int, feather: int, at_start: bool, at_end: bool) -> np.ndarray:
-    """1, falling to 0 over `feather` pixels at the ends asked for."""
+    """1, falling to 0 over `feather` pixels at the given ends."""
     ramp = np.ones(length, np.float32)
     distance = np.arange(length, dtype=np.float32) / feather
     if at_start:
@@ -222,7 +222,7 @@ def _guided_filter(guide: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def _head_core(shape: tuple[int, int], mesh: Mesh, face_height: float) -> np.ndarray:
-    """The face and the forehead above it are foreground whatever the network says (bald heads, bright walls)."""
+    """Make the face and the forehead foreground, which the network misses on bald heads and before bright walls."""
     oval = mesh.points[list(FACE_OVAL), :2]
     middle = oval.mean(0)
     up = (mesh.points[FOREHEAD, :2] - mesh.points[CHIN, :2]) * CORE_ABOVE
@@ -234,10 +234,10 @@ def _head_core(shape: tuple[int, int], mesh: Mesh, face_height: float) -> np.nda
 
 
 def _by_colour(pixels: np.ndarray, matte: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Add to a coarse matte what has the colours of the hair or headwear and not of the background.
+    """Add to a coarse matte the parts in the colours of hair or headwear that are not those of the background.
 
-    The network knows few hats and turbans, and loses parts of large hair. What is surely hair or headwear is known
-    from above the face; what is surely background, from farther away than any hair reaches.
+    The network misses many hats and turbans and parts of large hair. Hair and headwear are sampled right above the
+    face, the background farther away than hair can reach.
     """
     height, width = matte.shape
     centre, face = points[[FOREHEAD, CHIN]].mean(0), float(np.hypot(*(points[CHIN] - points[FOREHEAD])))
@@ -267,7 +267,7 @@ def _by_colour(pixels: np.ndarray, matte: np.ndarray, points: np.ndarray) -> np.
     solid = np.ones((max(3, int(0.05 * face)) | 1,) * 2, np.uint8)
     found = cv2.morphologyEx(((added > 0.5) | (known > 0.5)).astype(np.uint8), cv2.MORPH_OPEN, solid)
     _, parts = cv2.connectedComponents(((found > 0) & (known <= 0.9)).astype(np.uint8))
-    # A wall in the colours of the hair is no hair: of a hat the network believes at least a part.
+    # The network detects at least a part of a hat; a wall in the colours of the hair has no detected part.
     sizes = np.bincount(parts.ravel())
     believed = np.bincount(parts.ravel(), (known > 0.25).ravel()) / np.maximum(sizes, 1)
     believed[sizes < LEAST_PART * face * face] = 0
@@ -279,7 +279,7 @@ def _by_colour(pixels: np.ndarray, matte: np.ndarray, points: np.ndarray) -> np.
 
 
 def _colour_density(cells: np.ndarray) -> np.ndarray:
-    """How common each of 16 x 16 x 16 colours is, with its neighbours; sums to one."""
+    """A histogram of 16 x 16 x 16 colours, smoothed over neighbours; it sums to one."""
     counts = np.bincount(cells, minlength=4096).astype(np.float32).reshape(16, 16, 16)
     for axis in range(3):
         padded = np.pad(counts, [(1, 1) if axis == other else (0, 0) for other in range(3)])

@@ -1,7 +1,7 @@
-"""Mend a cut-out where the photo's edges cut the hero: body, sides, crown.
+"""Repairs a cut-out where the photo's edges cut off the body, a side or the crown of the head.
 
-What is missing below is hidden by the armour. A missing side of the head is mirrored from the other one. A crown
-that is cut a little is rounded off; one that is cut across the head gets a dark cap, which looks meant.
+The armour covers what is missing below. A missing side of the head is mirrored from the other side. A crown that is
+cut off a little is rounded; one that is cut across the head gets a dark cap, which looks intended.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def _dome(x: np.ndarray, y: np.ndarray, half: float, height: float, scale: float
 
 
 def _shave(alpha: np.ndarray, below: int, width: float) -> None:
-    """Take off what stands on the head and is narrower than `width`: a bit of the background at the photo's edge."""
+    """Remove parts on top of the head that are narrower than `width`: background at the photo's edge."""
     rows = min(PLATE_HEIGHT, int(below + width)) // 4 * 4
     small = cv2.resize(alpha[:rows], None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(3, int(width / 4)) | 1,) * 2)

@@ -1,4 +1,4 @@
-"""Read a photo's bytes into pixels: upright, at most 1800 px long, with its own alpha if it has one."""
+"""Decodes a photo: upright, at most 1800 px long, with its alpha if it has one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Photo:
 
 
 def read_photo(data: bytes) -> Photo:
-    """Decode a photo. Raise UnreadablePhoto when it is none, is damaged or is too large."""
+    """Decode a photo. Raise UnreadablePhoto when it is not an image, is damaged or is too large."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.width * image.height > MAX_PIXELS:
@@ -34,7 +34,7 @@ def read_photo(data: bytes) -> Photo:
             pixels, alpha = _decode(image, data)
     except UnreadablePhoto:
         raise
-    # Pillow's plugins raise all of these for damaged files; MemoryError for headers that lie.
+    # Pillow's plugins raise all of these for damaged files, MemoryError for false sizes in headers.
     except (
         *(OSError, ValueError, SyntaxError, TypeError, EOFError, MemoryError, cv2.error),
         *(Image.DecompressionBombError, Image.DecompressionBombWarning),

@@ -1,4 +1,4 @@
-"""Take the photo's light away and put the city's on: this makes the look.
+"""Replaces the light in the photo by the light of the city.
 
 The hero gets a height field (an inflated matte for the body, the mesh for the face), its
 normals get four lights (left, right, key, a headlight that sweeps past), and the photo
@@ -43,7 +43,7 @@ BODY_RADIUS = 0.23  # of the face's height: how thick the body is modelled
 
 @dataclass
 class Figure:
-    """The hero on the plate, in layers the camera can mix. All plate size unless said."""
+    """The hero in layers that are blended per frame. All are of the plate's size unless noted."""
 
     cutout: Cutout
     alpha: np.ndarray  # float32 0..1
@@ -86,7 +86,7 @@ def triangulate(points: np.ndarray) -> np.ndarray:
 
 
 def relight(cutout: Cutout, look: Look) -> Figure:
-    """Light a cut-out hero as the look wants it."""
+    """Light a cut-out hero in the look's colours."""
     rows = cutout.photo_rows
     half_rows = rows // 2
     alpha = cv2.resize(cutout.alpha, (HALF_WIDTH, HALF_HEIGHT), interpolation=cv2.INTER_AREA)
@@ -163,7 +163,7 @@ def _face_region(cutout: Cutout, half_rows: int) -> tuple[np.ndarray, np.ndarray
 
 
 def _shield(cutout: Cutout, half_rows: int) -> np.ndarray:
-    """1, falling to what little the coloured lights may give to the middle of the face."""
+    """1, falling towards the middle of the face to the small share of coloured light that it may get."""
     oval, lit = (cutout.points[list(ring), :2] * 0.5 for ring in (FACE_OVAL, LIT_CENTRE))
     middle = np.vstack([_grown(oval, SHIELD_SIZE), _grown(lit, 1.4)])  # a turned face's lit centre is not in its middle
     mask = np.zeros((half_rows, HALF_WIDTH), np.uint8)
@@ -221,7 +221,7 @@ def _normals(body: np.ndarray, face: np.ndarray, blend: np.ndarray, luma: np.nda
 
 
 def _limited(slopes: np.ndarray) -> np.ndarray:
-    """Slopes held below 0.6: contrasty hair would look cast in metal."""
+    """Limit slopes to 0.6, because hair with high contrast would look like metal."""
     return slopes / (1 + np.abs(slopes) * (1 / 0.6))
 
 
@@ -292,7 +292,7 @@ def _grade(cutout: Cutout, look: Look, key: np.ndarray, gain: float) -> tuple[np
 
 
 def _rolled_off(light: np.ndarray) -> np.ndarray:
-    """Light as it is up to the middle, brighter light compressed to below 0.85: white cloth beside dark skin."""
+    """Compress light above the middle to below 0.85, for white cloth beside dark skin."""
     over = np.maximum(light - 0.5, 0)
     return np.minimum(light, 0.5) + over / (1 + over * (1 / 0.35))
 

@@ -1,7 +1,7 @@
-"""Keep skin the colour it is: how bright a face should be in the film, and the grade that brings it there.
+"""Skin colour: the brightness that a face should have in the film, and the grade that produces it.
 
-The city's light may colour the sides of a face, never its middle: what lies inside LIT_CENTRE keeps the photo's mean
-hue, and about its saturation. Dark skin stays darker than pale skin, and a dim photo of either is exposed well.
+The city's light may colour the sides of a face but not its middle: inside LIT_CENTRE the skin keeps the photo's mean
+hue and roughly its saturation. Dark skin stays darker than pale skin, and dim photos of both are exposed well.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from providers.faces.vision import LIT_CENTRE
 from providers.studio.film.canvas import blur, smoothstep
 
 DARKEST, RANGE = 0.28, 0.25  # luma of the lit centre in the film: of black skin, and how much brighter white skin is
-DIM = (0.2, 0.45)  # luma of the brightest parts of photos taken in hardly any light, and in enough
+DIM = (0.2, 0.45)  # luma of the brightest parts of photos taken in very little light, and in enough
 GOOD_LIGHT = 0.68  # what is bright in a well-lit photo is at least this bright
-SATURATION_KEPT = 0.92  # the night takes a little
+SATURATION_KEPT = 0.92  # the night scene reduces it a little
 MOST_SATURATED = 0.62  # what is more is a colour cast, or noise of a dark photo
 GAINS = (0.4, 4.0)  # how far the grade may bend one channel
 ROUNDS = 5
@@ -58,7 +58,7 @@ def wanted_colour(photo: np.ndarray, luma: float) -> np.ndarray:
 
 
 class Grade:
-    """Brings skin to a wanted colour. Brighter light is compressed by its brightest channel, so it keeps its hue."""
+    """A grade that gives skin a colour. Bright light is compressed by its brightest channel, so that its hue stays."""
 
     def __init__(self, skin: np.ndarray, lights: np.ndarray, wanted: np.ndarray) -> None:
         """`skin` is the lit centre without the city's lights (n x 3), `lights` what they add to its mean.
@@ -104,7 +104,7 @@ class Grade:
 
 
 def _curve(light: np.ndarray) -> np.ndarray:
-    """Light above KNEE brought below TOP, and dark light a little darker."""
+    """Compress light above KNEE to below TOP, and darken dark light a little."""
     over = np.maximum(light - KNEE, 0) / (TOP - KNEE)
     bent = np.minimum(light, KNEE) + (TOP - KNEE) * over / (1 + over)
     return bent * (1 - TOE * np.exp(-((light / DARK) ** 2)))

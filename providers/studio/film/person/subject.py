@@ -1,4 +1,4 @@
-"""Who the film is about: the chosen face, where it is, and how the photo is laid onto the plate."""
+"""The subject of the film: the chosen face, and the placement of the photo on the plate."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .photo import Photo
 
 FACE_HEIGHT = 0.212 * PLATE_HEIGHT  # plate px, forehead to chin
 FACE_Y = 0.385 * PLATE_HEIGHT  # plate px, middle of the face
-ROLL_REMOVED = 0.6  # a little of the tilt stays: it is theirs
+ROLL_REMOVED = 0.6  # of the tilt stays, as it belongs to the person
 MAX_ENLARGEMENT = 1.2  # more of it pushes the emblem into the title
-MIN_PRESENCE = 0.3  # below, the mesh model does not believe in the face
+MIN_PRESENCE = 0.3  # below it the mesh model does not see a face
 RIVAL_WIDTH = 0.35  # other faces at least this wide, compared with the hero's, are cut away
 
 
@@ -46,7 +46,7 @@ class Placement:
 
 
 def analyse(photo: Photo) -> Subject:
-    """Find the hero in a photo. Raise NoFace when nobody is in it."""
+    """Find the hero in a photo. Raise NoFace when there is no face in it."""
     if photo.alpha is not None:
         return _analyse(photo, None)
     pixels, picture = real_picture(photo.pixels)
@@ -54,7 +54,7 @@ def analyse(photo: Photo) -> Subject:
 
 
 def _analyse(photo: Photo, picture: np.ndarray | None) -> Subject:
-    """`picture` tells, 0..1, what of the photo an editor did not fill; None where that is all of it."""
+    """`picture` is a mask (0..1) of the photo without an editor's fill; None without fill."""
     faces = find_faces(photo.pixels)
     if not faces:
         raise NoFace

@@ -1,1 +1,1 @@
-"""What the hero wears: bodies, helmets, visors, and what tells two of a kind apart."""
+"""The hero's suit: armour, headgear, visors, circuits, and the details that differ between films."""

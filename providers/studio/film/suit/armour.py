@@ -1,9 +1,8 @@
 """The hero's suit, modelled from polygons and lit by the same lights as the face.
 
-Points are (u, v) in face widths: u to the right of the chin, v below it. Every part adds
-to a height field (a bevel or dome from its own distance transform), grooves take away,
-strips glow. It is made once per look, on a canvas with a face 250 px wide, and fitted
-to each person by `suit.py`; `bake.py` stores the result.
+Points are (u, v) in face widths: u to the right of the chin, v below it. Every part adds to a height field (a bevel or
+dome from its distance transform), grooves subtract from it, strips glow. It is made once per look, on a canvas with a
+face 250 px wide, and stored by `tools/bake.py`; `suit.py` fits it to each person.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ HEIGHT, WIDTH = 1180, PLATE_WIDTH
 
 @dataclass(frozen=True)
 class Armour:
-    """The suit on its canvas: light layers, each with a mask in its fourth channel (so one warp moves both)."""
+    """The suit on its canvas, in light layers with a mask in the fourth channel, so that one warp moves both."""
 
     base: np.ndarray  # BGRA; fourth channel: the suit's alpha
     left: np.ndarray  # fourth channel: the inside of the collar, behind the neck
     right: np.ndarray  # fourth channel: that collar's upper rim
-    sweep: np.ndarray  # fourth channel: the shadow the suit throws on the neck
+    sweep: np.ndarray  # fourth channel: the suit's shadow on the neck
 
 
 def forge(look: Look) -> Armour:
@@ -61,7 +60,7 @@ class Canvas:
     def part(
         self, points: list[Point], level: float, bevel: float, colour: Colour, dome: float = 0.0, shine: float = 1.0
     ) -> None:
-        """Lay a piece of armour on top; level, bevel and dome in face widths."""
+        """Add a piece of armour on top; level, bevel and dome in face widths."""
         corners = sixteenths(on_canvas(points))
         left, top = np.maximum(np.floor(corners.min(0) / 16).astype(int) - 2, 0)
         right, bottom = np.minimum(np.ceil(corners.max(0) / 16).astype(int) + 3, (WIDTH, HEIGHT))
@@ -87,12 +86,12 @@ class Canvas:
         self.shine[window] = self.shine[window] * under + shine * cover
 
     def strip(self, points: list[Point], width: float, gain: float = 1.0, closed: bool = False) -> None:
-        """Lay a line that glows."""
+        """Add a glowing line."""
         line = self._line(points, max(1, round(width * FACE_WIDTH)), closed)
         np.maximum(self.glow, line * np.float32(gain), out=self.glow)
 
     def groove(self, points: list[Point], width: float = 0.012, depth: float = 0.05) -> None:
-        """Cut a line into what is there."""
+        """Cut a groove along a line."""
         line = self._line(points, max(2, round(width * FACE_WIDTH)))
         self.heights -= blur(line, 0.8) * depth * FACE_WIDTH
         self.colours *= 1 - 0.6 * line[..., None]
@@ -161,7 +160,7 @@ def _light(canvas: Canvas, look: Look) -> Armour:
 
 
 def _emitted(canvas: Canvas, look: Look, columns: np.ndarray, brightness: np.ndarray) -> np.ndarray:
-    """The light of the glowing strips, and what they throw on the plates around them."""
+    """The light of the glowing strips, and their reflection on the plates around them."""
     core = blur(canvas.glow, 0.012 * FACE_WIDTH)
     spill = wide_blur(canvas.glow, 0.09 * FACE_WIDTH)
     colour = bgr(look.circuit_colour)

@@ -28,7 +28,7 @@ MIRRORED_CHAINS = (
     (251, 284, 332, 333, 299),
     (447, 264, 383),
 )
-FRONTAL_YAW = 0.04  # below, the face looks straight at the camera
+FRONTAL_YAW = 0.04  # yaw below which the face looks straight at the camera
 PULSE_SPEED = 210  # steps of the phase map a second
 
 
@@ -50,7 +50,7 @@ def make_circuits(
     for number, chain in enumerate(CHAINS if left else MIRRORED_CHAINS):
         if number == variation.missing_circuit:
             continue
-        # Three points of a chain are enough: more of them look like worms.
+        # Three points per chain: traces with more of them look like worms.
         ends = [chain[0], chain[len(chain) // 2], chain[-1]] if len(chain) > 3 else list(chain)
         _draw_trace(frame, traces, phase, _routed(frame, frame.points[ends]), number)
     mask = to_unit(traces) * np.clip(alpha * 2 - 1, 0, 1) * (1 - np.clip(to_unit(glass) * 1.5, 0, 1) * 0.85)
@@ -62,7 +62,7 @@ def make_circuits(
 
 
 def pulse_table(seconds: float, gain: float) -> np.ndarray:
-    """Brightness by phase at a time: a byte table of 256, two pulses running on a steady glow."""
+    """The brightness by phase at a time, as a table of 256 bytes: two pulses that run over a steady glow."""
     position = (np.arange(256, dtype=np.float32) - seconds * PULSE_SPEED) % 256
     pulses = 0.9 * np.exp(-(((position - 128) / 20) ** 2)) + 0.5 * np.exp(-((((position + 128) % 256 - 128) / 9) ** 2))
     table = np.clip((0.42 + pulses) * 255 * gain * 0.8, 0, 255).astype(np.uint8)
@@ -71,7 +71,7 @@ def pulse_table(seconds: float, gain: float) -> np.ndarray:
 
 
 def _routed(frame: FaceFrame, points: np.ndarray) -> np.ndarray:
-    """Join points as a circuit board would: straight along the face's axes, with one 45-degree run."""
+    """Join points like traces on a circuit board: along the face's axes, with one section at 45 degrees."""
     route = [points[0]]
     for start, end in itertools.pairwise(points):
         along, below = (end - start) @ frame.right, (end - start) @ frame.down

@@ -1,4 +1,4 @@
-"""What tells one suit from another of its kind: a number, stripes, an accent, scratches; painted for every film."""
+"""The details in which suits of one kind differ, painted per film: a number, stripes, an accent, scratches."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AMBIENT = 64  # 0..255: paint can be read in the dark, too
 
 @dataclass(frozen=True)
 class _Places:
-    """Where paint goes, for the right side (it is mirrored); face widths from the chin."""
+    """Positions of paint on the right side, in face widths from the chin; the left side is mirrored."""
 
     number: Point
     number_height: float
@@ -38,7 +38,7 @@ PLACES = {
 
 
 def paint_details(armour: Armour, look: Look, variation: Variation) -> Armour:
-    """Return the armour with this film's paint on it; the given one stays as it is."""
+    """Return a copy of the armour with this film's paint."""
     details, places = variation.suit, PLACES[look.suit.cut]
     base = armour.base.copy()
     _number(base, look, details, places, variation.dice("word"))
@@ -102,7 +102,7 @@ def _scratches(base: np.ndarray, details: SuitDetails) -> None:
 
 
 def _paint(base: np.ndarray, mask: np.ndarray, x: int, y: int, colour: np.ndarray) -> None:
-    """Paint what is lit as the metal below is lit."""
+    """Add paint with the lighting of the metal below it."""
     left, top = max(0, x), max(0, y)
     right, bottom = min(WIDTH, x + mask.shape[1]), min(HEIGHT, y + mask.shape[0])
     if right <= left or bottom <= top:

@@ -77,7 +77,7 @@ def _metal(
     slope_x, slope_y = (cv2.Sobel(heights, cv2.CV_32F, dx, dy, ksize=3, scale=1 / 8) for dx, dy in ((1, 0), (0, 1)))
     length = 1 / np.sqrt(slope_x**2 + slope_y**2 + 1)
     x, y = -slope_x * length, -slope_y * length
-    # Bands run round the head: what is left of the nose looks to the left.
+    # Bands run round the head, so their normals point left on the left of the nose.
     round_head = (np.arange(mask.shape[1]) + left + frame.window[0] - frame.points[NOSE_BRIDGE, 0]) / (frame.unit * 1.1)
     x = x + np.clip(round_head, -1, 1)[None].astype(np.float32) * 0.6
     tone, cover = bgr(colour), to_unit(mask)[..., None]

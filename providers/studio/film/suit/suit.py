@@ -1,4 +1,4 @@
-"""Put the suit on: warp the armour to the person, and keep of the photo only head and neck."""
+"""Fits the suit: warps the armour to the person, and keeps only head and neck of the photo."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RIM_GAIN = 0.35
 
 
 def wear(figure: Figure, armour: Armour, look: Look) -> None:
-    """Dress a figure in place."""
+    """Fit the armour to a figure, in place."""
     points = figure.cutout.points[:, :2]
     unit = figure.cutout.face_width
     chin_x = (points[CHIN, 0] + (points[JAW_LEFT, 0] + points[JAW_RIGHT, 0]) / 2) / 2

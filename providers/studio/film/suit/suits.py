@@ -1,6 +1,6 @@
-"""The cuts of suits: plated, lamellar, ribbed. `armour.py` gives the canvas, and lights what is modelled here.
+"""The kinds of suits: plated, lamellar, ribbed, modelled on the canvas of `armour.py`, which lights them.
 
-Points are (u, v) in face widths from the chin, u to the right, v down; what lies on the right is mirrored.
+Points are (u, v) in face widths from the chin, u to the right, v down. The right side is mirrored to the left.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Mirror = Callable[[list[Point]], list[Point]]
 
 
 class Canvas(Protocol):
-    """What `armour.Canvas` offers to a cut."""
+    """The methods of `armour.Canvas` that a kind of suit uses."""
 
     def part(
         self, points: list[Point], level: float, bevel: float, colour: Colour, dome: float = ..., shine: float = ...

@@ -1,7 +1,7 @@
-"""The visor, drawn into the person's own texture, so that every camera move carries it along.
+"""The visor, drawn into the person's texture, so that it moves with every camera move.
 
-Three kinds: a band of glass, a forehead plate with a pane below it, a lens over one eye. The glass
-stays light enough to see the eyes through it: the film is about that person.
+There are three kinds: a band of glass, a forehead plate with a pane below it, and a lens over one eye. The glass is so
+light that the eyes remain visible.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .headgear import forehead_plate
 POD_LEFT, POD_RIGHT = 127, 356  # mesh points at the temples
 UPPER_LID, LOWER_LID = 386, 374  # of the eye on the picture's right
 UPPER_LID_LEFT, LOWER_LID_LEFT = 159, 145
-TURNED, ASIDE = 0.15, 0.38  # yaw: from here a lens goes to the nearer eye; only a lens is worn
+TURNED, ASIDE = 0.15, 0.38  # yaw beyond which every visor is a lens over the nearer eye
 DARKNESS = {"band": 0.42, "brow": 0.14, "lens": 0.56}
 
 
@@ -39,10 +39,10 @@ class Visor:
 def make_visor(
     frame: FaceFrame, look: Look, score: float, alpha: np.ndarray, yaw: float = 0.0, lens_side: int = 1
 ) -> Visor:
-    """Draw the visor a look wants; the glass shows the detector's score.
+    """Draw the visor of a look. The glass shows the detector's score.
 
-    A face that looks far aside (`yaw`) wears a lens over its nearer eye, whatever the look: a band would
-    look like a sticker there. Where the photo cuts the face (`alpha`, the figure's in the window), there is none.
+    A face that looks far aside (`yaw`) wears a lens over its nearer eye in every look, because a band would look like
+    a sticker. Nothing is drawn where the photo cuts off the face (`alpha`, the figure's in the window).
     """
     kind = "lens" if abs(yaw) > ASIDE else look.visor
     if abs(yaw) > TURNED:
@@ -159,7 +159,7 @@ class _Lens:
     @classmethod
     def of(cls, frame: FaceFrame, side: int, yaw: float) -> _Lens:
         centre = _eye(frame, side)
-        # Seen from the side the eyes come together, but a lens does not shrink.
+        # Seen from the side the eyes are closer together, but a lens does not become smaller.
         height = float(np.clip(abs(frame.below(CHIN)) / 1.25 / frame.unit, 1.0, 1.7)) if abs(yaw) > ASIDE else 1.0
         return cls(frame, centre, side, frame.unit * 0.34 * height, 1.12 * float(np.clip(1.25 - abs(yaw), 0.62, 1)))
 

@@ -1,4 +1,4 @@
-"""Fixed texts as byte masks, and what of a name the shipped fonts can show. Names themselves are drawn by `shaping`."""
+"""Fixed texts as byte masks, and the part of a name that the shipped fonts can show. `shaping` draws names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mark a film closes with: whose product it is, and that a program drew it on a machine of its own."""
+"""The closing mark: the product's name, and a note that the film was generated."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def make_mark(look: Look) -> np.ndarray:
     name, note = text_mask(WORDMARK, TITLE, 36, spacing=4), text_mask(NOTE, LINE, 27, spacing=3)
     width = EMBLEM + 22 + max(name.shape[1], note.shape[1])
     left = (FRAME_WIDTH - width) // 2
-    # The band keeps the ground dark where snow, sand or a bright suit would drown the words.
+    # The band keeps the text legible over snow, sand or a bright suit.
     band = np.zeros((MARK_HEIGHT, FRAME_WIDTH), np.float32)
     cv2.rectangle(band, (left - 10, 14), (left + width + 10, MARK_HEIGHT - 14), 1.0, -1)
     strip[..., 3] = blur(band, 12) * 170
@@ -41,7 +41,7 @@ def make_mark(look: Look) -> np.ndarray:
 
 
 def lay_mark(picture: np.ndarray, mark: np.ndarray, since: float, left: float) -> None:
-    """Lay the mark over a frame, `since` seconds after it came and `left` seconds before the film's end."""
+    """Draw the mark over a frame, `since` seconds after it appeared and `left` seconds before the film's end."""
     gain = smoothstep(0, FADE_SECONDS, since) * smoothstep(-0.02, 0.05, left)
     if gain > 0:
         layer = mark if gain >= 1 else cv2.convertScaleAbs(mark, alpha=gain)

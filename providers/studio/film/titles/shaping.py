@@ -1,6 +1,6 @@
-"""Names as people write them: joined, stacked, from the right, in several scripts at once.
+"""Text shaping of names: joined and stacked scripts, right-to-left scripts, and several scripts in one name.
 
-HarfBuzz places the glyphs and draws them. Pillow could do neither without a library of the operating system.
+HarfBuzz shapes and draws the glyphs. Pillow would need a library of the operating system for that.
 Lengths are in ems (the size of the type) until a line is drawn; y points up.
 """
 
@@ -16,7 +16,7 @@ import uharfbuzz as hb
 
 from .typefaces import FALLBACKS, JOINED, font_path
 
-# A letter of each font that is as tall as most are; it is drawn as tall as the title's capitals.
+# A letter of typical height in each font; it is drawn as tall as the title's capitals.
 TALL = {
     "noto-sans-hebrew-700": "ה",
     "noto-sans-arabic-700": "ه",
@@ -34,8 +34,8 @@ TALL = {
     "noto-sans-malayalam-700": "ക",
 }
 CAPITAL = 0.72  # ems
-LONGEST_CLUSTER = 6  # a letter, its vowel sign, its tone: more marks are a tower that nobody reads
-JOINERS = "\u200c\u200d"  # say whether two letters of a joined script are joined
+LONGEST_CLUSTER = 6  # a letter, its vowel sign and its tone; more marks would not be legible
+JOINERS = "\u200c\u200d"  # control whether two letters of a joined script are joined
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def covers(name: str, letter: str) -> bool:
 
 @lru_cache(64)
 def scale_of(name: str) -> float:
-    """By how much a font is enlarged so that its letters are as tall as capitals."""
+    """The factor by which a font is enlarged so that its letters are as tall as capitals."""
     font, letter = typeface(name), TALL.get(name)
     if letter is None:
         return 1.0
@@ -86,7 +86,7 @@ def scale_of(name: str) -> float:
 def set_line(text: str, face: str, tracking: float = 0.0) -> Line:
     """Set a line in a typeface, and where it has no glyph in the first fallback that has; letters `tracking` apart.
 
-    Letters of joined scripts stay together. What no font can show is left out.
+    Letters of joined scripts stay together. Letters that no font has are left out.
     """
     glyphs: list[Glyph] = []
     x, top, bottom = 0.0, 0.0, 0.0
@@ -133,7 +133,7 @@ def draw_line(line: Line, size: float, squeeze: float = 1.0) -> tuple[np.ndarray
 def visual_runs(text: str, face: str) -> list[tuple[str, str, bool]]:
     """Split a text into runs of one font and one direction, in the order in which they stand from left to right.
 
-    This is the Unicode bidirectional algorithm for what names need: letters, numbers, and what is between them.
+    This is the part of the Unicode bidirectional algorithm that names need: letters, numbers, and separators.
     """
     whole = [cluster for cluster in clusters(text) if face_of(cluster, face)]
     levels = _levels(whole)
@@ -147,7 +147,7 @@ def visual_runs(text: str, face: str) -> list[tuple[str, str, bool]]:
         (name, level, "".join(cluster for cluster, *_ in group))
         for (level, name), group in groupby(marked, key=lambda item: (item[1], item[2]))
     ]
-    # From the highest level down, every stretch of at least that level is turned around.
+    # From the highest level down, every run of at least that level is reversed.
     for level in range(max(levels, default=0), 0, -1):
         turned: list[tuple[str, int, str]] = []
         for is_turned, group in groupby(runs, key=lambda run, level=level: run[1] >= level):
@@ -158,7 +158,7 @@ def visual_runs(text: str, face: str) -> list[tuple[str, str, bool]]:
 
 
 def clusters(text: str) -> list[str]:
-    """Letters with the marks that sit on them, those that a font has, as far as they are legible.
+    """Letters with their combining marks, as far as a font has them and they are legible.
 
     Control characters are dropped, but for joiners in joined scripts.
     """
@@ -181,7 +181,7 @@ def clusters(text: str) -> list[str]:
 
 
 def face_of(cluster: str, first: str = FALLBACKS[0]) -> str | None:
-    """The first font that has every part of a cluster, the wished one before all others."""
+    """The first font that has every part of a cluster, starting with the preferred one."""
     return next((name for name in (first, *FALLBACKS) if _fits(name, cluster)), None)
 
 
@@ -190,7 +190,7 @@ def _fits(name: str, cluster: str) -> bool:
 
 
 def _sides(whole: list[str]) -> list[str]:
-    """L and R for letters of that direction, N for numbers, nothing for what has none of its own."""
+    """L or R for letters of that direction, N for numbers, '' for neutral characters."""
     kinds = {"L": "L", "R": "R", "AL": "R", "EN": "N", "AN": "N"}
     return [kinds.get(unicodedata.bidirectional(cluster[0]), "") for cluster in whole]
 
@@ -201,7 +201,7 @@ def _base(sides: list[str]) -> str:
 
 
 def _levels(whole: list[str]) -> list[int]:
-    """How deep each cluster lies in changes of direction: 0 from the left, 1 from the right, 2 numbers within."""
+    """The embedding level of each cluster: 0 left-to-right, 1 right-to-left, 2 numbers within right-to-left."""
     sides = _sides(whole)
     base = before = _base(sides)
     for place, side in enumerate(sides):

@@ -1,4 +1,4 @@
-"""How a look writes its hero's name. Data only; `titles` draws it."""
+"""The title styles of the looks, as data. `titles` draws them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class TitleStyle:
     fill: tuple[tuple[float, Colour], ...]  # from the letters' top (0) to their foot (1)
     glow: Colour
     finish: Literal["neon", "chrome", "terminal"]
-    arrival: Literal["tear", "cut", "decode"]  # how it comes into the picture
+    arrival: Literal["tear", "cut", "decode"]  # how it appears
     tagline: str
     tagline_face: str = LINE
     seal: str = ""  # a sign stamped beside the tagline
 
 
-# Tubes that burn white, their light torn into two colours.
+# White tubes whose light is split into two colours.
 NEON = TitleStyle(
     face=TITLE,
     tracking=0.10,
@@ -58,7 +58,7 @@ STEEL = TitleStyle(
     seal="侍",
 )
 
-# A terminal that has found whom it was looking for.
+# The output of a terminal that has found the hero.
 TERMINAL = TitleStyle(
     face=HUD,
     tracking=0.06,

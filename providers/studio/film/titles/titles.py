@@ -1,4 +1,4 @@
-"""The title of a film is its hero's name, in whatever script, in one or two lines, finished as the look wants it."""
+"""The title of a film: the hero's name, in any script and in one or two lines, in the look's style."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ class Setting:
 
 
 class TitleCard:
-    """A film's title, ready to be laid over its frames."""
+    """A film's title, which is drawn over its frames."""
 
     def __init__(self, look: Look, hero_name: str, serial: str) -> None:
         self._arrival = look.title.arrival
         self._strip = make_title(look, hero_name, serial)
 
     def lay(self, picture: np.ndarray, since: float, dice: random.Random) -> None:
-        """Darken what lies below the title and lay it over a frame, so many seconds after the cut."""
+        """Darken the frame below the title and draw the title over it, so many seconds after the cut."""
         gain = smoothstep(APPEARS, STANDS, since)
         if gain <= 0:
             return
@@ -90,14 +90,14 @@ class TitleCard:
 
 @cache
 def shade() -> np.ndarray:
-    """What darkens the frame below SHADE_TOP, so that title and mark can be read."""
+    """The layer that darkens a frame below SHADE_TOP, so that title and mark are legible."""
     rows = np.arange(SHADE_TOP, FRAME_HEIGHT)
     darker = smoothsteps(FRAME_HEIGHT * 0.60, FRAME_HEIGHT * 0.86, rows.astype(np.float32)) * 122
     return gray_layer(np.repeat(darker.astype(np.uint8)[:, None], FRAME_WIDTH, axis=1))
 
 
 def title_text(hero_name: str, serial: str) -> str:
-    """What the title says: the name in capitals; a serial where no font can show it; THE HERO without a name."""
+    """The text of the title: the name in capitals, a serial when no font can show it, THE HERO without a name."""
     return showable(hero_name).upper() or (f"UNIT {serial}" if hero_name.strip() else DEFAULT_NAME)
 
 
@@ -116,7 +116,7 @@ def set_name(name: str, style: TitleStyle) -> Setting:
 
 
 def _fitted(lines: tuple[Line, ...], largest: float) -> Setting:
-    """As large as the strip has room for; what is too wide becomes narrower before it becomes small."""
+    """As large as the strip allows; a wide name becomes narrower first, and then smaller."""
     widest = (FRAME_WIDTH - 2 * MARGIN) / max(line.width for line in lines)
     highest = max(line.top - line.bottom for line in lines) + LEADING * (len(lines) - 1)
     size = min(largest, HIGHEST / highest)
@@ -128,7 +128,7 @@ def make_title(look: Look, hero_name: str, serial: str) -> np.ndarray:
     """The title strip as a premultiplied layer."""
     style, strip = look.title, np.zeros((STRIP_HEIGHT, FRAME_WIDTH, 4), np.float32)
     letters, left, right = _letters(set_name(title_text(hero_name, serial), style), style)
-    # What is bright behind the letters, an emblem or a lamp, must not eat them.
+    # Letters stay legible over something bright, such as an emblem or a lamp.
     strip[..., 3] = blur(cv2.dilate(to_unit(letters), np.ones((17, 17), np.uint8)), 10) * GROUND
     {"neon": _neon, "chrome": _chrome, "terminal": _terminal}[style.finish](strip, letters, look, (left, right))
     _tagline(strip, look)
@@ -136,7 +136,7 @@ def make_title(look: Look, hero_name: str, serial: str) -> np.ndarray:
 
 
 def _halves(name: str, *, anywhere: bool) -> tuple[str, ...]:
-    """Break a name at the space nearest its middle; `anywhere` also in a single word whose letters are not joined."""
+    """Break a name at the space nearest its middle; with `anywhere` also within a word of unjoined letters."""
     spaces = [place for place, letter in enumerate(name) if letter == " "]
     if spaces:
         place = min(spaces, key=lambda space: abs(space - len(name) / 2))
@@ -152,7 +152,7 @@ def _letters(setting: Setting, style: TitleStyle) -> tuple[np.ndarray, int, int]
     letters = np.zeros((STRIP_HEIGHT, FRAME_WIDTH), np.uint8)
     step, count = setting.size * LEADING, len(setting.lines)
     first = NAME_MIDDLE + setting.letter_height / 2 - step * (count - 1) / 2
-    # Deep strokes and high accents move the line until all of it has room.
+    # The line moves up or down so that deep strokes and high accents fit.
     deepest = first + step * (count - 1) - setting.lines[-1].bottom * setting.size
     first -= max(0.0, deepest - NAME_FOOT)
     first += max(0.0, NAME_TOP - (first - setting.lines[0].top * setting.size))
@@ -216,10 +216,10 @@ def _chrome(strip: np.ndarray, letters: np.ndarray, look: Look, bounds: tuple[in
     _shine(strip, glow(cover, 18, 1.0), look.title.glow, 0.7)
     _lay(strip, blur(dark, 1.2), bgr((26, 6, 8)))
     _lay(strip, cover, _fill(letters, look.title))
-    # Light from above: the upper edges shine, the lower ones lie in shade.
+    # Light from above: upper edges are bright, lower ones dark.
     _lay(strip, np.clip(cover - _shifted(cover, 0.6, 2.0), 0, 1) * 0.8, bgr((255, 255, 255)))
     _lay(strip, np.clip(cover - _shifted(cover, -0.6, -2.0), 0, 1) * 0.45, bgr((90, 30, 24)))
-    # One blow goes through all of it: a hair's breadth, so that the letters stay whole.
+    # One thin cut through all letters, which stay legible.
     wound, edge = np.zeros_like(cover), np.zeros_like(cover)
     left, right = max(6, bounds[0] - 26), min(FRAME_WIDTH - 6, bounds[1] + 26)
     start, end = (left, NAME_MIDDLE + 15), (right, NAME_MIDDLE - 9)
@@ -281,7 +281,7 @@ def _seal(strip: np.ndarray, sign: str, x: int, y: int) -> None:
 
 
 def _cut_apart(title: np.ndarray, apart: float) -> np.ndarray:
-    """The title in two halves that slide together along the blow."""
+    """The title in two halves that slide together along the cut."""
     rows, columns = np.mgrid[0:STRIP_HEIGHT, 0:FRAME_WIDTH].astype(np.float32)
     below = to_byte(np.clip((rows - (NAME_MIDDLE + 15 - 24 * columns / FRAME_WIDTH)) / 2 + 0.5, 0, 1))
     distance = round(150 * apart**2)
@@ -293,12 +293,12 @@ def _cut_apart(title: np.ndarray, apart: float) -> np.ndarray:
 
 
 def _slid(layer: np.ndarray, x: int) -> np.ndarray:
-    """Move a layer sideways; what leaves it is gone."""
+    """Shift a layer sideways; parts that leave it are cut off."""
     return _shifted(layer, x, 0)
 
 
 def _decoded(title: np.ndarray, share: float, dice: random.Random) -> np.ndarray:
-    """The title from the left up to a share of it; behind that its letters are still being tried."""
+    """The title up to a share (0..1) of its width, followed by random letters."""
     shown = title.copy()
     front = int(FRAME_WIDTH * share)
     for x in range(front - front % 24, FRAME_WIDTH, 24):

@@ -1,4 +1,4 @@
-"""The shipped fonts by purpose, and which steps in for which script."""
+"""The shipped fonts by purpose, and the fallback fonts of other scripts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ HEAVY = "unbounded-900"
 LINE = "rajdhani-latin-600"
 HUD = "share-tech-mono-latin-400"
 SIGNS = "dela-gothic-one-japanese-400"
-# Where the title's font has no glyph, the first of these that has one steps in.
+# Where the title's font has no glyph, the first of these that has it is used.
 FALLBACKS = (
     TITLE,
     HEAVY,
@@ -31,7 +31,7 @@ FALLBACKS = (
     "noto-sans-kannada-700",
     "noto-sans-malayalam-700",
 )
-# Scripts that are joined, stacked or written from the right: their letters are never set apart.
+# Scripts that are joined, stacked or right-to-left: their letters are never spaced.
 JOINED = {
     *("noto-sans-hebrew-700", "noto-sans-arabic-700", "noto-sans-thai-700", "noto-sans-devanagari-700"),
     *("noto-sans-bengali-700", "noto-sans-gurmukhi-700", "noto-sans-gujarati-700", "noto-sans-tamil-700"),

@@ -69,14 +69,14 @@ class Bereft:
     """A renderer whose folder is taken away while it draws."""
 
     def __init__(self) -> None:
-        self.begun, self.go_on = threading.Event(), threading.Event()
+        self.begun, self.check_stop = threading.Event(), threading.Event()
 
     def warm_up(self, looks: Iterable[str], **choices: Any) -> None:
         pass
 
     def render(self, photo: bytes, **order: Any) -> SimpleNamespace:
         self.begun.set()
-        assert self.go_on.wait(10)
+        assert self.check_stop.wait(10)
         raise FileNotFoundError("film.mp4.part")
 
 
@@ -98,7 +98,7 @@ def test_a_canceled_film_whose_folder_is_gone_is_canceled_and_no_failure(tmp_pat
             if is_told:
                 ours.sendall(b'{"do": "stop"}\n')
                 assert worker.stop.wait(10)
-            renderer.go_on.set()
+            renderer.check_stop.set()
             assert json.loads(said.readline())["said"] == outcome
         ours.shutdown(socket.SHUT_RDWR)
         thread.join(10)
