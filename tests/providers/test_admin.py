@@ -80,7 +80,7 @@ def test_a_new_key_replaces_the_old_one_and_is_nowhere_but_in_its_column(
     assert "a-fresh-key" not in admin_client.get(page_of(row)).content.decode()
 
 
-def test_a_refused_form_does_not_send_the_secret_back(admin_client: Client, row: ProviderConfig) -> None:
+def test_an_invalid_form_does_not_send_the_secret_back(admin_client: Client, row: ProviderConfig) -> None:
     data = form_of(admin_client, row, new_api_key="a-fresh-key", max_concurrent="0")
     response = admin_client.post(page_of(row), data)
     assert response.status_code == 200
@@ -262,7 +262,7 @@ def test_hosts_may_stand_for_everything_below_them(admin_client: Client, row: Pr
     assert save(admin_client, row, result_hosts="*.cdn.example").result_hosts == ["*.cdn.example"]
 
 
-def test_a_vendor_that_tells_its_secret_is_given_none_of_ours(admin_client: Client, row: ProviderConfig) -> None:
+def test_no_secret_is_generated_for_a_vendor_that_chooses_its_own(admin_client: Client, row: ProviderConfig) -> None:
     assert "new-secret" in admin_client.get(page_of(row)).content.decode()
     add(admin_client, row, adapter="fal")
     made = ProviderConfig.objects.get(slug="cloud")

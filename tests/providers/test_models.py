@@ -45,7 +45,7 @@ def test_films_lie_at_the_vendors_hosts_unless_staff_say_otherwise(
         ({"photo_transport": "inline"}, "photo_transport"),
     ],
 )
-def test_what_the_vendors_model_would_not_take_is_refused_at_its_field(values: dict[str, object], field: str) -> None:
+def test_what_the_vendors_model_does_not_accept_is_rejected_at_its_field(values: dict[str, object], field: str) -> None:
     with pytest.raises(ValidationError) as caught:
         row("wavespeed", "https://api.wavespeed.ai/api/v3", **values).clean()
     assert list(caught.value.message_dict) == [field]

@@ -60,7 +60,7 @@ def row(db: None) -> ProviderConfig:
         ("new_api_key", "a\tkey", "one line of plain ASCII"),
     ],
 )
-def test_a_value_out_of_bounds_is_refused_with_a_sentence_at_its_field(
+def test_a_value_out_of_range_is_rejected_with_a_message_at_its_field(
     admin_client: Client, row: ProviderConfig, field: str, value: str, sentence: str
 ) -> None:
     response = admin_client.post(page_of(row), form_of(admin_client, row, **{field: value}))

@@ -55,7 +55,7 @@ def account(url: str, *, secrets: tuple[str, ...] = ("whsec_bm9ib2R5IGtub3dzIHRo
     )
 
 
-def order() -> SubmitRequest:
+def submit_request() -> SubmitRequest:
     return SubmitRequest(
         reference="attempt-token",
         look="neon-noir",
@@ -72,7 +72,7 @@ def order() -> SubmitRequest:
 def calls(adapter: Adapter) -> dict[str, Callable[[Account], Any]]:
     """Return every call over HTTP that the adapter can make, by name."""
     made: dict[str, Callable[[Account], Any]] = {
-        "submit": lambda to: adapter.submit(to, order()),
+        "submit": lambda to: adapter.submit(to, submit_request()),
         "fetch": lambda to: adapter.fetch(to, "p_1"),
         "cancel": lambda to: adapter.cancel(to, "p_1"),
     }
@@ -81,7 +81,7 @@ def calls(adapter: Adapter) -> dict[str, Callable[[Account], Any]]:
     if adapter.can_look_up:
         made["find"] = lambda to: adapter.find(to, "attempt-token", since=NOW)
     if PhotoTransport.UPLOAD in adapter.photo_transports:
-        made["upload"] = lambda to: adapter.upload(to, order())
+        made["upload"] = lambda to: adapter.upload(to, submit_request())
     if adapter.can_learn_secrets:
         made["learn_secrets"] = adapter.learn_secrets
     return made

@@ -47,10 +47,10 @@ class StudioClient:
             return session.request(method, url, headers=headers, timeout=10, **content)
 
     def submit(self, reference: str, hero_name: str = "NOVA-7", **others: Any) -> requests.Response:
-        order = {"reference": reference, "look": "neon-noir", "hero_name": hero_name, "seed": "1"}
+        body = {"reference": reference, "look": "neon-noir", "hero_name": hero_name, "seed": "1"}
         if "photo_url" not in others:
-            order["photo"] = base64.b64encode(PHOTO).decode()
-        return self.call("POST", "/v1/predictions", json=order | others)
+            body["photo"] = base64.b64encode(PHOTO).decode()
+        return self.call("POST", "/v1/predictions", json=body | others)
 
     def show(self, prediction_id: str) -> dict[str, Any]:
         return self.call("GET", f"/v1/predictions/{prediction_id}").json()

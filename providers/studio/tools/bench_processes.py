@@ -80,8 +80,8 @@ class _Caller:
         return self.session.request(method, self.url + path, timeout=PATIENCE, **content).json()
 
     def submit(self, reference: str, look: str) -> str:
-        order = {"reference": reference, "look": look, "hero_name": "BENCH", "seed": reference, "photo": self.photo}
-        return self.ask("POST", "/v1/predictions", json=order)["id"]
+        body = {"reference": reference, "look": look, "hero_name": "BENCH", "seed": reference, "photo": self.photo}
+        return self.ask("POST", "/v1/predictions", json=body)["id"]
 
     def is_warm(self) -> bool:
         with contextlib.suppress(requests.RequestException):

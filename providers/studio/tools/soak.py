@@ -70,7 +70,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Order:
+class PlannedFilm:
     photo: Path
     expected: str  # film, canceled, no_face or unreadable_photo
     cancel_after: float = 0.0  # seconds
@@ -99,9 +99,9 @@ class Soak:
 
     async def run(self) -> None:
         """Make all films, one after the other; return when the last has ended."""
-        nobody = Credentials(api_key="", webhook_secret="")
+        no_credentials = Credentials(api_key="", webhook_secret="")
         settings = StudioSettings(
-            folder=self.folder, credentials=nobody, films_per_process=self.films + 1, renderer=self.renderer
+            folder=self.folder, credentials=no_credentials, films_per_process=self.films + 1, renderer=self.renderer
         )
         self.done = asyncio.Event()
         self.pool = RendererPool(settings, self)
@@ -111,15 +111,15 @@ class Soak:
         finally:
             await self.pool.close()
 
-    def order(self, number: int) -> Order:
+    def plan(self, number: int) -> PlannedFilm:
         dice = random.Random(f"{self.seed}.{number}")  # noqa: S311 - no secret
         photo, chance = self.photos[number % len(self.photos)], dice.random()
         if chance < self.canceled:
-            return Order(photo, "canceled", dice.uniform(0, FILM_SECONDS))
+            return PlannedFilm(photo, "canceled", dice.uniform(0, FILM_SECONDS))
         if chance < self.canceled + self.bad:
             code = dice.choice(sorted(self.bad_photos))
-            return Order(self.bad_photos[code], code)
-        return Order(photo, "film")
+            return PlannedFilm(self.bad_photos[code], code)
+        return PlannedFilm(photo, "film")
 
     # --- Called by the pool -------------------------------------------------------------
 
@@ -136,7 +136,7 @@ class Soak:
         )
 
     def begin(self, prediction: Prediction) -> dict[str, Any]:
-        self.current = self.order(int(prediction.reference))
+        self.current = self.plan(int(prediction.reference))
         self.outcome, self.began_at = "", time.monotonic()
         work = self.folder / prediction.reference
         work.mkdir()
@@ -272,8 +272,8 @@ def main() -> int:
     judged = verdicts(soak, Limits())
     for failure in soak.failures[:20]:
         say(failure)
-    for kept, sentence in judged:
-        say(f"{'kept  ' if kept else 'BROKEN'}  {sentence}")
+    for kept, text in judged:
+        say(f"{'kept  ' if kept else 'BROKEN'}  {text}")
     return 0 if all(kept for kept, _ in judged) else 1
 
 

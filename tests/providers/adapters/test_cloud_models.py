@@ -12,7 +12,7 @@ CLOUDS = [
     adapter for adapter in map(registry.adapter_for, registry.adapter_names()) if isinstance(adapter, CloudAdapter)
 ]
 MODELS = [pytest.param(adapter, model, id=model) for adapter in CLOUDS for model in adapter.models]
-ORDER = SubmitRequest(
+REQUEST = SubmitRequest(
     "token", "neon-noir", "a hero", "blur", "NOVA-7", "job-1", "", photo_url="https://x.example/1.jpg"
 )
 
@@ -27,7 +27,7 @@ def test_what_a_model_is_sent_by_itself_is_what_staff_could_have_entered(adapter
     assert adapter.check_model(model) == ""
     for chosen in (known.defaults, known.smallest):
         assert adapter.check_parameters(dict(chosen), model=model) == []
-    sent = adapter.inputs(account(adapter, model), ORDER)
+    sent = adapter.inputs(account(adapter, model), REQUEST)
     assert set(sent) - {"prompt", "negative_prompt", "seed", known.image_field} == set(known.defaults)
     assert ("negative_prompt" in sent) == known.takes_negative_prompt
     assert ("seed" in sent) == known.takes_seed
@@ -38,7 +38,7 @@ def test_a_model_is_kept_awake_with_its_smallest_film(adapter: CloudAdapter, mod
     smallest = adapter.models[model].smallest
     assert smallest
     mine = account(adapter, model, seed=7)
-    warm, request = adapter.keep_warm_request(mine, ORDER)
+    warm, request = adapter.keep_warm_request(mine, REQUEST)
     assert dict(warm.parameters) == {"seed": 7} | dict(smallest)
     assert dict(mine.parameters) == {"seed": 7}
     assert smallest.items() <= adapter.inputs(warm, request).items()

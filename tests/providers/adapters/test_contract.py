@@ -25,7 +25,7 @@ from providers.errors import (
 )
 from providers.http import client
 from providers.types import PhotoTransport, PredictionStatus, ProviderEvent
-from tests.support.contract import HARMLESS, KEY, NAMES, account, calls, json_values, order
+from tests.support.contract import HARMLESS, KEY, NAMES, account, calls, json_values, submit_request
 from tests.support.processes import free_port
 from tests.support.raw_server import answer, answering, drip_body, listening, reset, wait
 from tests.support.vendors import VENDORS
@@ -49,18 +49,18 @@ def test_every_adapter_is_described_here():
 
 
 def test_what_a_vendor_does_not_offer_is_not_done(adapter):
-    nobody = account("http://127.0.0.1:1")
+    nowhere = account("http://127.0.0.1:1")
     if not adapter.can_look_up:
         with pytest.raises(NotImplementedError):
-            adapter.find(nobody, "x")
+            adapter.find(nowhere, "x")
     if PhotoTransport.UPLOAD not in adapter.photo_transports:
         with pytest.raises(NotImplementedError):
-            adapter.upload(nobody, order())
+            adapter.upload(nowhere, submit_request())
     if not adapter.can_learn_secrets:
         with pytest.raises(NotImplementedError):
-            adapter.learn_secrets(nobody)
+            adapter.learn_secrets(nowhere)
     if not adapter.can_delete:
-        adapter.delete(nobody, "p_1")
+        adapter.delete(nowhere, "p_1")
 
 
 def test_levels_grow_and_can_be_entered(adapter):
@@ -85,7 +85,7 @@ def test_an_accepted_submit_is_one_post_with_photo_prompt_and_webhook(adapter, v
         answer(status, json.dumps(body).encode())(connection, request)
 
     with listening(accept) as url:
-        event = adapter.submit(account(url), order())
+        event = adapter.submit(account(url), submit_request())
     assert (event.prediction_id, event.status) == ("p_1", vendor.accepted_as)
     (request,) = requests
     assert request.startswith(b"POST /")
@@ -97,7 +97,7 @@ def test_an_accepted_submit_is_one_post_with_photo_prompt_and_webhook(adapter, v
         assert "a hero" in plain
 
 
-def test_a_parameter_nobody_knows_gets_a_sentence(adapter):
+def test_an_unknown_parameter_gets_a_message(adapter):
     (sentence,) = adapter.check_parameters({"no_such_parameter_anywhere": 1})
     assert "no_such_parameter_anywhere" in sentence
     assert adapter.check_parameters({}) == []
@@ -154,7 +154,7 @@ def test_a_submit_is_made_once_whatever_becomes_of_it(adapter, behave, submitted
         behave(connection, request)
 
     with listening(count) as url, pytest.raises(ProviderError) as caught:
-        adapter.submit(account(url), order())
+        adapter.submit(account(url), submit_request())
     assert type(caught.value) is submitted
     assert len([request for request in requests if request.startswith(b"POST")]) == 1
     assert KEY not in str(caught.value)
@@ -180,7 +180,7 @@ MOMENT = datetime(2099, 1, 1, tzinfo=UTC)
 )
 def test_a_vendor_without_room_says_for_how_long_in_header_or_body(adapter, header, body, seconds):
     with listening(answer(429, body, header)) as url, pytest.raises(Busy) as caught:
-        adapter.submit(account(url), order())
+        adapter.submit(account(url), submit_request())
     assert caught.value.retry_after == (None if seconds is None else timedelta(seconds=seconds))
 
 

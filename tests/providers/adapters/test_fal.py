@@ -37,18 +37,18 @@ def account(server, **others):
     return Account("fal", base_url, api_key="kid:ksec", connect_seconds=1, read_seconds=2, **others)
 
 
-def order(**changes):
-    wish = {"look": "neon-noir", "prompt": "a hero", "negative_prompt": "blur", "hero_name": "NOVA-7", "seed": "job-1"}
+def submit_request(**changes):
+    texts = {"look": "neon-noir", "prompt": "a hero", "negative_prompt": "blur", "hero_name": "NOVA-7", "seed": "job-1"}
     where = {"webhook_url": "https://hero.example/h?job=1&k=2", "photo_url": "https://hero.example/photo.jpg"}
-    return SubmitRequest("token", **wish | where | changes)
+    return SubmitRequest("token", **texts | where | changes)
 
 
 # --- Submit -------------------------------------------------------------------------------------------
 
 
-def test_an_order_is_flat_json_that_leaves_nothing_behind(server):
+def test_a_submit_is_flat_json_of_which_nothing_is_stored(server):
     server.on(SUBMIT, (200, PAYLOAD / "submit.json"))
-    event = ADAPTER.submit(account(server), order())
+    event = ADAPTER.submit(account(server), submit_request())
     assert (event.prediction_id, event.status, event.queue_position) == (REQUEST, PredictionStatus.QUEUED, 3)
     (seen,) = server.seen
     assert seen.query == {"fal_webhook": "https://hero.example/h?job=1&k=2"}
@@ -67,7 +67,9 @@ def test_an_order_is_flat_json_that_leaves_nothing_behind(server):
 
 def test_staff_choose_lifetime_and_patience(server):
     server.on(SUBMIT, (200, PAYLOAD / "submit.json"))
-    ADAPTER.submit(account(server, parameters={"keep_seconds": 900, "start_timeout": 60}), order(webhook_url=""))
+    ADAPTER.submit(
+        account(server, parameters={"keep_seconds": 900, "start_timeout": 60}), submit_request(webhook_url="")
+    )
     (seen,) = server.seen
     assert json.loads(seen.headers["x-fal-object-lifecycle-preference"]) == {"expiration_duration_seconds": 900}
     assert seen.headers["x-fal-request-timeout"] == "60.0"
@@ -77,21 +79,21 @@ def test_staff_choose_lifetime_and_patience(server):
 
 def test_the_shortest_answer_the_docs_show_is_enough(server):
     server.on(SUBMIT, (200, {"request_id": REQUEST, "gateway_request_id": REQUEST}))
-    assert ADAPTER.submit(account(server), order()).status == PredictionStatus.QUEUED
+    assert ADAPTER.submit(account(server), submit_request()).status == PredictionStatus.QUEUED
 
 
 def test_a_request_that_is_over_at_once_still_has_to_be_asked_for_its_film(server):
     server.on(SUBMIT, (200, PAYLOAD / "status-completed.json"))
-    event = ADAPTER.submit(account(server), order())
+    event = ADAPTER.submit(account(server), submit_request())
     assert (event.status, event.is_final) == (PredictionStatus.RUNNING, False)
 
 
 def test_a_photo_may_travel_inside_the_request_up_to_a_length(server):
     server.on(SUBMIT, (200, PAYLOAD / "submit.json"))
-    ADAPTER.submit(account(server), order(photo_url="", photo_bytes=PHOTO))
+    ADAPTER.submit(account(server), submit_request(photo_url="", photo_bytes=PHOTO))
     assert server.seen[0].json["image_url"] == "data:image/jpeg;base64," + base64.b64encode(PHOTO).decode()
     with pytest.raises(Rejected, match="by upload"):
-        ADAPTER.submit(account(server), order(photo_url="", photo_bytes=bytes(4_000_001)))
+        ADAPTER.submit(account(server), submit_request(photo_url="", photo_bytes=bytes(4_000_001)))
     assert len(server.seen) == 1
 
 
@@ -117,20 +119,20 @@ def test_a_photo_may_travel_inside_the_request_up_to_a_length(server):
         (200, {"status": "IN_QUEUE"}, Unconfirmed, None),
     ],
 )
-def test_a_refusal_says_what_to_do_next(server, status, body, error, code):
+def test_an_error_says_what_to_do_next(server, status, body, error, code):
     server.on(SUBMIT, (status, body))
     with pytest.raises(error) as caught:
-        ADAPTER.submit(account(server), order())
+        ADAPTER.submit(account(server), submit_request())
     assert type(caught.value) is error
     if code:
         assert caught.value.code == code
     assert server.calls == [SUBMIT]
 
 
-def test_a_refusal_does_not_keep_the_photo_it_was_sent(server):
+def test_an_error_does_not_contain_the_photo(server):
     server.on(SUBMIT, (422, PAYLOAD / "result-image-load.json"))
     with pytest.raises(Rejected) as caught:
-        ADAPTER.submit(account(server), order())
+        ADAPTER.submit(account(server), submit_request())
     assert "image_load_error at body.image_url" in caught.value.detail
     assert "hero.example" not in caught.value.detail
 
@@ -225,7 +227,7 @@ def test_a_question_without_an_answer_says_why(server, status, result, error):
     assert type(caught.value) is error
 
 
-def test_a_status_nobody_knows_stays_unknown(server, caplog):
+def test_an_unknown_status_stays_unknown(server, caplog):
     server.on(STATUS, (200, {"status": "FAILED", "request_id": REQUEST}))
     assert ADAPTER.fetch(account(server), REQUEST).status == PredictionStatus.UNKNOWN
     assert "status_unknown provider=fal" in caplog.text
@@ -250,7 +252,7 @@ def test_addresses_hold_owner_and_app_alone(server, model, start):
 def test_a_model_that_is_none_is_never_called(server, model):
     assert "looks like" in ADAPTER.check_model(model)
     for call in (
-        lambda: ADAPTER.submit(account(server, model=model), order()),
+        lambda: ADAPTER.submit(account(server, model=model), submit_request()),
         lambda: ADAPTER.fetch(account(server, model=model), "x"),
     ):
         with pytest.raises(AccountProblem):
@@ -290,7 +292,7 @@ def test_rest_and_cdn_are_below_a_base_url_that_is_not_fals(server):
     server.on("POST /fal/rest/storage/auth/token", (200, PAYLOAD / "upload-token.json"))
     server.on("POST /fal/cdn/files/upload", (200, PAYLOAD / "uploaded.json"))
     server.on("GET /fal/rest/.well-known/jwks.json", (200, PAYLOAD / "jwks.json"))
-    sent = ADAPTER.upload(account(base), order(photo_url="", photo_bytes=PHOTO))
+    sent = ADAPTER.upload(account(base), submit_request(photo_url="", photo_bytes=PHOTO))
     assert sent.photo_url == "https://v3.fal.media/files/b/zebra/photo.jpg"
     token, stored = server.seen
     assert (token.query, token.json) == ({"storage_type": "fal-cdn-v3"}, {})
@@ -309,7 +311,7 @@ def test_staff_may_say_where_rest_and_cdn_are(server):
     server.on("POST /c/files/upload", (200, PAYLOAD / "uploaded.json"))
     server.on("GET /r/.well-known/jwks.json", (200, PAYLOAD / "jwks.json"))
     real = account("https://queue.fal.run", parameters=parameters)
-    assert ADAPTER.upload(real, order(photo_bytes=PHOTO)).photo_url
+    assert ADAPTER.upload(real, submit_request(photo_bytes=PHOTO)).photo_url
     assert ADAPTER.learn_secrets(real)
 
 
@@ -322,7 +324,7 @@ def test_fals_own_hosts_belong_together(base_url, monkeypatch):
         raise Unavailable("not in a test")
 
     monkeypatch.setattr("providers.http.client.call", refuse)
-    for call in (ADAPTER.learn_secrets, lambda holder: ADAPTER.upload(holder, order(photo_bytes=PHOTO))):
+    for call in (ADAPTER.learn_secrets, lambda holder: ADAPTER.upload(holder, submit_request(photo_bytes=PHOTO))):
         with pytest.raises(Unavailable):
             call(account(base_url))
     assert asked == ["https://rest.fal.ai/.well-known/jwks.json", "https://rest.fal.ai/storage/auth/token"]
@@ -388,7 +390,7 @@ def test_an_old_delivery_is_stale():
 @pytest.mark.parametrize(
     "secret", ["A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg", "ed25519:AAAA", "whsec_x", "ed25519:" + "+" * 43]
 )
-def test_what_is_no_public_key_is_refused_with_a_sentence(secret):
+def test_what_is_no_public_key_is_rejected_with_a_message(secret):
     assert "ed25519:" in ADAPTER.check_secret(secret)
 
 

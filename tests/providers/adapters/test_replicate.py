@@ -35,18 +35,18 @@ def account(server, **others):
     return Account("rep", base_url, api_key="r8_key", connect_seconds=1, read_seconds=2, **others)
 
 
-def order(**changes):
-    wish = {"look": "neon-noir", "prompt": "a hero", "negative_prompt": "blur", "hero_name": "NOVA-7", "seed": "job-1"}
+def submit_request(**changes):
+    texts = {"look": "neon-noir", "prompt": "a hero", "negative_prompt": "blur", "hero_name": "NOVA-7", "seed": "job-1"}
     where = {"webhook_url": "https://hero.example/h?job=1", "photo_url": "https://hero.example/media/our-token.jpg"}
-    return SubmitRequest("our-token", **wish | where | changes)
+    return SubmitRequest("our-token", **texts | where | changes)
 
 
 # --- Submit -------------------------------------------------------------------------------------------
 
 
-def test_an_order_has_its_inputs_below_input_and_hears_of_start_and_end(server):
+def test_a_submit_has_its_inputs_below_input_and_webhooks_for_start_and_end(server):
     server.on(SUBMIT, (201, PAYLOAD / "submit.json"))
-    event = ADAPTER.submit(account(server), order())
+    event = ADAPTER.submit(account(server), submit_request())
     assert (event.prediction_id, event.status, event.progress) == (PREDICTION, PredictionStatus.WARMING_UP, None)
     (seen,) = server.seen
     assert seen.headers["authorization"] == "Bearer r8_key"
@@ -78,7 +78,7 @@ def test_an_order_has_its_inputs_below_input_and_hears_of_start_and_end(server):
 def test_a_model_a_version_or_a_deployment_may_be_named(server, model, path, version, image_field):
     assert ADAPTER.check_model(model) == ""
     server.on(f"POST {path}", (201, PAYLOAD / "submit.json"))
-    ADAPTER.submit(account(server, model=model), order(webhook_url=""))
+    ADAPTER.submit(account(server, model=model), submit_request(webhook_url=""))
     (seen,) = server.seen
     assert seen.json.get("version") == version
     assert seen.json["input"][image_field].endswith("our-token.jpg")
@@ -89,20 +89,20 @@ def test_a_model_a_version_or_a_deployment_may_be_named(server, model, path, ver
 def test_a_model_that_is_none_is_never_called(server, model):
     assert "owner/name" in ADAPTER.check_model(model)
     with pytest.raises(AccountProblem):
-        ADAPTER.submit(account(server, model=model), order())
+        ADAPTER.submit(account(server, model=model), submit_request())
     assert server.calls == []
 
 
 def test_staff_may_let_predictions_end_by_themselves(server):
     server.on(SUBMIT, (202, PAYLOAD / "submit.json"))
-    ADAPTER.submit(account(server, parameters={"cancel_after": 600}), order())
+    ADAPTER.submit(account(server, parameters={"cancel_after": 600}), submit_request())
     assert server.seen[0].headers["cancel-after"] == "600s"
     assert "cancel_after" not in server.seen[0].json["input"]
 
 
 def test_a_photo_whose_address_does_not_name_the_attempt_names_it_in_its_fragment(server):
     server.on(SUBMIT, (201, PAYLOAD / "submit.json"))
-    ADAPTER.submit(account(server), order(photo_url="https://bucket.example/clean.jpg?X-Amz-Signature=ab"))
+    ADAPTER.submit(account(server), submit_request(photo_url="https://bucket.example/clean.jpg?X-Amz-Signature=ab"))
     assert server.seen[0].json["input"]["image"] == "https://bucket.example/clean.jpg?X-Amz-Signature=ab#our-token"
 
 
@@ -120,20 +120,20 @@ def test_a_photo_whose_address_does_not_name_the_attempt_names_it_in_its_fragmen
         (201, {"status": "starting"}, Unconfirmed, None),
     ],
 )
-def test_a_refusal_says_what_to_do_next(server, status, body, error, code):
+def test_an_error_says_what_to_do_next(server, status, body, error, code):
     server.on(SUBMIT, (status, body))
     with pytest.raises(error) as caught:
-        ADAPTER.submit(account(server), order())
+        ADAPTER.submit(account(server), submit_request())
     assert type(caught.value) is error
     if code:
         assert caught.value.code == code
     assert server.calls == [SUBMIT]
 
 
-def test_a_refused_input_is_named(server):
+def test_a_rejected_input_is_named(server):
     server.on(SUBMIT, (422, PAYLOAD / "refused-422-input.json"))
     with pytest.raises(Rejected, match=r"input\.num_frames: Must be less than"):
-        ADAPTER.submit(account(server), order())
+        ADAPTER.submit(account(server), submit_request())
 
 
 @pytest.mark.parametrize(("payload", "seconds"), [("refused-429.json", 30), ("refused-429-low-credit.json", 9)])
@@ -141,7 +141,7 @@ def test_a_throttled_account_waits_as_long_as_the_text_says(server, payload, sec
     """Little credit slows creations down; that is no empty account."""
     server.on(SUBMIT, (429, PAYLOAD / payload))
     with pytest.raises(Busy) as caught:
-        ADAPTER.submit(account(server), order())
+        ADAPTER.submit(account(server), submit_request())
     assert caught.value.retry_after == timedelta(seconds=seconds)
 
 
@@ -273,7 +273,7 @@ def test_an_uploaded_photo_whose_address_does_not_hold_its_id_is_found_in_the_li
 
 def test_a_photo_is_uploaded_with_our_reference_and_used_by_its_address(server):
     server.on("POST /files", (201, PAYLOAD / "file.json"))
-    sent = ADAPTER.upload(account(server), order(photo_url="", photo_bytes=PHOTO))
+    sent = ADAPTER.upload(account(server), submit_request(photo_url="", photo_bytes=PHOTO))
     assert sent.photo_url == f"{server.url}/files/{FILE}"
     (seen,) = server.seen
     assert seen.headers["content-type"].startswith("multipart/form-data; boundary=")
@@ -290,7 +290,7 @@ def test_an_upload_without_an_address_of_replicates_own_is_tried_again(server):
     for body in ({}, {"urls": {"get": "https://elsewhere.example/files/x"}}, {"urls": {"get": 7}}):
         server.on("POST /files", (201, body))
         with pytest.raises(Unavailable):
-            ADAPTER.upload(account(server), order(photo_bytes=PHOTO))
+            ADAPTER.upload(account(server), submit_request(photo_bytes=PHOTO))
 
 
 # --- Webhooks -----------------------------------------------------------------------------------------
@@ -333,7 +333,7 @@ def test_the_secret_of_the_account_is_learned_and_nothing_else_is(server):
         ADAPTER.learn_secrets(account(server))
 
 
-def test_a_prediction_nobody_knows_is_gone(server):
+def test_an_unknown_prediction_is_gone(server):
     with pytest.raises(PredictionGone):
         ADAPTER.fetch(account(server), PREDICTION)
 

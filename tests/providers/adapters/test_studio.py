@@ -27,9 +27,9 @@ def account(studio):
     return Account("studio", studio.url, api_key=studio.credentials.api_key, webhook_secrets=secrets)
 
 
-def order(reference, **changes):
-    wish = {"look": "neon-noir", "prompt": "", "negative_prompt": "", "hero_name": "NOVA-7", "seed": "1"}
-    return SubmitRequest(reference, **wish | {"webhook_url": "", "photo_bytes": PHOTO} | changes)
+def submit_request(reference, **changes):
+    texts = {"look": "neon-noir", "prompt": "", "negative_prompt": "", "hero_name": "NOVA-7", "seed": "1"}
+    return SubmitRequest(reference, **texts | {"webhook_url": "", "photo_bytes": PHOTO} | changes)
 
 
 def fetch_until(account, prediction_id, *statuses):
@@ -41,7 +41,7 @@ def fetch_until(account, prediction_id, *statuses):
 
 
 def test_a_film_from_submit_to_success(account):
-    accepted = ADAPTER.submit(account, order("journey"))
+    accepted = ADAPTER.submit(account, submit_request("journey"))
     assert accepted.status == PredictionStatus.QUEUED
     assert accepted.queue_position is not None
     done = fetch_until(account, accepted.prediction_id, PredictionStatus.SUCCEEDED)
@@ -49,7 +49,7 @@ def test_a_film_from_submit_to_success(account):
     assert done.video_url.startswith(f"{account.base_url}/files/")
     assert done.preview_url.endswith("/poster.jpg")
     assert ADAPTER.find(account, "journey") == done
-    assert ADAPTER.submit(account, order("journey")).prediction_id == done.prediction_id
+    assert ADAPTER.submit(account, submit_request("journey")).prediction_id == done.prediction_id
     ADAPTER.cancel(account, done.prediction_id)
     assert ADAPTER.fetch(account, done.prediction_id).status == PredictionStatus.SUCCEEDED
     ADAPTER.delete(account, done.prediction_id)
@@ -65,18 +65,18 @@ def test_a_film_from_submit_to_success(account):
     [("NOFACE", "no_face"), ("UNREADABLE", "photo_unreadable"), ("BROKEN", "provider_failed")],
 )
 def test_a_failure_in_our_words(account, hero_name, code):
-    accepted = ADAPTER.submit(account, order(f"fails-{hero_name}", hero_name=hero_name))
+    accepted = ADAPTER.submit(account, submit_request(f"fails-{hero_name}", hero_name=hero_name))
     failed = fetch_until(account, accepted.prediction_id, PredictionStatus.FAILED)
     assert failed.error_code == code
     assert failed.raw_error
 
 
 def test_a_full_studio_is_busy_for_as_long_as_it_says(account):
-    accepted = [ADAPTER.submit(account, order("busy-0", hero_name="SLOW"))]
+    accepted = [ADAPTER.submit(account, submit_request("busy-0", hero_name="SLOW"))]
     fetch_until(account, accepted[0].prediction_id, PredictionStatus.RUNNING)
-    accepted += [ADAPTER.submit(account, order(f"busy-{number}", hero_name="SLOW")) for number in (1, 2)]
+    accepted += [ADAPTER.submit(account, submit_request(f"busy-{number}", hero_name="SLOW")) for number in (1, 2)]
     with pytest.raises(Busy) as caught:
-        ADAPTER.submit(account, order("busy-3"))
+        ADAPTER.submit(account, submit_request("busy-3"))
     assert timedelta(seconds=1) <= caught.value.retry_after <= timedelta(minutes=1)
     assert ADAPTER.find(account, "busy-3") is None
     for event in accepted:
@@ -86,16 +86,16 @@ def test_a_full_studio_is_busy_for_as_long_as_it_says(account):
 
 def test_what_the_studio_will_never_take_is_rejected(account):
     with pytest.raises(Rejected) as caught:
-        ADAPTER.submit(account, order("rejected", look="steampunk"))
+        ADAPTER.submit(account, submit_request("rejected", look="steampunk"))
     assert caught.value.code == "request_refused"
     with pytest.raises(Rejected):
-        ADAPTER.submit(account, order("rejected", photo_bytes=b"GIF89a"))
+        ADAPTER.submit(account, submit_request("rejected", photo_bytes=b"GIF89a"))
 
 
 def test_a_wrong_key_is_an_account_problem(account):
     stranger = Account("studio", account.base_url, api_key="wrong")
     for call in (
-        lambda: ADAPTER.submit(stranger, order("stranger")),
+        lambda: ADAPTER.submit(stranger, submit_request("stranger")),
         lambda: ADAPTER.fetch(stranger, "p_1"),
         lambda: ADAPTER.find(stranger, "x"),
         lambda: ADAPTER.cancel(stranger, "p_1"),
@@ -108,7 +108,7 @@ def test_its_webhooks_are_verified_and_read(studio, account):
     kept = []
     with Receiver(studio.credentials.webhook_secret) as receiver:
         receiver.take = lambda path, headers, body: kept.append((headers, body)) or 204
-        accepted = ADAPTER.submit(account, order("hooks", webhook_url=f"{receiver.url}/x"))
+        accepted = ADAPTER.submit(account, submit_request("hooks", webhook_url=f"{receiver.url}/x"))
         wait_for(lambda: kept and b"prediction.succeeded" in kept[-1][1], "the last webhook")
     now = datetime.now(UTC)
     event_ids = [ADAPTER.verify(account, headers, body, now=now) for headers, body in kept]

@@ -34,21 +34,21 @@ def account(server, **others):
     return Account("ws", base_url, api_key="ws-key", connect_seconds=1, read_seconds=2, **others)
 
 
-def order(**changes):
-    wish = {"look": "neon-noir", "prompt": "a hero", "negative_prompt": "blur", "hero_name": "NOVA-7", "seed": "job-1"}
+def submit_request(**changes):
+    texts = {"look": "neon-noir", "prompt": "a hero", "negative_prompt": "blur", "hero_name": "NOVA-7", "seed": "job-1"}
     where = {
         "webhook_url": "https://hero.example/webhooks/ws/token/?a=b&c=d",
         "photo_url": "https://hero.example/photo.jpg",
     }
-    return SubmitRequest("token", **wish | where | changes)
+    return SubmitRequest("token", **texts | where | changes)
 
 
 # --- Submit -------------------------------------------------------------------------------------------
 
 
-def test_an_order_is_flat_json_with_the_webhook_in_the_query(server):
+def test_a_submit_is_flat_json_with_the_webhook_in_the_query(server):
     server.on(SUBMIT, (200, PAYLOAD / "submit.json"))
-    event = ADAPTER.submit(account(server), order())
+    event = ADAPTER.submit(account(server), submit_request())
     assert (event.prediction_id, event.status) == (TASK, PredictionStatus.QUEUED)
     (seen,) = server.asked(SUBMIT)
     assert seen.query == {"webhook": "https://hero.example/webhooks/ws/token/?a=b&c=d"}
@@ -65,7 +65,7 @@ def test_an_order_is_flat_json_with_the_webhook_in_the_query(server):
 def test_the_same_job_has_the_same_seed_and_staff_may_choose_another(server):
     server.on(SUBMIT, (200, PAYLOAD / "submit.json"))
     for parameters in ({}, {}, {"seed": 7}):
-        ADAPTER.submit(account(server, parameters=parameters), order())
+        ADAPTER.submit(account(server, parameters=parameters), submit_request())
     first, again, chosen = (seen.json["seed"] for seen in server.asked(SUBMIT))
     assert first == again != chosen == 7
 
@@ -74,7 +74,7 @@ def test_staff_choose_inputs_and_add_what_only_the_model_knows(server):
     model = "somebody/new-model"
     server.on(f"POST /{model}", (200, PAYLOAD / "submit.json"))
     parameters = {"image_field": "start_image", "input": {"duration": "5", "shift": 3}}
-    ADAPTER.submit(account(server, model=model, parameters=parameters), order())
+    ADAPTER.submit(account(server, model=model, parameters=parameters), submit_request())
     (seen,) = server.seen
     assert seen.json == {
         "start_image": "https://hero.example/photo.jpg",
@@ -86,7 +86,7 @@ def test_staff_choose_inputs_and_add_what_only_the_model_knows(server):
 
 def test_without_a_webhook_none_is_named(server):
     server.on(SUBMIT, (200, PAYLOAD / "submit.json"))
-    ADAPTER.submit(account(server), order(webhook_url=""))
+    ADAPTER.submit(account(server), submit_request(webhook_url=""))
     assert server.seen[0].query == {}
 
 
@@ -122,39 +122,39 @@ def test_without_a_webhook_none_is_named(server):
         (504, b"<html>Gateway Time-out</html>", Unconfirmed, None),
     ],
 )
-def test_a_refusal_is_read_in_the_head_or_in_the_envelope(server, status, body, error, code):
+def test_an_error_is_read_from_the_status_or_the_envelope(server, status, body, error, code):
     server.on(SUBMIT, (status, body))
     with pytest.raises(error) as caught:
-        ADAPTER.submit(account(server), order())
+        ADAPTER.submit(account(server), submit_request())
     assert type(caught.value) is error
     if code:
         assert caught.value.code == code
     assert server.calls == [SUBMIT]
 
 
-def test_an_answer_with_an_id_is_a_prediction_whatever_else_it_says(server):
+def test_a_response_with_an_id_is_a_prediction_whatever_else_it_says(server):
     server.on(SUBMIT, (200, {"code": 500, "message": "oops", "data": {"id": TASK, "status": "created"}}))
-    assert ADAPTER.submit(account(server), order()).prediction_id == TASK
+    assert ADAPTER.submit(account(server), submit_request()).prediction_id == TASK
 
 
-def test_a_refusal_waits_as_long_as_the_envelope_says(server):
+def test_a_429_waits_as_long_as_the_envelope_says(server):
     server.on(SUBMIT, (200, {"code": 429, "message": "Too Many Requests", "data": {"retry_after": 20}}))
     with pytest.raises(Busy) as caught:
-        ADAPTER.submit(account(server), order())
+        ADAPTER.submit(account(server), submit_request())
     assert caught.value.retry_after == timedelta(seconds=20)
 
 
 def test_a_real_vendor_is_not_asked_to_fetch_or_call_what_it_cannot_reach(server):
     real = account("https://api.wavespeed.ai/api/v3")
     with pytest.raises(AccountProblem, match="https") as caught:
-        ADAPTER.submit(real, order(photo_url="http://127.0.0.1:8000/photo.jpg"))
+        ADAPTER.submit(real, submit_request(photo_url="http://127.0.0.1:8000/photo.jpg"))
     assert caught.value.code == "settings"
-    assert ADAPTER.webhook(real, order(webhook_url="http://127.0.0.1:8000/webhooks/")) == ""
+    assert ADAPTER.webhook(real, submit_request(webhook_url="http://127.0.0.1:8000/webhooks/")) == ""
 
 
 def test_a_photo_in_the_request_is_a_matter_of_settings(server):
     with pytest.raises(AccountProblem, match="upload or url"):
-        ADAPTER.submit(account(server), order(photo_url="", photo_bytes=PHOTO))
+        ADAPTER.submit(account(server), submit_request(photo_url="", photo_bytes=PHOTO))
     assert server.calls == []
 
 
@@ -162,13 +162,13 @@ def test_a_photo_in_the_request_is_a_matter_of_settings(server):
 def test_a_model_that_is_none_is_never_called(server, model):
     assert "looks like" in ADAPTER.check_model(model)
     with pytest.raises(AccountProblem):
-        ADAPTER.submit(account(server, model=model), order())
+        ADAPTER.submit(account(server, model=model), submit_request())
     assert server.calls == []
 
 
 def test_a_prompt_that_is_too_long_is_rejected_before_anything_is_sent(server):
     with pytest.raises(Rejected, match="2500"):
-        ADAPTER.submit(account(server, model="kwaivgi/kling-v2.1-i2v-standard"), order(prompt="x" * 2501))
+        ADAPTER.submit(account(server, model="kwaivgi/kling-v2.1-i2v-standard"), submit_request(prompt="x" * 2501))
     assert server.calls == []
 
 
@@ -252,7 +252,7 @@ def test_words_are_mapped_and_the_unknown_stays_unknown(data, status, code, capl
 def test_a_photo_is_put_where_the_ticket_says_with_nothing_but_its_headers(server):
     server.on("POST /media/uploads", (200, PAYLOAD / "upload-ticket.json"))
     server.on("PUT /store/photo.jpg", (200, b""))
-    sent = ADAPTER.upload(account(server), order(photo_url="", photo_bytes=PHOTO))
+    sent = ADAPTER.upload(account(server), submit_request(photo_url="", photo_bytes=PHOTO))
     assert sent.photo_url == f"{server.url}/media/photo.jpg"
     asked, stored = server.seen
     assert asked.json == {"filename": "photo.jpg", "size": len(PHOTO), "content_type": "image/jpeg"}
@@ -277,12 +277,12 @@ def test_an_upload_that_did_not_work_is_tried_again_later(server, ticket, stored
     server.on("POST /media/uploads", ticket)
     server.on("PUT /store/photo.jpg", stored)
     with pytest.raises(Unavailable):
-        ADAPTER.upload(account(server), order(photo_bytes=PHOTO))
+        ADAPTER.upload(account(server), submit_request(photo_bytes=PHOTO))
 
 
 def test_a_photo_that_is_too_long_is_not_uploaded(server):
     with pytest.raises(Rejected, match="20000000"):
-        ADAPTER.upload(account(server), order(photo_bytes=bytes(20_000_001)))
+        ADAPTER.upload(account(server), submit_request(photo_bytes=bytes(20_000_001)))
 
 
 # --- Webhooks -----------------------------------------------------------------------------------------
@@ -331,7 +331,7 @@ def test_an_old_delivery_is_stale():
 @pytest.mark.parametrize(
     ("secret", "is_usable"), [(SECRET, True), ("whsec_short", False), ("", False), ("é" * 20, False)]
 )
-def test_a_secret_that_anybody_could_guess_is_refused(secret, is_usable):
+def test_a_secret_that_could_be_guessed_is_rejected(secret, is_usable):
     assert (ADAPTER.check_secret(secret) == "") == is_usable
 
 

@@ -47,7 +47,7 @@ def test_a_small_face_in_a_wide_picture_is_found(picture):
 
 
 @pytest.mark.parametrize("shape", [(480, 640, 3), (64, 64, 3), (1536, 300, 3)])
-def test_nobody_is_found_in_an_empty_picture(shape):
+def test_no_face_is_found_in_an_empty_picture(shape):
     assert find_faces(np.zeros(shape, np.uint8)) == []
     assert find_faces(np.random.default_rng(1).integers(0, 255, shape, np.uint8)) == []
 

@@ -156,7 +156,7 @@ def test_every_address_is_tried_until_one_answers(names, listener):
         assert connection.getpeername() == ("127.0.0.1", port)
 
 
-def test_when_none_answers_the_last_reason_is_told(names):
+def test_when_no_address_responds_the_last_error_is_raised(names):
     names["films.example"] = ["127.0.0.3", "127.0.0.1"]
     with pytest.raises(ConnectionRefusedError):
         connect("films.example", free_port())
@@ -221,7 +221,7 @@ def hanging():
     over.set()
 
 
-def test_a_resolver_that_hangs_holds_nobody_beyond_the_deadline(names, hanging):
+def test_a_resolver_that_hangs_holds_no_caller_beyond_the_deadline(names, hanging):
     names["slow.example"] = hanging
     with pytest.raises(TimeoutError):
         connect("slow.example", 443, seconds=0.2)
@@ -236,7 +236,7 @@ def test_a_name_that_hangs_holds_one_thread_and_no_other_name(names, hanging):
     assert addresses.resolve("films.example", seconds=5)
 
 
-def test_too_many_names_that_hang_are_refused_until_one_is_done(names, hanging):
+def test_too_many_hanging_lookups_are_rejected_until_one_is_done(names, hanging):
     hung = [f"slow{number}.example" for number in range(addresses.MOST_LOOKUPS)]
     names |= dict.fromkeys(hung, hanging)
     names["films.example"] = ["127.0.0.1"]
@@ -247,7 +247,7 @@ def test_too_many_names_that_hang_are_refused_until_one_is_done(names, hanging):
         addresses.resolve("films.example", seconds=5)
 
 
-def test_one_lookup_answers_everybody_who_waits_for_it(names):
+def test_one_lookup_serves_all_callers_that_wait_for_it(names):
     go = threading.Event()
     names["films.example"] = lambda: go.wait(5) and ["127.0.0.1"]
     found = []

@@ -38,7 +38,7 @@ def call(url, method="POST", **others):
     return client.call(method, url, **{"connect_seconds": 0.3, "read_seconds": 0.2, "json_body": {"a": 1}} | others)
 
 
-def test_a_whole_answer_comes_back(serve):
+def test_a_complete_response_is_returned(serve):
     requests_seen = []
 
     def behave(connection, request):
@@ -145,7 +145,7 @@ def test_a_header_that_cannot_be_sent_is_unavailable():
         call(f"http://127.0.0.1:{free_port()}/", headers={"Authorization": "Bearer two\nlines"})
 
 
-def test_a_certificate_nobody_vouches_for_is_unavailable(tmp_path):
+def test_a_certificate_without_a_known_authority_is_unavailable(tmp_path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(_expired_certificate(tmp_path))
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -176,7 +176,7 @@ def test_a_result_announced_too_long_is_not_even_begun(serve):
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/", "https://127.0.0.1:{port}/"])
-def test_where_nobody_listens_is_unavailable(url):
+def test_a_port_without_a_listener_is_unavailable(url):
     with pytest.raises(Unavailable):
         download(url.format(port=free_port()))
 

@@ -97,7 +97,7 @@ def test_a_certificate_for_another_name_is_not_accepted(serve_public):
     assert requests == []
 
 
-def test_a_certificate_nobody_vouches_for_is_not_accepted(internet, serve_public, monkeypatch):
+def test_a_certificate_without_a_known_authority_is_not_accepted(internet, serve_public, monkeypatch):
     requests = []
     serve_public("films.example", lambda *seen: requests.append(seen))
     monkeypatch.setattr(downloads, "tls_context", lambda: Authority().client)
@@ -142,7 +142,7 @@ def test_dns_that_changes_its_mind_leads_nowhere_else(internet, serve_public, ca
     assert internet.dialed == [(PUBLIC, 443)]
 
 
-def test_a_connection_made_where_staff_said_serves_nobody_else(internet, serve_public):
+def test_a_connection_to_a_listed_private_host_is_not_reused_for_another(internet, serve_public):
     """The studio's owner may have it in a private network; for a cloud the same name has to be public."""
 
     def behave(connection, request):
@@ -242,7 +242,9 @@ def test_three_redirects_are_followed_and_no_more(internet, serve_public):
         "\t//127.0.0.1:{port}/",
     ],
 )
-def test_a_redirect_to_where_nobody_may_go_is_rejected_and_not_followed(location, internet, serve_public, canary):
+def test_a_redirect_to_a_host_that_is_not_allowed_is_rejected_and_not_followed(
+    location, internet, serve_public, canary
+):
     serve_public("films.example", redirect(location.format(port=canary.port).encode()))
     internet.names |= {"private.files.example": ["127.0.0.1"], "localhost": ["127.0.0.1"]}
     internet.servers["127.0.0.1", 443] = canary.port

@@ -71,7 +71,7 @@ def test_a_public_https_address_is_reached(internet):
         "https://" + "a" * 9000 + ".example/",
     ],
 )
-def test_an_address_that_says_it_is_wrong_is_refused_without_asking_dns(url, internet):
+def test_an_address_that_is_not_allowed_is_rejected_without_asking_dns(url, internet):
     with pytest.raises(Rejected):
         untrusted.check_address(url)
     with pytest.raises(Rejected):
@@ -104,7 +104,7 @@ def test_a_name_that_changes_its_mind_is_connected_to_where_it_was_judged(intern
     assert canary.is_silent
 
 
-def test_a_redirect_is_an_answer_and_nothing_else(internet, canary):
+def test_a_redirect_is_returned_and_not_followed(internet, canary):
     with PushService() as service:
         serve_tls(internet, service, "push.example", "93.184.216.34")
         service.answers = [(307, {"Location": f"http://127.0.0.1:{canary.port}/"})]
@@ -112,7 +112,7 @@ def test_a_redirect_is_an_answer_and_nothing_else(internet, canary):
     assert canary.is_silent
 
 
-def test_a_server_without_a_certificate_for_its_name_is_told_nothing(internet):
+def test_nothing_is_sent_to_a_server_without_a_certificate_for_its_name(internet):
     with PushService() as service:
         service.server.socket = internet.authority.server(internet.folder, "other.example").wrap_socket(
             service.server.socket, server_side=True
@@ -139,7 +139,7 @@ def test_a_name_is_never_trusted_for_it_may_lead_anywhere(internet):
         send("https://push.example/", trusted=["push.example", "*.example.org"])
 
 
-def test_an_answer_without_end_is_cut():
+def test_an_endless_response_is_cut():
 
     def drip(server):
         connection, _ = server.accept()

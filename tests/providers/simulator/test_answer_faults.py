@@ -96,7 +96,7 @@ def test_a_gateway_answers_with_a_page(simulator, caller):
         ("forbidden", {"wavespeed": 403, "replicate": 403, "fal": 403}),
     ],
 )
-def test_trouble_with_the_account_is_told_in_the_vendors_way(simulator, caller, trouble, statuses):
+def test_an_account_error_has_the_vendors_format(simulator, caller, trouble, statuses):
     simulator.behave(caller.provider, account={"trouble": trouble})
     answer = caller.submit()
     assert answer.status_code == statuses[caller.provider]

@@ -169,7 +169,7 @@ def test_it_can_drip(simulator, caller, film_url):
     assert 4 <= len(got) < 1000
 
 
-def test_nobody_else_has_one(caller, film_url):
+def test_an_unknown_prediction_has_none(caller, film_url):
     assert download(film_url.replace("output.mp4", "other.mp4")).status_code == 200  # the name says nothing
     head, _, tail = film_url.rpartition("/")
     assert download(f"{head[:-3]}xxx/{tail}").status_code == 404

@@ -54,7 +54,7 @@ def test_money_is_added_exactly():
     assert ledger.summary("wavespeed", window=60)["charged"] == "0"
 
 
-def test_an_entry_tells_both_sides(simulator, caller, listener):
+def test_an_entry_has_both_sides(simulator, caller, listener):
     before = time.monotonic(), time.time()
     made = caller.made(listener.hook("ours"))
     after = time.monotonic(), time.time()
@@ -145,7 +145,7 @@ def test_a_reset_forgets_everything_and_lets_nothing_end_later(simulator, caller
     assert simulator.state(caller.provider)["submits"] == 1
 
 
-def test_a_creation_that_is_under_way_when_everything_is_reset_harms_nobody(simulator, caller):
+def test_a_submit_that_is_under_way_during_a_reset_does_no_harm(simulator, caller):
     import threading
 
     simulator.behave(caller.provider, times={"answer": 0.4})

@@ -71,7 +71,7 @@ def test_what_is_not_made_does_not_count(simulator, caller):
     assert caller.submit().status_code == 429
 
 
-def test_replicates_refusal_says_when_in_its_words(simulator, caller_of):
+def test_replicates_429_has_the_wait_in_its_text(simulator, caller_of):
     simulator.behave("replicate", limits={"per_minute": 1, "window": 30})
     caller = caller_of("replicate")
     caller.made()
@@ -80,7 +80,7 @@ def test_replicates_refusal_says_when_in_its_words(simulator, caller_of):
     assert "Retry-After" not in answer.headers
 
 
-def test_wavespeeds_refusal_says_nothing(simulator, caller_of):
+def test_wavespeeds_429_has_no_wait(simulator, caller_of):
     simulator.behave("wavespeed", limits={"per_minute": 1})
     caller = caller_of("wavespeed")
     caller.made()

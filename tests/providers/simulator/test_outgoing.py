@@ -61,13 +61,13 @@ def test_a_long_answer_is_cut():
         (raw_server.answering(b""), "closed"),
     ],
 )
-def test_no_answer_is_said_in_a_word(behave, word):
+def test_no_response_has_one_word_for_the_reason(behave, word):
     with raw_server.listening(behave) as url, pytest.raises(NoResponse, match=word):
         call(url)
 
 
 @pytest.mark.parametrize("behave", [raw_server.wait, raw_server.drip_head, raw_server.drip_body])
-def test_patience_is_for_the_whole_answer(behave):
+def test_the_timeout_is_for_the_whole_response(behave):
     with raw_server.listening(behave) as url, pytest.raises(NoResponse, match="timeout"):
         call(url, seconds=0.3)
 

@@ -20,7 +20,7 @@ def by_hand(simulator, caller):
     simulator.behave(caller.provider, times={"duration": None})
 
 
-def test_a_submit_answer_has_exactly_the_contracts_fields(simulator, caller):
+def test_the_response_to_a_submit_has_exactly_the_documented_fields(simulator, caller):
     simulator.behave(caller.provider, times={"answer": 0.05, "duration": None})
     answer = caller.submit()
     made = answer.json()
@@ -54,7 +54,7 @@ def test_a_submit_answer_has_exactly_the_contracts_fields(simulator, caller):
             assert answer.headers["x-fal-request-id"] == made["request_id"] == made["gateway_request_id"]
 
 
-def test_it_runs_and_ends_when_told(simulator, caller, by_hand):
+def test_it_runs_until_the_control_api_ends_it(simulator, caller, by_hand):
     made = caller.made()
     assert caller.status(made) == RUNNING[caller.provider]
     assert simulator.finish(caller.provider, made)
@@ -117,7 +117,7 @@ def test_an_unknown_one_is_not_found(caller):
 
 
 @pytest.mark.parametrize("outcome", ["fail", "refuse", "bad_photo", "abort"])
-def test_a_failure_is_told_in_the_vendors_words(simulator, caller, listener, outcome):
+def test_a_failure_has_the_vendors_format(simulator, caller, listener, outcome):
     simulator.next(caller.provider, "outcome", outcome)
     made = caller.made(listener.hook("ours"))
     (came,) = listener.wait("ours")
@@ -337,7 +337,7 @@ def test_a_photo_that_cannot_be_loaded_fails_the_prediction(simulator, caller):
     assert "fetched" in str(shown) or "download" in str(shown)
 
 
-def test_a_photo_inside_the_order_is_not_kept(simulator, caller):
+def test_an_inline_photo_is_not_kept(simulator, caller):
     simulator.behave(caller.provider, fetch_photo=True, times={"duration": 0.2})
     caller.made(photo="data:image/jpeg;base64," + "QUJD" * 5000)
     simulator.wait_until_ended(caller.provider)
@@ -346,7 +346,7 @@ def test_a_photo_inside_the_order_is_not_kept(simulator, caller):
     assert len(entry["input"]) <= 300
 
 
-def test_an_order_without_a_photo_is_refused(simulator, caller_of):
+def test_a_submit_without_a_photo_is_rejected(simulator, caller_of):
     wave = caller_of("wavespeed").call("POST", "/api/v3/wavespeed-ai/wan-2.2/i2v-720p", json={"prompt": "x"})
     assert (wave.status_code, wave.json()["code"]) == (400, 400)
     wan = caller_of("fal").call("POST", "/fal-ai/wan/v2.2-a14b/image-to-video", json={"prompt": "x"})
@@ -355,7 +355,7 @@ def test_an_order_without_a_photo_is_refused(simulator, caller_of):
     assert (kling.status_code, kling.json()["invalid_fields"][0]["field"]) == (422, "input")
 
 
-def test_a_body_that_is_no_object_is_refused(caller):
+def test_a_body_that_is_not_an_object_is_rejected(caller):
     path = {
         "wavespeed": "/api/v3/wavespeed-ai/wan-2.2/i2v-720p",
         "replicate": "/v1/models/kwaivgi/kling-v2.1/predictions",

@@ -70,7 +70,7 @@ def status_in(provider: str, came: Received) -> str:
     return came.json["status"]
 
 
-def test_it_is_signed_and_tells_of_the_end(caller, listener, secret):
+def test_the_final_webhook_is_signed_and_shows_the_end(caller, listener, secret):
     caller.made(listener.hook("ours"))
     (came,) = listener.wait("ours")
     assert is_genuine(caller.provider, secret, came)
@@ -86,7 +86,7 @@ def test_a_new_secret_signs_from_then_on(simulator, caller, listener, secret):
     assert not is_genuine(caller.provider, secret, came)
 
 
-def test_nobody_is_told_without_an_address(simulator, caller):
+def test_no_webhook_is_sent_without_an_address(simulator, caller):
     caller.made()
     assert simulator.wait_until_ended(caller.provider)["webhooks"] == {}
 
@@ -103,7 +103,7 @@ def test_one_that_is_not_taken_is_sent_again_with_the_same_id(simulator, caller,
     assert simulator.state(caller.provider)["webhooks"] == {"204": 1, "500": 1, "503": 1}
 
 
-def test_one_that_nobody_takes_is_given_up(simulator, caller):
+def test_a_webhook_that_is_never_accepted_is_given_up(simulator, caller):
     simulator.behave(caller.provider, webhooks={"retries": [0.01, 0.01]})
     with Listener(500, 500, 500, 500) as listener:
         caller.made(listener.hook("ours"))
@@ -140,7 +140,7 @@ def test_a_receiver_that_does_not_answer_is_waited_for_no_longer_than_the_vendor
 
 
 @pytest.mark.parametrize("address", ["ftp://127.0.0.1/x", "http://127.0.0.1:1/x", "http:///x", "nonsense"])
-def test_an_address_that_cannot_be_called_harms_nobody(simulator, caller, address):
+def test_an_address_that_cannot_be_called_does_no_harm(simulator, caller, address):
     simulator.behave(caller.provider, webhooks={"retries": []})
     answer = caller.submit(address)
     if answer.status_code == 422:  # Replicate looks at it

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 PATH = "/wavespeed/api/v3/wavespeed-ai/wan-2.2/i2v-720p"
-ORDER = json.dumps({"image": "https://hero.example/1.jpg", "prompt": "x"}).encode()
+BODY = json.dumps({"image": "https://hero.example/1.jpg", "prompt": "x"}).encode()
 HEAD = "Host: localhost\r\nAuthorization: Bearer k\r\n"
 
 
@@ -48,7 +48,7 @@ def wire(simulator):
     wire.close()
 
 
-def post(body: bytes = ORDER, *, head: str = HEAD, extra: str = "") -> bytes:
+def post(body: bytes = BODY, *, head: str = HEAD, extra: str = "") -> bytes:
     return f"POST {PATH} HTTP/1.1\r\n{head}{extra}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
@@ -76,14 +76,14 @@ def test_a_request_may_come_byte_by_byte(wire):
 
 def test_a_body_may_come_in_chunks(wire):
     wire.send(f"POST {PATH} HTTP/1.1\r\n{HEAD}Transfer-Encoding: chunked\r\n\r\n")
-    for start in range(0, len(ORDER), 10):
-        piece = ORDER[start : start + 10]
+    for start in range(0, len(BODY), 10):
+        piece = BODY[start : start + 10]
         wire.send(b"%x;extension=1\r\n%b\r\n" % (len(piece), piece))
     wire.send(b"0\r\n\r\n")
     assert wire.answer()[0] == 200
 
 
-def test_a_client_that_asks_first_is_told_to_go_on(wire):
+def test_a_client_that_expects_100_continue_gets_it(wire):
     whole = post(extra="Expect: 100-continue\r\n")
     head, _, body = whole.partition(b"\r\n\r\n")
     wire.send(head + b"\r\n\r\n")
@@ -115,13 +115,13 @@ def test_a_client_that_wants_no_more_is_let_go(wire, line, extra):
         (b"GET / HTTP/1.1\r\nX: " + b"x" * 70_000, 431),
     ],
 )
-def test_nonsense_is_refused_and_the_line_closed(wire, data, status):
+def test_invalid_http_is_rejected_and_the_connection_closed(wire, data, status):
     wire.send(data)
     assert wire.answer()[0] == status
     assert wire.is_closed()
 
 
-def test_a_caller_that_goes_away_in_the_middle_harms_nobody(simulator):
+def test_a_caller_that_disconnects_in_the_middle_does_no_harm(simulator):
     for data in (post()[:40], post()[:-5], post()):
         wire = Wire(simulator.url)
         wire.send(data)

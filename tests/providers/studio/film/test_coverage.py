@@ -76,7 +76,7 @@ def test_what_is_empty_is_left_out(plate):
     assert Coverage(np.zeros_like(plate)).strips(matrix) == []
 
 
-def test_strips_end_where_they_are_told_to(plate):
+def test_strips_end_at_the_given_row(plate):
     strips = Coverage(plate).strips(CAMERAS["wide"], bottom=701)
     assert max(rows.stop for rows, _ in strips) == 701
 

@@ -193,7 +193,7 @@ def test_a_photo_without_fill_is_left_as_it_is(who):
 
 
 @pytest.mark.parametrize("who", ["astronaut", "biden", "obama"])
-def test_the_close_up_shows_the_photos_face_and_nobody_elses(renderer, who):
+def test_the_close_up_shows_the_photos_face_and_no_other(renderer, who):
     subjects: dict[str, Subject] = {name: analyse(plain(name)) for name in wardrobe.PORTRAITS}
     filmed = mesh_of(
         bare_close_up(subjects[who], Hero(subjects[who], LOOKS["neon-noir"], renderer.armour("neon-noir")))

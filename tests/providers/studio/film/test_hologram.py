@@ -49,7 +49,7 @@ def frames(films):
     return {slug: [at(director, moment) for moment in MOMENTS] for slug, director in films.items()}
 
 
-def test_without_the_wish_nobody_becomes_a_hologram(renderer):
+def test_without_the_option_no_picture_becomes_a_hologram(renderer):
     with pytest.raises(NoFace):
         direct(renderer, teapot(), faceless="")
 

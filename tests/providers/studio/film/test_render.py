@@ -186,7 +186,7 @@ def test_a_full_disk_is_an_error_and_not_a_hang(renderer, astronaut, tmp_path):
         render(renderer, astronaut, tmp_path)
 
 
-def test_a_picture_of_nobody_has_no_film(renderer, tmp_path):
+def test_a_picture_without_a_face_has_no_film(renderer, tmp_path):
     cup = np.full((600, 480, 3), 190, np.uint8)
     cv2.ellipse(cup, (240, 330), (110, 150), 0, 0, 360, (60, 90, 200), -1)
     cv2.ellipse(cup, (350, 330), (60, 70), 0, -90, 90, (60, 90, 200), 18)

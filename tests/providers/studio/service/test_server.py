@@ -47,7 +47,7 @@ def starts(folder: Path, prediction_id: str) -> int:
 # --- Orders -------------------------------------------------------------------------------------------
 
 
-def test_an_order_is_answered_at_once_and_becomes_a_playable_film(studio):
+def test_a_submit_is_answered_at_once_and_becomes_a_playable_film(studio):
     began = time.monotonic()
     answer = studio.submit("film", seed=7)
     assert answer.status_code == 202
@@ -92,7 +92,7 @@ def test_the_same_reference_is_the_same_prediction(studio):
     assert studio.submit("same").status_code == 200
 
 
-def test_many_equal_orders_at_once_make_one_prediction(studio):
+def test_many_equal_submits_at_once_make_one_prediction(studio):
     with ThreadPoolExecutor(12) as threads:
         answers = list(threads.map(lambda _: studio.submit("at-once"), range(12)))
     assert sorted(answer.status_code for answer in answers) == [200] * 11 + [202]
@@ -138,9 +138,9 @@ def test_a_reference_can_be_looked_up(studio):
     ],
     ids=str,
 )
-def test_an_order_that_cannot_be_made_is_422(studio, changes):
-    order = {"reference": "bad", "look": "neon-noir", "seed": "1", "photo": base64.b64encode(PHOTO).decode()}
-    answer = studio.call("POST", "/v1/predictions", json=order | changes)
+def test_an_invalid_request_is_422(studio, changes):
+    body = {"reference": "bad", "look": "neon-noir", "seed": "1", "photo": base64.b64encode(PHOTO).decode()}
+    answer = studio.call("POST", "/v1/predictions", json=body | changes)
     assert answer.status_code == 422, answer.text
     assert answer.json()["error"]["code"] == "bad_request"
     assert studio.call("GET", "/v1/predictions", params={"reference": "bad"}).json() == {"items": []}
@@ -158,7 +158,7 @@ def test_a_body_of_more_than_16_mb_is_413(studio):
 
 
 @pytest.mark.parametrize("key", ["", "wrong", "é", "studio_"])
-def test_nothing_is_told_without_the_key(studio, key):
+def test_nothing_is_shown_without_the_key(studio, key):
     known = studio.submit("secret").json()
     for method, path in (
         ("POST", "/v1/predictions"),
@@ -306,7 +306,7 @@ def test_a_prediction_is_starting_until_a_renderer_is_warm(tmp_path, monkeypatch
 
 
 @pytest.mark.slow
-def test_a_studio_whose_renderers_do_not_start_takes_no_orders(tmp_path, monkeypatch):
+def test_a_studio_whose_renderers_do_not_start_accepts_no_predictions(tmp_path, monkeypatch):
     monkeypatch.setenv("FAKE_NEVER_WARM", "1")
     monkeypatch.setattr("providers.studio.service.pool.LONGEST_PAUSE", 0.05)
     with running_studio(tmp_path, wait_warm=False) as studio:
@@ -429,7 +429,7 @@ def test_films_are_gone_when_they_expire(tmp_path, monkeypatch):
             assert studio.call("GET", path).status_code == 404
 
 
-def test_an_order_that_cannot_be_kept_is_not_accepted(tmp_path, monkeypatch):
+def test_a_prediction_that_cannot_be_stored_is_not_accepted(tmp_path, monkeypatch):
     with running_studio(tmp_path) as studio:
 
         def no_room(*arguments, **choices):
@@ -497,7 +497,7 @@ def test_the_server_knows_the_looks_that_films_have():
     assert set(settings.LOOKS) == set(looks.LOOKS)
 
 
-def test_a_connection_that_says_nothing_holds_nobody_up(studio):
+def test_a_silent_connection_delays_no_other(studio):
     with socket.create_connection(("127.0.0.1", studio.port)) as silent:
         silent.sendall(b"POST /v1/predictions HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
         assert studio.submit("beside-silence").status_code == 202

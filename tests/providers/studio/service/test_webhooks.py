@@ -26,7 +26,7 @@ def receiver(studio):
         yield listening
 
 
-def test_a_film_is_told_in_order_and_signed(studio, receiver):
+def test_the_webhooks_of_a_film_are_in_order_and_signed(studio, receiver):
     prediction_id = studio.submit("told", webhook=f"{receiver.url}/hook/token").json()["id"]
     done = receiver.wait_for_kind("succeeded")
     kinds = [kind for kind in receiver.kinds() if kind != "progress"]
@@ -40,12 +40,12 @@ def test_a_film_is_told_in_order_and_signed(studio, receiver):
 
 
 @pytest.mark.parametrize(("hero_name", "code"), [("NOFACE", "no_face"), ("BROKEN", "render_failed")])
-def test_a_failure_is_told(studio, receiver, hero_name, code):
+def test_a_failure_has_a_webhook(studio, receiver, hero_name, code):
     studio.submit(f"fails-{hero_name}", hero_name, webhook=receiver.url)
     assert receiver.wait_for_kind("failed").event["prediction"]["error"]["code"] == code
 
 
-def test_a_cancel_is_told(studio, receiver):
+def test_a_cancel_has_a_webhook(studio, receiver):
     prediction_id = studio.submit("canceled", "SLOW", webhook=receiver.url).json()["id"]
     receiver.wait_for_kind("started")
     studio.call("POST", f"/v1/predictions/{prediction_id}/cancel")
@@ -53,7 +53,7 @@ def test_a_cancel_is_told(studio, receiver):
     assert receiver.kinds()[-1] == "canceled"
 
 
-def test_progress_is_told_twice_a_second_and_only_the_newest(studio, receiver):
+def test_progress_is_sent_twice_a_second_and_only_the_newest(studio, receiver):
     prediction_id = studio.submit("progress", "SLOW", webhook=receiver.url).json()["id"]
     wait_for(lambda: receiver.kinds().count("progress") >= 4, "four progress webhooks")
     studio.call("DELETE", f"/v1/predictions/{prediction_id}")
@@ -87,7 +87,7 @@ def test_410_means_never_again(studio):
         assert receiver.kinds(taken=False) == ["started"]
 
 
-def test_nobody_listening_holds_nobody_up(studio, receiver):
+def test_a_missing_receiver_delays_no_other_prediction(studio, receiver):
     with Receiver(studio.credentials.webhook_secret) as nobody:
         url = nobody.url
     lost = studio.submit("nobody", webhook=url).json()["id"]

@@ -38,15 +38,15 @@ class Scripted:
         if look == "two":
             self.ended.set()
 
-    def render(self, photo: bytes, **order: Any) -> SimpleNamespace:
+    def render(self, photo: bytes, **request: Any) -> SimpleNamespace:
         self.done.append("rendered")
-        return SimpleNamespace(video=order["folder"] / "film.mp4")
+        return SimpleNamespace(video=request["folder"] / "film.mp4")
 
 
-def test_an_order_comes_before_what_is_still_cold(tmp_path):
+def test_a_request_comes_before_the_rest_of_the_warm_up(tmp_path):
     photo = tmp_path / "photo"
     photo.write_bytes(b"")
-    order = {"photo": str(photo), "look": "one", "hero_name": "", "seed": "", "faceless": "", "folder": str(tmp_path)}
+    request = {"photo": str(photo), "look": "one", "hero_name": "", "seed": "", "faceless": "", "folder": str(tmp_path)}
     renderer = Scripted()
     ours, theirs = socket.socketpair()
     with ours:
@@ -55,7 +55,7 @@ def test_an_order_comes_before_what_is_still_cold(tmp_path):
         with ours.makefile("rb") as said:
             assert json.loads(said.readline()) == {"said": "warm"}
             assert renderer.is_warming.wait(10)
-            ours.sendall(json.dumps({"do": "render", **order}).encode() + b"\n")
+            ours.sendall(json.dumps({"do": "render", **request}).encode() + b"\n")
             assert json.loads(said.readline())["said"] == "film"
         assert renderer.ended.wait(10)
         ours.shutdown(socket.SHUT_RDWR)
@@ -74,7 +74,7 @@ class Bereft:
     def warm_up(self, looks: Iterable[str], **choices: Any) -> None:
         pass
 
-    def render(self, photo: bytes, **order: Any) -> SimpleNamespace:
+    def render(self, photo: bytes, **request: Any) -> SimpleNamespace:
         self.begun.set()
         assert self.check_stop.wait(10)
         raise FileNotFoundError("film.mp4.part")
@@ -84,7 +84,7 @@ class Bereft:
 def test_a_canceled_film_whose_folder_is_gone_is_canceled_and_no_failure(tmp_path, is_told, outcome):
     photo = tmp_path / "photo"
     photo.write_bytes(b"")
-    order = {"photo": str(photo), "look": "one", "hero_name": "", "seed": "", "faceless": "", "folder": str(tmp_path)}
+    request = {"photo": str(photo), "look": "one", "hero_name": "", "seed": "", "faceless": "", "folder": str(tmp_path)}
     ours, theirs = socket.socketpair()
     renderer = Bereft()
     worker = Worker(theirs, renderer, ["one"])
@@ -93,7 +93,7 @@ def test_a_canceled_film_whose_folder_is_gone_is_canceled_and_no_failure(tmp_pat
         thread.start()
         with ours.makefile("rb") as said:
             assert json.loads(said.readline()) == {"said": "warm"}
-            ours.sendall(json.dumps({"do": "render", **order}).encode() + b"\n")
+            ours.sendall(json.dumps({"do": "render", **request}).encode() + b"\n")
             assert renderer.begun.wait(10)
             if is_told:
                 ours.sendall(b'{"do": "stop"}\n')

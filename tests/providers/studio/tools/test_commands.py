@@ -35,7 +35,7 @@ def test_render_writes_the_film_and_its_poster(monkeypatch, tmp_path, selfie, ca
     assert "720x1280" in capsys.readouterr().err
 
 
-def test_render_says_when_nobody_is_in_the_photo(monkeypatch, tmp_path, capsys):
+def test_render_says_when_there_is_no_face_in_the_photo(monkeypatch, tmp_path, capsys):
     cv2.imwrite(str(tmp_path / "wall.png"), np.full((300, 300, 3), 120, np.uint8))
     assert run(monkeypatch, render.main, tmp_path / "wall.png", "-o", tmp_path / "hero.mp4") == 1
     assert "face" in capsys.readouterr().err

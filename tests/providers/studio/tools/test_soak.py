@@ -26,7 +26,7 @@ def made(folder: Path, films: int, *, canceled: float = 0.0, bad: float = 0.0) -
 
 
 def broken(run: soak.Soak, **limits: float) -> list[str]:
-    return [sentence for kept, sentence in soak.verdicts(run, soak.Limits(**limits)) if not kept]
+    return [text for kept, text in soak.verdicts(run, soak.Limits(**limits)) if not kept]
 
 
 def test_a_good_renderer_keeps_the_laws(tmp_path):
@@ -74,7 +74,7 @@ def test_every_law_can_be_broken(tmp_path, change, word):
     wall = change.pop("wall", 3.0)
     run.facts = [soak.Facts(**facts)] * 100 + [soak.Facts(**facts | change)] * 100
     run.walls = [3.0] * 100 + [wall] * 100
-    assert [word in sentence for sentence in broken(run)] == ([True] if word else [])
+    assert [word in text for text in broken(run)] == ([True] if word else [])
 
 
 def test_photos_are_made_in_all_sizes(tmp_path, monkeypatch):
