@@ -1,4 +1,4 @@
-"""What the contract tests of all adapters use."""
+"""Fixtures for the contract tests of all adapters."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def vendor(adapter):
 
 @pytest.fixture
 def server():
-    """A vendor that answers what the test lays down."""
+    """A vendor whose responses the test scripts."""
     scripted = ScriptedVendor()
     yield scripted
     scripted.close()

@@ -1,4 +1,4 @@
-"""Providers in the admin: what is set, what is never shown, and what a save must not touch."""
+"""Providers in the admin: settings, write-only secrets, and the columns that a save must not change."""
 
 from __future__ import annotations
 

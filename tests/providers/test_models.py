@@ -1,4 +1,4 @@
-"""What a provider's row becomes for its adapter, and what it refuses to be."""
+"""The account that a provider's row gives its adapter, and the settings that are rejected."""
 
 from __future__ import annotations
 

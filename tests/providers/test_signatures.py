@@ -1,4 +1,4 @@
-"""Standard Webhooks signatures, and everything that is not one."""
+"""Standard Webhooks signatures: genuine, forged, stale and malformed."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""What staff may not enter for a provider, and the sentence they read at the field."""
+"""Settings of a provider that are rejected, with the message at their field."""
 
 from __future__ import annotations
 

@@ -10,19 +10,19 @@ from providers.studio.film.person.photo import Photo
 from .canvas import PLATE_HEIGHT, PLATE_WIDTH, bgr, blur, sixteenths, to_unit
 from .looks import Look
 
-PANEL_WIDTH, PANEL_HEIGHT = 560, 640  # plate px: the room a picture is fitted into
-ASPECTS = (0.72, 1.3)  # pictures beyond are cropped to the middle
+PANEL_WIDTH, PANEL_HEIGHT = 560, 640  # plate px: a picture is fitted into it
+ASPECTS = (0.72, 1.3)  # width by height; other pictures are cropped to their middle
 EDGE = 44  # px of glow around the panel
 CENTRE = (PLATE_WIDTH / 2, PLATE_HEIGHT * 0.40)  # plate px
 EYE = 1500.0  # plate px from the eye to the panel
 LINE_STEP = 9  # px between two lines of the scan
-MIDDLE = 0.40  # how bright a picture is made on average, 0..1
-PAPER = 0.66  # the mean light from which a picture is taken for one on paper
-RISE = 30  # px that white rises above black
+MIDDLE = 0.40  # the mean brightness that a picture is brought to, 0..1
+PAPER = 0.66  # the mean brightness from which a picture counts as one on paper
+RISE = 30  # px by which white is drawn above black
 
 
 def cropped(photo: Photo) -> np.ndarray:
-    """The middle of a picture, in a shape that a panel can have; what is transparent becomes dark."""
+    """The middle of a picture, cropped to ASPECTS; transparent parts become dark."""
     pixels = photo.pixels
     if photo.alpha is not None:
         pixels = cv2.multiply(pixels, cv2.merge([photo.alpha] * 3), scale=1 / 255)
@@ -37,11 +37,11 @@ def cropped(photo: Photo) -> np.ndarray:
 
 
 def brightness(image: np.ndarray) -> np.ndarray:
-    """How bright a picture is, 0..1, from its darkest to its brightest."""
+    """The brightness of a picture's pixels, stretched to 0..1."""
     gray = to_unit(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
     low, high = np.percentile(gray, (2, 98))
     light = np.clip((gray - low) / max(0.08, high - low), 0, 1)
-    # A drawing on white paper must not become a lamp: there the ink shines instead. Nor a night shot a hole.
+    # On white paper the ink glows instead of the paper, which would be glaring. A night shot is brightened.
     if light.mean() > PAPER:
         light = 1 - light
     bend = np.log(MIDDLE) / np.log(min(0.95, max(0.08, float(light.mean()))))
@@ -49,7 +49,7 @@ def brightness(image: np.ndarray) -> np.ndarray:
 
 
 def contours(relief: np.ndarray, rise: float) -> np.ndarray:
-    """Lines across a picture that rise where it is bright; RISE rows higher than the picture."""
+    """Lines across a picture, drawn higher where it is bright; the result has RISE more rows than the picture."""
     height, width = relief.shape
     drawn = np.zeros((height + RISE, width), np.uint8)
     columns = np.arange(0, width, 4)
@@ -63,7 +63,7 @@ def contours(relief: np.ndarray, rise: float) -> np.ndarray:
 
 
 def projected(image: np.ndarray, look: Look) -> np.ndarray:
-    """The picture as light: in the look's colours, its edges bright, striped, in a glowing frame; premultiplied."""
+    """The picture as premultiplied light: in the look's colours, striped, with bright edges and a glowing frame."""
     height, width = image.shape[:2]
     light = brightness(image)[..., None]
     low, mid = bgr(look.left_light) * 0.30, bgr(look.hud_colour) * 0.80
@@ -78,7 +78,7 @@ def projected(image: np.ndarray, look: Look) -> np.ndarray:
     striped = np.where(np.arange(height) % 4 < 1, 0.68, 1.0)[:, None, None]
     inside = np.dstack([colour * cover * striped, cover * 255])
     panel = np.zeros((height + 2 * EDGE, width + 2 * EDGE, 4), np.float32)
-    # Two corners are cut, as of a chip.
+    # Two corners are cut off, like those of a chip.
     cut = min(40, width // 6, height // 6)
     left, top, right, bottom = EDGE, EDGE, EDGE + width - 1, EDGE + height - 1
     outline = [
@@ -101,7 +101,7 @@ def projected(image: np.ndarray, look: Look) -> np.ndarray:
 
 
 def facing(panel: np.ndarray, matrix: np.ndarray, yaw: float, lift: float) -> np.ndarray:
-    """The perspective that shows a panel, turned about its upright axis, through a plate → frame matrix."""
+    """The perspective of a panel that is turned about its vertical axis, seen through a plate → frame matrix."""
     height, width = panel.shape[:2]
     corners, placed = [(0, 0), (width, 0), (width, height), (0, height)], []
     for x, y in corners:

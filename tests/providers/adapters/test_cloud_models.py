@@ -1,4 +1,4 @@
-"""The tables of models: each model's defaults are what it takes, and its smallest film is one it takes."""
+"""The tables of models: a model accepts its own defaults and the inputs of its smallest film."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every registered adapter promises, whichever vendor it speaks to. A new adapter runs these unasked."""
+"""Contract tests that run for every registered adapter, new ones included."""
 
 import contextlib
 import json
@@ -146,7 +146,7 @@ def test_a_vendor_that_is_not_there_is_unavailable(adapter):
     ],
 )
 def test_a_submit_is_made_once_whatever_becomes_of_it(adapter, behave, submitted):
-    """An answer that was lost or cannot be read does not say that nothing was made."""
+    """A lost or unreadable response does not prove that no prediction was made."""
     requests = []
 
     def count(connection, request):
@@ -160,7 +160,7 @@ def test_a_submit_is_made_once_whatever_becomes_of_it(adapter, behave, submitted
     assert KEY not in str(caught.value)
 
 
-# So far away that the longest wait there is comes of it.
+# So far in the future that the wait is clamped to its maximum.
 MOMENT = datetime(2099, 1, 1, tzinfo=UTC)
 
 

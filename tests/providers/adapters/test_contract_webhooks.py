@@ -1,4 +1,4 @@
-"""What every registered adapter makes of webhooks: read or refused, genuine or forged."""
+"""Contract tests of webhooks for every registered adapter: parsing and signatures."""
 
 import json
 
@@ -108,7 +108,7 @@ def test_five_minutes_either_way_are_fresh_and_no_more(adapter, vendor, seconds,
 
 
 def spoiled(vendor, headers):
-    """Yield everything that can be done to a genuine delivery's headers, by name."""
+    """Yield altered headers of a genuine delivery, by the kind of change."""
     signature = headers[vendor.signature_header]
     for name in vendor.sign(vendor.make_secret(), vendor.deliveries[0], AT, 1):
         yield f"without {name}", {key: value for key, value in headers.items() if key != name}

@@ -1,4 +1,4 @@
-"""fal's adapter against answers made after its documentation."""
+"""fal's adapter against responses made after its documentation."""
 
 import base64
 import json

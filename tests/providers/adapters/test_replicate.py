@@ -1,4 +1,4 @@
-"""Replicate's adapter against answers made after its documentation and its official client."""
+"""Replicate's adapter against responses made after its documentation and its official client."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -138,7 +138,7 @@ def test_a_rejected_input_is_named(server):
 
 @pytest.mark.parametrize(("payload", "seconds"), [("refused-429.json", 30), ("refused-429-low-credit.json", 9)])
 def test_a_throttled_account_waits_as_long_as_the_text_says(server, payload, seconds):
-    """Little credit slows creations down; that is no empty account."""
+    """With little credit submits are throttled, which is not an empty account."""
     server.on(SUBMIT, (429, PAYLOAD / payload))
     with pytest.raises(Busy) as caught:
         ADAPTER.submit(account(server), submit_request())

@@ -1,4 +1,4 @@
-"""Replicate's look-up: found by its input, surely absent, or a doubt; never absent for want of reading."""
+"""Replicate's look-up: found by its input, certainly absent, or Unavailable when the list leaves a doubt."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +19,7 @@ def listed(number, given, *, minutes=0, **others):
 
 
 def pages(server, call, *all_items):
-    """Lay down a listing in pages, each with the address of the next."""
+    """Script a list in pages, each with the URL of the next."""
     path = call.partition(" ")[2]
     after = [f"{server.url}{path}?cursor=page{number}" for number in range(1, len(all_items))] + [None]
     server.on(

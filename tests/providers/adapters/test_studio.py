@@ -1,4 +1,4 @@
-"""The studio's adapter against a real studio, and against what a studio might say one day."""
+"""The studio's adapter against a real studio, and against unexpected responses."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""WaveSpeed's adapter against answers made after its documentation."""
+"""WaveSpeed's adapter against responses made after its documentation."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Which addresses are anybody's, and how a name becomes a connection."""
+"""Which addresses are public, and how a host name becomes a connection."""
 
 import contextlib
 import socket
@@ -73,7 +73,7 @@ def test_an_address_on_the_internet_is_public(address):
 
 
 def written_as_ipv6(address):
-    """Yield an IPv4 address in the IPv6 forms in which it means itself, and in those nobody should use."""
+    """Yield an IPv4 address in the IPv6 forms that stand for it, and in the forms that are not public."""
     number = int(IPv4Address(address))
     itself = [IPv6Address((0xFFFF << 32) | number), IPv6Address((0x64FF9B << 96) | number)]
     disguised = [
@@ -118,7 +118,7 @@ def test_text_that_is_no_address_is_not_public(text):
 
 @pytest.fixture
 def names(monkeypatch):
-    """A DNS of the test's own: name → addresses, or a function that is called for them."""
+    """A fake DNS: name → addresses, or a function that returns them."""
     known = {}
     asked = []
 
@@ -176,7 +176,7 @@ def test_a_private_address_by_itself_is_not_connected_to(listener):
 
 
 def test_the_connection_goes_to_the_address_that_was_judged(names, monkeypatch):
-    """DNS that changes its mind between the judgement and the connection is not asked again."""
+    """DNS is asked once, so a change between the check and the connection has no effect."""
     answers = iter([["93.184.216.34"], ["127.0.0.1"]])
     names["rebinding.example"] = lambda: next(answers)
     dialed = []
@@ -210,7 +210,7 @@ def test_a_name_that_is_none_says_so(name):
 
 @pytest.fixture
 def hanging():
-    """An answer that comes when the test is over."""
+    """A lookup that ends when the test is over."""
     over = threading.Event()
 
     def hang():
@@ -271,7 +271,7 @@ def test_a_connection_that_hangs_leaves_time_for_the_next_address(names, listene
         full.bind(("127.0.0.2", listener.getsockname()[1]))
         full.listen(0)
         waiting = []
-        for _ in range(3):  # a listener whose queue is full answers nobody
+        for _ in range(3):  # a listener with a full queue accepts no connection
             one = socket.socket()
             one.setblocking(False)
             one.connect_ex(full.getsockname())

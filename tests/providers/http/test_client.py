@@ -1,4 +1,4 @@
-"""Calls to servers that behave in every bad way there is; each ends in the error that says what to do next."""
+"""Calls to misbehaving servers. Each raises the error that says what to do next."""
 
 import contextlib
 import gzip
@@ -237,7 +237,7 @@ def test_a_reused_connection_has_a_deadline_of_its_own(serve):
 
 
 def test_a_large_photo_has_the_whole_time_to_be_sent(serve):
-    """One that takes longer than a connection may: a slow line is not a lost call."""
+    """Sending may take longer than the connection's timeout."""
 
     def behave(connection, request):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)

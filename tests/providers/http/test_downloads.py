@@ -1,4 +1,4 @@
-"""Results from servers that behave in every bad way there is; each ends in the error that says what to do next."""
+"""Downloads from misbehaving servers. Each raises the error that says what to do next."""
 
 import contextlib
 import gzip

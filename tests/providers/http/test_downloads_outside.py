@@ -1,7 +1,7 @@
-"""Results from public servers: who is asked, what is believed of them, and where nobody may be led.
+"""Downloads from public servers: allowed hosts, certificates, and redirects.
 
-A public server is played by one of ours: DNS is the test's own and `dial` leads its address to a port of this machine.
-Everything else is real, TLS included.
+The public server is a local one: DNS is faked, and `dial` connects its address to a port of this machine. Everything
+else is real, TLS included.
 """
 
 import contextlib
@@ -130,7 +130,7 @@ def test_a_name_that_leads_to_a_private_address_is_rejected_and_not_connected_to
 
 
 def test_dns_that_changes_its_mind_leads_nowhere_else(internet, serve_public, canary):
-    """First public, then private: the connection goes to the address that was judged, the next one is judged anew."""
+    """First public, then private: each connection uses the address that was checked for it."""
     serve_public("films.example", answering(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")))
     answers = iter([[PUBLIC], ["127.0.0.1"]])
     internet.names["films.example"] = lambda: next(answers)
@@ -143,7 +143,7 @@ def test_dns_that_changes_its_mind_leads_nowhere_else(internet, serve_public, ca
 
 
 def test_a_connection_to_a_listed_private_host_is_not_reused_for_another(internet, serve_public):
-    """The studio's owner may have it in a private network; for a cloud the same name has to be public."""
+    """A listed base URL may be in a private network; a result host of a cloud must be public."""
 
     def behave(connection, request):
         while request:

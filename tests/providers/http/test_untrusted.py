@@ -1,4 +1,4 @@
-"""POSTs to addresses that strangers gave: only where anybody may be reached, and nowhere else by any detour."""
+"""POSTs to URLs that visitors gave: only to public hosts, and not to others by redirects or DNS."""
 
 import socket
 import threading
@@ -97,7 +97,7 @@ def test_a_name_that_changes_its_mind_is_connected_to_where_it_was_judged(intern
     answers = [["93.184.216.34"], ["127.0.0.1"]]
     internet.names["rebind.example"] = lambda: answers.pop(0)
     internet.servers["127.0.0.1", 443] = canary.port
-    internet.servers["93.184.216.34", 443] = 9  # where nobody listens
+    internet.servers["93.184.216.34", 443] = 9  # no listener
     with pytest.raises(Unavailable):
         send("https://rebind.example/x", total_seconds=1.0)
     assert [endpoint[0] for endpoint in internet.dialed] == ["93.184.216.34"]

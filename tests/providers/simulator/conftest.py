@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.simulator import Caller, Listener, RunningSimulator, running_simulator
 
-# Nothing takes time unless a test says so.
+# Without delays, unless a test sets some.
 QUICK = {"providers": {name: {"times": {"duration": 0}} for name in ("wavespeed", "replicate", "fal")}}
 
 

@@ -1,6 +1,6 @@
-"""Our adapters against the simulated vendors: what each fault becomes in our words, from the wire up.
+"""Our adapters against the simulated vendors, with every fault, over real HTTP.
 
-The official clients prove that the simulator speaks as the vendors do; this proves that our adapters understand it.
+The official clients prove that the simulator has the vendors' formats; these tests prove that our adapters read them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every fault of an answer, as the caller sees it, and what the simulator says that it did."""
+"""Every fault of a response, as the caller sees it and as the simulator records it."""
 
 from __future__ import annotations
 

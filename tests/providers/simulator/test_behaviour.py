@@ -1,4 +1,4 @@
-"""Scenarios: what may be said, what is refused, and that chance is repeatable."""
+"""Scenarios: valid and invalid ones, and repeatable randomness."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The control API refuses with a sentence and changes nothing then. What it does is tested where it is used."""
+"""Invalid calls of the control API: a message, and no change. Its effects are tested where it is used."""
 
 from __future__ import annotations
 

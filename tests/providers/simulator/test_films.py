@@ -1,4 +1,4 @@
-"""What a download gets: a real film, or what a fault makes of it."""
+"""Downloads of films, with and without faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ledger's arithmetic, and what it shows of what really happened."""
+"""The ledger's arithmetic, and its record of real calls."""
 
 from __future__ import annotations
 

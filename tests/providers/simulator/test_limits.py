@@ -1,4 +1,4 @@
-"""Limits: what is refused, what waits, and the maxima that were really seen."""
+"""Limits: rejected and waiting submits, and the recorded maxima."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vendors' own clients work against the simulator and believe what it signs."""
+"""The vendors' official clients against the simulator, its signatures included."""
 
 from __future__ import annotations
 

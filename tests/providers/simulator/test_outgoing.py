@@ -1,4 +1,4 @@
-"""Calls that the simulator makes: what it takes for an answer, and when it uses a connection again."""
+"""The simulator's HTTP client: responses, errors and reused connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The life of a prediction, in each vendor's words."""
+"""The states of a prediction, in each vendor's format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Webhooks: who gets which, how they are repeated, and everything that may happen to them."""
+"""Webhooks: which are sent, how they are repeated, and all their faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP at its barest: what clients may send, and what they get for nonsense."""
+"""The simulator's HTTP server: what clients may send, and the errors for invalid requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HEAD = "Host: localhost\r\nAuthorization: Bearer k\r\n"
 
 
 class Wire:
-    """A connection of one's own."""
+    """A raw client connection."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)

@@ -1,4 +1,4 @@
-"""What the studio's picture tests share: one photo that everybody may use, and one warm renderer."""
+"""Fixtures of the studio's picture tests: a photo and a warm renderer."""
 
 from __future__ import annotations
 

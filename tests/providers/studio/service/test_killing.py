@@ -36,7 +36,7 @@ def starts(studio: StudioProcess, prediction_id: str) -> int:
 
 
 def kill_renderer_of(studio: StudioProcess, prediction_id: str, start: int, progress: float) -> None:
-    """Kill the renderer in the given start of a prediction, as soon as it has come so far."""
+    """Kill the renderer in the given start of a prediction, as soon as it has this progress."""
 
     def has_come() -> bool:
         shown = studio.show(prediction_id)

@@ -94,7 +94,7 @@ def test_what_is_wrong_with_its_settings_is_one_sentence(tmp_path, studio):
     bad_secret = manage_studio(tmp_path / "other", "--port", str(free_port()), STUDIO_WEBHOOK_SECRET="whsec_?")
     for ended, code, word in (
         *((busy, 1, "in use"), (bad_secret, 1, "STUDIO_WEBHOOK_SECRET")),
-        (bad_count, 2, "STUDIO_RENDERERS"),  # found with all that the product is told, before anything starts
+        (bad_count, 2, "STUDIO_RENDERERS"),  # reported together with the product's settings, before anything starts
     ):
         assert ended.returncode == code
         assert word in ended.stderr

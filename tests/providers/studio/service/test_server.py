@@ -1,4 +1,4 @@
-"""The studio's API and what stands behind it, over real HTTP, with a renderer that makes tiny films."""
+"""The studio's API over real HTTP, with a renderer that makes tiny films."""
 
 import base64
 import json
@@ -44,7 +44,7 @@ def starts(folder: Path, prediction_id: str) -> int:
     return json.loads((folder / "predictions" / prediction_id / "prediction.json").read_text())["start_count"]
 
 
-# --- Orders -------------------------------------------------------------------------------------------
+# --- Submits ------------------------------------------------------------------------------------------
 
 
 def test_a_submit_is_answered_at_once_and_becomes_a_playable_film(studio):

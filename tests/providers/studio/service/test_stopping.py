@@ -1,4 +1,4 @@
-"""A film that nobody wants any more ends at the next stage or frame, whatever is being done."""
+"""A canceled film ends at the next stage or frame."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STAGES = (
 
 @pytest.fixture
 def log(monkeypatch) -> list[str]:
-    """What a render does, in order; every stage writes its name."""
+    """The stages of a render, in order; each writes its name."""
     done: list[str] = []
 
     def logged(name: str, stage):

@@ -1,4 +1,4 @@
-"""What the studio tells, over real HTTP, to somebody who checks every signature."""
+"""The studio's webhooks over real HTTP, to a receiver that verifies every signature."""
 
 import time
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A renderer process from inside: an order comes before warming up, and what was put off is done later."""
+"""The worker's loop: a request interrupts the warm-up, which continues afterwards."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from providers.studio.service.worker import Worker
 
 
 class Scripted:
-    """A renderer whose warming up takes until an order comes, the first time it is asked for sounds."""
+    """A renderer whose first warm-up with sounds lasts until a request arrives."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
@@ -66,7 +66,7 @@ def test_a_request_comes_before_the_rest_of_the_warm_up(tmp_path):
 
 
 class Bereft:
-    """A renderer whose folder is taken away while it draws."""
+    """A renderer whose folder is removed while it draws."""
 
     def __init__(self) -> None:
         self.begun, self.check_stop = threading.Event(), threading.Event()

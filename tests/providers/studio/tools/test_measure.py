@@ -1,4 +1,4 @@
-"""The yardsticks themselves: what each of them must see, and what must not fool it."""
+"""The measurements: what each must detect, and what must not mislead it."""
 
 from __future__ import annotations
 

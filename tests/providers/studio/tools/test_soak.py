@@ -1,4 +1,4 @@
-"""The soak's own eyes: what it would say of good and of bad renderers."""
+"""What the soak reports of good and of bad renderers."""
 
 from __future__ import annotations
 
