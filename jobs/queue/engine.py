@@ -3,7 +3,7 @@
     claim ──► threads (HTTP, files) ──► outcomes ──► one transaction ──► claim …
 
 Threads do everything slow; only the pump's main thread uses the database. It claims and writes at most once per
-TICK_SECONDS (BUSY_TICK_SECONDS under load), or at once after a pause, because larger batches are cheaper: without
+TICK_SECONDS (LOADED_TICK_SECONDS under load), or at once after a pause, because larger batches are cheaper: without
 ticks every row is a batch of its own, and a film costs twice the CPU time (decision 0002). A run ends when nothing is
 claimable and it has lingered, or when its time budget is used up.
 """
@@ -32,8 +32,11 @@ from . import queues
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.05
-# After a tick with this many finished items the next one is longer: larger batches are cheaper.
-BUSY_TICK_SECONDS, BUSY_FROM = 0.1, 8
+# From so many items a second on ticks are longer, because larger batches are cheaper. Below, as
+# while few slots are open, a longer tick would only make people wait.
+LOADED_TICK_SECONDS, LOADED_FROM = 0.2, 8.0
+# The rate is that of the last window of at least this length.
+RATE_SECONDS = 0.5
 LINGER_SECONDS = 2.0
 BUDGET_SECONDS = 20.0
 HEARTBEAT_SECONDS = 5.0
@@ -159,6 +162,7 @@ class Pump:
         self._unwritten: list[Any] = []
         self._ticked_at = 0.0
         self._tick_seconds = TICK_SECONDS
+        self._counted, self._counting_since = 0, time.monotonic()
         self._beat_at = 0.0
         self._held: dict[int, Any] = {}
         self._kept_at = self._moved_at = time.monotonic()
@@ -209,8 +213,8 @@ class Pump:
             run.extend()
 
     def _take(self, run: _Run, finished: list[Finished]) -> None:
-        """Write what threads have finished; after many at once the next tick is longer."""
-        self._tick_seconds = BUSY_TICK_SECONDS if len(finished) >= BUSY_FROM else TICK_SECONDS
+        """Write what threads have finished; how much it is decides how long ticks are."""
+        self._set_tick(len(finished))
         if finished:
             self._in_flight -= len(finished)
             self._record(finished)
@@ -301,6 +305,14 @@ class Pump:
                 if not tries_left or getattr(error.__cause__, "sqlstate", None) != DEADLOCK:
                     raise
                 logger.warning("deadlock lane=%s", self.work.lane)
+
+    def _set_tick(self, finished: int) -> None:
+        """Count finished items, and let the rate of the last window decide how long ticks are."""
+        self._counted += finished
+        seconds = time.monotonic() - self._counting_since
+        if seconds >= RATE_SECONDS:
+            self._tick_seconds = LOADED_TICK_SECONDS if self._counted / seconds >= LOADED_FROM else TICK_SECONDS
+            self._counted, self._counting_since = 0, time.monotonic()
 
     def _wait_for_tick(self) -> None:
         """Sleep until a tick has passed since the last call; return at once when that is longer ago."""

@@ -202,3 +202,17 @@ def test_a_pump_whose_threads_are_all_stuck_has_no_heartbeat(monkeypatch):
     monkeypatch.setattr(engine, "KEEP_SECONDS", 0.0)
     pump.run(linger=0.0)
     assert looks[:5] == [4] * 5
+
+
+@pytest.mark.parametrize(("landed", "seconds"), [(1, engine.TICK_SECONDS), (40, engine.LOADED_TICK_SECONDS)])
+def test_ticks_are_long_only_under_load(landed, seconds, monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(engine.time, "monotonic", lambda: clock[0])
+    pump = pump_of(ListLane())
+    for _ in range(4):
+        clock[0] += engine.RATE_SECONDS / 2
+        pump._set_tick(landed)
+    assert pump._tick_seconds == seconds
+    clock[0] += 60
+    pump._set_tick(1)
+    assert pump._tick_seconds == engine.TICK_SECONDS
