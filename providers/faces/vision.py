@@ -123,15 +123,19 @@ def warm_up_models() -> None:
 def forward(model: str, blob: np.ndarray, outputs: tuple[str, ...]) -> list[np.ndarray]:
     """Run one network and return copies of the named outputs."""
     with _lock:
-        net = _net(model)
+        net = _net(model, several=len(outputs) > 1)
         net.setInput(blob)
-        # OpenCV 5's engine takes one name per call and reuses its buffers.
-        return [net.forward(name).copy() for name in outputs]
+        # The engine reuses its buffers.
+        if len(outputs) == 1:
+            return [net.forward(outputs[0]).copy()]
+        return [output.copy() for output in net.forward(list(outputs))]
 
 
 @cache
-def _net(model: str) -> cv2.dnn.Net:
-    return cv2.dnn.readNetFromTFLite(str(MODELS / f"{model}.tflite"))
+def _net(model: str, *, several: bool) -> cv2.dnn.Net:
+    """Return a network. OpenCV 5's new engine computes everything again for each output; the classic one does not."""
+    engine = cv2.dnn.ENGINE_CLASSIC if several else cv2.dnn.ENGINE_AUTO
+    return cv2.dnn.readNetFromTFLite(str(MODELS / f"{model}.tflite"), engine)
 
 
 @cache

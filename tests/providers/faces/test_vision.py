@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from providers.faces import vision
 from providers.faces.vision import EYE_OUTER_LEFT, EYE_OUTER_RIGHT, MODELS, find_faces, find_mesh
 
 ASTRONAUT = Path(__file__).parents[2] / "photos" / "astronaut.jpg"
@@ -73,3 +74,27 @@ def test_the_models_are_the_ones_their_readme_names():
     named = dict(re.findall(r"`(\w+\.tflite)`.*`([0-9a-f]{64})`", (MODELS / "README.md").read_text()))
     shipped = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in MODELS.glob("*.tflite")}
     assert shipped == named
+
+
+def test_several_outputs_cost_one_pass(picture, monkeypatch):
+    """Counted, not timed: the network is asked once for all of them."""
+    calls = []
+    net = vision._net
+
+    class Counted:
+        def __init__(self, inner):
+            self.inner = inner
+
+        def setInput(self, blob):
+            self.inner.setInput(blob)
+
+        def forward(self, outputs):
+            calls.append(outputs)
+            return self.inner.forward(outputs)
+
+    monkeypatch.setattr(vision, "_net", lambda model, *, several: Counted(net(model, several=several)))
+    (face,) = find_faces(picture)
+    asked = len(calls)
+    find_mesh(picture, face)
+    assert all(isinstance(outputs, list) and len(outputs) == 2 for outputs in calls)
+    assert len(calls) - asked == 2  # the mesh looks twice: roughly, then upright
