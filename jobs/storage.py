@@ -26,6 +26,8 @@ from django.urls import reverse
 
 from common.timed_cache import TimedCache
 
+from .storage_guard import StorageAway, breaker
+
 logger = logging.getLogger(__name__)
 
 
@@ -34,6 +36,8 @@ _BATCH = 500
 # Below both, no new photos are taken: what is left is for the films under way.
 LEAST_FREE_BYTES, LEAST_FREE_SHARE = 200 * 2**20, 0.05
 _RECHECK_SECONDS = 1.0
+# How long an answer of the bucket counts as a sign that it is there.
+_PROBE_SECONDS = 2.0
 
 
 class NearlyFull(OSError):
@@ -81,11 +85,14 @@ def _existing(path: Path) -> Path:
 def save(key: str, data: bytes | IO[bytes]) -> str:
     """Store a file and return its key. When it fails, for instance for lack of room (OSError), nothing is left of it.
 
-    `key` comes from `new_key`, so it is unique.
+    `key` comes from `new_key`, so it is unique. StorageAway when the bucket does not answer.
     """
     content = ContentFile(data) if isinstance(data, bytes) else File(data)
     try:
-        return default_storage.save(key, content)
+        with breaker.guard():
+            return default_storage.save(key, content)
+    except StorageAway:
+        raise  # a bucket stores a file whole or not at all, and asking it again would only wait again
     except BaseException:
         # Half a photo must not stay after its sender was told that it was not taken.
         with contextlib.suppress(Exception):
@@ -94,8 +101,8 @@ def save(key: str, data: bytes | IO[bytes]) -> str:
 
 
 def read(key: str) -> bytes:
-    """Return a stored file. Raise FileNotFoundError when there is none."""
-    with default_storage.open(key, "rb") as stored:
+    """Return a stored file. Raise FileNotFoundError when there is none, StorageAway when the bucket does not answer."""
+    with breaker.guard(), default_storage.open(key, "rb") as stored:
         return stored.read()
 
 
@@ -103,7 +110,8 @@ def delete(keys: Iterable[str]) -> None:
     """Remove files; missing ones are ignored. Raise OSError when storage fails."""
     for key in keys:
         if key:
-            default_storage.delete(key)
+            with breaker.guard():
+                default_storage.delete(key)
 
 
 def discard(keys: Iterable[str]) -> None:
@@ -116,6 +124,25 @@ def discard(keys: Iterable[str]) -> None:
             delete([key])
         except Exception as error:  # noqa: BLE001 - each storage backend has errors of its own
             logger.error("file_not_removed kind=%s error=%s", key.partition("/")[0], type(error).__name__)
+
+
+def is_away() -> bool:
+    """Tell whether the bucket does not answer; asks it once in two seconds at most. False with files on disk."""
+    return bool(settings.S3_BUCKET) and (breaker.is_open or not _probe.get())
+
+
+def _answers() -> bool:
+    try:
+        with breaker.guard():
+            default_storage.exists("health/probe")
+    except FileNotFoundError:
+        return True
+    except StorageAway:
+        return False
+    return True
+
+
+_probe = TimedCache(_PROBE_SECONDS, _answers)
 
 
 def is_on_disk(key: str) -> bool:

@@ -154,6 +154,8 @@ STATICFILES_DIRS = [ROOT / "static"]
 MEDIA_ROOT = VAR_DIR / "media"
 S3_BUCKET = os.environ.get("S3_BUCKET") or ""
 if S3_BUCKET:
+    from botocore.config import Config as BotoConfig
+
     _MEDIA = {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
@@ -164,7 +166,15 @@ if S3_BUCKET:
             "querystring_auth": True,
             "querystring_expire": 3600,
             "max_memory_size": 5 * 2**20,
-            "signature_version": "s3v4",
+            # In all at most about six seconds for a call, and a server that hangs is told from one that is slow: the
+            # time-outs are for connecting and for each read.
+            "client_config": BotoConfig(
+                signature_version="s3v4",
+                connect_timeout=1.5,
+                read_timeout=3,
+                retries={"total_max_attempts": 2, "mode": "standard"},
+                max_pool_connections=32,
+            ),
         },
     }
 else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
@@ -15,6 +16,7 @@ from rest_framework import exceptions, status
 
 from common import problem
 from jobs import services, storage
+from jobs.storage_guard import PAUSE_SECONDS, StorageAway
 
 logger = logging.getLogger(__name__)
 
@@ -121,6 +123,14 @@ def problem_of(error: Exception) -> Problem | None:
         return Problem(405, "method_not_allowed", _("This address does not do that."))
     if isinstance(error, exceptions.NotAcceptable):
         return Problem(406, "not_acceptable", _("This address does not answer in this form."))
+    if isinstance(error, StorageAway):
+        return Problem(
+            503,
+            "storage_away",
+            _("Photos cannot be kept right now. Nothing of yours was stored."),
+            next_step=_("Try again in a few seconds."),
+            retry_after=math.ceil(PAUSE_SECONDS),
+        )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         is_kept = isinstance(error, storage.NearlyFull)
         logger.error("storage_nearly_full" if is_kept else "storage_full")

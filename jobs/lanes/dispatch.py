@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError, transaction
 
-from jobs import lifecycle, queue_order
+from jobs import lifecycle, queue_order, storage
 from jobs.clock import database_now
 from jobs.models import Attempt, Lane
 from jobs.queue import claims, queues
@@ -39,6 +39,8 @@ logger = logging.getLogger(__name__)
 THREADS, THREADS_PER_PROVIDER = 128, 96
 # For how long a provider is paused after a claim failed because of its row.
 UNUSABLE_PAUSE = timedelta(minutes=1)
+# While our own storage is away the lane asks after it this often, in seconds.
+STORAGE_AWAY_PAUSE = 2.0
 
 
 class DispatchLane(LaneWork):
@@ -53,6 +55,10 @@ class DispatchLane(LaneWork):
 
     def claim(self, room: int) -> list[Submission]:
         self.next_wakeup_at = None
+        if storage.is_away():
+            # A film that cannot be stored would be paid for, and may be gone at its provider before it can be.
+            self.next_wakeup_at = time.monotonic() + STORAGE_AWAY_PAUSE
+            return []
         now = database_now()
         wanted = queue_order.waiting(now=now, limit=room)
         capacities = selection.survey(now=now) if wanted else []

@@ -86,7 +86,9 @@ class StorageFailed(OSError):
 
 
 def fetch_film(sandbox: FilmSandbox, attempt: Attempt, *, is_last_try: bool) -> Fetched:
-    """Bring an attempt's film and its poster into our storage."""
+    """Bring an attempt's film and its poster into our storage; while that is away nothing is fetched."""
+    if storage.is_away():
+        return Fetched(result=FetchResult.OURS, error="storage is away")
     ends_at = time.monotonic() + WORK_SECONDS
     first = _film_from(sandbox, attempt, attempt.video_url, attempt.preview_url, ends_at)
     if first.result in (None, FetchResult.OURS) or (first.result is FetchResult.UNAVAILABLE and not is_last_try):

@@ -1,9 +1,9 @@
 """Alive, and able to accept: `/healthz` and `/readyz`.
 
-Ready means that an upload can be kept: the database takes writes, the disk has room, the process is not on its way
-out. Redis is not needed for that, so without it the answer is "degraded" and still 200. Workers and reconcile are told
-for people to read: a late worker delays films, it does not lose photos. So is the ledger (`selfiehero.health.ledger`):
-a difference in it is told and never makes the answer 503.
+Ready means that an upload can be kept: the database takes writes, the disk has room or the bucket answers, the process
+is not on its way out. Redis is not needed for that, so without it the answer is "degraded" and still 200. Workers and
+reconcile are told for people to read: a late worker delays films, it does not lose photos. So is the ledger
+(`selfiehero.health.ledger`): a difference in it is told and never makes the answer 503.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from selfiehero.server.drain import draining
 from .ledger import LedgerLook
 
 LANES = ("prepare", "dispatch", "collect")
+# Without one of these no upload can be kept.
+NEEDED = ("database", "disk", "storage")
 LOOK_SECONDS = 1.0
 # Many who ask at once get one look.
 FRESH_SECONDS = 0.5
@@ -39,6 +41,7 @@ RETRY_AFTER = "5"
 
 # A thread of its own with a connection of its own: a database that hangs holds no request for longer than a look.
 _looker = ThreadPoolExecutor(1, thread_name_prefix="health")
+_bucket_looker = ThreadPoolExecutor(1, thread_name_prefix="health-storage")
 _ledger = LedgerLook()
 
 
@@ -54,7 +57,9 @@ def healthz(request: HttpRequest) -> JsonResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """Able to accept an upload: 200, or 503 with what is wrong."""
     found = look()
-    is_ready = found["database"] == "ok" and found["disk"] == "ok" and not draining.is_set()
+    is_ready = (
+        found["database"] == "ok" and found["disk"] == "ok" and found["storage"] == "ok" and not draining.is_set()
+    )
     response = JsonResponse(
         {"ready": is_ready, "draining": draining.is_set(), **found}, status=200 if is_ready else 503
     )
@@ -69,14 +74,19 @@ def look() -> dict[str, Any]:
 
 
 def look_now() -> dict[str, Any]:
-    """Ask database, disk and Redis."""
+    """Ask database, disk, bucket and Redis."""
     asked, give_up_at = _looker.submit(ask_database), time.monotonic() + LOOK_SECONDS
+    bucket = _bucket_looker.submit(storage.is_away)
     found = {"disk": disk(), "redis": ask_redis()}
     try:
         answer = asked.result(timeout=max(0.0, give_up_at - time.monotonic()))
     except TimeoutError:
         asked.cancel()
         answer = told("no answer within a second", {})
+    try:
+        found["storage"] = "away" if bucket.result(timeout=max(0.0, give_up_at - time.monotonic())) else "ok"
+    except TimeoutError:
+        found["storage"] = "no answer within a second"
     return {**answer, **found, "ledger": _ledger.told(may_look=answer["database"] == "ok")}
 
 
