@@ -21,7 +21,7 @@ from jobs.estimates import eta
 from jobs.queue import claims, queues
 
 from . import lifecycle, receipts, signals, storage
-from .models import Attempt, AuditEntry, Job, JobEvent, Lane, Look, WebhookDelivery, next_seq
+from .models import AuditEntry, Job, JobEvent, Lane, Look, next_seq
 
 logger = logging.getLogger(__name__)
 
@@ -303,11 +303,7 @@ def _erase_one(job_id: UUID, *, now: datetime, by: str) -> None:
         storage.delete([job.raw_key, job.clean_key, job.preview_key, job.poster_key, job.video_key])
         with transaction.atomic():
             if lifecycle.mark_erased(job_id, now=now):
-                lifecycle.request_deletion(job_id, now=now)
-                Attempt.objects.filter(job_id=job_id).update(preview_url="", video_url="", raw_error="")
-                # Deliveries that come later are emptied when they are applied.
-                tokens = Attempt.objects.filter(job_id=job_id).values_list("token", flat=True)
-                WebhookDelivery.objects.filter(attempt_token__in=list(tokens)).update(body=b"", headers={})
+                lifecycle.forget_attempts([job_id], now=now)
         logger.info("job_erased job=%s by=%s", job_id, by)
 
 

@@ -10,8 +10,8 @@ from django.dispatch import Signal
 # Sent inside the transaction in which a job ends, with job_id, owner, email, status, by (who canceled it) and now: what
 # a listener writes is committed together with the end. It must be short, and its exception rolls the end back.
 job_ended = Signal()
-# Sent inside the transaction in which a job is erased, with job_id and owner, on the same terms.
-job_erased = Signal()
+# Sent inside the transaction in which jobs are erased, with owners: {job_id: owner}, on the same terms.
+jobs_erased = Signal()
 # Sent after commit with job_ids: list[UUID], each once per transaction.
 job_changed = Signal()
 

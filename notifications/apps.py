@@ -7,12 +7,12 @@ class NotificationsConfig(AppConfig):
 
     def ready(self) -> None:
         from jobs.lanes import pumps
-        from jobs.signals import job_changed, job_ended, job_erased
+        from jobs.signals import job_changed, job_ended, jobs_erased
 
         from . import checks, lane, layer, outbox, publish  # noqa: F401 checks register themselves
 
         layer.quiet_its_log()
         job_ended.connect(outbox.on_job_ended, dispatch_uid="notifications.outbox")
-        job_erased.connect(outbox.on_job_erased, dispatch_uid="notifications.outbox")
+        jobs_erased.connect(outbox.on_jobs_erased, dispatch_uid="notifications.outbox")
         pumps.register(lane.NotifyLane, has_due=lane.has_due)
         job_changed.connect(publish.on_job_changed, dispatch_uid="notifications.publish")

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -38,9 +39,12 @@ def on_job_ended(*, job_id: UUID, owner: str, email: str, status: str, by: str, 
         Notification.objects.bulk_create(rows)
 
 
-def on_job_erased(*, job_id: UUID, owner: str, **kwargs: Any) -> None:
-    """Hear `jobs.signals.job_erased`: forget the messages, and with an owner's last job where to send any."""
-    Notification.objects.filter(job=job_id).delete()
-    PushSubscription.objects.filter(job=job_id).delete()
-    if not Job.objects.filter(owner=owner, erased_at=None).exists():
-        PushSubscription.objects.filter(owner=owner, job=None).delete()
+def on_jobs_erased(*, owners: Mapping[UUID, str], **kwargs: Any) -> None:
+    """Hear `jobs.signals.jobs_erased`: forget the messages, and with an owner's last job where to send any."""
+    Notification.objects.filter(job__in=list(owners)).delete()
+    PushSubscription.objects.filter(job__in=list(owners)).delete()
+    subscribed = PushSubscription.objects.filter(owner__in=set(owners.values()), job=None)
+    if not (ended := set(subscribed.values_list("owner", flat=True))):
+        return
+    ended -= set(Job.objects.filter(owner__in=ended, erased_at=None).values_list("owner", flat=True))
+    PushSubscription.objects.filter(owner__in=ended, job=None).delete()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Greatest
 
 from jobs import queue_order
-from jobs.models import Attempt, Job, Lane
+from jobs.models import Attempt, Job, Lane, WebhookDelivery
 
 from .changes import RENDERING_SPAN, STAGE_PROGRESS, STAGES_BEFORE, Stage, Status, change, change_all
 
@@ -293,14 +293,19 @@ def abandon_attempts(job_id: UUID, *, to: str, now: datetime, but: int | None = 
     )
 
 
-def request_deletion(job_id: UUID, *, now: datetime) -> int:
-    """Schedule a delete call at every provider that may have received this job's photo.
+def forget_attempts(job_ids: Collection[UUID], *, now: datetime) -> None:
+    """Forget what attempts and deliveries of erased jobs hold of people, and have their providers told to forget it.
 
-    That includes submits without an answer. Only a refused submit certainly left nothing there.
+    Every provider that may have seen a photo is told, also where the answer to a submit never came; only a refused
+    submit surely left nothing there.
     """
+    attempts = Attempt.objects.filter(job_id__in=job_ids)
+    attempts.update(preview_url="", video_url="", raw_error="")
     refused = Q(prediction_id=None, status=Attempt.Status.FAILED) & ~Q(error_code=ANSWER_LOST)
-    rows = Attempt.objects.filter(job_id=job_id).exclude(refused)
-    return rows.update(cleanup=Attempt.ProviderCleanup.DELETE, cleanup_at=now, cleanup_tries=0)
+    attempts.exclude(refused).update(cleanup=Attempt.ProviderCleanup.DELETE, cleanup_at=now, cleanup_tries=0)
+    # Also deliveries that were not applied yet; one that comes later is emptied when it is.
+    tokens = list(attempts.order_by().values_list("token", flat=True))
+    WebhookDelivery.objects.filter(attempt_token__in=tokens).update(body=b"", headers={})
 
 
 def mark_cleanup_done(attempt_ids: Iterable[int], *, cleanup: str, was_nothing: bool = False) -> int:

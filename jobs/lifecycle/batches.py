@@ -6,6 +6,7 @@
 | the photo is clean | `mark_photo_ready` | in the prepare lane under this lease |
 | a prediction has a film | `mark_attempt_succeeded` | attempt open; job open, no winner, no other success |
 | the film is in our storage | `succeed` | in the collect lane under this lease, open, with a winner |
+| everything is forgotten | `mark_erased` | ended, not erased, under this lease |
 
 Whatever is unusual (late, given up, failed, erased, several attempts, a preview) goes one by one. A test plays random
 rows through both and compares what is in the database afterwards.
@@ -24,7 +25,7 @@ from jobs.models import Attempt, Job, Lane
 
 from .attempts import mark_attempt_succeeded
 from .changes import STAGE_PROGRESS, Stage, Status
-from .jobs import mark_photo_ready, start_preparing, succeed
+from .jobs import mark_erased, mark_photo_ready, start_preparing, succeed
 from .statements import insert_events, is_supported, update_rows
 
 _OPEN_JOB = "t.status IN ('queued', 'processing')"
@@ -143,6 +144,31 @@ def succeed_all(films: Sequence[StoredFilm], *, now: datetime) -> set[StoredFilm
     return {film for film in films if film.job_id in changed}
 
 
+def mark_all_erased(job_ids: Sequence[UUID], *, lease_token: str, now: datetime) -> set[UUID]:
+    """Forget everything about the people of these ended jobs, held under this lease; return those that changed."""
+    if not is_supported():
+        mine = Job.objects.filter(id__in=job_ids, lease_token=lease_token).values_list("id", flat=True)
+        return {job_id for job_id in mine if mark_erased(job_id, now=now)}
+    return _change_all(
+        "erased",
+        {job_id: {"guard_lease_token": lease_token} for job_id in job_ids},
+        guard="t.lease_token = v.guard_lease_token AND t.erased_at IS NULL "
+        "AND t.status IN ('succeeded', 'failed', 'canceled')",
+        now=now,
+        erased_at=now,
+        lease_token="",
+        raw_key="",
+        clean_key="",
+        preview_key="",
+        poster_key="",
+        video_key="",
+        photo_sha256="",
+        hero_name="",
+        email="",
+        share_slug=None,
+    )
+
+
 def mark_attempts_succeeded(
     predictions: Sequence[FinishedPrediction], attempts: Mapping[int, Attempt], *, now: datetime
 ) -> set[int]:
@@ -228,17 +254,17 @@ def _change_all(
     **common: Any,
 ) -> set[UUID]:
     """Do as `changes.change` for many jobs at once, each with values of its own; return those that changed."""
-    at_least = min(1.0, STAGE_PROGRESS[Stage(common["stage"])])
+    computed = {"seq": "t.seq + 1"}
+    if "stage" in common:
+        at_least = min(1.0, STAGE_PROGRESS[Stage(common["stage"])])
+        computed["progress"] = f"CASE WHEN t.progress < {at_least} THEN {at_least} ELSE t.progress END"
     changed = update_rows(
         Job,
         rows,
         guard=guard,
         keep_first=keep_first,
         common=common,
-        computed={
-            "seq": "t.seq + 1",
-            "progress": f"CASE WHEN t.progress < {at_least} THEN {at_least} ELSE t.progress END",
-        },
+        computed=computed,
         returning=("seq", "owner", "email"),
     )
     events = data or {}
@@ -249,4 +275,6 @@ def _change_all(
             signals.job_ended.send(
                 sender=None, job_id=job_id, owner=owner, email=email, status=common["status"], by="", now=now
             )
+    if "erased_at" in common and changed:
+        signals.jobs_erased.send(sender=None, owners={job_id: owner for job_id, _, owner, _ in changed})
     return {job_id for job_id, *_ in changed}

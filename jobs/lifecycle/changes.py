@@ -63,7 +63,7 @@ def change(
             sender=None, job_id=job_id, owner=owner, email=email, status=values["status"], by=who, now=now
         )
     if "erased_at" in values:
-        signals.job_erased.send(sender=None, job_id=job_id, owner=owner)
+        signals.jobs_erased.send(sender=None, owners={job_id: owner})
     return True
 
 

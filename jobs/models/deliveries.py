@@ -37,6 +37,8 @@ class WebhookDelivery(models.Model):
         indexes = [
             models.Index(name="delivery_due", fields=["due_at"], condition=Q(due_at__isnull=False)),
             models.Index(name="delivery_received", fields=["received_at"]),
+            # For the erasure of a job, and for the deliveries of one attempt.
+            models.Index(name="delivery_attempt", fields=["attempt_token"]),
         ]
         constraints = [
             models.UniqueConstraint(

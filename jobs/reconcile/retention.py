@@ -16,6 +16,8 @@ from django.db import InterfaceError, OperationalError
 from jobs import services, storage
 from jobs.models import Attempt, Job, WebhookDelivery
 
+from . import erasures
+
 logger = logging.getLogger(__name__)
 
 DELIVERIES_KEPT = timedelta(days=30)
@@ -33,7 +35,13 @@ def sweep(*, now: datetime) -> bool:
 
     A job that cannot be erased is logged and tried again with the next sweep.
     """
-    is_done = _erase_due(now=now)
+    is_done = erase_due(now=now)
+    forget_evidence(now=now)
+    return not is_done
+
+
+def forget_evidence(*, now: datetime) -> None:
+    """Remove deliveries, calls without a job and temporary files whose time is over."""
     rejected = [WebhookDelivery.Verdict.FORGED, WebhookDelivery.Verdict.STALE]
     WebhookDelivery.objects.filter(received_at__lt=now - REJECTED_KEPT, verdict__in=rejected).delete()
     WebhookDelivery.objects.filter(received_at__lt=now - DELIVERIES_KEPT).delete()
@@ -43,14 +51,21 @@ def sweep(*, now: datetime) -> bool:
     # Files that killed requests and downloads left, and mails that were written to files without a mail server.
     _sweep_folder(settings.FILE_UPLOAD_TEMP_DIR, seconds=TEMPORARY_KEPT_SECONDS)
     _sweep_folder(settings.EMAIL_FILE_PATH, seconds=settings.RETENTION.total_seconds())
-    return not is_done
 
 
-def _erase_due(*, now: datetime) -> bool:
+def erase_due(*, now: datetime) -> bool:
+    """Erase what is due, for a few seconds: ended jobs in batches, others one by one. Return whether that is all."""
     end, failed = time.monotonic() + SWEEP_SECONDS, []
+    try:
+        while time.monotonic() < end and erasures.erase_ended(now=now, limit=BATCH):
+            pass
+    except (OperationalError, InterfaceError):
+        raise  # the database is away
+    except Exception:
+        logger.exception("batch_not_erased")  # its lease lapses, and it is due again
     while time.monotonic() < end:
-        due = Job.objects.filter(erase_at__lte=now, erased_at=None).exclude(id__in=failed).order_by("erase_at")
-        job_ids = list(due.values_list("id", flat=True)[:BATCH])
+        due = Job.objects.is_open().filter(erase_at__lte=now, erased_at=None).exclude(id__in=failed)
+        job_ids = list(due.order_by("erase_at").values_list("id", flat=True)[:BATCH])
         if not job_ids:
             return True
         for job_id in job_ids:

@@ -77,7 +77,7 @@ class Reconciler:
         """Tick once a second; a failing step is logged and tried again with the next tick."""
         asking = [
             threading.Thread(target=self._repeat, args=(partial(_guarded, step),), name=step.__name__, daemon=True)
-            for step in self._questions()
+            for step in (*self._questions(), self._erase_due)
         ]
         for thread in asking:
             thread.start()
@@ -203,10 +203,14 @@ class Reconciler:
     def _end_late_jobs(self) -> None:
         end_late_jobs(now=database_now())
 
+    def _erase_due(self) -> None:
+        """In a thread of its own: the morning after a busy evening no other step waits for erasures."""
+        retention.erase_due(now=database_now())
+
     def _sweep(self) -> None:
         if time.monotonic() - self._swept_at > RETENTION_EVERY_SECONDS:
-            # The next tick sweeps again when there is more than one sweep could do.
-            self._swept_at = 0.0 if retention.sweep(now=database_now()) else time.monotonic()
+            retention.forget_evidence(now=database_now())
+            self._swept_at = time.monotonic()
 
     def _sweep_unreferenced_files(self) -> None:
         if time.monotonic() - self._swept_files_at > UNREFERENCED_FILES_EVERY_SECONDS:

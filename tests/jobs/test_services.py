@@ -43,7 +43,7 @@ def test_a_storage_that_fails_does_not_undo_a_cancel(db, monkeypatch):
 def test_an_erasure_that_fails_half_way_can_be_repeated(provider, monkeypatch):
     job = factories.make_finished_job(provider)
     with monkeypatch.context() as patch:
-        patch.setattr(lifecycle, "request_deletion", lambda *_, **__: 1 / 0)
+        patch.setattr(lifecycle, "forget_attempts", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             services.erase_job(job.id, now=now())
     assert factories.reload(job).erased_at is None

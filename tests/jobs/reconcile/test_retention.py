@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from jobs import services, storage
 from jobs.models import Attempt, Job, Lane, WebhookDelivery
-from jobs.reconcile import retention
+from jobs.reconcile import erasures, retention
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -73,11 +73,11 @@ def test_erasing_twice_changes_nothing(provider):
 def test_killed_half_way_it_goes_on_with_the_next_sweep(provider, monkeypatch):
     job = factories.make_finished_job(provider)
     due(job)
-    monkeypatch.setattr("jobs.lifecycle.mark_erased", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("jobs.lifecycle.mark_all_erased", lambda *_, **__: 1 / 0)
     retention.sweep(now=timezone.now())
     assert factories.reload(job).erased_at is None
     monkeypatch.undo()
-    retention.sweep(now=timezone.now())
+    retention.sweep(now=timezone.now() + erasures.LEASE + timedelta(seconds=1))
     assert factories.reload(job).erased_at
 
 

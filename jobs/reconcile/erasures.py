@@ -1,0 +1,69 @@
+"""Erasures of ended jobs in batches: the day after a busy evening 83 a second are due.
+
+    claim a batch (lease) ─► delete its files ─► one transaction: rows, attempts, deliveries, messages
+
+A claim uses the lease columns that an ended job no longer needs, so several processes share the work, and a batch whose
+process died is due again after LEASE. Files go before rows, as in `services.erase_job`: a crash in between leaves a row
+that says too much, never a file that no row names.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from jobs import lifecycle, storage
+from jobs.models import Job
+from jobs.queue import claims
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=30)
+_KEYS = ("raw_key", "clean_key", "preview_key", "poster_key", "video_key")
+
+
+def erase_ended(*, now: datetime, limit: int) -> int:
+    """Erase up to `limit` ended jobs whose hour has come; return how many were claimed.
+
+    A job whose files cannot be removed stays as it is, and is due again after LEASE.
+    """
+    token = claims.new_token()
+    claimed = _claim(token, now=now, limit=limit)
+    if not claimed:
+        return 0
+    gone = [job_id for job_id, keys in claimed.items() if _delete(job_id, keys)]
+    with transaction.atomic():
+        erased = lifecycle.mark_all_erased(gone, lease_token=token, now=now)
+        lifecycle.forget_attempts(erased, now=now)
+    logger.info("jobs_erased count=%d by=retention", len(erased))
+    return len(claimed)
+
+
+def overdue(*, now: datetime, by: timedelta) -> int:
+    """Return how many photos and films should have been erased that long ago, counting no further than 10,000."""
+    rows = Job.objects.filter(erase_at__lt=now - by, erased_at=None).order_by()
+    return len(rows.values_list("id", flat=True)[:10_000])
+
+
+def _claim(token: str, *, now: datetime, limit: int) -> dict[UUID, list[str]]:
+    """Take due jobs under a lease; return the storage keys of each."""
+    with transaction.atomic():
+        free = Q(lease_token="") | Q(due_at__lte=now)
+        due = Job.objects.filter(free, erase_at__lte=now, erased_at=None, status__in=Job.FINAL).order_by("erase_at")
+        ids = list(claims.locked(due).values_list("id", flat=True)[:limit])
+        Job.objects.filter(id__in=ids).update(lease_token=token, due_at=now + LEASE)
+    rows = Job.objects.filter(id__in=ids, lease_token=token).values_list("id", *_KEYS)
+    return {job_id: [key for key in keys if key] for job_id, *keys in rows}
+
+
+def _delete(job_id: UUID, keys: list[str]) -> bool:
+    try:
+        storage.delete(keys)
+    except Exception as error:  # noqa: BLE001 - each storage backend has errors of its own
+        logger.error("job_not_erased job=%s error=%s", job_id, type(error).__name__)
+        return False
+    return True
