@@ -8,7 +8,7 @@ from django.utils import timezone
 from jobs.lanes import polling
 from jobs.models import Attempt, Job, Lane, StartTimes
 from jobs.routing import cold_starts
-from jobs.routing.cold_starts import COLD_FILM, COLD_SIGN, WARM_FILM, WARM_SIGN, Known, Work
+from jobs.routing.cold_starts import COLD_FILM, COLD_SIGN, WARM_FILM, WARM_SIGN, Known, Sighting
 from providers.models import ProviderConfig
 from tests import factories
 
@@ -18,7 +18,7 @@ SECOND = timedelta(seconds=1)
 
 
 def seen(provider, **values):
-    cold_starts.write([Work(provider.id, values.pop("at", NOW()), **values)])
+    cold_starts.write([Sighting(provider.id, values.pop("at", NOW()), **values)])
 
 
 def known(provider):
@@ -40,8 +40,8 @@ def test_cold_and_warm_times_are_kept_apart(provider):
 
 
 def test_only_the_newest_count(provider):
-    cold_starts.write([Work(provider.id, NOW(), to_sign=100.0)] * 80)
-    cold_starts.write([Work(provider.id, NOW(), to_sign=1.0)] * cold_starts.SAMPLES)
+    cold_starts.write([Sighting(provider.id, NOW(), to_sign=100.0)] * 80)
+    cold_starts.write([Sighting(provider.id, NOW(), to_sign=1.0)] * cold_starts.SAMPLES)
     assert known(provider).percentile(WARM_SIGN, 0.9) == 1.0
     assert len(StartTimes.objects.get().samples[WARM_SIGN]) == cold_starts.SAMPLES
 
@@ -69,7 +69,7 @@ def test_that_it_works_is_written_down_every_few_seconds_and_not_with_all_news(p
 def test_sightings_of_a_deleted_provider_are_ignored(provider):
     gone = provider.id
     provider.delete()
-    cold_starts.write([Work(gone, NOW(), to_sign=1.0)])
+    cold_starts.write([Sighting(gone, NOW(), to_sign=1.0)])
     assert not StartTimes.objects.exists()
 
 
@@ -86,9 +86,9 @@ def test_a_model_is_warm_for_a_while_after_its_last_work(provider):
 
 def test_patience_is_what_a_warm_start_takes_at_most(provider):
     assert known(provider).patience() == cold_starts.FIRST_GUESS
-    cold_starts.write([Work(provider.id, NOW(), to_sign=seconds) for seconds in (3.0, 4.0, 25.0)])
+    cold_starts.write([Sighting(provider.id, NOW(), to_sign=seconds) for seconds in (3.0, 4.0, 25.0)])
     assert known(provider).patience() == 25 * SECOND
-    cold_starts.write([Work(provider.id, NOW(), to_sign=0.1)] * cold_starts.SAMPLES)
+    cold_starts.write([Sighting(provider.id, NOW(), to_sign=0.1)] * cold_starts.SAMPLES)
     assert known(provider).patience() == cold_starts.LEAST_PATIENCE
 
 
@@ -155,7 +155,7 @@ def test_waiting_in_the_vendors_queue_is_no_sign_of_work(provider, stub, work, d
 
 
 def test_silence_beyond_a_warm_start_is_shown_as_warming_up(provider, stub, work, deliver, job):
-    cold_starts.write([Work(provider.id, NOW(), to_sign=5.0)] * cold_starts.ENOUGH)
+    cold_starts.write([Sighting(provider.id, NOW(), to_sign=5.0)] * cold_starts.ENOUGH)
     assert polling.show_warming_up(now=NOW() + 4 * SECOND) == 0
     assert factories.reload(job).stage == "submitted"
     assert polling.show_warming_up(now=NOW() + 6 * SECOND) == 1
