@@ -93,12 +93,12 @@ def test_what_the_studio_will_never_take_is_rejected(account):
 
 
 def test_a_wrong_key_is_an_account_problem(account):
-    stranger = Account("studio", account.base_url, api_key="wrong")
+    wrong_key = Account("studio", account.base_url, api_key="wrong")
     for call in (
-        lambda: ADAPTER.submit(stranger, submit_request("stranger")),
-        lambda: ADAPTER.fetch(stranger, "p_1"),
-        lambda: ADAPTER.find(stranger, "x"),
-        lambda: ADAPTER.cancel(stranger, "p_1"),
+        lambda: ADAPTER.submit(wrong_key, submit_request("stranger")),
+        lambda: ADAPTER.fetch(wrong_key, "p_1"),
+        lambda: ADAPTER.find(wrong_key, "x"),
+        lambda: ADAPTER.cancel(wrong_key, "p_1"),
     ):
         with pytest.raises(AccountProblem):
             call()

@@ -95,8 +95,8 @@ def test_secrets_stay_the_same_from_one_start_to_the_next(tmp_path):
 
 FAL_PROGRAM = """
 import json, sys, fal_client
-order = {"image_url": "https://hero.example/me.jpg", "prompt": "a hero"}
-handle = fal_client.submit("fal-ai/wan/v2.2-a14b/image-to-video", arguments=order, webhook_url=sys.argv[1])
+body = {"image_url": "https://hero.example/me.jpg", "prompt": "a hero"}
+handle = fal_client.submit("fal-ai/wan/v2.2-a14b/image-to-video", arguments=body, webhook_url=sys.argv[1])
 print(json.dumps(handle.get()))
 """
 

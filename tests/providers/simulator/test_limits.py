@@ -96,10 +96,10 @@ def test_fal_refuses_direct_runs_and_long_queues_as_asked(simulator, caller_of):
     direct = caller.call("POST", "/run/fal-ai/wan/v2.2-a14b/image-to-video", json={"image_url": "https://x.example/1"})
     assert (direct.status_code, direct.json()["error_type"]) == (429, "concurrent_requests_limit")
     caller.made()
-    order = {"image_url": "https://x.example/1", "prompt": "x"}
+    body = {"image_url": "https://x.example/1", "prompt": "x"}
     path = "/fal-ai/wan/v2.2-a14b/image-to-video?fal_max_queue_length="
-    assert caller.call("POST", f"{path}0", json=order).status_code == 429
-    assert caller.call("POST", f"{path}1", json=order).status_code == 200
+    assert caller.call("POST", f"{path}0", json=body).status_code == 429
+    assert caller.call("POST", f"{path}1", json=body).status_code == 200
 
 
 def test_the_maximum_is_the_true_one_among_many_at_once(simulator, caller):

@@ -124,8 +124,8 @@ def test_a_redirect_is_not_followed(simulator, caller):
 def test_replicate_repeats_the_last_event_only(simulator, caller_of):
     simulator.behave("replicate", webhooks={"retries": [0.01]})
     with Listener(500, 500) as listener:
-        order = {"webhook_events_filter": ["start", "completed"]}
-        caller_of("replicate").made(listener.hook("ours"), body={"webhook": listener.hook("ours"), **order})
+        body = {"webhook_events_filter": ["start", "completed"]}
+        caller_of("replicate").made(listener.hook("ours"), body={"webhook": listener.hook("ours"), **body})
         came = listener.wait("ours", 3)
     assert [one.json["status"] for one in came] == ["processing", "succeeded", "succeeded"]
 
@@ -210,8 +210,8 @@ def test_copies_are_under_way_together(simulator, caller):
 def test_events_can_come_in_the_wrong_order(simulator, caller_of, listener):
     caller = caller_of("replicate")
     simulator.behave("replicate", faults={"webhook": [{"fault": "reordered", "seconds": 60}]})
-    order = {"webhook": listener.hook("ours"), "webhook_events_filter": ["start", "completed"]}
-    caller.made(listener.hook("ours"), body=order)
+    body = {"webhook": listener.hook("ours"), "webhook_events_filter": ["start", "completed"]}
+    caller.made(listener.hook("ours"), body=body)
     came = listener.wait("ours", 2)
     assert [one.json["status"] for one in came] == ["succeeded", "processing"]
 

@@ -38,8 +38,8 @@ def render(renderer: Renderer, photo: bytes, folder: Path, **changes) -> Made:
         complete = cv2.imread(str(path)) is not None
         seen.append((progress[-1], complete, (folder / "film.mp4").exists()))
 
-    order = {"look": "neon-noir", "hero_name": "Nova-7", "seed": "test", "should_stop": lambda: False} | changes
-    film = renderer.render(photo, folder=folder, on_progress=progress.append, on_poster=on_poster, **order)
+    options = {"look": "neon-noir", "hero_name": "Nova-7", "seed": "test", "should_stop": lambda: False} | changes
+    film = renderer.render(photo, folder=folder, on_progress=progress.append, on_poster=on_poster, **options)
     return Made(film, progress, [at for at, _, _ in seen], seen[0][1], seen[0][2])
 
 
