@@ -7,6 +7,7 @@ a second and no retries, for half a second.
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import redis
 import redis.asyncio
@@ -32,6 +33,13 @@ def client(
     if max_connections is not None:
         options["max_connections"] = max_connections
     return redis.Redis.from_url(url, **options)
+
+
+def url_with_timeouts(url: str, timeout: float) -> str:
+    """Return the address with timeouts in it, for libraries that make a client from an address and take no options."""
+    address, _, query = url.partition("?")
+    timeouts = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+    return f"{address}?{urlencode(timeouts | dict(parse_qsl(query)))}"
 
 
 def async_client(url: str, *, timeout: float) -> redis.asyncio.Redis:

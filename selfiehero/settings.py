@@ -129,15 +129,15 @@ REDIS_URL = ENV.redis_url
 REDIS_TIMEOUT = 0.5
 RQ_QUEUES = {
     lane: {
-        "URL": REDIS_URL,
+        # From "URL" django-rq makes a client without any option, so the timeouts stand in the address.
+        "URL": redis_clients.url_with_timeouts(REDIS_URL, REDIS_TIMEOUT),
         "DEFAULT_TIMEOUT": 120,
         "SERIALIZER": "rq.serializers.JSONSerializer",
-        # For the admin's page about queues; workers and nudges have clients of their own.
-        "REDIS_CLIENT_KWARGS": redis_clients.client_options(REDIS_TIMEOUT),
     }
     for lane in ("prepare", "dispatch", "collect", "notify")
 }
-RQ = {"COMMIT_MODE": "auto"}
+# `jobs.queue.queues` nudges after the commit itself: many nudges of one transaction are one.
+RQ = {"COMMIT_MODE": "auto", "WORKER_CLASS": "jobs.lanes.worker.LaneWorker"}
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",

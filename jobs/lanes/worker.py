@@ -7,11 +7,11 @@ import signal
 import time
 from typing import Any
 
+import django_rq
 from django.db import DatabaseError, InterfaceError, connection
+from django_rq.workers import get_exception_handlers
 from redis import RedisError
-from rq import Queue
 from rq.exceptions import StopRequested
-from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker, WorkerStatus
 
 from common import redis_clients
@@ -70,16 +70,23 @@ class LaneWorker(SimpleWorker):
 
     @classmethod
     def for_lane(cls, lane: str, *, url: str) -> LaneWorker:
-        """Return the worker of one lane, on a connection of its own."""
+        """Return the worker of one lane, on a connection of its own and django-rq's queue.
+
+        It is made as get_worker of django-rq makes one, which takes no connection: a worker of that would wait for a
+        lost Redis with redis-py's retries instead of trying again every three seconds.
+        """
         server = redis_clients.client(url, timeout=None, connect_timeout=1)
         log = logging.getLogger("rq.worker")
         if not any(isinstance(present, OneLine) for present in log.filters):
             log.addFilter(OneLine())
-        queue = Queue(lane, connection=server, serializer=JSONSerializer)
+        queue = django_rq.get_queue(lane, connection=server)
         return cls(
             [queue],
             connection=server,
-            serializer=JSONSerializer,
+            queue_class=type(queue),
+            job_class=queue.job_class,
+            serializer=queue.serializer,
+            exception_handlers=get_exception_handlers() or None,
             worker_ttl=60,
             maintenance_interval=60,
             job_monitoring_interval=5,

@@ -13,11 +13,11 @@ from __future__ import annotations
 import logging
 from functools import lru_cache
 
+import django_rq
 import redis
 from django.conf import settings
 from django.db import transaction
 from rq import Queue
-from rq.serializers import JSONSerializer
 
 from common import redis_clients
 
@@ -48,7 +48,11 @@ def client() -> redis.Redis:
 
 @lru_cache(maxsize=8)
 def _queue(lane: str) -> Queue:
-    return Queue(lane, connection=client(), serializer=JSONSerializer, default_timeout=PUMP_TIMEOUT_SECONDS)
+    """Return django-rq's queue of a lane: RQ_QUEUES says how, and the connection is this process's.
+
+    Without one of ours `get_queue` makes a client, and with it a connection, at every call (a test counts them).
+    """
+    return django_rq.get_queue(lane, connection=client())
 
 
 @lru_cache(maxsize=1)

@@ -78,3 +78,21 @@ def test_who_sets_timeouts_of_its_own_is_not_contradicted():
     assert "socket_timeout" not in redis_clients.client_options(None, connect_timeout=1)
     assert redis_clients.client_options(None, connect_timeout=1)["socket_connect_timeout"] == 1
     assert redis_clients.client_options(10, connect_timeout=1)["socket_timeout"] == 10
+
+
+@pytest.mark.parametrize(
+    ("url", "known"),
+    [
+        ("redis://:secret@127.0.0.1:6379/3", {"db": 3, "password": "secret", "port": 6379}),
+        ("unix:///tmp/a%20b.sock?db=2", {"path": "/tmp/a b.sock", "db": 2}),
+    ],
+)
+def test_an_address_can_carry_its_timeouts(url, known):
+    options = redis.Redis.from_url(redis_clients.url_with_timeouts(url, 0.5)).connection_pool.connection_kwargs
+    assert options | known | {"socket_timeout": 0.5, "socket_connect_timeout": 0.5} == options
+
+
+def test_a_timeout_that_an_address_has_stays():
+    url = redis_clients.url_with_timeouts("redis://localhost/0?socket_timeout=7", 0.5)
+    options = redis.Redis.from_url(url).connection_pool.connection_kwargs
+    assert (options["socket_timeout"], options["socket_connect_timeout"]) == (7, 0.5)

@@ -4,6 +4,9 @@ One queue per process, because an RQ worker on two or more queues loses a job fo
 from the queue and starting it (decision 0003). It is RQ's SimpleWorker, without forks: the lanes keep their threads
 and connections, and a forked child would go on sending POSTs after its parent was killed. Photos are decoded in a
 sandbox process of their own, so no hostile input is decoded here.
+
+Not `manage.py rqworker`, though both make the same worker: that one's connection takes no timeouts, it would read the
+queue as pickles unless told otherwise, and it would neither warm the lane up nor end beside a call that hangs.
 """
 
 from __future__ import annotations

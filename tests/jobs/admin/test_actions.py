@@ -6,7 +6,6 @@ import re
 
 import pytest
 from django.test import Client
-from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from jobs import lifecycle, services, storage
@@ -158,9 +157,3 @@ def test_without_permissions_and_without_staff_there_is_nothing(client: Client, 
     assert nobody.post(f"{LIST}{finished.pk}/photo/").status_code == 403
     assert client.get(LIST).status_code == 302
     assert client.post(f"{LIST}{finished.pk}/photo/").status_code == 302
-
-
-def test_the_queues_have_no_pages(admin_client: Client) -> None:
-    assert admin_client.get("/admin/django_rq/dashboard/").status_code == 404
-    with pytest.raises(NoReverseMatch):
-        reverse("admin:django_rq_dashboard_changelist")

@@ -9,6 +9,8 @@ import time
 import pytest
 import redis
 from django.db import OperationalError, connection, transaction
+from django_rq.queues import DjangoRQ
+from django_rq.workers import get_worker_class
 from rq import Queue
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
@@ -95,6 +97,30 @@ def test_a_flag_left_by_a_dead_worker_is_taken_down():
     assert waiting("collect") == 1
     assert queues.renew_nudge(Lane.COLLECT)
     assert waiting("collect") == 1
+
+
+def test_nudges_and_pumps_share_one_connection_of_the_process():
+    def opened():
+        return queues.client().info("stats")["total_connections_received"]
+
+    queues.nudge(Lane.COLLECT)
+    before = opened()
+    for _ in range(20):
+        queues.pump_started(Lane.COLLECT)
+        queues.nudge(Lane.COLLECT)
+    assert waiting("collect") == 21
+    assert opened() == before
+
+
+def test_the_queue_is_django_rqs_and_made_as_the_settings_say(settings):
+    queue = queues._queue(Lane.COLLECT)
+    assert isinstance(queue, DjangoRQ)
+    assert queue.serializer is JSONSerializer
+    assert queue._default_timeout == settings.RQ_QUEUES["collect"]["DEFAULT_TIMEOUT"] == queues.PUMP_TIMEOUT_SECONDS
+    worker = LaneWorker.for_lane("collect", url=settings.REDIS_URL)
+    assert isinstance(worker.queues[0], DjangoRQ)
+    assert worker.serializer is JSONSerializer
+    assert get_worker_class() is LaneWorker
 
 
 @pytest.mark.parametrize("redis_is", ["dead", "hung"])
