@@ -1,5 +1,7 @@
-"""Who asked to be told, and what became of each message. Where a push goes is a secret of its browser: only the host of
-the service is shown."""
+"""Push subscriptions, and what became of each notification.
+
+The address of a push is a secret of its browser, so only the host of the service is shown.
+"""
 
 from __future__ import annotations
 
@@ -104,7 +106,7 @@ class PushSubscriptionAdmin(parts.ReadOnlyAdmin):
     def service(self, row: PushSubscription) -> str:
         return _host(row)
 
-    @admin.display(description="is told of")
+    @admin.display(description="notified of")
     def of(self, row: PushSubscription) -> str:
         return _link_to(row.job_id) if row.job_id else "every film of its owner"
 

@@ -1,13 +1,15 @@
-"""One waiting page's line, a socket here and an event stream in `streams`: a snapshot on connect, then every newer one.
+"""The connection of one waiting page: a snapshot on connect, then every newer one.
+
+A socket here (`JobConsumer`), an event stream in `streams`; `JobConnection` is what both share.
 
     connect ─► join the job's group ─► read the row once ─► send it
     message from the group ─► forward it when it is newer than what was sent
 
-The first snapshot comes whatever ?after= says the page has: it tells the page that the line works, and places in
-the queue and signed addresses are new although the `seq` is not.
+The first snapshot is sent whatever ?after= says the page has: it shows the page that the connection works, and the
+position in the queue and signed addresses may be new although the `seq` is not.
 
 Joining comes first, so no change falls between reading and listening. The layer may drop messages; the page reads
-again over HTTP. Without the layer the socket stays, and `rereading` tells it what the rows say every two seconds.
+again over HTTP. While the layer is away the socket stays open, and `fallback_polling` reads the rows for it.
 
 Channels runs all database calls of a process's consumers on one thread, so one slow query would stall every page; reads
 here have threads of their own.
@@ -41,7 +43,7 @@ from .layer import AWAY
 logger = logging.getLogger(__name__)
 
 DONE, POLICY_VIOLATED, TRY_LATER, NO_SUCH_JOB = 1000, 1008, 1013, 4404
-# The page has nothing to say; a few frames are forgiven.
+# The page has nothing to send; a few frames are ignored.
 MOST_FRAMES = 20
 # One person's tabs and phones, by socket or stream. More of them poll.
 MOST_SOCKETS_PER_JOB = 20
@@ -51,12 +53,12 @@ JOIN_SECONDS = 5.0
 # The page gets its snapshot after this all the same.
 GREET_SECONDS = 0.8
 
-# Two connections to the database for all sockets: one slow answer does not hold everybody.
+# Two connections to the database for all sockets: one slow query does not hold all of them.
 _threads = ThreadPoolExecutor(2, thread_name_prefix="sockets")
 
 
 def read(job_id: UUID, headers: dict[str, str]) -> messages.Body | None:
-    """Return the job as its owner sees it, None for anybody else."""
+    """Return the job as its owner sees it, None for anyone else."""
     owner, opened = identity.owner_of_headers(headers), identity.opened_by_headers(headers, now=timezone.now())
     return snapshots.read(job_id, owner, opened) if owner or opened else None
 
@@ -64,8 +66,8 @@ def read(job_id: UUID, headers: dict[str, str]) -> messages.Body | None:
 read_in_thread = database_sync_to_async(read, thread_sensitive=False, executor=_threads)
 
 
-class JobLine(AsyncConsumer):
-    """Tells one page about one job; how its words travel is up to the class below."""
+class JobConnection(AsyncConsumer):
+    """Sends one page the snapshots of one job; subclasses say over what."""
 
     def begin(self, job_id: UUID, send: Any) -> None:
         self.base_send = send
@@ -81,7 +83,7 @@ class JobLine(AsyncConsumer):
         self.patience: asyncio.Timeout | None = None
 
     async def serve(self, headers: dict[str, str], receive: Any) -> None:
-        """Tell the page until either side has had enough."""
+        """Send snapshots until the page leaves or the connection is closed."""
         self.language = messages.language_of(headers)
         try:
             if await self.greet(headers):
@@ -91,18 +93,18 @@ class JobLine(AsyncConsumer):
 
     # --- What a transport does ----------------------------------------------------------------------
 
-    async def tell(self, seq: int, text: str) -> None:
-        """Send one message to the page."""
+    async def send_snapshot(self, seq: int, text: str) -> None:
+        """Send one snapshot to the page."""
         raise NotImplementedError
 
-    async def hang_up(self, code: int) -> None:
-        """End the line and say why, in the words of a socket's close codes."""
+    async def end_connection(self, code: int) -> None:
+        """End the connection with a close code of WebSocket."""
         raise NotImplementedError
 
     # --- What all of them do --------------------------------------------------------------------------
 
     async def greet(self, headers: dict[str, str]) -> bool:
-        """Send the present; return False when the socket is closed already."""
+        """Send the present snapshot; return False when the connection is closed already."""
         if "cookie" not in headers and "authorization" not in headers:
             return await self.close(NO_SUCH_JOB)
         is_one_too_many = fallback_poller.count(self.job_id) >= MOST_SOCKETS_PER_JOB
@@ -129,7 +131,7 @@ class JobLine(AsyncConsumer):
         self.has_followed = True
         try:
             async with asyncio.timeout_at(self.ends_at) as self.patience:
-                await await_many_dispatch([receive, self.next_message, *self.other_news()], self.dispatch)
+                await await_many_dispatch([receive, self.next_message, *self.other_events()], self.dispatch)
         except StopConsumer:
             pass
         except TimeoutError:
@@ -137,17 +139,17 @@ class JobLine(AsyncConsumer):
                 raise
             await self.close(DONE)
 
-    def other_news(self) -> tuple[Callable[[], Awaitable[dict[str, Any]]], ...]:
-        """Return what else wakes this line, besides the page and the layer."""
+    def other_events(self) -> tuple[Callable[[], Awaitable[dict[str, Any]]], ...]:
+        """Return what else wakes this connection, besides the page and the layer."""
         return ()
 
     # --- Messages: none of them touches the database ------------------------------------------------
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         if message["type"] == "job.changed":
-            await self.hear(message)
+            await self.on_job_changed(message)
 
-    async def hear(self, message: dict[str, Any]) -> None:
+    async def on_job_changed(self, message: dict[str, Any]) -> None:
         """Forward what changed, in the language of the page."""
         await self.forward(message["seq"], message["is_final"], messages.text_for(message, self.language))
 
@@ -159,17 +161,17 @@ class JobLine(AsyncConsumer):
                 self.patience.reschedule(self.ends_at)
         if seq > self.sent_seq:
             self.sent_seq = seq
-            await self.tell(seq, text)
+            await self.send_snapshot(seq, text)
 
     async def next_message(self) -> dict[str, Any]:
         await self.is_joined.wait()
         return await self.channel_layer.receive(self.channel_name)
 
     async def close(self, code: int) -> bool:
-        """End the line; return False, for the caller to return."""
+        """End the connection; return False, for the caller to return."""
         if not self.is_closed:
             self.is_closed = True
-            await self.hang_up(code)
+            await self.end_connection(code)
         return False
 
     # --- The layer ------------------------------------------------------------------------------------
@@ -202,7 +204,7 @@ class JobLine(AsyncConsumer):
             await self.forget_channel()
 
     async def forget_channel(self) -> None:
-        """Let the layer forget a channel nobody read from: it does so when a reader is canceled."""
+        """Let the layer forget a channel that was never read: it does so when a reader is canceled."""
         reader = asyncio.ensure_future(self.channel_layer.receive(self.channel_name))
         await asyncio.sleep(0)
         reader.cancel()
@@ -210,8 +212,8 @@ class JobLine(AsyncConsumer):
             await reader
 
 
-class JobConsumer(JobLine):
-    """The line as a socket."""
+class JobConsumer(JobConnection):
+    """A page connected by WebSocket."""
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         self.begin(scope["url_route"]["kwargs"]["job_id"], send)
@@ -231,10 +233,10 @@ class JobConsumer(JobLine):
             raise StopConsumer
         await super().dispatch(message)
 
-    async def tell(self, seq: int, text: str) -> None:
+    async def send_snapshot(self, seq: int, text: str) -> None:
         await self.base_send({"type": "websocket.send", "text": text})
 
-    async def hang_up(self, code: int) -> None:
+    async def end_connection(self, code: int) -> None:
         await self.base_send({"type": "websocket.close", "code": code})
 
 

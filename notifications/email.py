@@ -1,4 +1,4 @@
-"""What people who left are told: one sentence and where to look, in the language of their order."""
+"""Texts of notifications, as e-mail and as push: one message and a link, in the language of the order."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from jobs import magic_links, messages
 from jobs.models import Job
 
 
-class Words(NamedTuple):
-    """A title and a sentence."""
+class Text(NamedTuple):
+    """A title and a body, translated."""
 
     title: str
     body: str
 
 
-def words(job: Job) -> Words:
+def text_of(job: Job) -> Text:
     """Return what to say about a job that has ended, in the language that is active."""
     if job.status == Job.Status.SUCCEEDED:
         if job.hero_name:
-            return Words(_("Your film is ready"), _("%(name)s is waiting for you.") % {"name": job.hero_name})
-        return Words(_("Your film is ready"), _("Your hero is waiting for you."))
+            return Text(_("Your film is ready"), _("%(name)s is waiting for you.") % {"name": job.hero_name})
+        return Text(_("Your film is ready"), _("Your hero is waiting for you."))
     if job.status == Job.Status.CANCELED:
-        return Words(_("Your film was canceled"), _("Nothing more is made from your photo."))
+        return Text(_("Your film was canceled"), _("Nothing more is made from your photo."))
     failure = messages.failure(job.failure_code) or {}
     said = " ".join(part for part in (failure.get("message"), failure.get("next_step")) if part)
-    return Words(_("No film this time"), said)
+    return Text(_("No film this time"), said)
 
 
 def push_content(job: Job) -> bytes:
     """Return the payload that our service worker shows; well under the 4 kB that a push may have."""
     with translation.override(job.locale or settings.LANGUAGE_CODE):
-        title, body = words(job)
+        title, body = text_of(job)
     page = reverse("job", args=[job.id])
     payload = {"title": title, "body": body[:300], "url": page, "tag": f"job-{job.id}"}
     return json.dumps(payload, ensure_ascii=False).encode()
@@ -56,11 +56,11 @@ def push_topic(job: Job) -> str:
 def mail(job: Job, *, now: datetime) -> EmailMultiAlternatives:
     """Return the mail about a job that has ended; sent twice it is the same message.
 
-    Its link is a ticket: the phone that gets the mail need not be the device that sent the photo.
+    Its link is a magic link: the phone that gets the mail need not be the device that sent the photo.
     """
     link = urljoin(settings.PUBLIC_URL, magic_links.url_for(job, now=now))
     with translation.override(job.locale or settings.LANGUAGE_CODE):
-        title, body = words(job)
+        title, body = text_of(job)
         context = {
             "title": title,
             "body": body,
@@ -69,11 +69,11 @@ def mail(job: Job, *, now: datetime) -> EmailMultiAlternatives:
             "erase_at": job.erase_at,
             "language": translation.get_language(),
         }
-        text, page = render_to_string("mail/ended.txt", context), render_to_string("mail/ended.html", context)
+        plain, page = render_to_string("mail/ended.txt", context), render_to_string("mail/ended.html", context)
     host = urlsplit(settings.PUBLIC_URL).hostname or "localhost"
     message = EmailMultiAlternatives(
         subject=f"{title} – Selfie Hero",
-        body=text,
+        body=plain,
         to=[job.email],
         headers={"Message-ID": f"<{job.id}.{job.status}@{host}>", "Auto-Submitted": "auto-generated"},
     )

@@ -1,6 +1,6 @@
-"""What tells open sockets the news while the channel layer cannot: one look at the rows of all of them together.
+"""Fallback polling: reads the rows for all open sockets together while the channel layer is away.
 
-    every LOOK_SECONDS, while a socket is open: does Redis answer?
+    every POLL_SECONDS, while a socket is open: does Redis answer?
       yes ─► sockets that could not join do so now
       no, or it was away within TAIL_SECONDS ─► read the `seq` of all jobs watched here ─► snapshots of the newer ones
 
@@ -32,17 +32,17 @@ from . import messages
 from .layer import AWAY
 
 if TYPE_CHECKING:
-    from .consumers import JobLine
+    from .consumers import JobConnection
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 2.0
+POLL_SECONDS = 2.0
 TAIL_SECONDS = 10.0
 BATCH = 500
-# Sockets that join again after an outage, per look and process: thousands at once would hold up the loop.
+# Sockets that join again after an outage, per poll and process: thousands at once would hold up the loop.
 JOINS = 500
 
-_thread = ThreadPoolExecutor(1, thread_name_prefix="rereading")
+_thread = ThreadPoolExecutor(1, thread_name_prefix="fallback-polling")
 
 
 def newer(known: dict[UUID, int]) -> list[messages.Body]:
@@ -62,20 +62,20 @@ newer_in_thread = database_sync_to_async(newer, thread_sensitive=False, executor
 
 
 class FallbackPoller:
-    """Looks after the open sockets of this process; one task while there are any."""
+    """The open sockets of this process, and one task that polls for them while there are any."""
 
     def __init__(self) -> None:
-        self.watched: dict[UUID, set[JobLine]] = defaultdict(set)
+        self.watched: dict[UUID, set[JobConnection]] = defaultdict(set)
         self.away_at = float("-inf")
         self._task: asyncio.Task | None = None
         self._has_failed = False
 
-    def watch(self, consumer: JobLine) -> None:
+    def watch(self, consumer: JobConnection) -> None:
         self.watched[consumer.job_id].add(consumer)
         if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._keep_looking())
+            self._task = asyncio.get_running_loop().create_task(self._run())
 
-    def forget(self, consumer: JobLine) -> None:
+    def forget(self, consumer: JobConnection) -> None:
         group = self.watched.get(consumer.job_id, set())
         group.discard(consumer)
         if not group:
@@ -83,31 +83,31 @@ class FallbackPoller:
 
     @property
     def is_away(self) -> bool:
-        """Whether the layer failed since about the last look, so that nobody else needs to find out."""
-        return time.monotonic() - self.away_at < LOOK_SECONDS + 1.0
+        """Whether the layer failed since about the last poll, so that no other socket has to wait for it."""
+        return time.monotonic() - self.away_at < POLL_SECONDS + 1.0
 
     def count(self, job_id: UUID) -> int:
         """Return how many sockets of a job are open here."""
         return len(self.watched[job_id]) if job_id in self.watched else 0
 
     def layer_failed(self) -> None:
-        """Be told that somebody found the layer away."""
+        """Note that a socket found the layer away."""
         self.away_at = time.monotonic()
 
-    async def _keep_looking(self) -> None:
+    async def _run(self) -> None:
         client = redis_clients.async_client(settings.REDIS_URL, timeout=settings.REDIS_TIMEOUT)
         try:
             while self.watched:
-                await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(POLL_SECONDS)
                 try:
-                    await self._look(client)
+                    await self._poll(client)
                 except Exception:
-                    logger.exception("rereading_failed")
+                    logger.exception("fallback_polling_failed")
         finally:
             with contextlib.suppress(*AWAY):
                 await client.aclose()
 
-    async def _look(self, client: redis.asyncio.Redis) -> None:
+    async def _poll(self, client: redis.asyncio.Redis) -> None:
         try:
             await client.ping()
         except AWAY:
@@ -115,7 +115,7 @@ class FallbackPoller:
         else:
             await self._join_again()
         if time.monotonic() - self.away_at < TAIL_SECONDS:
-            await self._tell()
+            await self._send_newer()
 
     async def _join_again(self) -> None:
         outside = [one for group in self.watched.values() for one in group if not one.is_joined.is_set()]
@@ -123,14 +123,14 @@ class FallbackPoller:
             if not await consumer.join():
                 return
 
-    async def _tell(self) -> None:
-        """Send what is newer than what each page was sent. Without a database there is nothing to tell."""
+    async def _send_newer(self) -> None:
+        """Send what is newer than what each page was sent; nothing while the database is away."""
         known = {job_id: min(one.sent_seq for one in group) for job_id, group in self.watched.items() if group}
         try:
             bodies = await newer_in_thread(known)
         except (OperationalError, InterfaceError) as error:
             if not self._has_failed:
-                logger.warning("sockets_not_reread error=%s", type(error).__name__)
+                logger.warning("fallback_polling_without_database error=%s", type(error).__name__)
             self._has_failed = True
             return
         self._has_failed = False
@@ -138,7 +138,7 @@ class FallbackPoller:
             message = messages.job_changed(body)
             for consumer in list(self.watched.get(UUID(body["id"]), ())):
                 with contextlib.suppress(Exception):  # this one leaves just now; its own task says why
-                    await consumer.hear(message)
+                    await consumer.on_job_changed(message)
 
 
 fallback_poller = FallbackPoller()

@@ -7,7 +7,7 @@
 | not now | 429, 5xx, no answer | no connection, 4xx | again after the wait it asks for, or a random one that doubles |
 | never | other 4xx, a forbidden address | 5xx | given up; the fifth such push forgets the subscription |
 
-A crash between sending and writing it down sends once more after the lease. Nobody sees two of them: pushes have the
+A crash between sending and writing it down sends once more after the lease. People see one of them: pushes have the
 job as their topic and tag, mails a Message-ID that stays the same.
 """
 
@@ -47,8 +47,8 @@ BACKOFF_FIRST, BACKOFF_CAP = timedelta(seconds=5), timedelta(minutes=10)
 LEAST_WAIT = timedelta(seconds=1)
 
 
-class Result(Enum):
-    """What became of one try."""
+class SendStatus(Enum):
+    """What one try of sending came to."""
 
     SENT = "sent"
     GONE = "gone"
@@ -70,15 +70,15 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SendResult:
     message: Message
-    result: Result
+    status: SendStatus
     error: str = ""
     wait: timedelta | None = None
 
 
 def has_due(now: datetime) -> bool:
-    """Tell whether anything waits to be sent."""
+    """Return whether a notification is due."""
     return Notification.objects.due(now=now).exists()
 
 
@@ -101,7 +101,7 @@ class NotifyLane(LaneWork):
         messages = []
         for row in rows:
             if row.job.erased_at or row.job.erase_at <= now or (row.channel == "email" and not row.job.email):
-                _held(row.id, token).update(given_up_at=now, error="nothing left to tell of")
+                _held(row.id, token).update(given_up_at=now, error="nothing left to send")
             else:
                 messages.append(_message(row, token, now=now))
         return messages
@@ -112,17 +112,17 @@ class NotifyLane(LaneWork):
         rows = Notification.objects.is_open().filter(id__in=ids, lease_token__in=tokens)
         rows.update(due_at=database_now() + LEASE)
 
-    def work(self, message: Message) -> Outcome:
+    def work(self, message: Message) -> SendResult:
         return _push(message) if message.target else _mail(message)
 
-    def record(self, outcomes: list[Outcome]) -> None:
+    def record(self, results: list[SendResult]) -> None:
         now = database_now()
         with transaction.atomic():
-            for outcome in outcomes:
-                _record(outcome, now=now)
+            for result in results:
+                _record(result, now=now)
 
     def record_crash(self, item: Message, error: BaseException) -> None:
-        self.record([Outcome(item, Result.LATER, type(error).__name__)])
+        self.record([SendResult(item, SendStatus.LATER, type(error).__name__)])
 
 
 def backoff(tries: int) -> timedelta:
@@ -145,57 +145,58 @@ def _message(row: Notification, token: str, *, now: datetime) -> Message:
     )
 
 
-def _push(message: Message) -> Outcome:
+def _push(message: Message) -> SendResult:
     assert message.target is not None
     now = timezone.now()
     try:
         answer = push.send(message.target, message.content, topic=message.topic, ttl=message.ttl, now=now)
     except Rejected as error:
-        return Outcome(message, Result.NEVER, error.detail)
+        return SendResult(message, SendStatus.NEVER, error.detail)
     except Unavailable as error:
-        return Outcome(message, Result.LATER, error.detail)
+        return SendResult(message, SendStatus.LATER, error.detail)
     if 200 <= answer.status < 300:
-        return Outcome(message, Result.SENT)
+        return SendResult(message, SendStatus.SENT)
     error = f"HTTP {answer.status}: {answer.excerpt()}"
     if answer.status in (404, 410):
-        return Outcome(message, Result.GONE, error)
+        return SendResult(message, SendStatus.GONE, error)
     if answer.status == 429 or answer.status >= 500 or answer.status == 408:
-        return Outcome(message, Result.LATER, error, retry_after(answer.headers, now=now))
-    return Outcome(message, Result.NEVER, error)
+        return SendResult(message, SendStatus.LATER, error, retry_after(answer.headers, now=now))
+    return SendResult(message, SendStatus.NEVER, error)
 
 
-def _mail(message: Message) -> Outcome:
+def _mail(message: Message) -> SendResult:
     assert message.mail is not None
     try:
         message.mail.send()
     except smtplib.SMTPRecipientsRefused as error:
         codes = [code for code, _ in error.recipients.values()]
-        return Outcome(message, Result.NEVER if min(codes, default=0) >= 500 else Result.LATER, f"refused: {codes}")
+        is_final = min(codes, default=0) >= 500
+        return SendResult(message, SendStatus.NEVER if is_final else SendStatus.LATER, f"refused: {codes}")
     except smtplib.SMTPResponseException as error:
         # Not its text: servers repeat the address in it.
         is_final = error.smtp_code >= 500 and not isinstance(error, smtplib.SMTPAuthenticationError)
-        return Outcome(message, Result.NEVER if is_final else Result.LATER, f"SMTP {error.smtp_code}")
+        return SendResult(message, SendStatus.NEVER if is_final else SendStatus.LATER, f"SMTP {error.smtp_code}")
     except (smtplib.SMTPException, OSError) as error:
-        return Outcome(message, Result.LATER, type(error).__name__)
-    return Outcome(message, Result.SENT)
+        return SendResult(message, SendStatus.LATER, type(error).__name__)
+    return SendResult(message, SendStatus.SENT)
 
 
-def _record(outcome: Outcome, *, now: datetime) -> None:
-    message, row = outcome.message, outcome.message.notification
+def _record(result: SendResult, *, now: datetime) -> None:
+    message, row = result.message, result.message.notification
     held = _held(row.id, message.lease_token)
-    error = outcome.error[:200]
-    if outcome.result is Result.SENT:
+    error = result.error[:200]
+    if result.status is SendStatus.SENT:
         if held.update(sent_at=now, lease_token="", error=""):
             _after_success(row, now=now)
         return
-    logger.info("notification_%s id=%s channel=%s job=%s", outcome.result.value, row.id, row.channel, row.job_id)
-    if outcome.result is Result.GONE:
+    logger.info("notification_%s id=%s channel=%s job=%s", result.status.value, row.id, row.channel, row.job_id)
+    if result.status is SendStatus.GONE:
         PushSubscription.objects.filter(id=row.subscription_id).delete()
-    elif outcome.result is Result.NEVER or row.tries >= MOST_TRIES:
-        if held.update(given_up_at=now, lease_token="", error=error) and outcome.result is Result.NEVER:
+    elif result.status is SendStatus.NEVER or row.tries >= MOST_TRIES:
+        if held.update(given_up_at=now, lease_token="", error=error) and result.status is SendStatus.NEVER:
             _count_refusal(row.subscription_id)
     else:
-        wait = max(outcome.wait or timedelta(), backoff(row.tries))
+        wait = max(result.wait or timedelta(), backoff(row.tries))
         held.update(due_at=now + wait, lease_token="", error=error)
 
 

@@ -1,4 +1,4 @@
-"""Whom to tell, and what is still to be told. A row is made in the transaction in which its job ends."""
+"""Push subscriptions, and notifications to send. A notification is made in the transaction in which its job ends."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from jobs.models import Job
 
 
 class PushSubscription(models.Model):
-    """A browser that wants to be told when a film of its owner ends; with a job, of that one only."""
+    """A browser to notify when a job of its owner ends; with a job, when that one ends only."""
 
     owner = models.CharField(max_length=80, help_text="As in jobs: u:<user id> or v:<digest of the visitor cookie>.")
     job = models.ForeignKey(
-        Job, models.CASCADE, null=True, blank=True, help_text="Set when it was opened with a ticket."
+        Job, models.CASCADE, null=True, blank=True, help_text="Set when it was opened with a magic link."
     )
     endpoint = models.CharField(max_length=1000)
     endpoint_hash = models.CharField(max_length=64, unique=True)
@@ -43,7 +43,7 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
 
 
 class Notification(models.Model):
-    """One message to one place about the end of one job."""
+    """One message to one browser or address about the end of one job."""
 
     class Channel(models.TextChoices):
         PUSH = "push"

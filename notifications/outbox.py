@@ -1,10 +1,10 @@
-"""Who is told of a job's end: rows written by the transaction that ends it, and removed by the one that erases it.
+"""Notifications of a job's end: rows written by the transaction that ends it, and removed by the one that erases it.
 
-| a job | is told |
+| a job | notifies |
 | --- | --- |
-| succeeded, failed | to its address, to its owner's browsers, to those that opened it with a ticket |
+| succeeded, failed | its e-mail address, its owner's browsers, browsers that opened it with a magic link |
 | canceled by staff | likewise |
-| canceled by its owner, or by retention | nobody: whoever did it knows |
+| canceled by its owner, or by retention | no one: who did it knows |
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Channel = Notification.Channel
 
 
 def on_job_ended(*, job_id: UUID, owner: str, email: str, status: str, by: str, now: datetime, **kwargs: Any) -> None:
-    """Hear `jobs.signals.job_ended`: write what has to be sent."""
+    """Receive `jobs.signals.job_ended`: write what has to be sent."""
     if status == Job.Status.CANCELED and by != "staff":
         return
     rows = [
@@ -40,7 +40,7 @@ def on_job_ended(*, job_id: UUID, owner: str, email: str, status: str, by: str, 
 
 
 def on_jobs_erased(*, owners: Mapping[UUID, str], **kwargs: Any) -> None:
-    """Hear `jobs.signals.jobs_erased`: forget the messages, and with an owner's last job where to send any."""
+    """Receive `jobs.signals.jobs_erased`: forget the messages, and with an owner's last job where to send any."""
     Notification.objects.filter(job__in=list(owners)).delete()
     PushSubscription.objects.filter(job__in=list(owners)).delete()
     subscribed = PushSubscription.objects.filter(owner__in=set(owners.values()), job=None)

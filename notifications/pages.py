@@ -1,4 +1,4 @@
-"""What makes the site an app that can be told something: service worker, manifest, and the page for being offline."""
+"""What makes the site an installable app: service worker, manifest, and the offline page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-# What the page for being offline is made of.
+# The files of the offline page.
 _OFFLINE_FILES = (
     *(f"css/{name}.css" for name in ("tokens", "base", "components", "pages")),
     *("fonts/rajdhani-600.woff2", "fonts/orbitron-600.woff2", "img/favicon.svg", "img/icons.svg"),
@@ -26,16 +26,16 @@ _COLOUR = "#050609"
 
 @require_safe
 def service_worker(request: HttpRequest) -> HttpResponse:
-    """The service worker, at the root because it looks after the whole site; browsers ask for it anew each day.
+    """The service worker, at the root because its scope is the whole site; browsers ask for it anew each day.
 
-    Whoever changes the language gets another one, and with it the page for being offline in that language.
+    Whoever changes the language gets another one, and with it the offline page in that language.
     """
     language = get_language() or settings.LANGUAGE_CODE
     catalogue = [] if language == settings.LANGUAGE_CODE else [f"js/catalogue/{language}.js"]
     files = [static(name) for name in (*_OFFLINE_FILES, *catalogue)]
     page = reverse("offline")
     version = hashlib.sha256(" ".join([page, language, *files]).encode()).hexdigest()[:12]
-    told = {
+    worker_settings = {
         "cache": f"offline-{version}",
         "page": page,
         "files": files,
@@ -43,7 +43,7 @@ def service_worker(request: HttpRequest) -> HttpResponse:
         "home": reverse("heroes"),
     }
     response = render(
-        request, "sw.js", {"settings_text": json.dumps(told)}, content_type="text/javascript; charset=utf-8"
+        request, "sw.js", {"settings_text": json.dumps(worker_settings)}, content_type="text/javascript; charset=utf-8"
     )
     patch_cache_control(response, no_cache=True)
     return response
@@ -83,5 +83,5 @@ def manifest(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def offline(request: HttpRequest) -> HttpResponse:
-    """What the service worker shows when there is no line."""
+    """The page that the service worker shows without a network."""
     return render(request, "pages/offline.html")

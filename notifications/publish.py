@@ -1,4 +1,4 @@
-"""Tells sockets that jobs changed, from any thread of any process, without an event loop.
+"""Publishes changed jobs to their pages, from any thread of any process, without an event loop.
 
 `async_to_sync(group_send)` opens a connection for each call (1.7 ms); one client kept per process and one pipeline per
 batch cost 0.02 to 0.08 ms. The price: the wire format is private to channels_redis. `checks` refuses settings that
@@ -39,7 +39,7 @@ def client() -> redis.Redis:
 
 
 def on_job_changed(*, job_ids: list[UUID], **kwargs: Any) -> None:
-    """Hear `jobs.signals.job_changed`: send the jobs' present snapshots to the pages that are open.
+    """Receive `jobs.signals.job_changed`: send the jobs' present snapshots to the pages that are open.
 
     A page joins its group before it reads the row, so one that is not there yet misses nothing.
     """
@@ -48,9 +48,9 @@ def on_job_changed(*, job_ids: list[UUID], **kwargs: Any) -> None:
 
 
 def with_listeners(job_ids: Collection[UUID]) -> list[UUID]:
-    """Return those of these jobs whose group somebody has joined; none when Redis cannot be reached.
+    """Return those of these jobs whose group a page has joined; none when Redis cannot be reached.
 
-    One round trip for all of them, a tenth of what reading one row and telling nobody costs.
+    One round trip for all of them, a tenth of what reading a row for no page costs.
     """
     if gate.is_blocked or not job_ids:
         return []

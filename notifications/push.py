@@ -1,7 +1,7 @@
 """One web push: encrypted for its browser (RFC 8291), signed by us (RFC 8292), posted to its push service (RFC 8030).
 
 pywebpush's own parts do the cryptography (`http_ece`, `py_vapid`). Its HTTP is not used: an endpoint is an address that
-a stranger gave us, and `providers.http.untrusted` connects only to what it has judged.
+an untrusted client gave us, and `providers.http.untrusted` connects only to what it has judged.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def encrypt(target: Target, content: bytes) -> bytes:
 
 
 def authorization(endpoint: str, *, now: datetime) -> str:
-    """Return the header that tells this push service who we are."""
+    """Return the VAPID Authorization header for this push service."""
     url = untrusted.check_address(endpoint, trusted=settings.PUSH_PRIVATE_HOSTS).url
     audience = str(url)[: -len(url.target)]
     claims = {"aud": audience, "sub": settings.VAPID_SUBJECT, "exp": int((now + SIGNED_FOR).timestamp())}

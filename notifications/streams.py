@@ -1,7 +1,7 @@
-"""One waiting page's line as server-sent events, for networks that let no socket through.
+"""The connection of one waiting page as server-sent events, for networks that let no socket through.
 
     GET /api/v1/jobs/<id>/stream/ ─► retry, then `event: snapshot` with the seq as its id: the present, every newer one
-                                  ─► a comment every 15 s, so that nothing between us takes the line for dead
+                                  ─► a comment every 15 s, so that no proxy between takes the connection for dead
                                   ─► `event: end` with a socket's close code, and the end of the response
 
 It is an ASGI application of its own beside the bridge to Django: a stream lasts minutes, and the bridge has but a few
@@ -28,10 +28,10 @@ from jobs import identity
 from jobs.intake import problems
 
 from . import messages
-from .consumers import DONE, NO_SUCH_JOB, JobLine, headers_of
+from .consumers import DONE, NO_SUCH_JOB, JobConnection, headers_of
 
 HEARTBEAT_SECONDS = 15.0
-# A browser's own wait before it connects again. Each gets another one: a restart sends everybody away at once.
+# A browser's own wait before it connects again. Each gets another one: a restart disconnects all pages at once.
 RETRY_MILLISECONDS = (1_000, 10_000)
 BUSY_SECONDS = 5
 
@@ -59,8 +59,8 @@ class Streams:
             await JobStream().answer(UUID(found[1]), scope, receive, send)
 
 
-class JobStream(JobLine):
-    """The line as an event stream."""
+class JobStream(JobConnection):
+    """A page connected by an event stream."""
 
     async def answer(self, job_id: UUID, scope: dict[str, Any], receive: Any, send: Any) -> None:
         self.begin(job_id, send)
@@ -78,7 +78,7 @@ class JobStream(JobLine):
         else:
             await self.serve(headers, receive)
 
-    def other_news(self) -> tuple[Callable[[], Awaitable[dict[str, Any]]], ...]:
+    def other_events(self) -> tuple[Callable[[], Awaitable[dict[str, Any]]], ...]:
         return (self.heartbeat,)
 
     async def heartbeat(self) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class JobStream(JobLine):
         if message["type"] == "heartbeat":
             await self.write(": still here\n\n")
         elif message["type"] == "http.disconnect":
-            # Our server drains with a code in it: the page is still there and is told.
+            # A code means that our server drains: the page is still connected and gets it.
             if "code" in message:
                 await self.close(message["code"])
             raise StopConsumer
@@ -113,10 +113,10 @@ class JobStream(JobLine):
 
     # --- The wire -----------------------------------------------------------------------------------
 
-    async def tell(self, seq: int, text: str) -> None:
+    async def send_snapshot(self, seq: int, text: str) -> None:
         await self.write(f"event: snapshot\nid: {seq}\ndata: {text}\n\n")
 
-    async def hang_up(self, code: int) -> None:
+    async def end_connection(self, code: int) -> None:
         if self.has_started:
             await self.write(f"retry: {random.randint(*RETRY_MILLISECONDS)}\n")  # noqa: S311 spreads, hides nothing
             await self.write(f"event: end\ndata: {json.dumps({'code': code})}\n\n", is_last=True)

@@ -1,4 +1,4 @@
-"""Browsers that want to be told: kept under their endpoint's hash, at most ten for one owner."""
+"""Push subscriptions: kept under their endpoint's hash, at most ten for one owner."""
 
 from __future__ import annotations
 

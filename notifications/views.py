@@ -1,4 +1,4 @@
-"""The doors for being told: web push over the API, and what a browser needs to have it."""
+"""Web push over the API: subscribe, unsubscribe, and the key that browsers need for it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class KeyView(APIView):
 
 
 class SubscriptionsView(APIView):
-    """Be told on this device when a film of yours has ended; be told no more."""
+    """Subscribe this device to the ends of its owner's films, and unsubscribe it."""
 
     parser_classes = [JSONParser]
     throttle_classes = [throttles.Notify]
@@ -101,7 +101,7 @@ class SubscriptionsView(APIView):
         return Response(status=204)
 
     def opened_job(self, request: Request, given: Any, owner: str) -> UUID | None:
-        """Return the job this is about when it is not the owner's own: then no other film is told of."""
+        """Return the job this is about when it is not the owner's own: the subscription is then for that job only."""
         if given is None:
             return None
         try:

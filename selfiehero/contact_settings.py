@@ -1,4 +1,4 @@
-"""What the environment says about telling people who left: the mail server, and the key that signs web pushes."""
+"""Settings for e-mail and web push, read from the environment: the mail server, and the key that signs pushes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ContactSettings:
 
 
 def read_contact_settings(env: Mapping[str, str], *, public_url: str) -> ContactSettings:
-    """Raise BadEnvironment with one sentence for the first bad variable."""
+    """Raise BadEnvironment with a message for the first bad variable."""
     host = urlsplit(public_url).hostname or ""
     is_name = re.search(r"\.[a-z]", host) is not None
     mail_from = parse_from(env.get("EMAIL_FROM") or f"Selfie Hero <hero@{host if is_name else 'localhost'}>")
@@ -59,7 +59,7 @@ def read_contact_settings(env: Mapping[str, str], *, public_url: str) -> Contact
 
 
 def own_subject(public_host: str, mail_from: str) -> str:
-    """Return who we say we are to push services when nobody said it: our address, or where our mails come from."""
+    """Return the default VAPID subject: our public address, or else the address our mails come from."""
     subject = f"https://{public_host}" if public_host else f"mailto:{parseaddr(mail_from)[1]}"
     return subject if SUBJECT.fullmatch(subject) else "mailto:hero@localhost"
 

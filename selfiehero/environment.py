@@ -39,7 +39,7 @@ WILDCARD_HOSTS = {"0.0.0.0", "::"}  # noqa: S104 compared with, never bound to h
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 TRUE_WORDS = {"1", "true", "yes", "on"}
 FALSE_WORDS = {"0", "false", "no", "off"}
-# Enough for a key somebody made with openssl or uuidgen, too much for one they thought of.
+# Long enough for a key from openssl or uuidgen; a word that a person made up is shorter.
 SHORTEST_SECRET_KEY, FEWEST_DIFFERENT = 32, 5
 LONGEST_DEADLINE_MINUTES, LONGEST_RETENTION_HOURS, MOST_PROXIES = 24 * 60, 365 * 24, 10
 MOST_PREPARE_CHILDREN = 256
@@ -75,7 +75,7 @@ class Environment:
     throttle_rates: Mapping[str, str]
     prepare_children: int
     log_level: str
-    telling: ContactSettings
+    contact: ContactSettings
 
     @property
     def run_dir(self) -> Path:
@@ -141,11 +141,11 @@ class Environment:
     @property
     def vapid_key(self) -> str:
         """The private key that signs web pushes: VAPID_PRIVATE_KEY, or the one kept in VAR_DIR/vapid_key."""
-        return self.telling.vapid_key(self.var_dir)
+        return self.contact.vapid_key(self.var_dir)
 
 
 def read() -> Environment:
-    """Return what the process environment says; a bad variable ends the program with its sentence and exit code 2.
+    """Return what the process environment says; a bad variable ends the program with its message and exit code 2.
 
     Brings `.env` (or the file that ENV_FILE names; an empty one is none) into os.environ first, where what is set
     stays, and makes the secrets that are missing. From here on this process writes files for its own user alone.
@@ -164,7 +164,7 @@ def read() -> Environment:
 
 
 def load(env: Mapping[str, str]) -> Environment:
-    """Return the checked answers of these variables; raise BadEnvironment with one sentence for the first bad one."""
+    """Return the checked answers of these variables; raise BadEnvironment with a message for the first bad one."""
     host = parse_host("HOST", env.get("HOST") or "127.0.0.1")
     port = parse_port("PORT", env.get("PORT") or "8000")
     public_url = parse_http_url("PUBLIC_URL", env.get("PUBLIC_URL")) or f"http://{url_host(host)}:{port}"
@@ -196,7 +196,7 @@ def load(env: Mapping[str, str]) -> Environment:
         },
         prepare_children=parse_number(env, "PREPARE_CHILDREN", studio.cores(), most=MOST_PREPARE_CHILDREN),
         log_level=parse_log_level(env.get("LOG_LEVEL")),
-        telling=read_contact_settings(env, public_url=public_url),
+        contact=read_contact_settings(env, public_url=public_url),
     )
 
 

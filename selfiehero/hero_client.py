@@ -19,7 +19,7 @@ from urllib.parse import urljoin, urlsplit
 
 POLL_SECONDS = (0.3, 2.0)
 PATIENCE_SECONDS = 60.0
-# Somebody who stops does not want to wait for that.
+# A person who presses Ctrl-C does not want to wait for that.
 CANCEL_SECONDS = 5.0
 CALL_SECONDS = 30.0
 AGAIN_SECONDS = 0.5
@@ -63,13 +63,13 @@ class HeroClient:
         headers = {"Content-Type": content_type, "Idempotency-Key": str(uuid.uuid4())}
         return self._job("POST", "api/v1/jobs/", body, headers)
 
-    def follow(self, job: dict[str, Any], tell: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-        """Read the job until it is final, telling every state; survives a server that restarts."""
+    def follow(self, job: dict[str, Any], on_state: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+        """Read the job until it is final, calling `on_state` with every state; survives a server that restarts."""
         wait = POLL_SECONDS[0]
         while job["finished_at"] is None:
             time.sleep(wait)
             job = self.read(job)
-            tell(job)
+            on_state(job)
             wait = min(POLL_SECONDS[1], wait * 1.1)
         return job
 

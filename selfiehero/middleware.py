@@ -22,7 +22,7 @@ _outage_log = LogLimiter(10.0)
 
 
 def database_unavailable(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Answer 503 with Retry-After when the database does not: for a moment, nobody's mistake."""
+    """Answer 503 with Retry-After when the database does not answer."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         return get_response(request)

@@ -13,11 +13,11 @@ SHARED_FOLDERS = frozenset(map(Path, ("/", "/etc", "/home", "/media", "/mnt", "/
 
 
 class BadEnvironment(ValueError):
-    """A variable cannot be used; the message is one sentence that names it and says what to write."""
+    """A variable cannot be used; the message names it and says what to write."""
 
 
 def make_private(folder: Path) -> None:
-    """Make this folder, or close the one there is to everybody but its owner: photos of people lie in it.
+    """Make this folder, or make the one there is readable for its owner only, because it holds photos of people.
 
     Only a folder of this user is closed, and never one that a whole machine shares.
     """

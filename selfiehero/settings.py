@@ -125,7 +125,7 @@ else:
 
 # --- Redis: nudges, the channel layer, throttle counters ----------------------------------------
 REDIS_URL = ENV.redis_url
-# A hung server may hold nobody: half a second and no retries instead of the client's 58 s (decision 0046).
+# A server that hangs holds a request for half a second, without retries, not for the client's 58 s (decision 0046).
 REDIS_TIMEOUT = 0.5
 RQ_QUEUES = {
     lane: {
@@ -190,7 +190,7 @@ MEDIA_URL_SECONDS = 3600
 
 FILE_UPLOAD_TEMP_DIR = VAR_DIR / "tmp"
 FILE_UPLOAD_MAX_MEMORY_SIZE = 5 * 2**20
-# Django would open stored files to everybody on the machine.
+# Django's defaults make stored files readable for every user of the machine.
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
@@ -277,21 +277,21 @@ LOCALE_PATHS = [ROOT / "locale"]
 TIME_ZONE = "UTC"
 USE_I18N = USE_TZ = True
 
-# --- ContactSettings people who left -----------------------------------------------------------------------
-DEFAULT_FROM_EMAIL = SERVER_EMAIL = ENV.telling.mail_from
+# --- E-mail and web push ---------------------------------------------------------------------------
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = ENV.contact.mail_from
 EMAIL_TIMEOUT = 10
 EMAIL_FILE_PATH = VAR_DIR / "mail"
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
-if ENV.telling.mail_server:
+if ENV.contact.mail_server:
     EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    globals().update(ENV.telling.mail_server)
-elif ENV.telling.is_mail_shown:
+    globals().update(ENV.contact.mail_server)
+elif ENV.contact.is_mail_shown:
     EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 # Without a mail server an address is only asked for where whoever runs this is the one who asks.
-EMAIL_OFFERED = bool(ENV.telling.mail_server) or urlsplit(PUBLIC_URL).hostname in ("localhost", "127.0.0.1", "::1")
+EMAIL_OFFERED = bool(ENV.contact.mail_server) or urlsplit(PUBLIC_URL).hostname in ("localhost", "127.0.0.1", "::1")
 VAPID_PRIVATE_KEY = ENV.vapid_key
-VAPID_SUBJECT = ENV.telling.vapid_subject
-PUSH_PRIVATE_HOSTS = ENV.telling.private_push_hosts
+VAPID_SUBJECT = ENV.contact.vapid_subject
+PUSH_PRIVATE_HOSTS = ENV.contact.private_push_hosts
 
 # --- API ------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
@@ -311,7 +311,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Send a selfie, get a short film of yourself as a cyberpunk hero.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
-    # No validator: it would tell a third party where this document lies.
+    # No validator: it would send the address of this document to a third party.
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": "none"},
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

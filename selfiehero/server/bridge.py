@@ -1,4 +1,4 @@
-"""Runs Django's WSGI handler inside an ASGI server, on a fixed set of threads.
+"""Django's WSGI handler inside an ASGI server, on a fixed set of threads.
 
     loop                                           threads (WEB_THREADS)
     collect the body, on disk when it is large ──► run the view, read the first block ┐
@@ -9,7 +9,13 @@ Database connections live as long as their threads, so Django reuses them. No th
 collected before a thread is taken, and between two blocks of a film its thread serves others. So a streaming body may
 be continued by another thread and must hold no transaction.
 
-Whoever disconnects leaves nothing behind: a view under way ends by itself, and its response is closed.
+When a client disconnects, the view under way ends by itself and its response is closed.
+
+Why not a2wsgi: it has fixed threads too, but a thread of it reads the body from the client and sends the response to
+the client. Measured with one thread: beside one upload or download that stalls, another request is not answered within
+two seconds; here it is. A small request costs 620 us of CPU there and 145 us here. It also has no bound on how many
+requests wait (here a 503 with Retry-After), no limit on bodies, and does not close the response of a client that left
+(docs/decisions/0005-wsgi-bridge.md).
 
 Requests that hash a password have threads of their own (PASSWORD_THREADS): one hash takes a quarter of a second of a
 core on purpose, so a crowd that guesses passwords would hold all threads and cores that serve everybody else.
@@ -49,7 +55,7 @@ BLOCK_BYTES = 256 * 1024
 SPOOL_BYTES = 1024 * 1024
 # Requests that wait for a thread before people are told to come back; webhooks and health always wait.
 MOST_WAITING = 500
-# Nobody waits longer than this for a thread: when all of them hang, a database does, and it may take long.
+# The longest wait for a thread. When all of them hang, so does the database, and that may take long.
 LONGEST_WAIT_SECONDS = 8.0
 UNSHED_PREFIXES = (WEBHOOK_PREFIX, "/healthz", "/readyz")
 # The forms of the admin that check or set a password.
@@ -70,14 +76,14 @@ class NoThread(Exception):
 
 
 @dataclass
-class Answer:
+class WsgiResponse:
     """A response under way: its head, its first block, and what is left of it."""
 
     status: int
     headers: Headers
     block: bytes
     rest: Iterator[bytes] | None
-    response: Iterable[bytes]
+    iterable: Iterable[bytes]  # what the application returned (PEP 3333)
     lock: RLock = field(default_factory=RLock, repr=False)  # closing waits for a block that is being read
 
     def next_block(self) -> bytes:
@@ -94,7 +100,7 @@ class Answer:
         """Let Django and the view release what the response holds. Safe to repeat."""
         with self.lock:
             self.rest = None
-            close, self.response = getattr(self.response, "close", None), ()
+            close, self.iterable = getattr(self.iterable, "close", None), ()
             if close is not None:
                 close()
 
@@ -108,7 +114,7 @@ class Bridge:
         self.passwords = PasswordLane(application) if has_password_lane else None
         self.executor = ThreadPoolExecutor(threads, thread_name_prefix=self.thread_name)
         self.awaited = 0  # pieces of work that wait for a thread or are in one
-        self.abandoned: set[Future] = set()  # in a thread, and nobody waits any more
+        self.abandoned: set[Future] = set()  # in a thread, although its client has gone
 
     thread_name = "django"
 
@@ -159,7 +165,7 @@ class Bridge:
         return bool(self.awaited or self.abandoned or (self.passwords is not None and self.passwords.is_busy))
 
     async def run(self, function: Callable, *arguments: Any, patience: float | None = None) -> Any:
-        """Run a function in one of the threads; when nobody waits any more, close what it returns.
+        """Run a function in one of the threads; close what it returns when its client has gone meanwhile.
 
         Raise NoThread when none began it within `patience`: then it never runs.
         """
@@ -188,10 +194,10 @@ class Bridge:
     def clear_away(self, work: Future) -> None:
         """Close the response of a view whose client has gone."""
         self.abandoned.discard(work)
-        if not work.cancelled() and work.exception() is None and isinstance(answer := work.result(), Answer):
+        if not work.cancelled() and work.exception() is None and isinstance(answer := work.result(), WsgiResponse):
             answer.close()
 
-    def start(self, environ: dict[str, Any], is_head: bool) -> Answer:
+    def start(self, environ: dict[str, Any], is_head: bool) -> WsgiResponse:
         """Run the view and read the first block. Everything is over after this for all but long responses."""
         head: list[Any] = []
 
@@ -203,10 +209,10 @@ class Bridge:
             return lambda data: None
 
         try:
-            response = self.application(environ, start_response)
+            iterable = self.application(environ, start_response)
         finally:
             environ["wsgi.input"].close()
-        answer = Answer(head[0], head[1], b"", iter(response), response)
+        answer = WsgiResponse(head[0], head[1], b"", iter(iterable), iterable)
         if is_head:
             answer.close()
             return answer
@@ -217,7 +223,7 @@ class Bridge:
             raise
         return answer
 
-    async def send(self, answer: Answer, receive: Receive, send: Send) -> None:
+    async def send(self, answer: WsgiResponse, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         if answer.rest is None:
             await send({"type": "http.response.body", "body": answer.block})

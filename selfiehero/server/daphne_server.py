@@ -51,7 +51,7 @@ SOCKET_MESSAGE_BYTES = 4096
 
 
 class CannotListen(Exception):
-    """The address cannot be had; the message is one sentence that says what to do."""
+    """The address cannot be had; the message says what to do."""
 
 
 class Server(daphne.server.Server):
@@ -108,7 +108,7 @@ class Server(daphne.server.Server):
         try:
             self.listener = reactor.listenTCP(self.port_number, self.http_factory, backlog=BACKLOG, interface=self.host)
         except CannotListenError as error:
-            raise CannotListen(sentence(self.host, self.port_number, error.socketError)) from error
+            raise CannotListen(listen_message(self.host, self.port_number, error.socketError)) from error
 
     # --- Requests ------------------------------------------------------------------------------
 
@@ -181,8 +181,8 @@ def end_tasks(loop: asyncio.AbstractEventLoop) -> None:
         loop.remove_signal_handler(number)
 
 
-def sentence(host: str, port: int, error: OSError) -> str:
-    """Say in one sentence why nothing can listen there and what helps."""
+def listen_message(host: str, port: int, error: OSError) -> str:
+    """Say why nothing can listen there and what helps."""
     if error.errno == errno.EADDRINUSE:
         return f"Port {port} on {host} is taken by another program: stop it, or choose another port with PORT."
     if error.errno == errno.EACCES:

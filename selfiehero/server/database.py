@@ -1,4 +1,4 @@
-"""How long a request waits for the database. Workers wait longer: nobody stands in front of them.
+"""How long a request waits for the database. Workers wait longer, because no client waits for them.
 
 A thread that waits serves nobody else, so a door that cannot have the database soon says 503 and Retry-After.
 """

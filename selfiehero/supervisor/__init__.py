@@ -1,4 +1,4 @@
-"""Runs the whole product as one process tree: `manage.py up`.
+"""The whole product as one process tree: `manage.py up`.
 
     up (runner) ──┬── valkey            first up, last down
                   ├── set-up            migrate and seed, once
@@ -17,4 +17,8 @@
 
 Every child leads its own session, so Ctrl-C in the terminal reaches `up` alone, and whatever a child leaves behind
 can be found and ended.
+
+It is our own because honcho, circus and supervisord, which were looked at, each lack what `up` needs: none starts
+children in the order of their readiness, none kills a child that hangs by its missing heartbeat, and none leaves
+nothing behind when it is itself ended by kill -9 (docs/decisions/0006-own-supervisor.md).
 """

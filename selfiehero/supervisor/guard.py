@@ -81,15 +81,15 @@ class Guard:
             start_new_session=True,
         )
         for session_id in self.watched:
-            self.tell(f"+{session_id}")
+            self.send(f"+{session_id}")
 
     def watch(self, session_id: int) -> None:
         self.watched.add(session_id)
-        self.tell(f"+{session_id}")
+        self.send(f"+{session_id}")
 
     def forget(self, session_id: int) -> None:
         self.watched.discard(session_id)
-        self.tell(f"-{session_id}")
+        self.send(f"-{session_id}")
 
     def revive(self) -> None:
         """Start the guard again when something killed it."""
@@ -101,13 +101,13 @@ class Guard:
         """Let the guard go without ending anything."""
         if self.process is None:
             return
-        self.tell("bye")
+        self.send("bye")
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
         self.process.wait()
         self.process = None
 
-    def tell(self, line: str) -> None:
+    def send(self, line: str) -> None:
         if self.process is None:
             return
         with contextlib.suppress(BrokenPipeError):  # it died; `revive` tells the next one everything

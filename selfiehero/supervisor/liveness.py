@@ -1,7 +1,7 @@
-"""Notices a child that hangs: a process for the system, at work for nobody. It is killed, and so starts again.
+"""Liveness of children: one that hangs, so that it runs but does no work, is killed and so starts again.
 
 Only a process that has shown life since its own start is judged, so a slow start is never cut short; and looks are
-counted, not seconds, so a machine that slept or a clock that jumped condemns nobody.
+counted, not seconds, so a machine that slept or a clock that jumped kills no child.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Watch:
         self.has_lived = False
         self.silent_looks = 0
 
-    async def keep_looking(self) -> None:
+    async def keep_checking(self) -> None:
         """Look again and again, and have the child start anew when it was silent too often in a row."""
         while True:
             await asyncio.sleep(self.signs.every)

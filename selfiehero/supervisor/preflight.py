@@ -1,4 +1,4 @@
-"""What must be true before anything starts. Each check raises Problem with one sentence that says what to do."""
+"""Checks before anything starts. Each raises Problem with a message that says what to do."""
 
 import contextlib
 import errno
@@ -18,7 +18,7 @@ PATIENCE = 5  # seconds that a server of REDIS_URL or DATABASE_URL may take
 
 
 class Problem(RuntimeError):
-    """Why the product cannot start here, as a sentence for the person at the terminal."""
+    """Why the product cannot start here; the message is for the person at the terminal."""
 
 
 def check(environment: Environment) -> None:
@@ -65,10 +65,10 @@ def check_port(host: str, port: int) -> None:
     try:
         bind_once(host, port)
     except OSError as error:
-        raise Problem(port_sentence(host, port, error)) from error
+        raise Problem(port_message(host, port, error)) from error
 
 
-def port_sentence(host: str, port: int, error: OSError) -> str:
+def port_message(host: str, port: int, error: OSError) -> str:
     other = port + 1 if port < 65535 else port - 1
     if error.errno == errno.EADDRINUSE:
         return f"Port {port} is taken by another program. Stop it, or choose another: PORT={other} make up"

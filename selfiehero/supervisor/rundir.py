@@ -18,7 +18,7 @@ GUARD_PATIENCE = 10.0  # seconds that a killed supervisor's guard may need to en
 
 
 class AlreadyRunning(RuntimeError):
-    """Another supervisor works in this VAR_DIR; the message is a sentence."""
+    """Another supervisor works in this VAR_DIR; the message can be shown."""
 
 
 class Lock:

@@ -111,7 +111,7 @@ class Supervisor:
                 child = self.add_child(spec)
                 self.tasks.append(asyncio.create_task(child.keep_running()))
                 if spec.signs is not None:
-                    self.watches.append(asyncio.create_task(Watch(child, spec.signs).keep_looking()))
+                    self.watches.append(asyncio.create_task(Watch(child, spec.signs).keep_checking()))
             for spec in specs:
                 if not await self.wait_until_up(spec):
                     return
@@ -162,9 +162,9 @@ class Supervisor:
                 self.say(f"still not ready: {url} says {answer.status or ''} {answer.body}; see {self.plan.log_dir}")
             await asyncio.sleep(0.2)
 
-    def fail(self, sentence: str) -> None:
+    def fail(self, message: str) -> None:
         if not self.stopping.is_set():
-            self.say(sentence, bold=True)
+            self.say(message, bold=True)
             self.exit_code = 1
             self.stopping.set()
 

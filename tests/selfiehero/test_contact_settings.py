@@ -34,7 +34,7 @@ def test_a_given_key_wins_and_writes_nothing(tmp_path):
     ],
 )
 def test_who_speaks_follows_from_the_public_address(public_url, subject, sender):
-    said = load({"PUBLIC_URL": public_url}).telling
+    said = load({"PUBLIC_URL": public_url}).contact
     assert (said.vapid_subject, said.mail_from) == (subject, sender)
 
 

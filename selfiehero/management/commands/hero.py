@@ -45,7 +45,7 @@ class Command(BaseCommand):
             server = server or running_url(settings.ENV.run_dir / "up.lock") or settings.PUBLIC_URL
             client = HeroClient(server, tell_trouble=lambda trouble: bar.set_description_str(f"the server {trouble}"))
             try:
-                told = self._make(client, bar, data, photo.name, output, look, name)
+                summary = self._make(client, bar, data, photo.name, output, look, name)
             except KeyboardInterrupt:
                 bar.close()
                 self._stop(client)
@@ -55,7 +55,7 @@ class Command(BaseCommand):
             except OSError as error:
                 bar.close()
                 self._end(LOCAL, f"{output} cannot be written: {error.strerror or error}.")
-        self.stdout.write(told)
+        self.stdout.write(summary)
 
     def _make(
         self, client: HeroClient, bar: tqdm, data: bytes, file_name: str, output: Path, look: str, name: str
@@ -67,7 +67,7 @@ class Command(BaseCommand):
         job = self._job = client.order(data, file_name=file_name, look=look, hero_name=name)
         accepted, first_picture, reason = time.monotonic() - started, "", None
 
-        def tell(state: dict[str, Any]) -> None:
+        def show(state: dict[str, Any]) -> None:
             nonlocal first_picture, reason
             self._job = state
             if state["links"]["poster"] and not first_picture:
@@ -77,8 +77,8 @@ class Command(BaseCommand):
                 bar.write(reason, file=sys.stderr)
             _draw(bar, state)
 
-        tell(job)
-        job = client.follow(job, tell)
+        show(job)
+        job = client.follow(job, show)
         if job["status"] != "succeeded":
             failure = job["failure"] or {"message": "The film was canceled.", "next_step": ""}
             bar.close()
@@ -120,8 +120,8 @@ class Command(BaseCommand):
         )
         self._end(INTERRUPTED, said)
 
-    def _end(self, code: int, sentence: str) -> NoReturn:
-        self.stderr.write(sentence)
+    def _end(self, code: int, message: str) -> NoReturn:
+        self.stderr.write(message)
         sys.exit(code)
 
 
