@@ -39,8 +39,8 @@ export function toast(text, kind = "") {
   setTimeout(() => node.remove(), 6000);
 }
 
-/** Show a sentence in an error or note line; an empty sentence hides the line. */
-export function tell(node, text) {
+/** Show a text in an error or note; an empty one hides it. */
+export function showText(node, text) {
   if (!node) return;
   node.hidden = !text;
   $("span", node).textContent = text || "";

@@ -2,7 +2,7 @@
 import { $ } from "./app.js";
 import { WORDS } from "./words.js";
 
-/** Count down once and resolve when it is time, when someone presses "Try now", or when the line is back. */
+/** Count down once and resolve when it is time, when someone presses "Try now", or when the network is back. */
 export function countDown(root, seconds) {
   const number = $("[data-count]", root), ring = $("[data-ring]", root), aloud = $("[data-count-live]", root);
   return new Promise(resolve => {

@@ -1,5 +1,5 @@
 /* Erase: asked once in the dialog, ended by a receipt in place of the page. */
-import { $, tell } from "./app.js";
+import { $, showText } from "./app.js";
 import { call } from "./api.js";
 import { forgetPhoto } from "./store.js";
 import { WORDS } from "./words.js";
@@ -8,9 +8,9 @@ import { WORDS } from "./words.js";
 export function mountErase(address, clear) {
   $("[data-erase]").addEventListener("click", async () => {
     const error = $("[data-erase-error]");
-    tell(error, "");
+    showText(error, "");
     const answer = await call(address, { method: "DELETE", timeout: 30000 });
-    if (!answer.ok && ![404, 410].includes(answer.status)) { tell(error, answer.body?.detail || WORDS.eraseFailed); return; }
+    if (!answer.ok && ![404, 410].includes(answer.status)) { showText(error, answer.body?.detail || WORDS.eraseFailed); return; }
     $("#erase").close();
     forgetPhoto();
     clear();

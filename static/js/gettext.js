@@ -11,5 +11,5 @@ export function ngettext(one, many, count) {
   return new Intl.PluralRules(language).select(count) === "one" ? forms[0] : forms.at(-1);
 }
 
-/** Put values into the {holes} of a sentence. */
+/** Put values into the {placeholders} of a message. */
 export const fill = (text, values) => text.replace(/\{(\w+)\}/g, (hole, name) => values[name] ?? hole);

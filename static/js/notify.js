@@ -1,5 +1,5 @@
-/* "Tell me": a push to this device, one mail, a chime on this page. The browser is asked for nothing before a tap. */
-import { $, tell, toast } from "./app.js";
+/* Notifications: a push to this device, one e-mail, a chime on this page. No permission is asked for before a tap. */
+import { $, showText, toast } from "./app.js";
 import { call } from "./api.js";
 import { WORDS } from "./words.js";
 
@@ -13,7 +13,7 @@ let audio = null, isWanted = false;
 function unlock() {
   try { audio ??= new AudioContext(); audio.resume(); } catch { /* no sound here */ }
 }
-/** Play the chime if somebody wants it. */
+/** Play the chime if it was switched on. */
 export function chime() {
   if (!isWanted) return;
   unlock();
@@ -72,7 +72,7 @@ function mountPush(dialog, job, say, signal) {
   };
   async function turnOn() {
     // First of all: it has to be asked within the tap.
-    if (await Notification.requestPermission() !== "granted") { tell(error, WORDS.pushRefused(hasMail)); return; }
+    if (await Notification.requestPermission() !== "granted") { showText(error, WORDS.pushRefused(hasMail)); return; }
     await enroll(await subscribe(), job);
     show(true);
     toast(WORDS.pushOn, "good");
@@ -87,11 +87,11 @@ function mountPush(dialog, job, say, signal) {
     toast(WORDS.pushOff);
   }
   button.addEventListener("click", async () => {
-    tell(error, "");
-    if (!canPush) { tell(error, WORDS.pushUnknown(hasMail)); return; }
+    showText(error, "");
+    if (!canPush) { showText(error, WORDS.pushUnknown(hasMail)); return; }
     button.disabled = true;
     try { await (button.getAttribute("aria-pressed") === "true" ? turnOff() : turnOn()); }
-    catch { tell(error, WORDS.pushFailed); }
+    catch { showText(error, WORDS.pushFailed); }
     button.disabled = false;
   }, { signal });
   if (!canPush) return;
@@ -104,7 +104,7 @@ function mountPush(dialog, job, say, signal) {
 
 function mountMail(form, dialog, job, say, signal) {
   const input = $("input", form), error = $("#email-error", form);
-  const complain = text => { tell(error, text); input.setAttribute("aria-invalid", String(Boolean(text))); if (text) input.focus(); };
+  const complain = text => { showText(error, text); input.setAttribute("aria-invalid", String(Boolean(text))); if (text) input.focus(); };
   form.addEventListener("submit", async event => {
     event.preventDefault();
     if (!input.value.trim() || !input.validity.valid) { complain(WORDS.mailBad); return; }
@@ -117,7 +117,7 @@ function mountMail(form, dialog, job, say, signal) {
   }, { signal });
 }
 
-/** Let the dialog tell people about this job. */
+/** Let the dialog showText people about this job. */
 export function mountNotify(job, signal) {
   const dialog = $("#notify"), label = $("[data-notify-label]"), form = dialog && $("[data-email]", dialog);
   if (!dialog) return;

@@ -1,5 +1,5 @@
 /* "Continue on your phone": a link to this one job, to point a camera at or to copy. Asked for when it is wanted. */
-import { $, tell, toast } from "./app.js";
+import { $, showText, toast } from "./app.js";
 import { call } from "./api.js";
 import { WORDS } from "./words.js";
 
@@ -10,16 +10,16 @@ export function mountPhone(page, signal) {
   let link = "";
 
   async function ask() {
-    tell(error, "");
+    showText(error, "");
     if (!picture.getAttribute("src")) picture.src = `${page}qr.svg`;
     if (link) return;
     const answer = await call(`${page}link/`);
     link = answer.body?.link || "";
     words.textContent = link.replace(/^https?:\/\//, "");
     copy.hidden = !link;
-    if (!link) { picture.removeAttribute("src"); tell(error, WORDS.noLink); }
+    if (!link) { picture.removeAttribute("src"); showText(error, WORDS.noLink); }
   }
-  picture.addEventListener("error", () => { picture.removeAttribute("src"); tell(error, WORDS.noLink); }, { signal });
+  picture.addEventListener("error", () => { picture.removeAttribute("src"); showText(error, WORDS.noLink); }, { signal });
   $("[data-open=phone]").addEventListener("click", ask, { signal });
   copy.addEventListener("click", async () => {
     try { await navigator.clipboard.writeText(link); toast(WORDS.phoneCopied, "good"); }

@@ -1,5 +1,5 @@
 /* The reveal: lift the Line and the curtain goes up. The same gesture unlocks the sound. */
-import { $, $$, calm, followAddress, openDialog, pageData, playWhenSeen, setIcon, tell, toast } from "./app.js";
+import { $, $$, calm, followAddress, openDialog, pageData, playWhenSeen, setIcon, showText, toast } from "./app.js";
 import { call } from "./api.js";
 import { hex } from "./digest.js";
 import { mountErase } from "./erase.js";
@@ -199,13 +199,13 @@ takes?.addEventListener("submit", async event => {
   const look = event.submitter?.value;
   if (!look || taking) return;
   taking = true;
-  tell(takeError, "");
+  showText(takeError, "");
   event.submitter.setAttribute("aria-busy", "true");
   if (!takeKeys.has(look)) takeKeys.set(look, hex(crypto.getRandomValues(new Uint8Array(16))));
   const answer = await call(`${links.self}remix/`, { method: "POST", form: { look }, key: takeKeys.get(look) });
   taking = false;
   event.submitter?.removeAttribute("aria-busy");
-  if (!answer.ok || !answer.body?.links) { tell(takeError, [answer.body?.detail || WORDS.refused, answer.body?.next_step].filter(Boolean).join(" ")); return; }
+  if (!answer.ok || !answer.body?.links) { showText(takeError, [answer.body?.detail || WORDS.refused, answer.body?.next_step].filter(Boolean).join(" ")); return; }
   await handOver(answer.body.id);
   location.assign(answer.body.links.page);
 });

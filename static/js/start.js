@@ -1,5 +1,5 @@
 /* The start page: the Line, the look, the photo, the name, and one button that always knows the next step. */
-import { $, $$, frugal, playWhenSeen, tell } from "./app.js";
+import { $, $$, frugal, playWhenSeen, showText } from "./app.js";
 import { mountLine } from "./line.js";
 import { isPhoto, pack, silhouette, upright } from "./photo.js";
 import { Stage } from "./stage.js";
@@ -16,7 +16,7 @@ mountLine(film);
 /* Errors stand next to their field ----------------------------------------------------------------- */
 function complain(field, text) {
   const line = $(`[data-error="${CSS.escape(field)}"]`, form) || $('[data-error="form"]', form);
-  tell(line, text);
+  showText(line, text);
   if (line.dataset.error === "hero_name") heroName.setAttribute("aria-invalid", String(Boolean(text)));
   return line;
 }
@@ -94,7 +94,7 @@ $$("[data-camera]").forEach(button => button.addEventListener("click", async () 
   } catch { complain("selfie", WORDS.noCamera); }
 }));
 
-/* The preview rests while nobody sees it. */
+/* The preview pauses while it cannot be seen. */
 new IntersectionObserver(([{ isIntersecting }]) => {
   if (!preview || isSending) return;
   if (isIntersecting) preview.play(); else preview.pause();

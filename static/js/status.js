@@ -1,4 +1,4 @@
-/* Status: bars filled, times in the visitor's own clock, and a fresh page now and then while somebody looks. */
+/* Status: bars filled, times in the visitor's own clock, and a fresh page now and then while the page is visible. */
 import { $$, fill } from "./app.js";
 
 const AGAIN = 20000;

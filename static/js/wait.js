@@ -1,5 +1,5 @@
 /* The wait: the visitor's own picture at once, then the truth, one snapshot at a time. */
-import { $, $$, fill, showConnection, tell, toast } from "./app.js";
+import { $, $$, fill, showConnection, showText, toast } from "./app.js";
 import { call } from "./api.js";
 import { restoreTab, showInTab } from "./favicon.js";
 import { JobProgress, isFinal } from "./job-progress.js";
@@ -84,8 +84,8 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
 
   function showReason(reason) {
     const note = $("[data-reason]", root);
-    if (reason) { clearTimeout(reasonTimer); reasonTimer = 0; if ($("span", note).textContent !== reason || note.hidden) tell(note, reason); }
-    else if (!note.hidden && !reasonTimer) reasonTimer = setTimeout(() => { reasonTimer = 0; tell(note, ""); }, REASON_STAYS);
+    if (reason) { clearTimeout(reasonTimer); reasonTimer = 0; if ($("span", note).textContent !== reason || note.hidden) showText(note, reason); }
+    else if (!note.hidden && !reasonTimer) reasonTimer = setTimeout(() => { reasonTimer = 0; showText(note, ""); }, REASON_STAYS);
   }
 
   function showProgress() {
@@ -111,7 +111,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     let loaded = 0;
     images.forEach(image => {
       image.onload = () => { if (++loaded === images.length) { stage.burst(1.2); root.classList.add("has-poster"); performance.mark("poster-shown"); } };
-      image.onerror = () => { image.onerror = null; if (posterTries++ < 4) { shownPoster = ""; setTimeout(() => progress?.reread(), 1500); } };
+      image.onerror = () => { image.onerror = null; if (posterTries++ < 4) { shownPoster = ""; setTimeout(() => progress?.poll(), 1500); } };
       image.src = url;
     });
   }
@@ -141,8 +141,8 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     $(".stage", root).hidden = true;
     document.title = `${STAGES.gone[0]} – ${ownTitle}`;
     $$("[data-while], [data-progress]", root).forEach(node => { node.hidden = true; });
-    tell($("[data-signal]", root), "");
-    tell($("[data-reason]", root), "");
+    showText($("[data-signal]", root), "");
+    showText($("[data-reason]", root), "");
     const open = $("[data-open-film]", root);
     open.href = root.dataset.startUrl;
     open.textContent = WORDS.makeFilm;
@@ -156,7 +156,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     chime();
     speak("ready");
     clearTimeout(reasonTimer);
-    tell($("[data-reason]", root), "");
+    showText($("[data-reason]", root), "");
     $("[data-open-film]", root).hidden = false;
     $$("[data-while]", root).forEach(node => { node.hidden = true; });
     showInTab(1, true);
@@ -182,7 +182,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
       onSignal: (state, way) => {
         root.dataset.signal = state;
         root.dataset.way = way;
-        tell($("[data-signal]", root), state === "lost" && navigator.onLine ? WORDS.quietLine : "");
+        showText($("[data-signal]", root), state === "lost" && navigator.onLine ? WORDS.quietLine : "");
       },
     });
     if (canceling) cancel();
@@ -205,7 +205,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     canceling = false;
     cancelButton.textContent = cancelLabel;
     $("#cancel").close();
-    if (answer.ok || answer.status === 409) progress.reread();    // the truth decides: canceled, or done a moment before
+    if (answer.ok || answer.status === 409) progress.poll();    // the server decides: canceled, or done a moment before
     else toast(WORDS.cancelFailed, "warn");
   }
   cancelButton.addEventListener("click", cancel);

@@ -1,4 +1,4 @@
-/* Every sentence the scripts say, in one place. Short, calm, never blaming. The English here is what catalogues go by. */
+/* Every message of the scripts, in one place. Short, calm, never blaming. The English here is what catalogues go by. */
 import { _, fill, language, ngettext } from "./gettext.js";
 
 export const STAGES = {
