@@ -1,4 +1,4 @@
-"""What surrounds every request."""
+"""Middleware: 503 without a database, and compressed pages."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ShortPages(GZipMiddleware):
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer what no view caught: a middleware that found no database is as busy as a view that found none."""
+    """Answer an exception outside views: 503 when a middleware found no database, else Django's 500."""
     return answer_to(sys.exc_info()[1], request) or plain_server_error(request)
 
 
@@ -59,12 +59,12 @@ def answer_to(exception: BaseException | None, request: HttpRequest) -> HttpResp
 
 
 def is_for_programs(path: str) -> bool:
-    """Whether it is programs that ask for this address, and want a problem instead of a page."""
+    """Whether programs use this address, which get a problem instead of a page."""
     return path.startswith(("/api/", "/webhooks/"))
 
 
 def busy_page(retry_after: int | str) -> HttpResponse:
-    """Return the page of a full house, which counts down and tries again."""
+    """Return the 503 page, which counts down and tries again."""
     from django.template.loader import render_to_string
 
     return HttpResponse(render_to_string("pages/busy.html", {"retry_after": retry_after}), status=503)

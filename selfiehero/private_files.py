@@ -1,4 +1,4 @@
-"""What VAR_DIR holds for its owner alone: a closed folder, secrets made once, files replaced in one step. No Django."""
+"""Private files of VAR_DIR: a folder closed to other users, and secrets made once. No Django."""
 
 import contextlib
 import fcntl

@@ -53,7 +53,7 @@ BODY_EXTENSION = "selfiehero.body"
 # What is read from a streaming response before the client is waited for.
 BLOCK_BYTES = 256 * 1024
 SPOOL_BYTES = 1024 * 1024
-# Requests that wait for a thread before people are told to come back; webhooks and health always wait.
+# Requests that may wait for a thread; more get a 503, except webhooks and health checks, which always wait.
 MOST_WAITING = 500
 # The longest wait for a thread. When all of them hang, so does the database, and that may take long.
 LONGEST_WAIT_SECONDS = 8.0
@@ -145,7 +145,7 @@ class Bridge:
             await send_busy(scope, send, retry_after=5)
             return
         except Exception:
-            # Django answers for its views' errors; this is one in its answer.
+            # Django answers its views' errors; this one came while its response was read.
             logger.exception("request_failed path=%s", shown(scope["path"]))
             await send_plain(send, 500, FAILED, [])
             return
@@ -198,7 +198,7 @@ class Bridge:
             answer.close()
 
     def start(self, environ: dict[str, Any], is_head: bool) -> WsgiResponse:
-        """Run the view and read the first block. Everything is over after this for all but long responses."""
+        """Run the view and read the first block, which is all of most responses."""
         head: list[Any] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable:
@@ -242,7 +242,7 @@ class Bridge:
 
 
 class PasswordLane(Bridge):
-    """The few threads on which passwords are hashed; who finds too many before them is told to come back."""
+    """The few threads on which passwords are hashed; a request that finds too many waiting gets a 503."""
 
     thread_name = "passwords"
 

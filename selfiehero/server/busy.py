@@ -1,6 +1,6 @@
-"""The 503 that is given before Django is asked: the page with its countdown for people, a problem for programs.
+"""The 503 that the server answers without running a view: a page with a countdown for browsers, a problem for programs.
 
-Made once for each language and kept, because it is needed when there is no time for anything.
+Rendered once for each language and kept, because it is needed when there is no CPU left.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 def answer(path: str, headers: Iterable[tuple[bytes, bytes]], *, retry_after: int) -> tuple[Headers, bytes]:
-    """Return headers and body of the 503 for this request, in the language of who asks."""
+    """Return headers and body of the 503 for this request, in the language of its sender."""
     asked = _request(path, headers)
     with translation.override(None):
         code = translation.get_language_from_request(asked)

@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 BACKLOG = 1024
 RESTARTING = 1012
-# A view that takes longer is answered for with 503; the longest of ours writes a 12 MB photo to disk.
+# A view that takes longer is answered with 503; our longest writes a 12 MB photo to disk.
 HTTP_SECONDS = 60
 DRAIN_SECONDS = 20.0
 # Long enough for sockets to say goodbye and for a kept connection to learn that it is over.
@@ -51,11 +51,11 @@ SOCKET_MESSAGE_BYTES = 4096
 
 
 class CannotListen(Exception):
-    """The address cannot be had; the message says what to do."""
+    """The address cannot be bound; the message says what to do."""
 
 
 class Server(daphne.server.Server):
-    """One process that answers on `host` and `port` until it is told to stop."""
+    """The server on `host` and `port`, until a signal stops it."""
 
     def __init__(self, application: Callable, *, host: str, port: int, logs_access: bool = False) -> None:
         super().__init__(
@@ -77,7 +77,7 @@ class Server(daphne.server.Server):
         self.draining_since = 0.0
 
     def run(self) -> None:
-        """Serve until a signal. Raise CannotListen when the address cannot be had."""
+        """Serve until a signal. Raise CannotListen when the address cannot be bound."""
         observer = FilteringLogObserver(
             STDLibLogObserver("selfiehero.twisted"), [LogLevelFilterPredicate(LogLevel.critical)]
         )
@@ -171,7 +171,7 @@ class Server(daphne.server.Server):
 
 
 def end_tasks(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel what still runs in the loop and give it a moment to put its things away."""
+    """Cancel what still runs in the loop and give it a moment to clean up."""
     tasks = asyncio.all_tasks(loop)
     for task in tasks:
         task.cancel()
@@ -182,7 +182,7 @@ def end_tasks(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def listen_message(host: str, port: int, error: OSError) -> str:
-    """Say why nothing can listen there and what helps."""
+    """Return why the address cannot be bound and what to do."""
     if error.errno == errno.EADDRINUSE:
         return f"Port {port} on {host} is taken by another program: stop it, or choose another port with PORT."
     if error.errno == errno.EACCES:

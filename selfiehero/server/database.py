@@ -17,7 +17,7 @@ CONNECT_SECONDS = 2
 
 
 def wait_briefly() -> None:
-    """Have every connection that this process makes from now on give up soon."""
+    """Limit the wait of every connection that this process makes from now on."""
     settings: dict[str, Any] = connections.settings["default"]
     options = settings.setdefault("OPTIONS", {})
     if settings["ENGINE"].endswith("sqlite3"):
@@ -29,7 +29,7 @@ def wait_briefly() -> None:
 
 
 def limit_waits(sender: Any, connection: Any, **kwargs: Any) -> None:
-    """Tell PostgreSQL how long this connection waits."""
+    """Set PostgreSQL's time limits for this connection."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(

@@ -1,4 +1,4 @@
-"""Whether this web process is on its way out: set once by the first signal, read by /readyz."""
+"""Whether this web process drains: set by the first signal, read by /readyz."""
 
 from threading import Event
 

@@ -1,7 +1,7 @@
-"""How much a request may bring, by address, and the answer to one that brings more.
+"""Limits on the size of requests, by address, and the answers to larger ones.
 
 The server refuses by the declared length before a byte of the body is read; what declares none is cut when it grows
-past the limit. Views check again by their own rules: this is the wall, not the door.
+past the limit. Views check again by their own rules: these limits protect the server's memory and disk.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ KIB, MIB = 2**10, 2**20
 
 # A photo of 12 MiB with the form around it.
 UPLOAD_BYTES = 13 * MIB
-# Webhooks may have 64 KiB; a view that sees a little more can still record that it was too much.
+# Webhooks may have 64 KiB; a little more is let through, so that the view can record an oversized one.
 WEBHOOK_BYTES = 72 * KIB
 OTHER_BYTES = 1 * MIB
 

@@ -1,6 +1,6 @@
-"""What the web process says about requests, without what their paths give away.
+"""The web process's request log, without the secrets in paths.
 
-Some paths are keys: a media address is signed, a webhook's names an attempt, a shared name opens a film.
+Some paths are secrets: a media address is signed, a webhook's names an attempt, a shared name opens a film.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ logger = logging.getLogger(__name__)
 
 
 def shown(path: str) -> str:
-    """Return a path as it may be logged: no query, nothing behind a prefix that promises a secret."""
+    """Return a path as it may be logged: without its query, and cut after a prefix of SECRET_PREFIXES."""
     path = path.partition("?")[0]
     return next((f"{prefix}…" for prefix in SECRET_PREFIXES if path.startswith(prefix)), path)
 
 
 class HideSecrets(logging.Filter):
-    """Shortens paths in Django's own lines about 4xx and 5xx answers."""
+    """Cuts secrets from paths in Django's own log lines about 4xx and 5xx responses."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
@@ -29,7 +29,7 @@ class HideSecrets(logging.Filter):
 
 
 class OneLine(logging.Filter):
-    """Makes of Django's traceback about a wrong Host header one short line: scanners send thousands of them."""
+    """Shortens Django's traceback about a wrong Host header to one line: scanners send thousands of them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         request = getattr(record, "request", None)

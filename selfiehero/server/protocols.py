@@ -1,4 +1,4 @@
-"""daphne's request and socket, guarded: see `server` for what for."""
+"""daphne's HTTP request, channel and WebSocket, with limits, timeouts and draining."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .limits import address_too_long, bad_request, body_limit, head_too_large, n
 
 logger = logging.getLogger(__name__)
 
-# Larger bodies wait in a file without a name.
+# Larger bodies are kept in an unnamed file.
 IN_MEMORY_BYTES = 1024 * 1024
 HEAD_SECONDS = 20.0
 # A body may take this long for each byte it declares, and no longer than the longest.
@@ -39,7 +39,7 @@ PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 @implementer(IPushProducer)
 class Request(WebRequest):
-    """One HTTP request: limited while it arrives, waited for while it is answered."""
+    """One HTTP request: size and time limits while it arrives, backpressure while it is answered."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # Twisted would parse every form by itself, only for daphne to ignore the result.
@@ -57,7 +57,7 @@ class Request(WebRequest):
         """Refuse by the declared length, or make room for the body."""
         self._path = self.channel._path.partition(b"?")[0].decode("latin-1")
         self._limit = body_limit(self._path)
-        # Only a proxy of ours might say this, and it does not.
+        # Only a trusted proxy may set this, and ours does not.
         self.requestHeaders.removeHeader(b"daphne-root-path")
         if length is not None and length > self._limit:
             self._refuse(*too_large(self._path))
@@ -84,7 +84,7 @@ class Request(WebRequest):
             self._refuse(*no_room())
 
     def _refuse(self, status: int, body: bytes) -> None:
-        """Answer now, and drop what still comes."""
+        """Answer now, and drop the rest of the body."""
         self._is_refused = True
         self.content.close() if self.content else None
         self.content = BytesIO()
@@ -105,7 +105,7 @@ class Request(WebRequest):
         return super().process()
 
     def hand_over_body(self) -> IO[bytes]:
-        """Give the body away as the file it is in; who gets it closes it."""
+        """Return the body as the file it is in; the caller closes it."""
         body, self.content = self.content, BytesIO()
         return body
 
@@ -146,7 +146,7 @@ class Request(WebRequest):
         super().connectionLost(reason)
 
     def handle_exception(self, exception: BaseException) -> None:
-        """Answer 500, or cut a response that was already under way: its end must not look like its end."""
+        """Answer 500, or abort a response that was already under way: a part must not look complete."""
         if self._response_started:
             self.channel.forceAbortClient()
         else:
@@ -174,12 +174,12 @@ class Request(WebRequest):
             self.channel.forceAbortClient()
 
     def end_connection(self) -> None:
-        """Let this be the last request of its connection."""
+        """Close the connection after this request."""
         self.responseHeaders.setRawHeaders(b"Connection", [b"close"])
         self.channel.persistent = False
 
     def drain(self, code: int) -> None:
-        """The process ends: finish, then close. An event stream would never finish, so its application is told."""
+        """Finish this request and close. An event stream would never finish, so its application gets a disconnect."""
         if self.channel is None or not self._has_arrived:
             return
         if not self._response_started:
@@ -190,7 +190,7 @@ class Request(WebRequest):
 
 
 class Channel(HTTPChannel):
-    """One connection. Twisted says nothing when a line is too long, and nothing in words when a head is wrong."""
+    """One connection. Twisted alone would send no answer to a long line, and no body to a malformed head."""
 
     def lineLengthExceeded(self, line: bytes) -> None:
         is_address = not self.requests
@@ -206,7 +206,7 @@ class Channel(HTTPChannel):
 
 
 class HTTP(HTTPFactory):
-    """Makes guarded requests."""
+    """Makes requests of the class above."""
 
     def protocol(self) -> _GenericHTTPChannelProtocol:
         return _GenericHTTPChannelProtocol(Channel())
@@ -221,7 +221,7 @@ class Socket(WebSocketProtocol):
     """One WebSocket that may be closed with any code of RFC 6455."""
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        # What comes after our close frame is read by nobody.
+        # Frames that come after our close frame are dropped.
         if self.state == self.STATE_OPEN:
             super().onMessage(payload, isBinary)
 

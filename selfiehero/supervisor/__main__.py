@@ -1,4 +1,4 @@
-"""`python -m selfiehero.supervisor`: what `manage.py up` becomes, without Django and its memory."""
+"""`python -m selfiehero.supervisor`: `manage.py up` execs this, so that Django's memory is not kept."""
 
 import asyncio
 import os

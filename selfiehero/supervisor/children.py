@@ -1,4 +1,4 @@
-"""One child process: started as the leader of its own session, listened to, started again when it dies, stopped."""
+"""One child process: starts it as the leader of a session, reads its output, restarts it when it dies, stops it."""
 
 import asyncio
 import contextlib
@@ -42,8 +42,8 @@ class Signs:
 
     beat: Path | None = None
     url: str | None = None
-    every: float = 5.0  # seconds between looks; an address has as long to answer
-    patience: int = 12  # looks in a row without a sign until it counts as hung
+    every: float = 5.0  # seconds between checks; an address has as long to answer
+    patience: int = 12  # checks in a row without a sign until it counts as hung
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,10 @@ class ChildSpec:
     stops: Stops = Stops.NEXT
     patience: float = 20.0  # seconds between SIGTERM and SIGKILL
     is_up: Callable[[], Awaitable[bool]] | None = None  # asked before children that start later
-    before_start: Callable[[int], None] | None = None  # gets how many times in a row it died early
-    signs: Signs | None = None  # None: only its end is noticed
-    is_shown: bool = True  # False: what it says is kept in its log only
-    is_logged: bool = True  # False: what it says is shown only
+    before_start: Callable[[int], None] | None = None  # called with the number of early deaths in a row
+    signs: Signs | None = None  # None: only its exit is noticed
+    is_shown: bool = True  # False: its output goes to its log only
+    is_logged: bool = True  # False: its output goes to the terminal only
 
 
 class Backoff:
@@ -88,7 +88,7 @@ class Ending:
 
 
 def describe_exit(code: int) -> str:
-    """Say how a process ended, for people."""
+    """Return in words how a process ended."""
     if code >= 0:
         return f"exit code {code}"
     with contextlib.suppress(ValueError):
@@ -97,7 +97,7 @@ def describe_exit(code: int) -> str:
 
 
 class Output(asyncio.Protocol):
-    """Splits what a child writes into lines."""
+    """Splits a child's output into lines."""
 
     def __init__(self, on_line: Callable[[bytes], None]) -> None:
         self.on_line = on_line
@@ -195,7 +195,7 @@ class Child:
         self.reap()
 
     def reap(self) -> None:
-        """Notice that the process ended, if it did."""
+        """Collect the exit status of the process if it has ended."""
         if self.process is not None and self.process.poll() is not None:
             self.exited.set()
 
@@ -205,7 +205,7 @@ class Child:
             self.process.send_signal(number)
 
     def restart(self, reason: str) -> None:
-        """End the process and all that it started; `keep_running` starts it again, unless it was told to stop."""
+        """End the process and all that it started; `keep_running` starts it again unless `stop` was called."""
         if self.process is not None and not self.stop_requested.is_set():
             self.on_news(self.spec.name, reason)
             kill_session(self.process.pid)

@@ -1,4 +1,4 @@
-"""Ends whole sessions of processes, also after the supervisor itself was killed.
+"""Ends whole sessions of processes, even after the supervisor itself was killed.
 
 The guard is a small process that reads "+SID" and "-SID" lines from the supervisor. When the pipe closes without
 "bye", the supervisor is gone: the guard kills every session that is still listed. It inherits the supervisor's lock,
@@ -56,7 +56,7 @@ def kill_session(session_id: int) -> None:
     """Kill every process of a session at once, also those that left its process group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(session_id, signal.SIGKILL)
-    for _round in range(10):  # a member may fork between the look and the kill
+    for _round in range(10):  # a member may fork between listing and killing
         members = session_members(session_id)
         if not members:
             return
@@ -98,7 +98,7 @@ class Guard:
             self.start()
 
     def dismiss(self) -> None:
-        """Let the guard go without ending anything."""
+        """End the guard and nothing else."""
         if self.process is None:
             return
         self.send("bye")
@@ -110,7 +110,7 @@ class Guard:
     def send(self, line: str) -> None:
         if self.process is None:
             return
-        with contextlib.suppress(BrokenPipeError):  # it died; `revive` tells the next one everything
+        with contextlib.suppress(BrokenPipeError):  # it died; `revive` sends everything to the next one
             self.process.stdin.write(line.encode("ascii") + b"\n")
             self.process.stdin.flush()
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Readiness:
-    """The last answer of the ready address."""
+    """The last response of the readiness address."""
 
     status: int = 0
     body: str = "no answer"
@@ -28,7 +28,7 @@ class Readiness:
 
 
 class Watch:
-    """Looks at one child for its signs of life."""
+    """Watches one child for its signs of life."""
 
     def __init__(self, child: Child, signs: Signs) -> None:
         self.child = child
@@ -39,7 +39,7 @@ class Watch:
         self.silent_looks = 0
 
     async def keep_checking(self) -> None:
-        """Look again and again, and have the child start anew when it was silent too often in a row."""
+        """Check for ever, and restart the child when too many checks in a row found no sign."""
         while True:
             await asyncio.sleep(self.signs.every)
             if await self.is_hung():
@@ -59,7 +59,7 @@ class Watch:
         return self.silent_looks >= self.signs.patience and self.child.pid == pid
 
     async def shows_life(self) -> bool:
-        """Return whether the beat moved since the last look, or the address answers anything at all."""
+        """Return whether the beat moved since the last check, or the address answers anything at all."""
         if self.signs.url is not None:
             return (await ask(self.signs.url, seconds=self.signs.every)).status != 0
         before, self.mark = self.mark, self.read_mark()

@@ -1,4 +1,4 @@
-"""What the children say: one prefixed line after the other on the terminal, and each child's own file."""
+"""The children's output: prefixed lines on the terminal, and a log file for each child."""
 
 import os
 import re
@@ -43,7 +43,7 @@ class LineSplitter:
 
 
 class LogFile:
-    """A file that starts anew at 10 MB and keeps the one before. A full disk silences it and stops nobody."""
+    """A file that starts anew at 10 MB and keeps the one before. On a full disk it drops lines and stops no child."""
 
     def __init__(self, path: Path, *, largest: int = LARGEST_LOG) -> None:
         self.path = path

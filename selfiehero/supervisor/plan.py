@@ -1,4 +1,4 @@
-"""Which processes this environment needs, in which order they start and stop, and what is said when all is ready."""
+"""The plan: which processes this environment needs, their order, and the banner that is shown when all are ready."""
 
 import sys
 from collections.abc import Iterable
@@ -64,7 +64,7 @@ def make_plan(environment: Environment) -> Plan:
         children=tuple(children),
         run_dir=environment.run_dir,
         log_dir=environment.log_dir,
-        # Not kept in a log: it says the admin's first password.
+        # Not kept in a log: its output has the admin's first password.
         set_up=manage("set-up", "up", "--prepare", stops=Stops.FIRST, is_logged=False),
         ready_url=f"{environment.local_url}/readyz",
         banner=lambda kept: banner(environment, kept),
@@ -119,12 +119,12 @@ def valkey_spec(valkey: EmbeddedValkey) -> ChildSpec:
 
 
 def says_password(line: str) -> bool:
-    """Whether set-up says the admin's first password here, which is shown once, in the banner."""
+    """Whether this line of set-up has the admin's first password, which is shown once, in the banner."""
     return "password" in line.lower()
 
 
 def banner(environment: Environment, kept: Iterable[str]) -> Iterable[str]:
-    """Return the lines that greet people: the addresses, and what set-up said about the admin's password."""
+    """Return the lines of the banner: the addresses, and set-up's lines about the admin's password."""
     rule = "━" * 62
     yield rule
     yield f"Selfie Hero is ready: {environment.public_url}/"

@@ -1,4 +1,4 @@
-"""Starts everything in order, says when it is ready, keeps it running, and drains it."""
+"""The supervisor's main loop: starts a plan in order, reports readiness, restarts what dies, and drains."""
 
 import asyncio
 import contextlib
@@ -16,13 +16,13 @@ from .logs import LogFile, Terminal
 from .rundir import write_json
 
 OWN_NAME = "up"
-FOUNDATION_PATIENCE = 30.0  # seconds until a server that others need must answer
+FOUNDATION_PATIENCE = 30.0  # seconds that a server which others need may take to answer
 READY_HINT_AFTER = 60.0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run and where to keep its traces."""
+    """What to run, and the folder for its logs and state."""
 
     children: tuple[ChildSpec, ...]
     run_dir: Path
@@ -34,7 +34,7 @@ class Plan:
 
 
 class Supervisor:
-    """Runs a plan until it is told to stop."""
+    """Runs a plan until a signal stops it."""
 
     def __init__(self, plan: Plan, *, terminal: Terminal, lock_descriptor: int | None = None) -> None:
         self.plan = plan
@@ -60,7 +60,7 @@ class Supervisor:
         finally:
             starting.cancel()
             await asyncio.wait([starting])
-            for watch in self.watches:  # who drains may be silent
+            for watch in self.watches:  # a child that drains may stop beating
                 watch.cancel()
             await asyncio.gather(*self.watches, return_exceptions=True)
             await self.drain()
@@ -94,7 +94,7 @@ class Supervisor:
             child.reap()
 
     async def tick(self) -> None:
-        """Do every second what no event announces."""
+        """Do every second what no event triggers."""
         while True:
             await asyncio.sleep(1)
             self.terminal.flush()
@@ -176,7 +176,7 @@ class Supervisor:
             if isinstance(result, Exception):
                 self.say(f"{type(result).__name__}: {result}")
                 self.exit_code = 1
-        for line in self.kept_lines:  # there was no banner, and what it would have said is said only once
+        for line in self.kept_lines:  # there was no banner, and these lines are shown once
             self.say(line.strip(), bold=True)
         self.say("stopped")
 
@@ -199,7 +199,7 @@ class Supervisor:
         return self.logs[name]
 
     def write_children(self) -> None:
-        """Keep VAR_DIR/run/children.json true: name and process id of all that runs."""
+        """Write VAR_DIR/run/children.json: name and process id of every running child."""
         running = {name: child.pid for name, child in self.children.items() if child.pid is not None}
         with contextlib.suppress(OSError):  # a full disk is no reason to stop
             write_json(self.plan.run_dir / "children.json", {OWN_NAME: os.getpid(), **running})

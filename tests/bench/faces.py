@@ -1,4 +1,4 @@
-"""Measure the studio's films of the free photos and of everybody in the wardrobe: `python -m tests.bench.faces`."""
+"""Measure the studio's films of the free photos and of the wardrobe: `python -m tests.bench.faces`."""
 
 import tempfile
 from pathlib import Path
@@ -8,7 +8,7 @@ from tests.support import wardrobe
 
 
 def main() -> None:
-    """Print the figures; a broken rule is printed too, and no reason to stop the other benchmarks."""
+    """Print the measurements; a broken rule is printed too, and no reason to stop the other benchmarks."""
     with tempfile.TemporaryDirectory() as folder:
         wardrobe.write(Path(folder))
         measure.run([wardrobe.PHOTOS, Path(folder)], list(measure.LOOKS))

@@ -79,7 +79,7 @@ class Cast:
         self.end()
 
     def end(self) -> None:
-        """Ask everybody to end, kill who does not, and note who outlived a parent."""
+        """Ask all processes to end, kill those that do not, and note those that outlived a parent."""
         self._ending.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -167,7 +167,7 @@ class Cast:
                         os.kill(process_id, signal.SIGKILL)
 
     def _end_all(self) -> None:
-        """Everybody but the servers first, then those: whoever drains may still need them."""
+        """All but the servers first, then those: a process that drains may still need them."""
         servers = [member for member in self.members.values() if member.stop_signal == signal.SIGINT]
         others = [member for member in self.members.values() if member not in servers]
         for group in (others, servers):

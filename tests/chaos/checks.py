@@ -1,7 +1,7 @@
 """The laws of a storm, checked once everything is healed and has had time to settle.
 
 Each reads with its own eyes: the rig's ledger, the rows over a second database alias, the simulator's ledger, the
-files. A law that is broken is a list of sentences, each with the ids of what broke it.
+files. A broken law is a list of messages, each with the ids of what broke it.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def a_film_for_everybody(stage: Stage, ledger: Ledger) -> Iterator[str]:
     asked = ledger.asked_to_end()
     for job_id in stage.jobs().filter(status=Job.Status.CANCELED).values_list("id", flat=True):
         if str(job_id) not in asked:
-            yield f"canceled by nobody: {job_id}"
+            yield f"canceled without a request: {job_id}"
 
 
 def what_was_promised(stage: Stage, ledger: Ledger) -> Iterator[str]:
@@ -129,7 +129,7 @@ def nothing_paid_twice(stage: Stage, ledger: Ledger) -> Iterator[str]:
         for entry in made:
             attempt = by_token.get(entry["reference"])
             if attempt is None:
-                yield f"{vendor} made {entry['prediction_id']} for an attempt nobody knows"
+                yield f"{vendor} made {entry['prediction_id']} for an unknown attempt"
             elif attempt.status not in _ENDED:
                 yield f"attempt {attempt.id} is still {attempt.status}, its prediction {entry['state']}"
     counted = Counter(stage.attempts().exclude(job=None).exclude(error_code="busy").values_list("job_id", flat=True))

@@ -173,7 +173,7 @@ def database_locked(stage: Stage, target: str, seconds: float) -> Iterator[str]:
     with contextlib.closing(connection):
         connection.execute("BEGIN IMMEDIATE")
         time.sleep(seconds)
-        yield f"somebody held the write lock for {seconds:.0f} s"
+        yield f"another connection held the write lock for {seconds:.0f} s"
         connection.execute("ROLLBACK")
 
 

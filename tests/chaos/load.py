@@ -64,7 +64,7 @@ class Ledger:
         os.close(self._file)
 
     def asked_to_end(self) -> set[str]:
-        """Return the jobs that somebody tried to cancel or erase, whether or not that was answered."""
+        """Return the jobs that a visitor tried to cancel or erase, whether or not that was answered."""
         lines = (json.loads(line) for line in self.path.read_text().splitlines())
         return {line["id"] for line in lines if line["what"] in ("cancel", "erase")}
 
@@ -114,7 +114,7 @@ class Visitor:
         return 202, job_id
 
     def read(self, job_id: str) -> dict[str, Any] | None:
-        """Return the job as its owner sees it, None when nobody answers or the door is busy."""
+        """Return the job as its owner sees it, None without an answer or when the server is busy."""
         answer = self._call("read", "GET", f"/api/v1/jobs/{job_id}/", notes={"id": job_id})
         if answer is None or answer.status_code != 200:
             return None
@@ -163,7 +163,7 @@ class Load:
         self.url, self.ledger, self.seed = url, ledger, seed
         self.per_second, self.photo = per_second, small_photo()
         self.given_up = 0
-        # Set while the line is long enough: a storm is about faults, not about more than a small machine can do.
+        # Set while the queue is long enough: a storm is about faults, not about more than a small machine can do.
         self.is_crowded = threading.Event()
         self.turned_away = 0
         self._stopping = threading.Event()
@@ -264,7 +264,7 @@ class Load:
     def _await_turn(self) -> None:
         with self._turn:
             now = time.monotonic()
-            # Nobody makes up for what could not be sent: refused visitors keep the pace by themselves.
+            # What could not be sent is not made up for: refused visitors keep the pace by themselves.
             self._next_at = max(now, self._next_at + 1 / self.per_second)
             wait = self._next_at - now
         self._stopping.wait(wait)

@@ -38,7 +38,7 @@ def lines(result: Result) -> Iterator[str]:
             yield f"{name}: {value}"
     for law, evidence in result.broken.items():
         yield f"BROKEN      {law.replace('_', ' ')} ({len(evidence)})"
-        yield from (f"            {sentence}" for sentence in evidence[:SHOWN])
+        yield from (f"            {message}" for message in evidence[:SHOWN])
     yield "── every law holds" if result.is_fine else f"── {len(result.broken)} laws are broken"
 
 

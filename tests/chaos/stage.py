@@ -120,7 +120,7 @@ class Stage(Rig):
         wait_for(lambda: answers(server.url), "Valkey to answer")
 
     def _raise_curtain(self) -> None:
-        """Make the providers and start everybody; return when uploads are taken."""
+        """Make the providers and start all processes; return when uploads are taken."""
         self.manage("collectstatic", "--no-input", "--verbosity", "0")
         for order, vendor in enumerate(CLOUDS, start=1):
             self.simulator.set(vendor, **WEATHER)

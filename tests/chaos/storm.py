@@ -132,7 +132,7 @@ def _strike(
 
 
 def _wait_and_watch(stage: Stage, load: Load, *, until: float) -> None:
-    """Wait, and let nobody in while the line is long."""
+    """Wait, and send no uploads while the queue is long."""
     while (left := until - time.monotonic()) > 0:
         try:
             is_crowded = stage.jobs().is_open().count() > MOST_OPEN

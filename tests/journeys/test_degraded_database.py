@@ -89,7 +89,7 @@ def test_a_stopped_database_is_503_at_once_and_back_by_itself(rig: Rig, postgres
         seconds=60,
         every=0.2,
     )
-    assert {name: [process.pid for process in rig.alive(name)] for name in alive} == alive, "nobody died of it"
+    assert {name: [process.pid for process in rig.alive(name)] for name in alive} == alive, "no process died"
     said = {path.name: path.read_text()[before.get(path.name, 0) :] for path in rig.folder.glob("*.log")}
     assert {name: text for name, text in said.items() if "Traceback" in text} == {}
     assert said["reconcile.log"].count("database_away") == 1

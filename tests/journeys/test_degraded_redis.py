@@ -1,4 +1,4 @@
-"""Redis hangs, dies, is full, comes and goes: the doors stay open, the work goes on. `pytest -s` shows figures."""
+"""Redis hangs, dies, is full, comes and goes: requests are answered, work goes on. `pytest -s` prints measurements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SQLite's one writer is away for long: reading goes on, writing says 503 after a bound, everybody comes back."""
+"""SQLite's write lock is held for long: reads go on, writes get a 503 after a bound, then all succeed again."""
 
 from __future__ import annotations
 

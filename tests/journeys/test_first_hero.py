@@ -83,11 +83,11 @@ def test_the_page_shows_progress_by_the_socket_and_plays_the_film(product, brows
     wait_for(lambda: page.evaluate(playing) > before + 0.5, "the film to go on", seconds=20)
     assert problems == []
 
-    stranger = browser.new_context()
-    assert stranger.request.get(address).status == 404
-    assert stranger.request.get(f"{product.url}/api/v1/jobs/{address.rstrip('/').split('/')[-1]}/").status == 404
+    other_visitor = browser.new_context()
+    assert other_visitor.request.get(address).status == 404
+    assert other_visitor.request.get(f"{product.url}/api/v1/jobs/{address.rstrip('/').split('/')[-1]}/").status == 404
     context.close()
-    stranger.close()
+    other_visitor.close()
 
 
 def test_a_photo_without_a_face_is_answered_with_what_to_do(product, tmp_path):

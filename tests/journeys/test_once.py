@@ -28,7 +28,7 @@ AT_ONCE = 50
 
 @pytest.fixture
 def web(transactional_db: None, tmp_path: Path) -> Iterator[Served]:
-    """A real web process with its own threads, on this test's database and files; nobody works on the jobs."""
+    """A real web process with its own threads, on this test's database and files; no worker runs."""
     cache.clear()
     factories.make_look()
     Path(settings.MEDIA_ROOT).mkdir(exist_ok=True)
@@ -65,7 +65,7 @@ def test_fifty_at_once_over_http_are_one_row_and_fifty_equal_answers(web):
     job = Job.objects.get()
     bodies = [answer.json() for answer in answers]
     for body in bodies:
-        # Where it stands in the line, and for how long, may have changed between two looks; nothing else can.
+        # Its position and time range may have changed between two reads; nothing else can.
         assert set(body.pop("queue")) == {"position", "eta_seconds", "reason"}
     assert len({json.dumps(body) for body in bodies}) == 1, bodies
     assert bodies[0]["id"] == str(job.id)

@@ -56,7 +56,7 @@ def test_five_hundred_jobs_survive_a_valkey_that_is_emptied_under_load(rig):
 
 @pytest.mark.parametrize("lane", [Lane.PREPARE, Lane.DISPATCH, Lane.COLLECT])
 def test_what_a_killed_worker_held_moves_again_within_one_lease(rig, lane):
-    """Nobody starts the worker again: the others and reconcile have to do.
+    """The worker is not started again: the others and reconcile have to do.
 
     A submit goes to Replicate here: a vendor that cannot be asked what came of it keeps its jobs until their webhook
     or the attempt's deadline (README, "A POST to a provider is made once").

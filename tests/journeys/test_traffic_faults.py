@@ -1,4 +1,4 @@
-"""Fallback against the simulator with real processes: whatever a provider does, one film a job, nobody paid twice."""
+"""Fallback against the simulator with real processes: whatever a provider does, one film a job, none paid twice."""
 
 from __future__ import annotations
 

@@ -248,7 +248,7 @@ def test_a_crash_before_the_sending_is_made_up_for_after_the_lease(subscribed, p
     factories.make_finished_job()
     assert len(NotifyLane().claim(5)) == 1
     notify()
-    assert push_service.pushed == [], "it is in somebody's hands"
+    assert push_service.pushed == [], "another worker holds it"
     make_due()
     notify()
     assert len(push_service.pushed) == 1
@@ -258,14 +258,14 @@ def test_a_crash_after_the_sending_sends_what_replaces_the_first(subscribed, pus
     factories.make_finished_job()
     crashed = NotifyLane()
     (message,) = crashed.claim(5)
-    outcome = crashed.work(message)
+    result = crashed.work(message)
     make_due()
     notify()
     first, second = push_service.pushed
     assert first.headers["topic"] == second.headers["topic"]
     assert browser.read(first.body)["tag"] == browser.read(second.body)["tag"]
     row = Notification.objects.get()
-    crashed.record([outcome])
+    crashed.record([result])
     assert Notification.objects.get().sent_at == row.sent_at, "whoever lost the lease writes nothing"
 
 

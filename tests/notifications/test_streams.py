@@ -49,7 +49,7 @@ class Stream:
                 return event | {"data": json.loads(event["data"])}
         return event
 
-    def told(self) -> dict[str, Any]:
+    def next_snapshot(self) -> dict[str, Any]:
         event = self.next()
         assert event["event"] == "snapshot"
         job = event["data"]["job"]
@@ -88,7 +88,7 @@ def test_a_stream_tells_the_present_and_then_every_newer_state(web: Served, job:
     assert stream.answer.status_code == 200
     assert stream.answer.headers["Content-Type"].startswith("text/event-stream")
     assert stream.answer.headers["Cache-Control"] == "no-store"
-    first = stream.told()
+    first = stream.next_snapshot()
     assert (first["id"], first["seq"], first["links"]["stream"]) == (
         str(job.id),
         1,
@@ -97,34 +97,34 @@ def test_a_stream_tells_the_present_and_then_every_newer_state(web: Served, job:
     change(job, seq=3, progress=0.25)
     change(job, seq=2)
     change(job, seq=4, progress=0.5)
-    assert [stream.told()["seq"] for _ in range(2)] == [3, 4]
+    assert [stream.next_snapshot()["seq"] for _ in range(2)] == [3, 4]
 
 
 def test_a_stream_that_was_cut_is_taken_up_where_it_was(web: Served, job: Job, page: Open) -> None:
     cut = page(web, job.id)
-    cut.told()
+    cut.next_snapshot()
     cut.answer.close()
     change(job, seq=2)
     change(job, seq=3, progress=0.5)
     again = page(web, job.id, **{"Last-Event-ID": "1"})
-    assert (now := again.told())["seq"] == 3
+    assert (now := again.next_snapshot())["seq"] == 3
     assert now["progress"] == 0.5
     change(job, seq=3)
     change(job, seq=4)
-    assert again.told()["seq"] == 4
+    assert again.next_snapshot()["seq"] == 4
     for known in ("4", "99999999999999999999", "x", ""):
-        assert page(web, job.id, **{"Last-Event-ID": known}).told()["seq"] == 4
+        assert page(web, job.id, **{"Last-Event-ID": known}).next_snapshot()["seq"] == 4
 
 
 def test_nobody_else_is_told_anything(web: Served, job: Job, page: Open) -> None:
-    strangers = (
+    others = (
         page(web, uuid4()),
         page(web, job.id, Cookie=None),
         page(web, job.id, Cookie="visitor=" + "x" * 43),
         page(web, job.id, Cookie=None, Authorization="Token nobody"),
     )
     unknown = requests.get(f"{web.url}/api/v1/jobs/{uuid4()}/", timeout=10)
-    for stream in strangers:
+    for stream in others:
         assert (stream.answer.status_code, stream.answer.json()) == (404, unknown.json())
     for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": None, "Origin": "http://evil.example"}):
         assert page(web, job.id, **headers).answer.status_code == 403
@@ -135,14 +135,14 @@ def test_nobody_else_is_told_anything(web: Served, job: Job, page: Open) -> None
 
 def test_a_stream_ends_with_its_job_and_is_not_opened_again(web: Served, job: Job, page: Open) -> None:
     stream = page(web, job.id)
-    stream.told()
+    stream.next_snapshot()
     lifecycle.fail(job.id, code="no_provider", now=timezone.now())
     change(job)
-    last = stream.told()
+    last = stream.next_snapshot()
     assert last["status"] == "failed"
     assert stream.end() == 1000
     late = page(web, job.id)
-    assert late.told()["seq"] == last["seq"]
+    assert late.next_snapshot()["seq"] == last["seq"]
     assert late.end() == 1000
     known = page(web, job.id, **{"Last-Event-ID": str(last["seq"])})
     assert (known.answer.status_code, known.answer.content) == (204, b"")
@@ -150,7 +150,7 @@ def test_a_stream_ends_with_its_job_and_is_not_opened_again(web: Served, job: Jo
 
 def test_streams_and_sockets_share_one_limit(web: Served, job: Job, page: Open) -> None:
     crowd = [page(web, job.id) for _ in range(consumers.MOST_SOCKETS_PER_JOB)]
-    assert [stream.told()["seq"] for stream in crowd] == [1] * len(crowd)
+    assert [stream.next_snapshot()["seq"] for stream in crowd] == [1] * len(crowd)
     assert page(web, job.id).end() == 1013
     assert requests.get(f"{web.url}/healthz", timeout=5).status_code == 200, "streams take threads from requests"
     for stream in crowd:
@@ -158,7 +158,7 @@ def test_streams_and_sockets_share_one_limit(web: Served, job: Job, page: Open) 
 
     def is_followed() -> bool:
         stream = page(web, job.id)
-        stream.told()
+        stream.next_snapshot()
         change(job, seq=(seq := job.seq + 1))
         job.seq = seq
         return stream.next()["event"] == "snapshot"
@@ -170,7 +170,7 @@ def test_a_restart_says_so_and_is_not_held_up(serve: Any, job: Job, page: Open) 
     web = serve()
     open_streams = [page(web, job.id) for _ in range(3)]
     for stream in open_streams:
-        stream.told()
+        stream.next_snapshot()
     web.signal(signal.SIGTERM)
     assert [stream.end() for stream in open_streams] == [1012] * 3
     assert web.wait(10) == 0
@@ -180,11 +180,11 @@ def test_a_restart_says_so_and_is_not_held_up(serve: Any, job: Job, page: Open) 
 def test_without_redis_a_stream_is_told_what_the_rows_say(serve: Any, job: Job, page: Open) -> None:
     web = serve(REDIS_URL="redis://127.0.0.1:1")
     stream = page(web, job.id)
-    assert stream.told()["seq"] == 1
+    assert stream.next_snapshot()["seq"] == 1
     change(job, seq=2)
-    assert stream.told()["seq"] == 2
+    assert stream.next_snapshot()["seq"] == 2
     lifecycle.fail(job.id, code="no_provider", now=timezone.now())
-    assert stream.told()["status"] == "failed"
+    assert stream.next_snapshot()["status"] == "failed"
     assert stream.end() == 1000
     assert "Traceback" not in web.said()
 

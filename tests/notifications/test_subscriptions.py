@@ -135,9 +135,9 @@ def test_padding_of_any_length_is_stored_as_none(api, job):
 
 def test_only_its_owner_ends_a_subscription(api, job):
     send(api, body_of())
-    stranger = Client()
-    stranger.get("/api/v1/looks/")
-    assert send(stranger, {"endpoint": "https://push.example/abc"}, "delete").status_code == 204
+    other_visitor = Client()
+    other_visitor.get("/api/v1/looks/")
+    assert send(other_visitor, {"endpoint": "https://push.example/abc"}, "delete").status_code == 204
     assert PushSubscription.objects.exists()
     assert send(api, {"endpoint": "https://push.example/abc"}, "delete").status_code == 204
     assert not PushSubscription.objects.exists()

@@ -1,4 +1,4 @@
-"""Nobody who reads another language is told anything in English: catalogues are complete, and the sources use them."""
+"""Catalogues are complete and the sources use them, so that no English is shown in another language."""
 
 from __future__ import annotations
 

@@ -97,10 +97,10 @@ def test_debug_reads_the_usual_words(word, meaning):
 def test_a_bad_value_is_one_sentence_that_names_the_variable(name, value, part):
     with pytest.raises(BadEnvironment) as caught:
         load({name: value})
-    sentence = str(caught.value)
-    assert sentence.startswith(name)
-    assert part in sentence
-    assert "\n" not in sentence
+    message = str(caught.value)
+    assert message.startswith(name)
+    assert part in message
+    assert "\n" not in message
 
 
 def test_what_is_written_well_is_taken():

@@ -25,7 +25,7 @@ FINISHED = SUCCEEDED | {"video": "/media/film.mp4"}
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CommandResult:
     code: int
     said: str  # on stdout
     trouble: str  # on stderr
@@ -55,10 +55,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def hero(server: HeroServer, clock: Clock, photo: Path, output: Path) -> Callable[..., Outcome]:
+def hero(server: HeroServer, clock: Clock, photo: Path, output: Path) -> Callable[..., CommandResult]:
     """Run the command in this process, against the server."""
 
-    def run(**choices: Any) -> Outcome:
+    def run(**choices: Any) -> CommandResult:
         said, trouble = io.StringIO(), io.StringIO()
         options = {"photo": photo, "output": output, "look": "neon-noir", "name": "", "server": server.url} | choices
         code = 0
@@ -66,7 +66,7 @@ def hero(server: HeroServer, clock: Clock, photo: Path, output: Path) -> Callabl
             call_command("hero", options.pop("photo"), stdout=said, stderr=trouble, **options)
         except SystemExit as end:
             code = end.code
-        return Outcome(code, said.getvalue(), trouble.getvalue())
+        return CommandResult(code, said.getvalue(), trouble.getvalue())
 
     return run
 
@@ -79,10 +79,10 @@ def files_in(folder: Path) -> list[str]:
 
 
 def test_a_film_is_written_and_one_line_says_so(hero, server, output, photo) -> None:
-    outcome = hero(look="netrunner", name="NOVA-7")
-    assert (outcome.code, outcome.trouble) == (0, "")
+    result = hero(look="netrunner", name="NOVA-7")
+    assert (result.code, result.trouble) == (0, "")
     assert re.fullmatch(
-        rf"{output}: 0\.1 MB\. Accepted in \d+ ms, first picture [\d.]+ s, film [\d.]+ s\.\n", outcome.said
+        rf"{output}: 0\.1 MB\. Accepted in \d+ ms, first picture [\d.]+ s, film [\d.]+ s\.\n", result.said
     )
     assert output.read_bytes() == server.film
     assert files_in(output.parent) == ["hero.mp4"]
@@ -95,9 +95,9 @@ def test_a_film_is_written_and_one_line_says_so(hero, server, output, photo) -> 
 def test_an_older_film_stays_until_the_new_one_is_whole(hero, server, output) -> None:
     output.write_bytes(b"older")
     server.next("film", Answer(500))
-    outcome = hero()
-    assert (outcome.code, output.read_bytes()) == (3, b"older")
-    assert "HTTP 500" in outcome.trouble
+    result = hero()
+    assert (result.code, output.read_bytes()) == (3, b"older")
+    assert "HTTP 500" in result.trouble
     assert files_in(output.parent) == ["hero.mp4"]
     assert hero().code == 0
     assert output.read_bytes() == server.film
@@ -122,9 +122,9 @@ def test_a_film_address_that_ran_out_is_asked_for_anew(hero, server, output) -> 
 def test_a_film_that_is_gone_is_no_film(hero, server, output, video) -> None:
     server.states = [SUCCEEDED | {"video": video}]
     server.next("film", Answer(404), Answer(404))
-    outcome = hero()
-    assert outcome.code == 3
-    assert outcome.trouble.startswith("The film ")
+    result = hero()
+    assert result.code == 3
+    assert result.trouble.startswith("The film ")
     assert files_in(output.parent) == []
 
 
@@ -134,13 +134,13 @@ def test_a_film_that_is_gone_is_no_film(hero, server, output, video) -> None:
 def test_a_job_that_failed_says_why_and_what_to_do(hero, server, output) -> None:
     failure = {"code": "no_face", "message": "There is no face.", "next_step": "Choose another photo."}
     server.states = [RENDERING, FAILED | {"failure": failure}]
-    assert hero() == Outcome(1, "", "There is no face. Choose another photo.\n")
+    assert hero() == CommandResult(1, "", "There is no face. Choose another photo.\n")
     assert files_in(output.parent) == []
 
 
 def test_a_job_that_was_canceled_elsewhere_says_so(hero, server) -> None:
     server.states = [CANCELED]
-    assert hero() == Outcome(1, "", "The film was canceled.\n")
+    assert hero() == CommandResult(1, "", "The film was canceled.\n")
 
 
 # --- Servers that are away, busy or something else ----------------------------------------------------
@@ -148,9 +148,9 @@ def test_a_job_that_was_canceled_elsewhere_says_so(hero, server) -> None:
 
 def test_where_no_server_is_one_sentence_says_so(hero, clock) -> None:
     address = f"http://127.0.0.1:{free_port()}"
-    outcome = hero(server=address)
-    assert (outcome.code, outcome.said) == (3, "")
-    assert outcome.trouble == f"No answer from {address}/ ([Errno 111] Connection refused). Is it running?\n"
+    result = hero(server=address)
+    assert (result.code, result.said) == (3, "")
+    assert result.trouble == f"No answer from {address}/ ([Errno 111] Connection refused). Is it running?\n"
     assert clock.waits == []
 
 
@@ -165,15 +165,15 @@ def test_a_busy_server_is_asked_again_when_it_said_and_it_stays_one_job(hero, se
 
 
 def test_nobody_waits_an_hour(hero, server, clock) -> None:
-    sentence = "That was a lot at once. Try again in 3600 seconds."
-    server.next("order", hero_server.problem(429, "too_many_requests", sentence, retry_after="3600"))
-    assert hero() == Outcome(3, "", f"{sentence}\n")
+    message = "That was a lot at once. Try again in 3600 seconds."
+    server.next("order", hero_server.problem(429, "too_many_requests", message, retry_after="3600"))
+    assert hero() == CommandResult(3, "", f"{message}\n")
     assert (server.count("order"), clock.waits) == (1, [])
 
 
 def test_a_server_that_stays_busy_is_given_up(hero, server, clock) -> None:
     server.next("order", *[hero_server.problem(429, "too_many_requests", "Later.", retry_after="0")] * 1000)
-    assert hero() == Outcome(3, "", "Later.\n")
+    assert hero() == CommandResult(3, "", "Later.\n")
     assert sum(clock.waits) <= hero_client.PATIENCE_SECONDS
     assert min(clock.waits) == hero_client.AGAIN_SECONDS
 
@@ -181,20 +181,20 @@ def test_a_server_that_stays_busy_is_given_up(hero, server, clock) -> None:
 def test_a_refusal_is_said_in_the_server_s_words(hero, server) -> None:
     refusal = hero_server.problem(422, "look_unknown", "There is no such look.", next_step="Choose one.")
     server.next("order", refusal)
-    assert hero(look="x") == Outcome(3, "", "There is no such look. Choose one.\n")
+    assert hero(look="x") == CommandResult(3, "", "There is no such look. Choose one.\n")
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[1]", b"{}", b"\xff", b""])
 def test_a_refusal_without_words_still_is_a_sentence(hero, server, body) -> None:
     server.next("order", Answer(500, body))
-    assert hero() == Outcome(3, "", "The server refused the request (HTTP 500).\n")
+    assert hero() == CommandResult(3, "", "The server refused the request (HTTP 500).\n")
 
 
 @pytest.mark.parametrize("name", ["looks", "order", "job"])
 @pytest.mark.parametrize("body", [b"<html>welcome</html>", b"\xff\xfe", b"", b'{"status": "ok"}', b"null"])
 def test_another_program_s_answers_are_recognised(hero, server, name, body) -> None:
     server.next(name, Answer(200, body))
-    assert hero() == Outcome(3, "", f"{server.url}/ answers, but not as Selfie Hero does.\n")
+    assert hero() == CommandResult(3, "", f"{server.url}/ answers, but not as Selfie Hero does.\n")
 
 
 def test_a_server_that_moved_gets_the_photo_where_it_is_now(hero, server) -> None:
@@ -217,9 +217,9 @@ def test_a_server_that_dies_midway_and_comes_back_delivers(hero, server, clock, 
 def test_a_server_that_dies_for_good_is_given_up_after_a_minute(hero, server, clock, output) -> None:
     server.states = [RENDERING]
     clock.at_wait = lambda number: server.stop() if number == 1 else None
-    outcome = hero()
-    assert (outcome.code, outcome.said) == (3, "")
-    assert "Is it running?" in outcome.trouble
+    result = hero()
+    assert (result.code, result.said) == (3, "")
+    assert "Is it running?" in result.trouble
     assert sum(clock.waits) == pytest.approx(hero_client.PATIENCE_SECONDS, abs=1)
     assert files_in(output.parent) == []
 
@@ -250,13 +250,13 @@ def test_the_product_that_runs_here_is_found_whatever_its_port(hero, server, out
 
 def test_a_photo_that_cannot_be_read_costs_no_call(hero, server, tmp_path) -> None:
     missing = tmp_path / "missing.jpg"
-    assert hero(photo=missing) == Outcome(2, "", f"{missing} cannot be read: No such file or directory.\n")
-    assert hero(photo=tmp_path) == Outcome(2, "", f"{tmp_path} cannot be read: Is a directory.\n")
+    assert hero(photo=missing) == CommandResult(2, "", f"{missing} cannot be read: No such file or directory.\n")
+    assert hero(photo=tmp_path) == CommandResult(2, "", f"{tmp_path} cannot be read: Is a directory.\n")
     assert server.calls == []
 
 
 @pytest.mark.parametrize(
-    ("name", "sentence"),
+    ("name", "message"),
     [
         ("missing/hero.mp4", "There is no folder "),
         ("films", " is there already and is not a file."),
@@ -264,18 +264,18 @@ def test_a_photo_that_cannot_be_read_costs_no_call(hero, server, tmp_path) -> No
         ("films/" + "x" * 300, "cannot be written: File name too long."),
     ],
 )
-def test_a_film_that_could_not_be_written_is_never_ordered(hero, server, output, tmp_path, name, sentence) -> None:
+def test_a_film_that_could_not_be_written_is_never_ordered(hero, server, output, tmp_path, name, message) -> None:
     os.mkfifo(tmp_path / "pipe")
-    outcome = hero(output=tmp_path / name)
-    assert (outcome.code, outcome.said) == (2, "")
-    assert sentence in outcome.trouble
+    result = hero(output=tmp_path / name)
+    assert (result.code, result.said) == (2, "")
+    assert message in result.trouble
     assert server.calls == []
     assert files_in(output.parent) == []
 
 
 def test_a_folder_that_vanishes_meanwhile_is_a_sentence(hero, server, output) -> None:
     server.next("film", Do(output.parent.rmdir))
-    assert hero() == Outcome(2, "", f"{output} cannot be written: {os.strerror(errno.ENOENT)}.\n")
+    assert hero() == CommandResult(2, "", f"{output} cannot be written: {os.strerror(errno.ENOENT)}.\n")
 
 
 # --- Ctrl-C -------------------------------------------------------------------------------------------
@@ -287,7 +287,7 @@ def interrupt(*_: Any) -> None:
 
 def test_ctrl_c_cancels_the_film(hero, server, clock, output) -> None:
     clock.at_wait = interrupt
-    assert hero() == Outcome(130, "", "Stopped, and the film is canceled.\n")
+    assert hero() == CommandResult(130, "", "Stopped, and the film is canceled.\n")
     assert server.count("cancel") == 1
     assert files_in(output.parent) == []
 
@@ -295,13 +295,13 @@ def test_ctrl_c_cancels_the_film(hero, server, clock, output) -> None:
 def test_ctrl_c_when_the_film_had_ended_does_not_claim_that_it_is_canceled(hero, server, clock) -> None:
     server.states = [FINISHED]
     clock.at_wait = interrupt
-    assert hero() == Outcome(130, "", "Stopped. The film had ended by itself just before.\n")
+    assert hero() == CommandResult(130, "", "Stopped. The film had ended by itself just before.\n")
 
 
 def test_ctrl_c_before_the_photo_was_taken_cancels_nothing(hero, server, clock) -> None:
     server.next("order", Answer(503))
     clock.at_wait = interrupt
-    assert hero() == Outcome(130, "", "Stopped before the server had taken the photo.\n")
+    assert hero() == CommandResult(130, "", "Stopped before the server had taken the photo.\n")
     assert server.count("cancel") == 0
 
 
@@ -313,5 +313,5 @@ def test_ctrl_c_while_the_server_is_away_says_that_the_film_goes_on(hero, server
             interrupt()
 
     clock.at_wait = at_wait
-    assert hero() == Outcome(130, "", "Stopped. The server could not be told; the film goes on there.\n")
+    assert hero() == CommandResult(130, "", "Stopped. The server could not be told; the film goes on there.\n")
     assert sum(clock.waits) <= hero_client.CANCEL_SECONDS + 1

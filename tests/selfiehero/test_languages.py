@@ -1,4 +1,4 @@
-"""Everybody is spoken to in their language: chosen by the browser, by the switch, or by whose film it is."""
+"""Pages and messages are in the visitor's language: the browser's, the switch's, or that of the order."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ LIST = "/admin/jobs/job/"
 
 
 def staff(*permissions: str) -> Client:
-    """Return somebody of the staff with these permissions over everything here."""
+    """Return a client logged in as staff with these permissions."""
     user = User.objects.create_user("-".join(permissions) or "nobody", is_staff=True)
     wanted = Permission.objects.filter(content_type__app_label__in=["jobs", "providers"])
     user.user_permissions.set([row for row in wanted if row.codename.split("_")[0] in permissions])

@@ -1,4 +1,4 @@
-"""An authority of the tests' own and certificates for any name, so that TLS is real and nobody outside is needed."""
+"""A certificate authority for tests, with certificates for any name: real TLS without the network."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ LIFE = timedelta(days=1)
 
 
 class Authority:
-    """Signs certificates; `client` is a context that trusts it and nobody else."""
+    """Signs certificates; `client` is a context that trusts it alone."""
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())

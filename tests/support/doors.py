@@ -90,7 +90,7 @@ class Answers:
 
 
 class Doors:
-    """The doors of a rig's web process, with somebody of the staff signed in."""
+    """The doors of a rig's web process, with a member of staff signed in."""
 
     def __init__(self, rig: Rig) -> None:
         self.rig, self.url = rig, rig.url

@@ -112,7 +112,7 @@ class HeroServer:
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def stop(self) -> None:
-        """Die: nobody listens on the port any more."""
+        """End: the port is closed."""
         if self._server:
             self._server.shutdown()
             self._server.server_close()

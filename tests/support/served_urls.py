@@ -74,7 +74,7 @@ def mistake(request: HttpRequest) -> HttpResponse:
 
 
 def no_database(request: HttpRequest) -> HttpResponse:
-    raise OperationalError("somebody pulled the plug")
+    raise OperationalError("the database is gone")
 
 
 @condition(etag_func=lambda request: '"one"')

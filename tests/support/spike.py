@@ -22,7 +22,7 @@ from jobs.models import Attempt, Job, Lane, Look
 from providers.models import ProviderConfig
 from tests import factories
 
-SURVEY_EVERY = 3.0  # as in the product: nobody asks the database at every arrival
+SURVEY_EVERY = 3.0  # as in the product: the database is not read at every arrival
 
 
 @dataclass
@@ -134,7 +134,7 @@ class Spike:
         )
 
     def shut(self, one: House, seconds: float) -> None:
-        """It fails, and our breaker keeps everybody away."""
+        """It fails, and our breaker keeps all jobs away."""
         until = self.moment(one.away[1])
         ProviderConfig.objects.filter(id=one.row.id).update(breaker_until=until, breaker_reason="calls")
 

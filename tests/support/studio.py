@@ -1,4 +1,4 @@
-"""A studio in this process, or as a real one; and somebody who listens to its webhooks."""
+"""A studio in this process, or as a real one; and a receiver of its webhooks."""
 
 from __future__ import annotations
 

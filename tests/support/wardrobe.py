@@ -1,6 +1,6 @@
-"""Drawn hair, headwear, light and company for the few free portraits: nobody in these pictures wears them.
+"""Drawn hair, headwear, light and company for the few free portraits: nothing of it is in the photos.
 
-The free photos show nobody with an afro, a headscarf, a turban, a hat, very dark or very pale skin, or dim light.
+The free photos show no one with an afro, a headscarf, a turban, a hat, very dark or very pale skin, or dim light.
 So these are drawn, always the same way, on portraits that have been cut out (`tests/photos/NAME-alpha.png`, looked at
 by eye) and laid on drawn backdrops. A drawing is not a photo, but its alpha is known exactly, which no photo's is.
 

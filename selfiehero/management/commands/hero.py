@@ -60,7 +60,7 @@ class Command(BaseCommand):
     def _make(
         self, client: HeroClient, bar: tqdm, data: bytes, file_name: str, output: Path, look: str, name: str
     ) -> str:
-        """Go the whole way and return the line that says how it went."""
+        """Order, follow and download the film; return a summary line."""
         bar.set_description_str("sending")
         client.arrive()
         started = time.monotonic()
@@ -95,7 +95,7 @@ class Command(BaseCommand):
             self._end(LOCAL, f"{photo} cannot be read: {error.strerror or error}.")
 
     def _check(self, output: Path) -> None:
-        """End here, before a film is made, when it could not be written."""
+        """End before a film is ordered when the output cannot be written."""
         try:
             if not output.resolve().parent.is_dir():
                 self._end(LOCAL, f"There is no folder {output.resolve().parent} for the film.")
@@ -106,7 +106,7 @@ class Command(BaseCommand):
             self._end(LOCAL, f"{output} cannot be written: {error.strerror or error}.")
 
     def _stop(self, client: HeroClient) -> NoReturn:
-        """Cancel what was ordered and say what became of it. A second Ctrl-C does not wait for that."""
+        """Cancel the order and say what came of it. A second Ctrl-C does not wait for that."""
         if self._job is None:
             self._end(INTERRUPTED, "Stopped before the server had taken the photo.")
         try:
@@ -133,7 +133,7 @@ def _server(text: str) -> str:
 
 
 def _write(film: bytes, output: Path, *, is_trial: bool = False) -> None:
-    """Put the film there, whole or not at all; a trial leaves nothing."""
+    """Write the film there, whole or not at all."""
     part = output.with_name(output.name + ".part")
     try:
         part.write_bytes(film)

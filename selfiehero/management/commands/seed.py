@@ -38,7 +38,7 @@ class Command(BaseCommand):
                 self._seed_admin()
 
     def _seed_studio(self) -> None:
-        """The studio takes as many at once as it renders, and one more so that no renderer ever waits for us."""
+        """The studio's slots: one for each renderer, and one more so that no renderer waits for the next job."""
         made = credentials.load_or_create(settings.VAR_DIR / "studio")
         current = {
             "base_url": settings.STUDIO_URL,

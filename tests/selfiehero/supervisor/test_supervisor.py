@@ -226,9 +226,9 @@ def test_data_that_valkey_cannot_read_is_set_aside_after_three_tries(tmp_path):
 def problem_of(check, *arguments) -> str:
     with pytest.raises(preflight.Problem) as caught:
         check(*arguments)
-    sentence = str(caught.value)
-    assert "\n" not in sentence
-    return sentence
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
 
 
 def test_a_busy_port_is_a_sentence():
@@ -272,15 +272,15 @@ def test_an_old_python_is_a_sentence(monkeypatch):
 
 
 def test_a_redis_that_does_not_answer_is_a_sentence_without_its_password():
-    sentence = problem_of(preflight.check_redis, f"redis://:hunter2@127.0.0.1:{choose_port()}/0")
-    assert sentence.startswith("REDIS_URL (redis://127.0.0.1:")
-    assert "hunter2" not in sentence
+    message = problem_of(preflight.check_redis, f"redis://:hunter2@127.0.0.1:{choose_port()}/0")
+    assert message.startswith("REDIS_URL (redis://127.0.0.1:")
+    assert "hunter2" not in message
 
 
 def test_a_database_that_does_not_answer_is_a_sentence_without_its_password():
-    sentence = problem_of(preflight.check_database, f"postgres://hero:hunter2@127.0.0.1:{choose_port()}/hero")
-    assert sentence.startswith("DATABASE_URL (postgres://hero@127.0.0.1:")
-    assert "hunter2" not in sentence
+    message = problem_of(preflight.check_database, f"postgres://hero:hunter2@127.0.0.1:{choose_port()}/hero")
+    assert message.startswith("DATABASE_URL (postgres://hero@127.0.0.1:")
+    assert "hunter2" not in message
 
 
 def test_a_database_address_of_an_unknown_kind_is_a_sentence():
