@@ -121,7 +121,7 @@ class Stage(Rig):
 
     def _raise_curtain(self) -> None:
         """Make the providers and start all processes; return when uploads are taken."""
-        self.manage("collectstatic", "--no-input", "--verbosity", "0")
+        self.collect_static()
         for order, vendor in enumerate(CLOUDS, start=1):
             self.simulator.set(vendor, **WEATHER)
             self.add_provider(vendor, order=order, max_concurrent=SLOTS, silence=timedelta(seconds=3))

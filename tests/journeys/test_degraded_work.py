@@ -39,6 +39,7 @@ def test_without_redis_from_the_start_reconcile_makes_every_film(tmp_path, djang
         assert rig.tracebacks() == []
 
 
+@pytest.mark.thorough  # with fewer jobs: test_storm
 def test_flushall_under_load_loses_no_job_and_nudges_are_back(tmp_path, django_db_blocker) -> None:
     count = 500
     with django_db_blocker.unblock(), Rig(tmp_path) as rig:
@@ -116,6 +117,7 @@ class HandsFull:
             self.rig.start(name)
 
 
+@pytest.mark.thorough  # one lane at a time: test_storm
 def test_killed_workers_give_up_what_they_held_within_a_lease(tmp_path, django_db_blocker) -> None:
     """All at once; others go on with the same jobs."""
     with django_db_blocker.unblock(), Rig(tmp_path, **OFTEN) as rig:

@@ -45,7 +45,7 @@ def test_a_film_survives_the_death_of_the_web_process_during_the_wait(product):
     assert_delivered_once(product, visitor, job_id)
 
 
-@pytest.mark.parametrize("stage", ["accepted", "submitted", "rendering"])
+@pytest.mark.parametrize("stage", ["accepted", pytest.param("submitted", marks=pytest.mark.thorough), "rendering"])
 def test_a_film_survives_a_valkey_that_comes_back_empty(product, stage):
     visitor, job_id = start_a_film(product)
     visitor.wait_for(job_id, stage, "rendering")

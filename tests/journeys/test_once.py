@@ -26,16 +26,23 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 AT_ONCE = 50
 
 
+@pytest.fixture(scope="module")
+def process(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A real web process with its own threads, on the tests' database and files; no worker runs."""
+    folder = tmp_path_factory.mktemp("web")
+    Path(settings.MEDIA_ROOT).mkdir(exist_ok=True)
+    (folder / "var").mkdir()
+    (folder / "var" / "media").symlink_to(settings.MEDIA_ROOT)
+    with Served(folder, database=str(connection.settings_dict["NAME"]), env={"SERVED_STATIC": "1"}) as served:
+        yield served
+
+
 @pytest.fixture
-def web(transactional_db: None, tmp_path: Path) -> Iterator[Served]:
-    """A real web process with its own threads, on this test's database and files; no worker runs."""
+def web(process: Served, transactional_db: None) -> Served:
+    """That process, with nothing in its database but a look."""
     cache.clear()
     factories.make_look()
-    Path(settings.MEDIA_ROOT).mkdir(exist_ok=True)
-    (tmp_path / "var").mkdir()
-    (tmp_path / "var" / "media").symlink_to(settings.MEDIA_ROOT)
-    with Served(tmp_path, database=str(connection.settings_dict["NAME"]), env={"SERVED_STATIC": "1"}) as served:
-        yield served
+    return process
 
 
 def send_at_once(web: Served, count: int, cookies: Any) -> list[requests.Response]:
@@ -134,14 +141,22 @@ class Visit:
         self.page.wait_for_selector("[data-ended]")
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One Chromium. Its driver leaves an event loop in this thread; Django may work all the same."""
+    with pytest.MonkeyPatch.context() as patch, running_browser() as running:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        yield running
+
+
 @pytest.fixture
-def visit(web: Served) -> Iterator[Visit]:
-    with running_browser() as browser:
-        context = browser.new_context(viewport={"width": 360, "height": 740})
-        context.set_default_timeout(15_000)
-        visit = Visit(web, context.new_page())
-        yield visit
-        assert visit.problems == []
+def visit(browser: Any, web: Served) -> Iterator[Visit]:
+    context = browser.new_context(viewport={"width": 360, "height": 740})
+    context.set_default_timeout(15_000)
+    visit = Visit(web, context.new_page())
+    yield visit
+    context.close()
+    assert visit.problems == []
 
 
 def test_a_double_tap_makes_one_job(visit):

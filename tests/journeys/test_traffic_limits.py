@@ -16,11 +16,12 @@ from tests.support.processes import wait_for
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 
 
-def test_sixteen_workers_that_die_at_random_never_exceed_a_limit_of_three(rig):
+@pytest.mark.parametrize(("workers", "jobs"), [(6, 120), pytest.param(16, 300, marks=pytest.mark.thorough)])
+def test_workers_that_die_at_random_never_exceed_a_limit_of_three(rig, workers, jobs):
     rig.simulator.set("wavespeed", times={"answer": 0.1, "duration": 0.05}, limits={"concurrent": 3, "strict": True})
     rig.add_provider("wavespeed", max_concurrent=3, submit_timeout=timedelta(seconds=1), silence=timedelta(seconds=2))
-    rig.queue_jobs(300)
-    rig.start_all(dispatch=16, collect=1, reconcile=2)
+    rig.queue_jobs(jobs)
+    rig.start_all(dispatch=workers, collect=1, reconcile=2)
     dice, stop, kills = random.Random(3), threading.Event(), []
 
     def kill_at_random() -> None:
@@ -38,26 +39,26 @@ def test_sixteen_workers_that_die_at_random_never_exceed_a_limit_of_three(rig):
         stop.set()
         killer.join()
     state = rig.simulator.state("wavespeed")
-    assert len(kills) >= 10
+    assert len(kills) >= jobs / 30
     assert state["most_open"] <= 3
     assert state["refused"] == {}
-    rig.assert_each_has_one_film(300)
+    rig.assert_each_has_one_film(jobs)
     rig.assert_no_slot_leaks()
 
 
-def test_limits_per_minute_are_used_and_never_exceeded(rig):
+@pytest.mark.parametrize("windows", [1, pytest.param(2, marks=pytest.mark.thorough)])
+def test_limits_per_minute_are_used_and_never_exceeded(rig, windows):
     limits = {"wavespeed": 5, "replicate": 60, "fal": 600}
     for vendor, per_minute in limits.items():
         rig.simulator.set(vendor, times={"answer": 0.3, "duration": 0.1}, limits={"per_minute": per_minute})
         rig.add_provider(vendor, max_concurrent=1000, max_per_minute=per_minute, order=10)
-    rig.queue_jobs(5 * 3 + 60 * 3 + 600 * 3)
+    rig.queue_jobs(sum(limits.values()) * (windows + 1))
     rig.start_all(dispatch=4, collect=2, reconcile=1)
-    # The first minute's calls go out at once; the third batch is under way two windows later.
-    seconds = 2 * 60 + 15
+    # The first minute's calls go out at once; the next batch is under way when so many windows are over.
     wait_for(
-        lambda: all(rig.simulator.state(vendor)["submits"] > 2 * limit for vendor, limit in limits.items()),
-        "a third window at each provider",
-        seconds=seconds,
+        lambda: all(rig.simulator.state(vendor)["submits"] > windows * limit for vendor, limit in limits.items()),
+        "another window at each provider",
+        seconds=windows * 60 + 15,
         every=1.0,
     )
     for vendor, limit in limits.items():
@@ -65,12 +66,13 @@ def test_limits_per_minute_are_used_and_never_exceeded(rig):
         summary = rig.simulator.state(vendor)
         assert summary["most_submits_in_window"] <= limit, vendor
         assert summary["refused"] == {}, vendor
-        # What was sent in two windows and the moment it took to open the third, against the limit.
-        elapsed = arrivals[2 * limit] - arrivals[0]
-        assert 2 * limit / (limit * elapsed / 60) >= 0.95, (vendor, elapsed)
+        # What was sent in these windows and the moment it took to open the next, against the limit.
+        elapsed = arrivals[windows * limit] - arrivals[0]
+        assert windows * 60 / elapsed >= 0.95, (vendor, elapsed)
 
 
-def test_a_provider_that_says_429_to_everything_is_asked_once_per_retry_after(rig):
+@pytest.mark.parametrize("seconds", [20, pytest.param(60, marks=pytest.mark.thorough)])
+def test_a_provider_that_says_429_to_everything_is_asked_once_per_retry_after(rig, seconds):
     rig.simulator.set(
         "wavespeed", faults={"submit": [{"fault": "busy", "retry_after": "seconds", "seconds": 5, "between": [0, 600]}]}
     )
@@ -81,7 +83,7 @@ def test_a_provider_that_says_429_to_everything_is_asked_once_per_retry_after(ri
     rig.add_provider("fal", max_concurrent=5, order=3)
     rig.start_all(dispatch=4, collect=1, reconcile=1)
     started = time.monotonic()
-    while time.monotonic() - started < 60:
+    while time.monotonic() - started < seconds:
         rig.queue_jobs(5)
         time.sleep(1)
     rig.wait_until_final(seconds=60)
@@ -90,7 +92,7 @@ def test_a_provider_that_says_429_to_everything_is_asked_once_per_retry_after(ri
     # The first time a worker may have sent up to its limit before the first refusal came back.
     first = sum(1 for moment in arrivals if moment - arrivals[0] < 1)
     assert first <= 10
-    assert len(arrivals) - first <= 60 / 5 + 1
+    assert len(arrivals) - first <= seconds / 5 + 1
     assert min(gaps[first - 1 :]) >= 5
     count = rig.jobs().count()
     rig.assert_each_has_one_film(count)

@@ -30,7 +30,7 @@ SHOTS = os.environ.get("SHOTS", "")
 CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def web(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     database, folder = str(connection.settings_dict["NAME"]), tmp_path_factory.mktemp("web")
     Path(settings.MEDIA_ROOT).mkdir(exist_ok=True)
@@ -40,7 +40,7 @@ def web(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield served
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
     """One Chromium with a camera. Its driver leaves an event loop in this thread; Django may work all the same."""
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"

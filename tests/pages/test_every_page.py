@@ -15,7 +15,7 @@ from django.utils import timezone
 from jobs import identity, lifecycle, magic_links, services
 from jobs.models import Job
 from tests import factories
-from tests.pages.conftest import SHOTS, SIZES, has_photo
+from tests.pages.conftest import SHOTS, has_photo
 from tests.support.axe import violations
 from tests.support.layout import misplaced
 from tests.support.processes import wait_for
@@ -189,7 +189,7 @@ def walk_states(page: Any, visitor: Visitor, web: Any, selfie: Path) -> Iterator
     yield "handover"
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", ["phone", pytest.param("tablet", marks=pytest.mark.thorough), "desk"])
 def test_axe_finds_nothing_and_nothing_sticks_out_on_any_page(
     size: str, enter: Any, visitor: Visitor, web: Any, selfie: Path
 ) -> None:

@@ -12,15 +12,18 @@ Rows are made and read over a second database alias of the test process, so no p
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -46,6 +49,19 @@ CLOUDS = ("wavespeed", "replicate", "fal")
 OWNERS = 50
 KEY = "key-of-the-rig"
 PATHS = {"wavespeed": "/wavespeed/api/v3", "replicate": "/replicate/v1", "fal": "/fal"}
+
+
+_made_once: dict[str, Path] = {}
+
+
+def made_once(name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder that `make` filled, the first time it was asked for; it is there until this process ends."""
+    if name not in _made_once:
+        folder = tempfile.TemporaryDirectory(prefix=f"rig-{name}-", ignore_cleanup_errors=True)
+        atexit.register(folder.cleanup)
+        make(Path(folder.name))
+        _made_once[name] = Path(folder.name)
+    return _made_once[name]
 
 
 class Clouds(SimulatorProcess):
@@ -124,11 +140,20 @@ class Rig:
             self.env["DATABASE_URL"] = None
         if self.wants_studio:
             self.env["STUDIO_URL"] = f"http://127.0.0.1:{free_port()}"
-        self.manage("migrate", "--verbosity", "0")
-        if self.database_url:
-            self.manage("flush", "--no-input")  # a server outlives a rig
-        self.manage("seed", "--no-admin")
+        if self.database_url or self.wants_studio:
+            self._fill_database()
+        else:
+            shutil.copy(made_once("database", self._fill_database_in) / "db.sqlite3", self.var_dir)
         self._exits.enter_context(self._second_alias())
+
+    def _fill_database(self, **env: str) -> None:
+        self.manage("migrate", "--verbosity", "0", **env)
+        if self.database_url:
+            self.manage("flush", "--no-input", **env)  # a server outlives a rig
+        self.manage("seed", "--no-admin", **env)
+
+    def _fill_database_in(self, folder: Path) -> None:
+        self._fill_database(VAR_DIR=str(folder))
 
     def _start_valkey(self) -> None:
         self.valkey = self._exits.enter_context(mortal_valkey())
@@ -153,7 +178,10 @@ class Rig:
 
     def collect_static(self) -> None:
         """Bring together what pages and addresses of pictures need."""
-        self.manage("collectstatic", "--no-input", "--verbosity", "0")
+        shutil.copytree(made_once("static", self._collect_static_in) / "static", self.var_dir / "static")
+
+    def _collect_static_in(self, folder: Path) -> None:
+        self.manage("collectstatic", "--no-input", "--verbosity", "0", VAR_DIR=str(folder))
 
     def close_alias(self) -> None:
         """Let go of the test's own connection, so that the database may be stopped."""
@@ -334,9 +362,9 @@ class Rig:
         except requests.RequestException:
             return False
 
-    def manage(self, *arguments: str) -> None:
+    def manage(self, *arguments: str, **more_env: str) -> None:
         """Run a command of the product's to its end."""
-        env = {name: value for name, value in {**os.environ, **self.env}.items() if value is not None}
+        env = {name: value for name, value in {**os.environ, **self.env, **more_env}.items() if value is not None}
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments], env=env, cwd=PROJECT_DIR, capture_output=True, text=True
         )

@@ -130,7 +130,7 @@ def test_a_jpeg_of_twenty_thousand_scans_is_refused_quickly():
     assert len(data) < Limits().bytes
     began = time.process_time()
     assert code_of(data) == "photo_too_many_scans"
-    assert time.process_time() - began < 0.1
+    assert time.process_time() - began < 1, "a tenth of a second on an idle machine"
 
 
 def test_scans_are_counted_up_to_the_limit_and_only_where_a_decoder_meets_them():
@@ -164,7 +164,7 @@ def test_a_large_photo_is_checked_in_a_few_milliseconds():
         began = time.process_time()
         inspect(data)
         times.append(time.process_time() - began)
-    assert min(times) < 0.010
+    assert min(times) < 0.050, "5 ms on an idle machine; to decode it takes 200"
 
 
 def test_every_refusal_has_a_status_a_sentence_and_a_next_step_that_fit_on_a_phone():

@@ -114,9 +114,7 @@ def test_what_flew_when_a_pump_ended_is_recorded_by_the_next():
     with pytest.raises(OperationalError):
         pump.run(linger=0.0)
     gate.set()
-    started = time.monotonic()
     assert pump.run(linger=0.0) is False
-    assert time.monotonic() - started < 2
     assert 2 in lane.recorded
 
 

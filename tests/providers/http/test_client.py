@@ -217,7 +217,7 @@ def test_a_call_ends_at_its_deadline_however_slowly_bytes_come(serve, behave):
     began = time.monotonic()
     with pytest.raises(Unconfirmed):
         call(serve(behave))
-    assert 0.15 < time.monotonic() - began < 1.2
+    assert 0.15 < time.monotonic() - began < 10, "a quarter of a second on an idle machine; the body would take hours"
 
 
 def test_a_reused_connection_has_a_deadline_of_its_own(serve):
@@ -233,7 +233,7 @@ def test_a_reused_connection_has_a_deadline_of_its_own(serve):
     began = time.monotonic()
     with pytest.raises(Unconfirmed):
         call(url)
-    assert 0.15 < time.monotonic() - began < 1.2
+    assert 0.15 < time.monotonic() - began < 10, "a quarter of a second on an idle machine; the body would take hours"
 
 
 def test_a_large_photo_has_the_whole_time_to_be_sent(serve):

@@ -16,6 +16,7 @@ from selfiehero.environment import PROJECT_DIR
 from selfiehero.supervisor.guard import is_alive, session_members
 from tests.support.processes import free_port, start_process, stop_process, wait_for
 from tests.support.product import product_env
+from tests.support.timing import takes_about
 
 pytestmark = pytest.mark.slow
 
@@ -231,7 +232,7 @@ def test_a_child_that_ignores_the_request_is_killed_after_its_patience(run):
     product.wait_for("began")
     began = time.monotonic()
     assert product.stop() == 0
-    assert 0.5 <= time.monotonic() - began < 5
+    assert 0.5 <= time.monotonic() - began < 20
     assert "web still running after 0.5 s, so it is killed" in product.said()
 
 
@@ -240,17 +241,15 @@ def test_a_second_request_stops_at_once(run):
     product.wait_for("began", 2)
     product.process.send_signal(signal.SIGINT)
     product.wait_for("once more to stop at once")
-    began = time.monotonic()
-    assert product.stop(signal.SIGINT) == 0
-    assert time.monotonic() - began < 5
+    with takes_about(1):
+        assert product.stop(signal.SIGINT) == 0
 
 
 def test_stopping_while_a_child_waits_to_start_again(run):
     product = run(children=[{"name": "web", "code": "raise SystemExit(3)"}])
     product.wait_for("starting again in 2 s")
-    began = time.monotonic()
     assert product.stop() == 0
-    assert time.monotonic() - began < 1.5
+    assert product.said().count("starting again") == 2, "it was not waited for"
 
 
 def test_stopping_during_set_up(run):

@@ -6,7 +6,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from providers import signatures
 from providers.studio.service import credentials, settings
 from tests.support.processes import free_port, wait_for
 from tests.support.studio import Receiver, StudioProcess, is_running
+from tests.support.timing import takes_about
 
 PROJECT = settings.PROJECT_DIR
 pytestmark = pytest.mark.slow
@@ -66,9 +66,8 @@ def test_sigterm_ends_it_within_five_seconds_and_keeps_the_line(studio):
     waiting = studio.submit("waiting").json()["id"]
     studio.wait(running, "running")
     renderers = studio.renderer_pids()
-    began = time.monotonic()
-    assert studio.stop(signal.SIGTERM) == 0
-    assert time.monotonic() - began < 5
+    with takes_about(1):  # the film that is being rendered takes 600 s
+        assert studio.stop(signal.SIGTERM) == 0
     assert not any(is_running(pid) for pid in renderers)
     folder = studio.folder / "predictions"
     assert {json.loads((folder / one / "prediction.json").read_text())["status"] for one in (running, waiting)} == {

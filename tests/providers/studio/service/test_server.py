@@ -23,6 +23,7 @@ from providers.studio.service.pool import Patience
 from providers.studio.service.scheduler import MAX_STARTS
 from tests.support.processes import wait_for
 from tests.support.studio import PHOTO, Receiver, is_running, running_studio
+from tests.support.timing import takes_about
 
 pytestmark = pytest.mark.slow
 
@@ -48,10 +49,9 @@ def starts(folder: Path, prediction_id: str) -> int:
 
 
 def test_a_submit_is_answered_at_once_and_becomes_a_playable_film(studio):
-    began = time.monotonic()
-    answer = studio.submit("film", seed=7)
+    with takes_about(0.05):
+        answer = studio.submit("film", seed=7)
     assert answer.status_code == 202
-    assert time.monotonic() - began < 0.2
     accepted = answer.json()
     assert (accepted["status"], accepted["reference"], accepted["progress"]) == ("queued", "film", 0)
     assert (accepted["error"], accepted["poster"], accepted["video"], accepted["finished_at"]) == (None,) * 4
@@ -460,7 +460,7 @@ def test_a_closing_studio_keeps_its_line_for_the_next_one(tmp_path):
         studio.wait(ids[0], "running")
         pids = studio.renderer_pids()
         began = time.monotonic()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10, "a second on an idle machine; the slow film would take longer"
     assert not any(is_running(pid) for pid in pids)
     records = [json.loads((tmp_path / "predictions" / one / "prediction.json").read_text()) for one in ids]
     assert [record["status"] for record in records] == ["queued"] * 3

@@ -1,0 +1,20 @@
+"""Bounds on time, for tests that prove that nobody is held up."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+# How much longer a machine that is busy elsewhere may take than an idle one.
+PATIENCE = 10
+
+
+@contextlib.contextmanager
+def takes_about(seconds: float) -> Iterator[None]:
+    """Fail when what is inside takes ten times as long as it does on an idle machine, which is `seconds`.
+
+    So it tells what hangs from what does not; what has to be exact is counted, not timed.
+    """
+    started = time.monotonic()
+    yield
+    took = time.monotonic() - started
+    assert took < seconds * PATIENCE, f"took {took:.1f} s, {seconds:g} s on an idle machine"
