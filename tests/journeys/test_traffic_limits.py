@@ -16,7 +16,7 @@ from tests.support.processes import wait_for
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 
 
-@pytest.mark.parametrize(("workers", "jobs"), [(6, 120), pytest.param(16, 300, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize(("workers", "jobs"), [(8, 120), pytest.param(16, 300, marks=pytest.mark.thorough)])
 def test_workers_that_die_at_random_never_exceed_a_limit_of_three(rig, workers, jobs):
     rig.simulator.set("wavespeed", times={"answer": 0.1, "duration": 0.05}, limits={"concurrent": 3, "strict": True})
     rig.add_provider("wavespeed", max_concurrent=3, submit_timeout=timedelta(seconds=1), silence=timedelta(seconds=2))
@@ -25,7 +25,7 @@ def test_workers_that_die_at_random_never_exceed_a_limit_of_three(rig, workers, 
     dice, stop, kills = random.Random(3), threading.Event(), []
 
     def kill_at_random() -> None:
-        while not stop.wait(dice.uniform(0.6, 1.2)):
+        while not stop.wait(dice.uniform(10, 20) / workers):
             victim = dice.choice(rig.alive("dispatch"))
             rig.kill(victim)
             kills.append(victim.pid)
