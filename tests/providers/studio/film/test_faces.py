@@ -263,7 +263,7 @@ def everybody() -> Iterator[Any]:
         yield pytest.param(name, draw, others, id=f"{name}-others", marks=pytest.mark.thorough)
 
 
-@pytest.mark.parametrize(("name", "draw", "looks"), everybody())
+@pytest.mark.parametrize(("name", "draw", "looks"), list(everybody()))
 def test_everybody_in_the_wardrobe_keeps_the_rules(renderer, name, draw, looks):
     pixels, alpha = draw()
     subject = analyse(Photo(pixels, None))
