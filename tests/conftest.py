@@ -43,7 +43,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # How many examples Hypothesis tries: in `make check`, in `make test` and for whoever runs a file, in `make test-all`.
 # Only the last is random: a change shall not fail for what somebody else wrote long ago.
 for profile, examples in (("quick", 10), ("everyday", 30), ("thorough", 200)):
-    hypothesis.settings.register_profile(profile, max_examples=examples, derandomize=profile != "thorough")
+    hypothesis.settings.register_profile(
+        profile,
+        max_examples=examples,
+        derandomize=profile != "thorough",
+        # Both judge by the clock, and a machine may be busy elsewhere.
+        deadline=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
 hypothesis.settings.load_profile("everyday")
 
 # What starts a process, opens a browser or draws a film: a test that uses one of these is slow.

@@ -18,6 +18,8 @@ from jobs.models import AuditEntry
 from providers.models import ProviderConfig
 from tests import factories
 
+pytestmark = pytest.mark.slow
+
 LIST = "/admin/providers/providerconfig/"
 KEY, OLD, NEW = "key-in-the-database", "whsec_b2xkLXNlY3JldC1vbGQtc2VjcmV0", "whsec_bmV3LXNlY3JldC1uZXctc2VjcmV0"
 

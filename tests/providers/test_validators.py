@@ -13,6 +13,8 @@ from providers.models import ProviderConfig
 from tests import factories
 from tests.providers.test_admin import LIST, form_of, page_of, pill_of, save
 
+pytestmark = pytest.mark.slow
+
 FOREVER = "100000000 00:00:00"
 
 

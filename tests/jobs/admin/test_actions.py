@@ -14,6 +14,8 @@ from providers.models import ProviderConfig
 from tests import factories
 from tests.support.admin_pages import LIST, Forms, ask, do, page_of, staff, text_of
 
+pytestmark = pytest.mark.slow
+
 ALL_PAGES = ("job", "look", "webhookdelivery", "auditentry", "heartbeat")
 
 
