@@ -178,7 +178,8 @@ class Rig:
 
     def collect_static(self) -> None:
         """Bring together what pages and addresses of pictures need."""
-        shutil.copytree(made_once("static", self._collect_static_in) / "static", self.var_dir / "static")
+        made = made_once("static", self._collect_static_in)
+        shutil.copytree(made / "static", self.var_dir / "static", dirs_exist_ok=True)
 
     def _collect_static_in(self, folder: Path) -> None:
         self.manage("collectstatic", "--no-input", "--verbosity", "0", VAR_DIR=str(folder))
