@@ -52,11 +52,13 @@ check: install-tests ## format, lint, import contracts, missing migrations, fast
 coverage: install-tests ## what the fast tests reach: the total, and the files they reach least (COVERAGE_ARGS: other tests)
 	@bash scripts/coverage $(VENV)/bin
 
-bench: install-tests chromium ## figures and ratios: dispatch, simulator, film, first picture; wants an idle machine
+bench: install-tests chromium ## figures and ratios: dispatch, simulator, film, prepare, confinement, first picture; wants an idle machine
 	@$(PYTHON) -m tests.bench.dispatch
 	@$(PYTHON) -m providers.simulator.bench
 	@$(PYTHON) -m providers.studio.tools.bench tests/photos/astronaut.jpg
 	@$(PYTHON) -m tests.bench.faces
+	@$(PYTHON) -m tests.bench.prepare
+	@$(PYTHON) -m tests.bench.confinement
 	@$(PYTHON) -m tests.bench.first_picture
 
 soak: install-tests ## many films in a row on one renderer (FILMS=1000), judged by laws; an hour on an idle machine

@@ -13,6 +13,8 @@ from .outcomes import POSTER_EDGE, BadFilm
 def load(options: dict[str, Any]) -> Work:
     """Return the work on one film or poster; `options` are `poster_pixels` and `poster_formats`."""
     import av.logging
+    import av.subtitles.stream  # what is loaded on first use: a confined process can load no more
+    import numpy.ma  # noqa: F401
     from PIL import Image
 
     from jobs.photos import decoding
@@ -23,7 +25,7 @@ def load(options: dict[str, Any]) -> Work:
     Image.init()
 
     def film(order: Frame) -> Frame:
-        facts = probe.probe(order.header["path"], with_poster=order.header["with_poster"])
+        facts = probe.probe_open(order.file, with_poster=order.header["with_poster"])
         header = {"width": facts.width, "height": facts.height, "seconds": facts.seconds, "codec": facts.codec}
         return Frame(Kind.DONE, header, facts.poster)
 

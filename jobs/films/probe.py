@@ -52,11 +52,17 @@ class _Pictures:
 
 
 def probe(path: str, *, with_poster: bool) -> FilmFacts:
-    """Read a film to its end and decode pictures of it. Raise BadFilm when people could not watch it.
-
-    Raise OSError when there is no such file; that is not the film's fault.
-    """
+    """Probe the film at a path. Raise OSError when there is no such file, which is not the film's fault."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        return probe_open(descriptor, with_poster=with_poster)
+    finally:
+        os.close(descriptor)
+
+
+def probe_open(descriptor: int, *, with_poster: bool) -> FilmFacts:
+    """Read an open film to its end and decode pictures of it. Raise BadFilm when people could not watch it."""
+    os.lseek(descriptor, 0, os.SEEK_SET)  # another child may have read of it already
     try:
         with _opened(descriptor) as container:
             stream = _only_video(container)
@@ -80,8 +86,6 @@ def probe(path: str, *, with_poster: bool) -> FilmFacts:
         raise
     except (av.error.FFmpegError, OSError, ValueError, OverflowError) as error:
         raise BadFilm(f"{type(error).__name__}: {error}"[:200]) from error
-    finally:
-        os.close(descriptor)
 
 
 def _opened(descriptor: int) -> InputContainer:

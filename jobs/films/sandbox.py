@@ -8,6 +8,7 @@ about the file: SandboxUnavailable.
 """
 
 import math
+import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -55,7 +56,8 @@ class FilmSandbox(parent.Sandbox):
     ) -> FilmFacts:
         """Return what a film is. Raise BadFilm for one that people could not watch."""
         boxes.inspect(path)
-        order = Frame(Kind.ORDER, {"work": "film", "path": str(path), "with_poster": with_poster})
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        order = Frame(Kind.ORDER, {"work": "film", "with_poster": with_poster}, file=file)
         try:
             result = self.ask(
                 order,
@@ -65,6 +67,8 @@ class FilmSandbox(parent.Sandbox):
             )
         except OrderFailed as failed:
             raise BadFilm(str(failed)) from failed
+        finally:
+            os.close(file)
         if isinstance(result, BadFilm):
             raise result
         return result

@@ -44,6 +44,7 @@ def warm(find_faces: FindFaces, is_face: IsFace) -> None:
     """Load what is loaded on first use: models, kernels, encoder."""
     import cv2
     import numpy as np
+    import numpy.ma  # a confined process can load no more
     from PIL import Image
 
     from providers.faces.vision import Face

@@ -2,7 +2,7 @@
 
 parent    the worker's side: start a child, give it one order after the other, replace it when an order ruined it
 process   that child as a process: pipes, deadlines, the end of it
-child     the child's side: load, give up every right, answer orders
+child     the child's side: load, give up every right (`confinement`), answer orders
 wire      the frames both sides exchange
 
 What the work is, is the business of who uses it: `jobs.photos.child`, `jobs.films.child`. Nothing here imports Django,

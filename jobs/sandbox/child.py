@@ -1,7 +1,8 @@
 """The child's side: a process that opens foreign bytes, and may be lost to them without anybody else noticing.
 
-It loads everything its work needs, gives away every right it can, says it is ready, and then answers one order after
-another until its standard input ends.
+It loads everything its work needs, gives away every right it can (`confinement`), says it is ready, and then answers
+one order after another until its standard input ends. From then on it opens no file: the one that an order is about
+comes as an open descriptor over a socket.
 
     if __name__ == "__main__":
         serve(sys.argv[1], load)
@@ -12,16 +13,17 @@ import math
 import os
 import resource
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from common.processes import die_with_parent, prctl
+from common.processes import die_with_parent
+from confinement.confine import confine
 
 from .wire import PREFIX, Frame, Kind, parse_header, parse_prefix
 
-PR_SET_NO_NEW_PRIVS = 38  # linux/prctl.h
 MOST_OPEN_FILES = 32
 
 # Answers an order with a frame, DONE or REFUSED.
@@ -32,11 +34,15 @@ Load = Callable[[dict[str, Any]], Work]
 
 @dataclass(frozen=True, slots=True)
 class ChildSettings:
-    """What the parent tells a child on its command line; `work` is for the work alone."""
+    """What the parent tells a child on its command line.
+
+    `files` is the descriptor of the socket over which files come; `work` is for the work alone.
+    """
 
     parent: int
     cpu_seconds: int
     memory_bytes: int
+    files: int
     work: dict[str, Any] = field(default_factory=dict)
 
 
@@ -48,6 +54,7 @@ def serve(command_line: str, load: Load) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     orders = os.fdopen(os.dup(0), "rb", buffering=0)
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    files = socket.socket(fileno=settings.files)
     silence(0, 1)  # a library that prints must not speak into the answers
     try:
         work = load(settings.work)
@@ -56,8 +63,9 @@ def serve(command_line: str, load: Load) -> None:
         return
     silence(2)
     lock_down(settings.memory_bytes)
-    send(answers, Frame(Kind.READY))
-    while (order := receive(orders)) is not None:
+    confined = confine()
+    send(answers, Frame(Kind.READY, {"confinement": str(confined), "is_complete": confined.is_complete}))
+    while (order := receive(orders, files)) is not None:
         allow_cpu(settings.cpu_seconds)
         try:
             answer = work(order)
@@ -65,19 +73,21 @@ def serve(command_line: str, load: Load) -> None:
             answer = Frame(Kind.FAULT, {"detail": "out of memory"})
         except Exception as error:  # noqa: BLE001  a bug of ours; the parent logs it
             answer = Frame(Kind.FAULT, {"detail": describe(error), "is_bug": True})
+        finally:
+            if order.file is not None:
+                os.close(order.file)
         send(answers, answer)
         if answer.kind is Kind.FAULT:
             return  # what a failed allocation or a bug left behind in C code is unknown
 
 
 def lock_down(memory_bytes: int) -> None:
-    """Give up rights and set limits: no new privileges, no writing, no core dumps, bounded memory, lower priority."""
+    """Set limits: no writing, no core dumps, few open files, bounded memory, lower priority."""
     os.nice(5)
     limit(resource.RLIMIT_CORE, 0)
     limit(resource.RLIMIT_FSIZE, 0)
     limit(resource.RLIMIT_NOFILE, MOST_OPEN_FILES)
     if sys.platform == "linux":
-        prctl(PR_SET_NO_NEW_PRIVS, 1)
         limit(resource.RLIMIT_AS, address_space() + memory_bytes)
 
 
@@ -117,8 +127,8 @@ def send(answers: BinaryIO, frame: Frame) -> None:
             view = view[answers.write(view) :]
 
 
-def receive(orders: BinaryIO) -> Frame | None:
-    """Return the next order, or None when the parent has no more."""
+def receive(orders: BinaryIO, files: socket.socket) -> Frame | None:
+    """Return the next order, with its file if it has one, or None when the parent has no more."""
     prefix = read_exactly(orders, PREFIX.size)
     if prefix is None:
         return None
@@ -127,7 +137,10 @@ def receive(orders: BinaryIO) -> Frame | None:
     body = read_exactly(orders, body_length)
     if header is None or body is None:
         return None
-    return Frame(kind, parse_header(header), body)
+    parsed, file = parse_header(header), None
+    if parsed.pop("has_file", False):
+        _, (file,), _, _ = socket.recv_fds(files, 1, 1)
+    return Frame(kind, parsed, body, file)
 
 
 def read_exactly(orders: BinaryIO, length: int) -> bytes | None:

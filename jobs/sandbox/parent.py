@@ -62,6 +62,7 @@ class Sandbox:
         Memory is counted on top of the loaded libraries.
         """
         self.name = name
+        self.confinement = ""  # what confines its children, once one has started
         self._module = module
         self._settings = {"cpu_seconds": cpu_seconds, "memory_bytes": memory_bytes, "work": work}
         self._orders_per_child = orders_per_child
@@ -133,6 +134,8 @@ class Sandbox:
             result = understand(answer) if answer.kind is not Kind.FAULT else None
         except ChildGone as gone:
             self._discard()
+            if gone.returncode == -signal.SIGSYS:  # it asked for what no decoder ever asks for
+                logger.error("sandbox_attacked sandbox=%s", self.name)
             if gone.returncode in KILLED_FROM_OUTSIDE:
                 raise _OnceMore(f"the child was ended with {gone.returncode}") from gone
             raise self._failed(f"the child ended with {gone.returncode}") from gone
@@ -191,7 +194,16 @@ class Sandbox:
         if answer.kind is not Kind.READY:
             child.end()
             raise SandboxUnavailable(str(answer.header.get("detail", answer.kind.name))[:500])
+        self._tell_confinement(answer)
         return child
+
+    def _tell_confinement(self, ready: Frame) -> None:
+        """Say once what confines the children, as a warning when this kernel could not do all of it."""
+        confinement = str(ready.header.get("confinement"))[:500]
+        if confinement != self.confinement:
+            self.confinement = confinement
+            level = logging.INFO if ready.header.get("is_complete") is True else logging.WARNING
+            logger.log(level, "sandbox_confined sandbox=%s by=%r", self.name, confinement)
 
     def _discard(self) -> None:
         if self._child is not None:

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import select
+import socket
 import subprocess
 import sys
 import threading
@@ -83,14 +84,19 @@ class ChildProcess:
 
     def __init__(self, module: str, settings: dict[str, Any]) -> None:
         """Start `python -m MODULE SETTINGS`; raise OSError when the machine does not let us."""
-        self._command = [sys.executable, "-m", module, json.dumps({**settings, "parent": os.getpid()})]
+        # Files reach the child through this socket, opened for reading: it may open none itself.
+        self._files, self._childs_files = socket.socketpair()
+        settings = {**settings, "parent": os.getpid(), "files": self._childs_files.fileno()}
+        self._command = [sys.executable, "-m", module, json.dumps(settings)]
         self._started, self._released = threading.Event(), threading.Event()
         self._failure: OSError | None = None
         # The kernel ends the child when the *thread* that started it ends (PR_SET_PDEATHSIG), so a thread of our own
         # starts it and stays for as long as the child is wanted.
         threading.Thread(target=self._keep, name="sandbox", daemon=True).start()
         self._started.wait()
+        self._childs_files.close()
         if self._failure is not None:
+            self._files.close()
             raise self._failure
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             os.set_blocking(pipe.fileno(), False)
@@ -107,6 +113,7 @@ class ChildProcess:
                 cwd=PROJECT_ROOT,
                 env={"PATH": os.environ.get("PATH", os.defpath), **ENVIRONMENT},
                 close_fds=True,
+                pass_fds=(self._childs_files.fileno(),),
                 start_new_session=True,  # Ctrl-C at the terminal is for the parent, which drains
             )
         except OSError as error:
@@ -131,6 +138,8 @@ class ChildProcess:
         """Send a frame (or none) and return the answer; raise ChildGone, ChildSilent or BadFrame."""
         patience = Patience(seconds)
         if frame is not None:
+            if frame.file is not None:
+                self._hand_over(frame.file)
             for part in (frame.prefix(), frame.body):
                 self._write(part, patience)
         kind, header_length, body_length = parse_prefix(self._read(PREFIX.size, patience))
@@ -160,8 +169,14 @@ class ChildProcess:
 
     def _close(self) -> None:
         self._released.set()
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            pipe.close()
+        for end in (self._process.stdin, self._process.stdout, self._process.stderr, self._files):
+            end.close()
+
+    def _hand_over(self, file: int) -> None:
+        try:
+            socket.send_fds(self._files, [b"F"], [file])
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise self._gone() from error
 
     def _write(self, data: bytes, patience: Patience) -> None:
         descriptor, view = self._process.stdin.fileno(), memoryview(data)

@@ -34,10 +34,11 @@ class Frame:
     kind: Kind
     header: dict[str, Any] = field(default_factory=dict)
     body: bytes = b""
+    file: int | None = None  # an open descriptor that goes with an order, beside the pipe
 
     def prefix(self) -> bytes:
         """Return everything but the body, which may be large and need not be copied."""
-        header = json.dumps(self.header).encode()
+        header = json.dumps(self.header if self.file is None else self.header | {"has_file": True}).encode()
         return PREFIX.pack(self.kind.value, len(header), len(self.body)) + header
 
 

@@ -2,8 +2,9 @@
 
 Ready means that an upload can be kept: the database takes writes, the disk has room or the bucket answers, the process
 is not on its way out. Redis is not needed for that, so without it the answer is "degraded" and still 200. Workers and
-reconcile are told for people to read: a late worker delays films, it does not lose photos. So is the ledger
-(`selfiehero.health.ledger`): a difference in it is told and never makes the answer 503.
+reconcile are told for people to read: a late worker delays films, it does not lose photos. So are the
+ledger (`selfiehero.health.ledger`) and what this kernel offers to confine the sandboxes: neither a difference nor a
+lack makes the answer 503.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import redis
@@ -23,6 +25,7 @@ from django.views.decorators.http import require_safe
 
 from common import redis_clients
 from common.timed_cache import TimedCache
+from confinement.confine import offered as offered_confinement
 from jobs import storage
 from jobs.models import Heartbeat
 from selfiehero.server.drain import draining
@@ -87,7 +90,19 @@ def look_now() -> dict[str, Any]:
         found["storage"] = "away" if bucket.result(timeout=max(0.0, give_up_at - time.monotonic())) else "ok"
     except TimeoutError:
         found["storage"] = "no answer within a second"
-    return {**answer, **found, "ledger": _ledger.told(may_look=answer["database"] == "ok")}
+    return {
+        **answer,
+        **found,
+        "confinement": confinement(),
+        "ledger": _ledger.told(may_look=answer["database"] == "ok"),
+    }
+
+
+@cache
+def confinement() -> dict[str, Any]:
+    """Say what this machine's kernel offers to confine the processes that open strangers' photos and films."""
+    offered = offered_confinement()
+    return {"complete": offered.is_complete, "by": str(offered)}
 
 
 _cache = TimedCache(FRESH_SECONDS, lambda: look_now())  # asked by name: tests replace it

@@ -4,39 +4,27 @@ When a renderer dies, makes no progress for too long or takes too long, its pred
 the renderer is started again after a pause that doubles each time. A renderer that uses much memory or has made many
 films is replaced between two films. When a silent renderer had no CPU (a stopped process, a frozen container, a busy
 machine), its film is not to blame; the queue is told so by `renderer_silent`.
+
+What such a process may do, and how it is spoken to, is in `renderer_process`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import logging
-import os
-import re
-import socket
-import sys
+import shutil
 from pathlib import Path
 from typing import Any, Protocol
 
-from confinement.processor_time import cpu_seconds
-
 from .predictions import Prediction
-from .settings import PROJECT_DIR, StudioSettings
+from .renderer_process import Patience, RendererProcess, renderers_folder
+from .settings import StudioSettings
 
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 # After so many starts in a row without a warm renderer the studio reports that it cannot render.
 HOPELESS_STARTS = 4
-MAX_LINE = 64 * 1024
-LOOK_SECONDS, LAST_LOOK_SECONDS = 0.5, 0.05
-# A silent renderer that used the CPU for this share of the time was at work; with less it did not get the CPU.
-AT_WORK = 0.5
-# One film uses little more than one core. Libraries that start a thread per core would slow each other down.
-THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-# A renderer decodes untrusted photos, so it gets none of the product's secrets.
-SECRET = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|_URL$")
 
 
 class RenderQueue(Protocol):
@@ -53,113 +41,6 @@ class RenderQueue(Protocol):
     def render_ended(self, prediction: Prediction) -> None: ...
 
 
-class Patience:
-    """Seconds that a renderer is waited for, and whether it used the CPU meanwhile.
-
-    Counted only while this process runs: a look counts for LOOK_SECONDS at most, however late it ends.
-    """
-
-    def __init__(self, renderer: RendererProcess, seconds: float) -> None:
-        self.renderer, self.seconds = renderer, seconds
-        self.renew()
-
-    def renew(self) -> None:
-        self.left, self.cpu_before = self.seconds, self.renderer.cpu_seconds()
-
-    def count(self, seconds: float) -> None:
-        self.left -= min(seconds, LOOK_SECONDS)
-
-    @property
-    def was_at_work(self) -> bool:
-        return self.renderer.cpu_seconds() - self.cpu_before >= AT_WORK * self.seconds
-
-
-class RendererProcess:
-    """One process and its messages. `messages` ends with None when the process is gone."""
-
-    def __init__(self, process: asyncio.subprocess.Process, writer: asyncio.StreamWriter) -> None:
-        self.process = process
-        self.writer = writer
-        self.messages: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-        self.is_gone = asyncio.Event()
-        self.listening: asyncio.Task[None] | None = None
-
-    @classmethod
-    async def start(cls, settings: StudioSettings) -> RendererProcess:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "providers.studio.service.worker"),
-                    *(str(theirs.fileno()), str(os.getpid()), settings.renderer, ",".join(settings.looks)),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=asyncio.subprocess.DEVNULL,
-                    pass_fds=(theirs.fileno(),),
-                    cwd=PROJECT_DIR,
-                    env=THREADS | {name: value for name, value in os.environ.items() if not SECRET.search(name)},
-                )
-            except BaseException:
-                ours.close()
-                raise
-        reader, writer = await asyncio.open_connection(sock=ours, limit=MAX_LINE)
-        made = cls(process, writer)
-        made.listening = asyncio.create_task(made.listen(reader))
-        return made
-
-    async def listen(self, reader: asyncio.StreamReader) -> None:
-        try:
-            async for line in reader:
-                self.messages.put_nowait(json.loads(line))
-        except (ConnectionError, ValueError) as error:
-            logger.warning("renderer_not_understood pid=%d error=%s", self.process.pid, type(error).__name__)
-        finally:
-            self.is_gone.set()
-            self.messages.put_nowait(None)
-
-    def cpu_seconds(self) -> float:
-        return cpu_seconds(self.process.pid)
-
-    async def next_message(self, *patiences: Patience) -> dict[str, Any] | None:
-        """Return what it says next, None when it is gone. Raise TimeoutError when one of the patiences is at its end.
-
-        What has arrived is returned also when the time is over: it was this process that did not look.
-        """
-        clock = asyncio.get_running_loop().time
-        while True:
-            began, left = clock(), min(patience.left for patience in patiences)
-            try:
-                async with asyncio.timeout(max(LAST_LOOK_SECONDS, min(left, LOOK_SECONDS))):
-                    return await self.messages.get()
-            except TimeoutError:
-                if left <= 0:
-                    raise
-            finally:
-                for patience in patiences:
-                    patience.count(clock() - began)
-
-    def say(self, **message: Any) -> None:
-        if not self.writer.is_closing():
-            self.writer.write(json.dumps(message).encode() + b"\n")
-
-    def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
-
-    async def end(self, *, patience: float) -> int:
-        """Close its socket, upon which it ends, and kill it after `patience` seconds. Return its exit code."""
-        self.writer.close()
-        try:
-            await asyncio.wait_for(self.process.wait(), patience)
-        except TimeoutError:
-            self.kill()
-            await self.process.wait()
-        if self.listening is not None:
-            await self.listening
-        with contextlib.suppress(OSError):
-            await self.writer.wait_closed()
-        return self.process.returncode or 0
-
-
 class Slot:
     """One of the pool's renderers, which is replaced whenever it ends."""
 
@@ -171,6 +52,7 @@ class Slot:
         self.prediction: Prediction | None = None
         self.is_warm = False
         self.cold_starts = 0
+        self.confinement = ""
 
     async def keep_filled(self) -> None:
         """Start a renderer and let it work, and repeat that until cancelled."""
@@ -211,6 +93,7 @@ class Slot:
                 is_sound = await self.render(renderer, prediction)
             finally:
                 self.prediction = None
+                renderer.empty_folder()
                 self.queue.render_ended(prediction)
             if not is_sound:
                 return
@@ -224,7 +107,17 @@ class Slot:
             logger.error("renderer_too_slow_to_warm_up pid=%d", renderer.process.pid)
             renderer.kill()
             return False
-        return message is not None and message["said"] == "warm"
+        if message is None or message["said"] != "warm":
+            return False
+        self.tell_confinement(str(message.get("confinement"))[:500], is_complete=message.get("is_complete") is True)
+        return True
+
+    def tell_confinement(self, confinement: str, *, is_complete: bool) -> None:
+        """Say once what confines the renderers, as a warning when this kernel could not do all of it."""
+        if confinement != self.confinement:
+            self.confinement = confinement
+            level = logging.INFO if is_complete else logging.WARNING
+            logger.log(level, "renderer_confined by=%r", confinement)
 
     async def next_prediction(self, renderer: RendererProcess) -> Prediction | None:
         """Wait for work; return None when the renderer died meanwhile."""
@@ -243,7 +136,9 @@ class Slot:
 
     async def render(self, renderer: RendererProcess, prediction: Prediction) -> bool:
         """Render one film and report the result to the queue. Return whether the renderer can be used again."""
-        renderer.say(do="render", **self.queue.begin(prediction))
+        order = self.queue.begin(prediction)
+        photo = Path(order.pop("photo")).read_bytes()
+        renderer.say(do="render", photo_bytes=len(photo), photo=photo, **order)
         best = -1.0
         stall, whole = Patience(renderer, self.settings.stall_seconds), Patience(renderer, self.settings.film_seconds)
         while True:
@@ -272,12 +167,12 @@ class Slot:
                     best = message["value"]
                     stall.renew()
                 self.queue.progressed(prediction, message["value"])
-            elif said == "poster":
-                self.queue.poster_made(prediction, Path(message["path"]))
-            elif said == "film":
+            elif said == "poster" and (poster := renderer.made("poster.jpg")):
+                self.queue.poster_made(prediction, poster)
+            elif said == "film" and (film := renderer.made("film.mp4")):
                 seconds = {name: message[name] for name in ("render_seconds", "cpu_seconds")}
-                self.queue.film_made(prediction, Path(message["video"]), **seconds)
-                return message["process_bytes"] <= self.settings.max_process_bytes
+                self.queue.film_made(prediction, film, **seconds)
+                return renderer.memory_bytes() <= self.settings.max_process_bytes
             elif said == "canceled":
                 # If the studio asked for it, the prediction is already final; if not, it must not wait forever.
                 self.queue.failed(prediction, "render_failed")
@@ -310,6 +205,7 @@ class RendererPool:
     """All renderers of one studio."""
 
     def __init__(self, settings: StudioSettings, queue: RenderQueue) -> None:
+        shutil.rmtree(renderers_folder(settings), ignore_errors=True)  # what a studio that was killed has left
         self.slots = [Slot(settings, queue) for _ in range(settings.renderers)]
         self.tasks: list[asyncio.Task[None]] = []
 

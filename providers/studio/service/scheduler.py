@@ -183,7 +183,6 @@ class Scheduler:
             "hero_name": prediction.hero_name,
             "seed": prediction.seed,
             "faceless": prediction.faceless,
-            "folder": str(self.store.new_render_folder(prediction)),
         }
 
     def progressed(self, prediction: Prediction, value: float) -> None:

@@ -6,7 +6,7 @@ STUDIO_DIR/
     prediction.json      the record, replaced atomically
     photo.jpg            until the prediction is final
     film.mp4 poster.jpg  until it expires
-    render/              files that a renderer is writing
+  renderers/<any>/       what a renderer is writing; see `pool`
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .predictions import Prediction
 
 logger = logging.getLogger(__name__)
 
-RECORD, PHOTO, FILM, POSTER, RENDER = "prediction.json", "photo.jpg", "film.mp4", "poster.jpg", "render"
+RECORD, PHOTO, FILM, POSTER = "prediction.json", "photo.jpg", "film.mp4", "poster.jpg"
 
 
 class Store:
@@ -70,13 +70,6 @@ class Store:
         except FileNotFoundError:
             logger.info("record_gone prediction=%s", prediction.id)
 
-    def new_render_folder(self, prediction: Prediction) -> Path:
-        """Return an empty folder for a renderer to write into."""
-        folder = self.folder(prediction) / RENDER
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(mode=0o700)
-        return folder
-
     def take_film(self, prediction: Prediction, made: Path) -> None:
         """Move the renderer's film to where it is served."""
         os.replace(made, self.film(prediction))
@@ -86,8 +79,7 @@ class Store:
         _write(self.poster(prediction), made.read_bytes())
 
     def end_render(self, prediction: Prediction) -> None:
-        """Remove the renderer's files, and the photo when the prediction is final."""
-        shutil.rmtree(self.folder(prediction) / RENDER, ignore_errors=True)
+        """Remove the photo when the prediction is final."""
         if prediction.is_final:
             self.photo(prediction).unlink(missing_ok=True)
 

@@ -1,11 +1,14 @@
-"""A renderer process: `python -m providers.studio.service.worker SOCKET PARENT RENDERER LOOKS`.
+"""One renderer in a process of its own.
 
-The parent (`pool`) and this process exchange JSON lines over a socket pair, which the output of libraries cannot
-disturb.
+    python -m providers.studio.service.worker SOCKET PARENT RENDERER LOOKS FOLDER
 
-    parent sends {"do": "render", "photo", "look", "hero_name", "seed", "faceless", "folder"}   {"do": "stop"}
-    worker sends {"said": "warm"}   {"said": "progress", "value"}   {"said": "poster", "path"}
-                 {"said": "film", "video", "render_seconds", "cpu_seconds", "process_bytes"}
+The parent (`renderer_process`) and this process write JSON lines to each other over a socket pair, so that nothing
+a library prints gets in between. The photo comes over it too: this process opens no files of the product. It writes
+`poster.jpg` and `film.mp4` into its folder, the only one it may write to, and the parent takes them from there.
+
+    parent sends {"do": "render", "photo_bytes", "look", "hero_name", "seed", "faceless"} and the photo   {"do": "stop"}
+    worker sends {"said": "warm", "confinement", "is_complete"}   {"said": "progress", "value"}   {"said": "poster"}
+                 {"said": "film", "render_seconds", "cpu_seconds"}
                  {"said": "no_face" | "unreadable_photo" | "canceled" | "failed", "detail"}
 
 The process is killed when the parent dies, and ends when the parent closes the socket.
@@ -27,8 +30,10 @@ from pathlib import Path
 from typing import Any
 
 from common.processes import die_with_parent
+from confinement.confine import Confinement, confine
 from providers.studio.errors import Cancelled, NoFace, UnreadablePhoto
 
+PROJECT_DIR = Path(__file__).resolve().parents[3]
 NICENESS = 5
 STOP_PATIENCE = 0.05  # seconds that a failed render waits for a message that it was canceled
 PROGRESS_PAUSE = 0.2  # seconds between two progress messages
@@ -37,10 +42,19 @@ PROGRESS_PAUSE = 0.2  # seconds between two progress messages
 class Worker:
     """Renders one prediction after the other, while a thread reads the parent's messages."""
 
-    def __init__(self, connection: socket.socket, renderer: Any, looks: list[str]) -> None:
+    def __init__(
+        self,
+        connection: socket.socket,
+        renderer: Any,
+        looks: list[str],
+        folder: Path,
+        confinement: Confinement,
+    ) -> None:
         self.connection = connection
         self.renderer = renderer
         self.looks = looks
+        self.folder = folder
+        self.confinement = confinement
         self.stop = threading.Event()
         self.requests: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self.last_progress_at = 0.0
@@ -53,7 +67,7 @@ class Worker:
         """
         threading.Thread(target=self.listen, daemon=True).start()
         self.renderer.warm_up(self.looks[:1], with_sounds=False)
-        self.say("warm")
+        self.say("warm", confinement=str(self.confinement), is_complete=self.confinement.is_complete)
         cold = list(self.looks)
         while True:
             while cold and self.requests.empty():
@@ -71,6 +85,7 @@ class Worker:
             for line in lines:
                 message = json.loads(line)
                 if message["do"] == "render":
+                    message["photo"] = lines.read(message["photo_bytes"])
                     self.stop.clear()
                     self.requests.put(message)
                 else:
@@ -82,15 +97,15 @@ class Worker:
         started_at, cpu_before = time.monotonic(), time.process_time()
         self.last_progress_at = 0.0
         try:
-            film = self.renderer.render(
-                Path(request["photo"]).read_bytes(),
+            self.renderer.render(
+                request["photo"],
                 look=request["look"],
                 hero_name=request["hero_name"],
                 seed=request["seed"],
                 faceless=request["faceless"],
-                folder=Path(request["folder"]),
+                folder=self.folder,
                 on_progress=self.progress,
-                on_poster=lambda path: self.say("poster", path=str(path)),
+                on_poster=lambda path: self.say("poster"),
                 should_stop=self.stop.is_set,
             )
         except NoFace:
@@ -100,7 +115,7 @@ class Worker:
         except Cancelled:
             self.say("canceled")
         except Exception as error:  # noqa: BLE001 every error is reported to the parent
-            # The photo and folder of a canceled film may be removed before the message arrives that it is canceled.
+            # The folder of a canceled film may be emptied before the message arrives that it is canceled.
             if self.stop.wait(STOP_PATIENCE):
                 self.say("canceled")
             else:
@@ -108,10 +123,8 @@ class Worker:
         else:
             self.say(
                 "film",
-                video=str(film.video),
                 render_seconds=round(time.monotonic() - started_at, 3),
                 cpu_seconds=round(time.process_time() - cpu_before, 3),
-                process_bytes=process_bytes(),
             )
 
     def progress(self, value: float) -> None:
@@ -124,26 +137,33 @@ class Worker:
         self.connection.sendall(json.dumps({"said": said, **content}).encode() + b"\n")
 
 
-def process_bytes() -> int:
-    """Return the resident memory of this process in bytes, 0 when unknown."""
-    try:
-        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return 0
+def folders_of_code(module: Any) -> list[Path]:
+    """Return where Python, its packages and a renderer's own package lie: what a renderer reads after its start.
+
+    Never the project's own folder, in which keys and database may lie.
+    """
+    package = Path(module.__file__).resolve().parent
+    libraries = [Path(entry) for entry in sys.path if entry and Path(entry).is_dir()]
+    ours = [PROJECT_DIR / name for name in ("providers", "confinement", "common")]
+    return [package, *ours, *(folder for folder in libraries if not PROJECT_DIR.is_relative_to(folder))]
 
 
 def main(arguments: list[str]) -> None:
     descriptor, parent, name, looks = int(arguments[0]), int(arguments[1]), arguments[2], arguments[3].split(",")
+    folder = Path(arguments[4])
     die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles a Ctrl-C in the terminal
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
     module, _, attribute = name.partition(":")
-    renderer = getattr(importlib.import_module(module), attribute)()
+    loaded = importlib.import_module(module)
+    renderer = getattr(loaded, attribute)()
     connection = socket.socket(fileno=descriptor)
+    # Before any thread is started: Landlock does not hold those that run already.
+    confined = confine(readable=folders_of_code(loaded), writable=[folder], may_map_code=True)
     # These errors mean that the parent is gone.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        Worker(connection, renderer, looks).run()
+        Worker(connection, renderer, looks, folder, confined).run()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ import asyncio
 import logging
 import os
 import random
-import shutil
 import statistics
 import sys
 import tempfile
@@ -138,14 +137,11 @@ class Soak:
     def begin(self, prediction: Prediction) -> dict[str, Any]:
         self.current = self.plan(int(prediction.reference))
         self.outcome, self.began_at = "", time.monotonic()
-        work = self.folder / prediction.reference
-        work.mkdir()
         if self.current.expected == "canceled":
             self.canceling = asyncio.get_running_loop().call_later(self.current.cancel_after, self.cancel, prediction)
         names = ("look", "hero_name", "seed", "faceless")
         return {name: getattr(prediction, name) for name in names} | {
             "photo": str(self.current.photo),
-            "folder": str(work),
         }
 
     def cancel(self, prediction: Prediction) -> None:
@@ -182,7 +178,6 @@ class Soak:
         self.outcomes[self.outcome] = self.outcomes.get(self.outcome, 0) + 1
         if self.outcome != expected:
             self.failures.append(f"film {prediction.reference}: {self.outcome or 'nothing'} instead of {expected}")
-        shutil.rmtree(self.folder / prediction.reference)
         self.ended += 1
         renderer = self.pool.slots[0].renderer
         if renderer is not None and self.outcome not in ("renderer lost", "renderer silent"):

@@ -13,15 +13,23 @@ from pathlib import Path
 from jobs.films import child, probe
 from jobs.sandbox.child import serve
 from jobs.sandbox.wire import Frame, Kind
+from tests.confinement import intruder
 
-real_probe = probe.probe
+real_probe = probe.probe_open
 answers = os.dup(1)
 
 
-def odd_probe(path, **options):
-    _, found, order = Path(path).read_bytes().rpartition(b"ODD ")
+def odd_probe(film, **options):
+    _, found, order = os.pread(film, 2**24, 0).rpartition(b"ODD ")
     order, _, argument = order.decode("latin-1").partition(" ")
-    return ORDERS[order](*filter(None, [argument])) if found else real_probe(path, **options)
+    if found and order == "leak-once":
+        leak_once(film)
+    if found and order == "die-midway":
+        if os.lseek(film, 0, os.SEEK_CUR) == 0:
+            os.lseek(film, 1000, os.SEEK_SET)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real_probe(film, **options)
+    return ORDERS[order](*filter(None, [argument])) if found else real_probe(film, **options)
 
 
 def answer(kind: Kind, header: object, body: bytes = b"") -> None:
@@ -44,13 +52,13 @@ def write(path: str) -> None:
     Path(path).write_bytes(b"x")
 
 
-def leak_once(path: str) -> None:
-    """Use up what this process may open, the first time; a child of its own sees a film."""
-    if os.path.exists(path):
+def leak_once(film: int) -> None:
+    """Use up what this process may open, the first time. The place in the file is shared: the second child sees it."""
+    if os.lseek(film, 0, os.SEEK_CUR):
         raise probe.BadFilm("the second child")
-    os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
+    os.lseek(film, 1, os.SEEK_SET)
     while True:
-        os.open("/dev/null", os.O_RDONLY)
+        os.dup(film)
 
 
 def tell() -> None:
@@ -60,7 +68,30 @@ def tell() -> None:
 
 
 FACTS = {"width": 64, "height": 48, "seconds": 1.0, "codec": "h264"}
+
+
+late: list[str] = []
+
+
+def watch() -> None:
+    """Note from now on what this process looks for: a library that is loaded late, a file that is opened."""
+    sys.addaudithook(lambda event, given: late.append(f"{event} {given[0]}") if event in ("import", "open") else None)
+    raise probe.BadFilm("watching")
+
+
+def seen() -> None:
+    raise probe.BadFilm(f"seen: {late}"[:400])
+
+
+def intrude(words: str) -> None:
+    names, _, told = words.partition("::")
+    raise probe.BadFilm(f"successes: {intruder.successes(names.split(';'), told)}")
+
+
 ORDERS = {
+    "intrude": intrude,
+    "watch": watch,
+    "seen": seen,
     "abort": os.abort,
     "crash": lambda: os.kill(os.getpid(), signal.SIGSEGV),
     "leave": lambda: os._exit(0),
@@ -69,7 +100,6 @@ ORDERS = {
     "burn": burn,
     "memory": take_memory,
     "write": write,
-    "leak-once": leak_once,
     "tell": tell,
     "rubbish": lambda: os.write(answers, b"\xff" * 1000) and time.sleep(60),
     "no-facts": lambda: answer(Kind.DONE, {}),
@@ -82,7 +112,7 @@ ORDERS = {
     "not-an-object": lambda: answer(Kind.REFUSED, ["no"]),
 }
 
-probe.probe = odd_probe
+probe.probe_open = odd_probe
 
 if __name__ == "__main__":
     serve(sys.argv[1], child.load)

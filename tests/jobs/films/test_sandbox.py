@@ -1,5 +1,6 @@
 """Films and posters that do their worst: each ends in a word, and the next one is served as if nothing had been."""
 
+import contextlib
 import io
 import os
 import random
@@ -12,10 +13,13 @@ import zlib
 import pytest
 from PIL import Image
 
+from confinement.confine import offered
 from jobs.films.outcomes import POSTER_EDGE, BadFilm, BadPoster
 from jobs.films.sandbox import POSTER_LIMITS, FilmSandbox, SandboxUnavailable
 from jobs.photos.headers import is_bare_jpeg
 from jobs.sandbox.process import PROJECT_ROOT
+from tests.confinement import intruder
+from tests.confinement.intruder import held
 from tests.jobs.films import reels
 from tests.jobs.photos import pictures
 
@@ -147,16 +151,51 @@ def test_a_child_killed_between_films_is_replaced_unnoticed(sandbox, keep):
     assert is_served(sandbox, keep)
 
 
+def test_no_film_and_no_poster_makes_the_child_load_or_open_anything(sandbox, ordered, keep):
+    """A confined process can do neither, so whatever is loaded on first use has to be loaded before."""
+    sandbox.close()
+    with pytest.raises(BadFilm, match="watching"):
+        sandbox.probe(ordered("watch"))
+    pid = sandbox.child_pid
+    for data in (FILM, reels.in_fragments(sound="aac"), reels.index_first(), FILM[: len(FILM) // 2]):
+        try:
+            sandbox.probe(keep(data))
+        except BadFilm as bad:
+            assert "PermissionError" not in str(bad)
+    for data in [*pictures.ordinary().values(), pictures.jpeg()[:300]]:
+        with contextlib.suppress(BadPoster):
+            sandbox.poster(data)
+    assert sandbox.child_pid == pid
+    with pytest.raises(BadFilm, match=r"seen: \[\]"):
+        sandbox.probe(ordered("seen"))
+
+
+@pytest.mark.parametrize("attempts", [list(intruder.FILES), list(intruder.CALLS | intruder.CLOSED), ["fork"]], ids=str)
+def test_the_child_that_opens_films_can_open_no_file_and_start_no_process(attempts, ordered, tmp_path):
+    (tmp_path / "product").mkdir()
+    target = intruder.Target(tmp_path / "product")
+    refused, ends = held(offered())
+    tried = [name for name in attempts if name in refused | ends]
+    told = f"ended with {-signal.SIGSYS}" if ends & set(tried) else r"successes: \[\]"
+    with FilmSandbox(module=ODD) as sandbox, pytest.raises(BadFilm, match=told):
+        sandbox.probe(ordered(f"intrude {';'.join(tried)}::{target.told}"))
+    target.close()
+
+
+def test_a_film_is_read_from_its_start_although_a_child_died_in_the_middle_of_it(sandbox, ordered):
+    assert sandbox.probe(ordered("die-midway")).width == 64
+
+
 def test_a_film_cannot_make_the_child_write(sandbox, ordered, keep, tmp_path):
-    with pytest.raises(BadFilm, match="File too large"):
+    with pytest.raises(BadFilm, match="Operation not permitted"):
         sandbox.probe(ordered(f"write {tmp_path / 'written'}"))
-    assert (tmp_path / "written").read_bytes() == b""
+    assert not (tmp_path / "written").exists()
     assert is_served(sandbox, keep)
 
 
-def test_a_child_that_others_wore_out_is_not_the_films_fault(sandbox, ordered, tmp_path):
+def test_a_child_that_others_wore_out_is_not_the_films_fault(sandbox, ordered):
     with pytest.raises(BadFilm, match="the second child"):
-        sandbox.probe(ordered(f"leak-once {tmp_path / 'leaked'}"))
+        sandbox.probe(ordered("leak-once"))
 
 
 def hang(sandbox, path):

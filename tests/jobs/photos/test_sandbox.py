@@ -152,8 +152,9 @@ def test_a_photo_that_takes_all_memory_is_unreadable_and_the_next_one_gets_a_new
             assert small.child_pid != pid
 
 
-def test_a_child_killed_from_outside_does_not_fail_the_photo(sandbox, tmp_path):
-    bad = refusal(sandbox, f"ODD die-once {tmp_path / 'died'}".encode())
+def test_a_child_killed_from_outside_does_not_fail_the_photo(sandbox):
+    sandbox.clean(PHOTO)
+    bad = refusal(sandbox, b"ODD die-once")
     assert (bad.code, bad.detail) == ("no_face", "the second child")
 
 
@@ -197,6 +198,18 @@ def test_the_child_has_no_secrets_no_django_and_few_rights(sandbox, monkeypatch)
     assert facts["no_new_privileges"] == 1
     assert facts["django"] is False
     assert len(facts["files"]) <= 8
+
+
+def test_no_photo_makes_the_child_load_or_open_anything(sandbox):
+    """A confined process can do neither, so whatever is loaded on first use has to be loaded before."""
+    sandbox.close()
+    assert refusal(sandbox, b"ODD watch").detail == "watching"
+    for data in [*pictures.ordinary().values(), b"no photo", pictures.jpeg()[:300]]:
+        try:
+            sandbox.clean(data)
+        except BadPhoto as bad:
+            assert "PermissionError" not in bad.detail
+    assert refusal(sandbox, b"ODD seen").detail == "[]"
 
 
 def test_a_child_is_recycled_after_its_photos():

@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from confinement import confine
 from jobs import storage
 from jobs.models import Heartbeat
 from selfiehero.health import checks
@@ -53,6 +54,12 @@ def test_ready_says_how_everybody_is(client: Client) -> None:
     assert told["workers"] == {"dispatch": None}
     assert told["late"] == ["worker-collect"]
     assert 0 <= told["reconcile"] < 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_confines_the_sandboxes_is_told(client: Client) -> None:
+    offered = confine.offered()
+    assert client.get("/readyz").json()["confinement"] == {"complete": offered.is_complete, "by": str(offered)}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -17,10 +17,13 @@ from types import SimpleNamespace
 import av
 import pytest
 
+from confinement import confine
 from providers.studio.film import looks
 from providers.studio.service import pool, settings
-from providers.studio.service.pool import Patience
+from providers.studio.service.renderer_process import Patience
 from providers.studio.service.scheduler import MAX_STARTS
+from tests.confinement import intruder
+from tests.support.fake_renderer import INTRUDE
 from tests.support.processes import wait_for
 from tests.support.studio import PHOTO, Receiver, is_running, running_studio
 from tests.support.timing import takes_about
@@ -394,6 +397,29 @@ def test_a_render_that_moves_but_does_not_end_is_killed_too(tmp_path, monkeypatc
         assert (failed["status"], failed["error"]["code"]) == ("failed", "render_failed")
         wait_for(lambda: studio.health()["warm"], "another renderer")
         assert studio.wait(studio.submit("short").json()["id"])["status"] == "succeeded"
+
+
+@pytest.mark.slow
+def test_a_renderer_can_open_no_file_of_others_and_start_no_process(tmp_path, caplog):
+    """Its photo does what code would try that took over its decoder."""
+    caplog.set_level("INFO")
+    (tmp_path / "product").mkdir()
+    target = intruder.Target(tmp_path / "product")
+    refused, ends = intruder.held(confine.offered())
+    lives = sorted({*intruder.FILES, *intruder.CALLS} & refused)
+
+    def intrude(reference, attempts):
+        photo = base64.b64encode(INTRUDE + f"{';'.join(attempts)}::{target.told}".encode()).decode()
+        return studio.wait(studio.submit(reference, photo=photo).json()["id"], seconds=30)
+
+    with running_studio(tmp_path / "studio") as studio:
+        assert f"renderer_confined by='{confine.offered()}'" in caplog.text
+        assert intrude("files", lives)["error"]["code"] == "unreadable_photo"
+        assert "detail=successes: []" in caplog.text
+        if ends:
+            assert intrude("fork", ["fork"])["error"]["code"] == "render_failed"
+            assert caplog.text.count(f"code={-signal.SIGSYS}") == 2  # tried once more, as after any crash
+    target.close()
 
 
 @pytest.mark.slow

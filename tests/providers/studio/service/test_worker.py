@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from confinement.confine import Confinement
 from providers.studio.errors import Cancelled
 from providers.studio.service.worker import Worker
+
+WARM = {"said": "warm", "confinement": "landlock 7 (files, TCP, signals), seccomp", "is_complete": True}
 
 
 class Scripted:
@@ -39,23 +42,24 @@ class Scripted:
             self.ended.set()
 
     def render(self, photo: bytes, **request: Any) -> SimpleNamespace:
+        assert photo == b"photo"
         self.done.append("rendered")
         return SimpleNamespace(video=request["folder"] / "film.mp4")
 
 
 def test_a_request_comes_before_the_rest_of_the_warm_up(tmp_path):
-    photo = tmp_path / "photo"
-    photo.write_bytes(b"")
-    request = {"photo": str(photo), "look": "one", "hero_name": "", "seed": "", "faceless": "", "folder": str(tmp_path)}
+    request = {"photo_bytes": 5, "look": "one", "hero_name": "", "seed": "", "faceless": ""}
     renderer = Scripted()
     ours, theirs = socket.socketpair()
     with ours:
-        thread = threading.Thread(target=Worker(theirs, renderer, ["one", "two"]).run, daemon=True)
+        thread = threading.Thread(
+            target=Worker(theirs, renderer, ["one", "two"], tmp_path, Confinement(7, True)).run, daemon=True
+        )
         thread.start()
         with ours.makefile("rb") as said:
-            assert json.loads(said.readline()) == {"said": "warm"}
+            assert json.loads(said.readline()) == WARM
             assert renderer.is_warming.wait(10)
-            ours.sendall(json.dumps({"do": "render", **request}).encode() + b"\n")
+            ours.sendall(json.dumps({"do": "render", **request}).encode() + b"\nphoto")
             assert json.loads(said.readline())["said"] == "film"
         assert renderer.ended.wait(10)
         ours.shutdown(socket.SHUT_RDWR)
@@ -82,18 +86,16 @@ class Bereft:
 
 @pytest.mark.parametrize(("is_told", "outcome"), [(True, "canceled"), (False, "failed")])
 def test_a_canceled_film_whose_folder_is_gone_is_canceled_and_no_failure(tmp_path, is_told, outcome):
-    photo = tmp_path / "photo"
-    photo.write_bytes(b"")
-    request = {"photo": str(photo), "look": "one", "hero_name": "", "seed": "", "faceless": "", "folder": str(tmp_path)}
+    request = {"photo_bytes": 5, "look": "one", "hero_name": "", "seed": "", "faceless": ""}
     ours, theirs = socket.socketpair()
     renderer = Bereft()
-    worker = Worker(theirs, renderer, ["one"])
+    worker = Worker(theirs, renderer, ["one"], tmp_path, Confinement(7, True))
     with ours:
         thread = threading.Thread(target=worker.run, daemon=True)
         thread.start()
         with ours.makefile("rb") as said:
-            assert json.loads(said.readline()) == {"said": "warm"}
-            ours.sendall(json.dumps({"do": "render", **request}).encode() + b"\n")
+            assert json.loads(said.readline()) == WARM
+            ours.sendall(json.dumps({"do": "render", **request}).encode() + b"\nphoto")
             assert renderer.begun.wait(10)
             if is_told:
                 ours.sendall(b'{"do": "stop"}\n')
