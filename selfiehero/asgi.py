@@ -16,9 +16,7 @@ from notifications.routing import sockets  # noqa: E402
 from notifications.streams import Streams  # noqa: E402
 from selfiehero.server.bridge import Bridge  # noqa: E402
 from selfiehero.server.database import wait_briefly  # noqa: E402
-from selfiehero.server.log import hide_secrets  # noqa: E402
 
-hide_secrets()
 wait_briefly()
 http = Bridge(django, threads=int(os.environ.get("WEB_THREADS") or "8"))
 application = ProtocolTypeRouter({"http": Streams(http), "websocket": sockets})

@@ -348,12 +348,17 @@ LOG_LEVEL = ENV.log_level
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(levelname)s %(name)s %(message)s"}},
+    # Takes keys, addresses and e-mails out of every line of every logger.
+    "formatters": {
+        "line": {"()": "selfiehero.redaction.RedactingFormatter", "fmt": "%(levelname)s %(name)s %(message)s"}
+    },
     "filters": {"one_line": {"()": "selfiehero.server.log.OneLine"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {name: {"level": LOG_LEVEL} for name in ("selfiehero", "notifications", "jobs", "providers")}
     | {"axes": {"level": "ERROR"}}  # `selfiehero.staff.log` writes these lines without names
-    | {"rq": {"level": "WARNING"}, "django.server": {"level": "WARNING"}}
+    | {"rq": {"level": "WARNING"}}
+    # Django's own handlers would write around the formatter.
+    | {name: {"level": "WARNING", "handlers": [], "propagate": True} for name in ("django", "django.server")}
     | {"django.security.DisallowedHost": {"filters": ["one_line"]}},
 }

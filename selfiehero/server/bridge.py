@@ -38,10 +38,10 @@ from typing import IO, Any
 from urllib.parse import unquote_to_bytes
 
 from common.problem import CONTENT_TYPE
+from selfiehero.redaction import shown
 
 from . import busy
 from .limits import WEBHOOK_PREFIX, body_limit, problem, too_large
-from .log import shown
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

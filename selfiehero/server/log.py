@@ -1,31 +1,13 @@
-"""The web process's request log, without the secrets in paths.
-
-Some paths are secrets: a media address is signed, a webhook's names an attempt, a shared name opens a film.
-"""
+"""What the web process says about requests; `selfiehero.redaction` takes out what their paths give away."""
 
 from __future__ import annotations
 
 import logging
 from typing import Any
 
-SECRET_PREFIXES = ("/media/", "/webhooks/", "/v/")
+from selfiehero.redaction import shown
 
 logger = logging.getLogger(__name__)
-
-
-def shown(path: str) -> str:
-    """Return a path as it may be logged: without its query, and cut after a prefix of SECRET_PREFIXES."""
-    path = path.partition("?")[0]
-    return next((f"{prefix}…" for prefix in SECRET_PREFIXES if path.startswith(prefix)), path)
-
-
-class HideSecrets(logging.Filter):
-    """Cuts secrets from paths in Django's own log lines about 4xx and 5xx responses."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(shown(part) if is_path(part) else part for part in record.args)
-        return True
 
 
 class OneLine(logging.Filter):
@@ -38,17 +20,6 @@ class OneLine(logging.Filter):
         record.exc_info = record.exc_text = None
         record.msg, record.args = "host_not_allowed host=%s", (repr(host[:60]),)
         return True
-
-
-def is_path(part: Any) -> bool:
-    return isinstance(part, str) and part.startswith("/")
-
-
-def hide_secrets() -> None:
-    """Filter Django's request log in this process."""
-    log = logging.getLogger("django.request")
-    if not any(isinstance(present, HideSecrets) for present in log.filters):
-        log.addFilter(HideSecrets())
 
 
 def log_access(protocol: str, action: str, details: dict[str, Any]) -> None:
