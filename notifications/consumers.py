@@ -50,6 +50,8 @@ MOST_SOCKETS_PER_JOB = 20
 AFTER_FINAL_SECONDS = 60.0
 # The client of the layer gives up after half a second by itself; thousands may be joining at once.
 JOIN_SECONDS = 5.0
+# Stands for what somebody else published to a job's group; nobody dispatches it.
+FOREIGN = {"type": "foreign"}
 # The page gets its snapshot after this all the same.
 GREET_SECONDS = 0.8
 
@@ -165,7 +167,11 @@ class JobConnection(AsyncConsumer):
 
     async def next_message(self) -> dict[str, Any]:
         await self.is_joined.wait()
-        return await self.channel_layer.receive(self.channel_name)
+        try:
+            message = await self.channel_layer.receive(self.channel_name)
+        except (ValueError, TypeError, RecursionError):  # no message of ours: the layer unpacks what anybody published
+            return FOREIGN
+        return message if messages.is_job_changed(message) else FOREIGN
 
     async def close(self, code: int) -> bool:
         """End the connection; return False, for the caller to return."""

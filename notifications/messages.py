@@ -48,6 +48,19 @@ def job_changed(body: Body) -> dict[str, Any]:
     return {**message, "text": texts[settings.LANGUAGE_CODE], "texts": texts}
 
 
+def is_job_changed(message: Any) -> bool:
+    """Tell whether this is a message of `job_changed`; what comes over Redis may be anything."""
+    return (
+        isinstance(message, dict)
+        and message.get("type") == "job.changed"
+        and type(message.get("seq")) is int
+        and isinstance(message.get("is_final"), bool)
+        and isinstance(message.get("text"), str)
+        and isinstance(texts := message.get("texts", {}), dict)
+        and all(isinstance(text, str) for text in texts.values())
+    )
+
+
 def text_for(message: Body, language: str) -> str:
     """Return the page's message out of one between processes."""
     return message.get("texts", {}).get(language, message["text"])

@@ -319,7 +319,7 @@ SPECTACULAR_SETTINGS = {
 }
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "selfiehero.json_cache.JSONCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "cache",
         "OPTIONS": redis_clients.client_options(REDIS_TIMEOUT),

@@ -10,14 +10,19 @@ from typing import Any
 import django_rq
 from django.db import DatabaseError, InterfaceError, connection
 from django_rq.workers import get_exception_handlers
-from redis import RedisError
-from rq.exceptions import StopRequested
+from redis import RedisError, ResponseError
+from rq.exceptions import DeserializationError, StopRequested
+from rq.job import Job as RQJob
 from rq.worker import SimpleWorker, WorkerStatus
 
 from common import redis_clients
-from jobs.queue import engine
+from jobs.queue import engine, foreign, queues
 
 logger = logging.getLogger(__name__)
+
+# What RQ raises when a key has another type, or a message is no message.
+UNREADABLE = (ResponseError, DeserializationError, ValueError, TypeError, KeyError, AttributeError)
+FOREIGN_PAUSE_SECONDS = 0.2
 
 
 class OneLine(logging.Filter):
@@ -31,8 +36,29 @@ class OneLine(logging.Filter):
         return True
 
 
+class ForeignJob(Exception):
+    """A queued message names something else than a pump: nobody of ours wrote it."""
+
+
+class PumpJob(RQJob):
+    """A queued message that can name a pump and nothing else.
+
+    RQ imports and calls whatever a message names, callbacks included: whoever can write to Redis would run code here.
+    """
+
+    success_callback = failure_callback = stopped_callback = property(lambda self: None)
+
+    @property
+    def func(self) -> Any:
+        if self.func_name != queues.PUMP_TASK or self.instance or self.kwargs:
+            raise ForeignJob
+        return super().func
+
+
 class LaneWorker(SimpleWorker):
     """A worker without forks that looks after a lost Redis every few seconds, not minutes."""
+
+    job_class = PumpJob
 
     max_connection_wait_time = 3
     _beat_at = float("-inf")
@@ -41,6 +67,16 @@ class LaneWorker(SimpleWorker):
     def dequeue_timeout(self) -> int:
         """Wait for a pump no longer than until the next heartbeat is due."""
         return int(engine.HEARTBEAT_SECONDS)
+
+    def dequeue_job_and_maintain_ttl(self, *args: Any, **options: Any) -> Any:
+        """Take the next message; what cannot be one is dropped, and the next one taken."""
+        while True:
+            try:
+                return super().dequeue_job_and_maintain_ttl(*args, **options)
+            except UNREADABLE as error:
+                logger.warning("foreign_message_dropped error=%s", type(error).__name__)
+                foreign.drop(self.connection)
+                time.sleep(FOREIGN_PAUSE_SECONDS)
 
     def heartbeat(self, *args: Any, **options: Any) -> None:
         """Show that the main thread works, also while the lane is idle and while Redis is away.
@@ -79,12 +115,13 @@ class LaneWorker(SimpleWorker):
         log = logging.getLogger("rq.worker")
         if not any(isinstance(present, OneLine) for present in log.filters):
             log.addFilter(OneLine())
-        queue = django_rq.get_queue(lane, connection=server)
+        foreign.drop_quietly(server)
+        queue = django_rq.get_queue(lane, connection=server, job_class=PumpJob)
         return cls(
             [queue],
             connection=server,
             queue_class=type(queue),
-            job_class=queue.job_class,
+            job_class=PumpJob,
             serializer=queue.serializer,
             exception_handlers=get_exception_handlers() or None,
             worker_ttl=60,

@@ -21,6 +21,7 @@ from rq import Queue
 
 from common import redis_clients
 
+from . import foreign
 from .redis_breaker import Blocked, gate
 
 logger = logging.getLogger(__name__)
@@ -70,8 +71,13 @@ def nudge(lane: str) -> bool:
     """Wake a lane. Return False, and never raise, when Redis cannot be reached."""
     try:
         with gate.ask():
-            if _nudge_script()(keys=[_flag(lane), _wake(lane)], args=[_FLAG_MS]) == 1:
-                _enqueue_pump(lane)
+            try:
+                _nudge(lane)
+            except redis.ResponseError:  # a key of another type: not ours
+                if not foreign.drop(client()):
+                    raise
+                client().delete(_flag(lane))
+                _nudge(lane)
     except Blocked:
         return False
     except (redis.RedisError, OSError) as error:
@@ -80,11 +86,21 @@ def nudge(lane: str) -> bool:
     return True
 
 
+def _nudge(lane: str) -> None:
+    if _nudge_script()(keys=[_flag(lane), _wake(lane)], args=[_FLAG_MS]) == 1:
+        _enqueue_pump(lane)
+
+
 def renew_nudge(lane: str) -> bool:
     """Nudge a lane whose rows are overdue. A flag without a pump in RQ was left by a dead worker and is deleted."""
     try:
         with gate.ask():
-            if client().llen(_queue(lane).key) == 0:
+            try:
+                waiting = client().llen(_queue(lane).key)
+            except redis.ResponseError:
+                foreign.drop(client())
+                waiting = 0
+            if waiting == 0:
                 client().delete(_flag(lane))
     except (redis.RedisError, OSError):
         return False
@@ -104,7 +120,11 @@ def pump_started(lane: str) -> None:
 
 def wait_for_nudge(connection: redis.Redis, lane: str, *, seconds: int) -> bool:
     """Block on the lane's wake list. Raise redis.RedisError when the server is away."""
-    return connection.blpop([_wake(lane)], timeout=seconds) is not None
+    try:
+        return connection.blpop([_wake(lane)], timeout=seconds) is not None
+    except redis.ResponseError:
+        foreign.drop(connection)
+        raise
 
 
 def blocking_client() -> redis.Redis:
