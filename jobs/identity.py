@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from http.cookies import CookieError, SimpleCookie
@@ -23,9 +24,11 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth import SESSION_KEY
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
+from django.utils.crypto import constant_time_compare
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.authtoken.models import Token
@@ -34,6 +37,8 @@ from rest_framework.request import Request
 
 from . import magic_links
 
+# Kept in a user's session (`selfiehero.staff.sessions`), in seconds since 1970.
+LOGGED_IN_AT, SEEN_AT = "logged_in_at", "seen_at"
 _TOKEN = re.compile(r"[0-9a-f]{40}")
 _COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -173,6 +178,22 @@ def _owner_of_token(key: str) -> str | None:
     return f"u:{token.user_id}" if token else None
 
 
+def session_is_over(session: SessionBase, *, now: float) -> bool:
+    """Tell whether a log-in is too old (SESSION_COOKIE_AGE), or nobody was there for too long (STAFF_SESSION_IDLE)."""
+    idle, age = now - session.get(SEEN_AT, now), now - session.get(LOGGED_IN_AT, now)
+    return idle > settings.STAFF_SESSION_IDLE.total_seconds() or age > settings.SESSION_COOKIE_AGE
+
+
 def _user_of_session(key: str) -> str:
-    store = import_module(settings.SESSION_ENGINE).SessionStore(key)
-    return str(store.get(SESSION_KEY, "") or "")
+    """Return the id of the user whose session this is, as long as Django would let them in with it."""
+    session = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    user_id = session.get(SESSION_KEY)
+    if not user_id or session_is_over(session, now=time.time()):
+        return ""
+    user = get_user_model()._default_manager.filter(pk=user_id, is_active=True).first()
+    if user is None:
+        return ""
+    # A new password ends the sessions made with the old one.
+    kept, hashes = session.get(HASH_SESSION_KEY, ""), [user.get_session_auth_hash()]
+    hashes += user.get_session_auth_fallback_hash()
+    return str(user.pk) if any(constant_time_compare(kept, each) for each in hashes) else ""

@@ -9,9 +9,10 @@ class NotificationsConfig(AppConfig):
         from jobs.lanes import pumps
         from jobs.signals import job_changed, job_ended, jobs_erased
 
-        from . import checks, lane, layer, outbox, publish  # noqa: F401 checks register themselves
+        from . import access, checks, lane, layer, outbox, publish  # noqa: F401 checks register themselves
 
         layer.quiet_its_log()
+        access.listen()
         job_ended.connect(outbox.on_job_ended, dispatch_uid="notifications.outbox")
         jobs_erased.connect(outbox.on_jobs_erased, dispatch_uid="notifications.outbox")
         pumps.register(lane.NotifyLane, has_due=lane.has_due)

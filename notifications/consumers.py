@@ -52,6 +52,8 @@ AFTER_FINAL_SECONDS = 60.0
 JOIN_SECONDS = 5.0
 # Stands for what somebody else published to a job's group; nobody dispatches it.
 FOREIGN = {"type": "foreign"}
+# A user's line looks again whether it may stay: soon, for what happened while it joined, then now and then.
+FIRST_CHECK_SECONDS, CHECK_SECONDS = 3.0, 60.0
 # The page gets its snapshot after this all the same.
 GREET_SECONDS = 0.8
 
@@ -59,10 +61,10 @@ GREET_SECONDS = 0.8
 _threads = ThreadPoolExecutor(2, thread_name_prefix="sockets")
 
 
-def read(job_id: UUID, headers: dict[str, str]) -> messages.Body | None:
-    """Return the job as its owner sees it, None for anyone else."""
+def read(job_id: UUID, headers: dict[str, str]) -> tuple[messages.Body | None, str]:
+    """Return the job as its owner sees it, None for anyone else; and who asks."""
     owner, opened = identity.owner_of_headers(headers), identity.opened_by_headers(headers, now=timezone.now())
-    return snapshots.read(job_id, owner, opened) if owner or opened else None
+    return (snapshots.read(job_id, owner, opened) if owner or opened else None), owner
 
 
 read_in_thread = database_sync_to_async(read, thread_sensitive=False, executor=_threads)
@@ -81,12 +83,14 @@ class JobConnection(AsyncConsumer):
         self.is_joined = asyncio.Event()
         self.joining: asyncio.Future[bool] | None = None
         self.is_closed = self.has_followed = False
+        self.owner_group = ""
+        self.check_after = FIRST_CHECK_SECONDS
         self.ends_at: float | None = None
         self.patience: asyncio.Timeout | None = None
 
     async def serve(self, headers: dict[str, str], receive: Any) -> None:
         """Send snapshots until the page leaves or the connection is closed."""
-        self.language = messages.language_of(headers)
+        self.language, self.headers = messages.language_of(headers), headers
         try:
             if await self.greet(headers):
                 await self.follow(receive)
@@ -114,7 +118,7 @@ class JobConnection(AsyncConsumer):
             self.joining = asyncio.ensure_future(self.join())
             await asyncio.wait({self.joining}, timeout=GREET_SECONDS)
         try:
-            body = await read_in_thread(self.job_id, headers)
+            body, owner = await read_in_thread(self.job_id, headers)
         except (OperationalError, InterfaceError) as error:
             logger.warning("socket_not_read error=%s", type(error).__name__)
             return await self.close(TRY_LATER)
@@ -126,6 +130,9 @@ class JobConnection(AsyncConsumer):
         if not self.is_joined.is_set():
             fallback_poller.layer_failed()
         fallback_poller.watch(self)
+        if owner.startswith("u:"):
+            self.owner_group = messages.owner_group(owner)
+            await self.join_owner()
         return True
 
     async def follow(self, receive: Any) -> None:
@@ -133,7 +140,8 @@ class JobConnection(AsyncConsumer):
         self.has_followed = True
         try:
             async with asyncio.timeout_at(self.ends_at) as self.patience:
-                await await_many_dispatch([receive, self.next_message, *self.other_events()], self.dispatch)
+                wakers = [receive, self.next_message, *self.other_events(), *self.checks()]
+                await await_many_dispatch(wakers, self.dispatch)
         except StopConsumer:
             pass
         except TimeoutError:
@@ -145,11 +153,33 @@ class JobConnection(AsyncConsumer):
         """Return what else wakes this connection, besides the page and the layer."""
         return ()
 
-    # --- Messages: none of them touches the database ------------------------------------------------
+    # --- Access: visitors keep their cookie, users log out ---------------------------------------------
+
+    def checks(self) -> tuple[Callable[[], Awaitable[dict[str, Any]]], ...]:
+        """Return what makes a user's connection check again whether it may stay, also when nobody says so."""
+        return (self.check_is_due,) if self.owner_group else ()
+
+    async def check_is_due(self) -> dict[str, Any]:
+        await asyncio.sleep(self.check_after)
+        self.check_after = CHECK_SECONDS
+        return messages.ACCESS_CHANGED
+
+    async def check_access(self) -> None:
+        """End the connection when what it was opened with opens this job no more."""
+        try:
+            body, _owner = await read_in_thread(self.job_id, self.headers)
+        except (OperationalError, InterfaceError):
+            return  # nobody can tell now; the next check does
+        if body is None:
+            await self.close(NO_SUCH_JOB)
+
+    # --- Messages: none about a job touches the database ---------------------------------------------
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         if message["type"] == "job.changed":
             await self.on_job_changed(message)
+        elif message["type"] == "access.changed" and self.owner_group:
+            await self.check_access()
 
     async def on_job_changed(self, message: dict[str, Any]) -> None:
         """Forward what changed, in the language of the page."""
@@ -171,7 +201,8 @@ class JobConnection(AsyncConsumer):
             message = await self.channel_layer.receive(self.channel_name)
         except (ValueError, TypeError, RecursionError):  # no message of ours: the layer unpacks what anybody published
             return FOREIGN
-        return message if messages.is_job_changed(message) else FOREIGN
+        is_ours = message == messages.ACCESS_CHANGED or messages.is_job_changed(message)
+        return message if is_ours else FOREIGN
 
     async def close(self, code: int) -> bool:
         """End the connection; return False, for the caller to return."""
@@ -195,6 +226,18 @@ class JobConnection(AsyncConsumer):
             fallback_poller.layer_failed()
             return False
         self.is_joined.set()
+        return await self.join_owner()
+
+    async def join_owner(self) -> bool:
+        """Join the group of the user whose line this is, if it is one; return False when the layer is away."""
+        if not self.owner_group or not self.is_joined.is_set():
+            return True
+        try:
+            async with asyncio.timeout(JOIN_SECONDS):
+                await self.channel_layer.group_add(self.owner_group, self.channel_name)
+        except AWAY:
+            fallback_poller.layer_failed()
+            return False
         return True
 
     async def leave(self) -> None:
@@ -206,6 +249,8 @@ class JobConnection(AsyncConsumer):
         with contextlib.suppress(*AWAY):
             async with asyncio.timeout(JOIN_SECONDS):
                 await self.channel_layer.group_discard(self.group, self.channel_name)
+                if self.owner_group:
+                    await self.channel_layer.group_discard(self.owner_group, self.channel_name)
         if not (self.has_followed and self.is_joined.is_set()):
             await self.forget_channel()
 

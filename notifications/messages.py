@@ -21,11 +21,18 @@ from django.utils import translation
 from jobs.models import Job
 
 Body = dict[str, Any]
+# Between our processes: what an owner's lines were opened with may be good no more.
+ACCESS_CHANGED = {"type": "access.changed"}
 
 
 def job_group(job_id: UUID | str) -> str:
     """Return the name of the group that a job's pages are in."""
     return f"job.{job_id}"
+
+
+def owner_group(owner: str) -> str:
+    """Return the name of the group that the lines of a user (`u:<id>`) are in."""
+    return f"owner.{owner.replace(':', '.')}"
 
 
 def job_snapshot(body: Body) -> dict[str, Any]:

@@ -80,7 +80,21 @@ def publish(bodies: Iterable[messages.Body]) -> bool:
     return True
 
 
+def access_changed(owner: str) -> bool:
+    """Have the open lines of an owner look again whether they may stay. Return False when Redis cannot be reached."""
+    try:
+        with gate.ask():
+            client().publish(_channel(messages.owner_group(owner)), msgpack.packb(messages.ACCESS_CHANGED))
+    except (redis.RedisError, OSError):
+        return False
+    return True
+
+
 def channel_of(job_id: UUID | str) -> str:
     """Return the Redis channel that channels_redis.pubsub gives to the job's group."""
+    return _channel(messages.job_group(job_id))
+
+
+def _channel(group: str) -> str:
     prefix = settings.CHANNEL_LAYERS["default"]["CONFIG"].get("prefix", "asgi")
-    return f"{prefix}__group__{messages.job_group(job_id)}"
+    return f"{prefix}__group__{group}"

@@ -16,16 +16,17 @@ from django.contrib.auth.signals import user_logged_in
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 
+from jobs.identity import LOGGED_IN_AT, SEEN_AT, session_is_over
+
 logger = logging.getLogger(__name__)
 
-_SINCE, _SEEN = "logged_in_at", "seen_at"
 # Writing that somebody was here costs a write; this often is enough.
 _SEEN_EVERY_SECONDS = 60
 
 
 @receiver(user_logged_in)
 def _start(sender: Any, request: HttpRequest, **_: Any) -> None:
-    request.session[_SINCE] = request.session[_SEEN] = time.time()
+    request.session[LOGGED_IN_AT] = request.session[SEEN_AT] = time.time()
 
 
 def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
@@ -41,10 +42,10 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
 
 def _end_or_note(request: HttpRequest) -> None:
     now, session = time.time(), request.session
-    since, seen = session.setdefault(_SINCE, now), session.setdefault(_SEEN, now)
+    since, seen = session.setdefault(LOGGED_IN_AT, now), session.setdefault(SEEN_AT, now)
     idle, age = now - seen, now - since
-    if idle > settings.STAFF_SESSION_IDLE.total_seconds() or age > settings.SESSION_COOKIE_AGE:
+    if session_is_over(session, now=now):
         logger.info("session_ended user=%s idle=%.0f age=%.0f", request.user.pk, idle, age)
         logout(request)
     elif idle > _SEEN_EVERY_SECONDS:
-        session[_SEEN] = now
+        session[SEEN_AT] = now

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.sessions.backends.db import SessionStore
+from django.test import Client
 from rest_framework.authtoken.models import Token
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -149,12 +149,11 @@ def test_users_and_programs_see_their_own_jobs(web: Served, job: Job, page: Open
     user = get_user_model().objects.create_user("staff")
     Job.objects.filter(id=job.id).update(owner=f"u:{user.pk}")
     token = Token.objects.create(user=user)
-    session = SessionStore()
-    session["_auth_user_id"] = str(user.pk)
-    session.save()
+    browser = Client()
+    browser.force_login(user)
     assert told(page(web, job.id, Cookie=None, Authorization=f"Token {token.key}"))["id"] == str(job.id)
     assert told(page(web, job.id, Cookie=None, Authorization=f"Token {token.key}", Origin=None))["seq"] == 1
-    assert told(page(web, job.id, Cookie=f"session={session.session_key}"))["id"] == str(job.id)
+    assert told(page(web, job.id, Cookie=f"session={browser.session.session_key}"))["id"] == str(job.id)
 
 
 def test_a_page_that_talks_too_much_is_closed(web: Served, job: Job, page: Open) -> None:

@@ -23,7 +23,7 @@ from jobs.lanes.worker import LaneWorker
 from jobs.models import Lane
 from jobs.queue import foreign, queues
 from notifications import messages
-from notifications.consumers import FOREIGN, JobLine
+from notifications.consumers import FOREIGN, JobConnection
 
 PROOF = "/tmp/foreign-code-ran"
 
@@ -223,7 +223,7 @@ def test_the_wake_list_heals(server):
 )
 def test_a_line_hears_what_is_ours_after_anything(published, server):
     async def listen():
-        line, job_id = JobLine(), uuid.uuid4()
+        line, job_id = JobConnection(), uuid.uuid4()
         line.begin(job_id, None)
         assert await line.join()
         channel = f"asgi__group__{messages.job_group(job_id)}"
