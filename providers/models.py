@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -189,6 +190,7 @@ class ProviderConfig(models.Model):
             connect_seconds=self.connect_timeout.total_seconds(),
             read_seconds=self.submit_timeout.total_seconds(),
             result_hosts=tuple(self.result_hosts) or self._usual_result_hosts(),
+            private_hosts=tuple(settings.PROVIDER_PRIVATE_HOSTS),
         )
 
     def _usual_result_hosts(self) -> tuple[str, ...]:

@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .errors import AccountProblem
+from .http import hosts
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -52,9 +55,23 @@ def name() -> Rule:
 
 def address() -> Rule:
     def fits(value: Any) -> bool:
-        return isinstance(value, str) and value.startswith(("https://", "http://")) and value.isprintable()
+        try:
+            hosts.permit_call(value if isinstance(value, str) else "")
+        except AccountProblem:
+            return False
+        return True
 
-    return Rule("has to be an address that begins with https://", fits)
+    return Rule("has to be a public address that begins with https://", fits)
+
+
+def host_list() -> Rule:
+    def fits(value: Any) -> bool:
+        try:
+            return isinstance(value, list) and bool([hosts.Entry.parse(line) for line in value])
+        except (ValueError, AttributeError):
+            return False
+
+    return Rule("has to be a list of host names, such as files.example.com or *.example.com", fits)
 
 
 def mapping() -> Rule:

@@ -48,6 +48,8 @@ class Account:
     connect_seconds: float = 3.0
     read_seconds: float = 15.0
     result_hosts: tuple[str, ...] = ()
+    # Names that may lie in a private network.
+    private_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

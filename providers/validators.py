@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from decimal import Decimal
-from ipaddress import ip_address
 from typing import Any, Protocol
 from urllib.parse import urlsplit
+
+from .errors import AccountProblem
+from .http import hosts
 
 _SECOND, _DAY = timedelta(seconds=1), timedelta(hours=24)
 SHORTEST_SILENCE, LONGEST_SILENCE = _SECOND, timedelta(hours=1)
@@ -72,22 +74,16 @@ def check_base_url(url: str) -> str | None:
         return "This is not an address."
     if "@" in parts.netloc:
         return "Leave the user name and password out: a key goes into its own field, where it is encrypted."
-    if parts.scheme != "https" and not _is_near(host):
+    if parts.scheme != "https" and not hosts.is_near(host):
         return "Write https: by http the key and the photos would cross the internet for everybody to read."
+    try:
+        # Which network a name leads into is found out at each call.
+        hosts.permit_call(url)
+    except AccountProblem:
+        return "No provider is there: this address is kept for something else."
     return None
 
 
 def check_api_key(key: str) -> str | None:
     """Return what is wrong with a key that cannot be sent in a header, or None."""
     return None if _PLAIN.fullmatch(key) else "A key is one line of plain ASCII letters, digits and signs."
-
-
-def _is_near(host: str) -> bool:
-    """Tell whether a host is this machine or an address in a private network."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        ip = ip_address(host)
-    except ValueError:
-        return False
-    return ip.is_loopback or (ip.is_private and not ip.is_link_local and not ip.is_unspecified)

@@ -70,6 +70,7 @@ class Environment:
     callback_url: str
     trusted_proxies: int
     requires_second_step: bool
+    private_provider_hosts: tuple[str, ...]
     job_deadline: timedelta
     retention: timedelta
     throttle_rates: Mapping[str, str]
@@ -187,6 +188,7 @@ def load(env: Mapping[str, str]) -> Environment:
         callback_url=parse_http_url("CALLBACK_URL", env.get("CALLBACK_URL")) or public_url,
         trusted_proxies=parse_number(env, "TRUSTED_PROXIES", 0, least=0, most=MOST_PROXIES),
         requires_second_step=parse_bool("REQUIRE_STAFF_2FA", env.get("REQUIRE_STAFF_2FA"), default=False),
+        private_provider_hosts=tuple((env.get("PROVIDER_PRIVATE_HOSTS") or "").replace(",", " ").split()),
         job_deadline=timedelta(minutes=parse_number(env, "JOB_DEADLINE_MINUTES", 30, most=LONGEST_DEADLINE_MINUTES)),
         retention=timedelta(hours=parse_number(env, "RETENTION_HOURS", 24, most=LONGEST_RETENTION_HOURS)),
         throttle_rates={

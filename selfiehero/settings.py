@@ -342,6 +342,11 @@ RECONCILE_PUMP_SECONDS = 15.0
 CALLBACK_URL = ENV.callback_url
 STUDIO_URL = ENV.studio_url
 SIMULATOR_URL = ENV.simulator_url
+# Names that providers' calls may go to although they lead into a private network.
+PROVIDER_PRIVATE_HOSTS = [
+    *ENV.private_provider_hosts,
+    *(host for url in (STUDIO_URL, SIMULATOR_URL) if url and (host := urlsplit(url).hostname)),
+]
 SIMULATOR_SECRETS_PATH = ENV.simulator_secrets_path
 
 LOG_LEVEL = ENV.log_level

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from providers import signatures
 from providers.error_mapping import VendorError
 from providers.errors import PredictionGone
-from providers.http import client
+from providers.http import client, hosts
 from providers.types import Account, PhotoTransport, PredictionStatus, Preset, ProviderEvent, SubmitRequest
 
 logger = logging.getLogger(__name__)
@@ -166,13 +166,38 @@ class Adapter(Capabilities, ABC):
         return self.call_without_key(account, method, path, headers=headers, **content)
 
     def call_without_key(self, account: Account, method: str, path: str, **content: Any) -> client.Response:
-        """Call like `call`, without the Authorization header."""
+        """Call like `call`, without the Authorization header.
+
+        AccountProblem when the address is one that nothing is sent to (`hosts.permit_call`).
+        """
+        url = f"{account.base_url}{path}" if path.startswith("/") else path
+        permit = hosts.permit_call(url, private_hosts=account.private_hosts)
         return client.call(
             method,
-            f"{account.base_url}{path}" if path.startswith("/") else path,
+            url,
+            public_only=permit.public_only,
             connect_seconds=account.connect_seconds,
             read_seconds=account.read_seconds,
             **content,
+        )
+
+    def put_photo(
+        self, account: Account, where: str, photo: bytes, *, hosts_allowed: tuple[str, ...], headers: Mapping[str, Any]
+    ) -> client.Response:
+        """PUT a photo where the vendor says, as far as that is allowed, with those of its headers that are.
+
+        Our API key is not sent. AccountProblem when the photo may not go there.
+        """
+        permit = hosts.UploadHosts(account, hosts_allowed).permit(where)
+        return client.call(
+            "PUT",
+            str(permit.url),
+            public_only=permit.public_only,
+            connect_seconds=account.connect_seconds,
+            read_seconds=account.read_seconds,
+            content=photo,
+            headers=hosts.UploadHosts.headers(headers),
+            repeatable=True,
         )
 
     def check(self, response: client.Response, *, submitting: bool = False) -> client.Response:

@@ -22,7 +22,7 @@ from requests.adapters import HTTPAdapter
 from providers import error_mapping, payloads
 from providers.errors import AccountProblem, Busy, PredictionGone, ProviderError, Rejected, Unavailable, Unconfirmed
 
-from . import deadlines
+from . import addresses, deadlines
 
 MAX_RESPONSE_BYTES = 2 * 2**20
 RETRY_AFTER_LIMITS = (timedelta(seconds=1), timedelta(minutes=10))
@@ -68,9 +68,10 @@ class Response:
         return Response(status, self.headers, self.body, hidden=self._hidden)
 
 
-def session() -> requests.Session:
-    """Return this thread's session."""
-    existing = getattr(_local, "session", None)
+def session(*, public_only: bool = False) -> requests.Session:
+    """Return this thread's session; one to public addresses alone has connections of its own."""
+    name = "public_session" if public_only else "session"
+    existing = getattr(_local, name, None)
     if existing is None:
         existing = requests.Session()
         existing.trust_env = False
@@ -78,8 +79,9 @@ def session() -> requests.Session:
         # No compression: a small response cannot expand into a large one.
         existing.headers["Accept-Encoding"] = "identity"
         for scheme in ("http://", "https://"):
-            existing.mount(scheme, _DeadlineAdapter(pool_connections=4, pool_maxsize=2, max_retries=0))
-        _local.session = existing
+            adapter = _PublicAdapter if public_only else _DeadlineAdapter
+            existing.mount(scheme, adapter(pool_connections=4, pool_maxsize=2, max_retries=0))
+        setattr(_local, name, existing)
     return existing
 
 
@@ -97,8 +99,12 @@ def call(
     params: Mapping[str, str] | None = None,
     max_bytes: int = MAX_RESPONSE_BYTES,
     repeatable: bool = False,
+    public_only: bool = True,
 ) -> Response:
     """Make one call and return the complete response, whatever its status.
+
+    With `public_only` every address of the host has to be public, and the connection goes to one of those just judged;
+    AccountProblem otherwise, and nothing is sent (`hosts` says when it may be False).
 
     The body is one of `json_body`, `content` (bytes) or `files` with `form` (multipart; name: (file name, bytes,
     type)). Raise Unavailable when the request cannot have reached the vendor, and Unconfirmed when it may have. With
@@ -106,7 +112,9 @@ def call(
     """
     body = {"json": json_body, "data": content if content is not None else form, "files": files}
     try:
-        return _call(method, url, connect_seconds, read_seconds, headers, body, params, max_bytes)
+        return _call(method, url, connect_seconds, read_seconds, headers, body, params, max_bytes, public_only)
+    except addresses.NotPublic as error:
+        raise AccountProblem(error.detail, code="settings") from error
     except Unconfirmed as error:
         if repeatable:
             raise Unavailable(error.detail) from error
@@ -122,10 +130,11 @@ def _call(
     body: Mapping[str, Any],
     params: Mapping[str, str] | None,
     max_bytes: int,
+    public_only: bool,
 ) -> Response:
     deadline = deadlines.start(connect_seconds + read_seconds)
     try:
-        response = session().request(
+        response = session(public_only=public_only).request(
             method,
             url,
             params=params,
@@ -244,9 +253,15 @@ def _encoded(headers: Mapping[str, str] | None) -> dict[str, bytes]:
 
 
 class _DeadlineAdapter(HTTPAdapter):
+    pools = deadlines.POOLS
+
     def init_poolmanager(self, *arguments: Any, **choices: Any) -> None:
         super().init_poolmanager(*arguments, **choices)
-        self.poolmanager.pool_classes_by_scheme = deadlines.POOLS
+        self.poolmanager.pool_classes_by_scheme = self.pools
+
+
+class _PublicAdapter(_DeadlineAdapter):
+    pools = deadlines.PUBLIC_POOLS
 
 
 def _was_refused(error: BaseException) -> bool:

@@ -7,6 +7,9 @@
 | `10.0.0.7`, `localhost` | that host, also by http and in a private network |
 | `10.0.0.7:8080` | that host on that port only |
 
+What staff wrote down to be called (a base URL, fal's other addresses) is judged by `permit_call`, and where a vendor
+wants a photo uploaded by `UploadHosts`.
+
 The base URL's host is allowed when it is listed (an empty list means only it): on the base URL's port, by http when
 the base URL is http, and at any address. Every other host must have public addresses only.
 """
@@ -14,18 +17,28 @@ the base URL is http, and at any address. Every other host must have public addr
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
 from urllib.parse import quote, urlsplit
 
-from providers.errors import Rejected
+from providers.errors import AccountProblem, Rejected
 from providers.types import Account
+
+from .addresses import is_public
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 LONGEST_URL = 8000
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _CONTROLS = re.compile(r"[\x00-\x20\x7f\\]")
+_UPLOAD_HEADER = re.compile(
+    r"(content-(type|md5|disposition|encoding)|cache-control|x-(amz|goog|ms)-[a-z0-9-]{1,60})", re.I
+)
+_HEADER_VALUE = re.compile(r"[\x20-\x7e]{0,4096}")
+# RFC 1918 and its like; no link-local address, where clouds keep their metadata.
+_PRIVATE = [ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")]
 # Characters that stay unquoted in path and query; `%` too, because most URLs are quoted already.
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
 
@@ -153,6 +166,65 @@ class ResultHosts:
         if is_own_host:
             return own
         return {DEFAULT_PORTS[url.scheme]} | (own if entry.is_local else set())
+
+
+def permit_call(text: str, *, private_hosts: Sequence[str] = ()) -> Permit:
+    """Return how to reach an address that staff wrote down for calls with our key. AccountProblem when not at all.
+
+    https and public addresses; a machine in a private network only when it is written as such (`localhost`, an IP
+    address) or listed in `private_hosts` (PROVIDER_PRIVATE_HOSTS), for a name in DNS may be pointed anywhere.
+    """
+    url = _url(text)
+    if url is None:
+        raise AccountProblem("the provider's address is none that can be called", code="settings")
+    entries = [entry for entry in map(_entry, private_hosts) if entry is not None]
+    is_listed = any(entry.matches(url.host) and entry.port in (None, url.port) for entry in entries)
+    if is_listed or is_near(url.host):
+        return Permit(url, public_only=False, is_own=True)
+    if url.scheme != "https":
+        raise AccountProblem("the provider's address is not https", code="settings")
+    if _is_address(url.host) and not is_public(url.host):
+        raise AccountProblem("the provider's address leads where no provider is", code="settings")
+    return Permit(url, public_only=True, is_own=True)
+
+
+class UploadHosts:
+    """The hosts a vendor may have a photo sent to, and the headers it may ask for."""
+
+    def __init__(self, account: Account, hosts: Sequence[str]) -> None:
+        own = _url(account.base_url)
+        self._hosts = ResultHosts(replace(account, result_hosts=(*hosts, *([own.host] if own else []))))
+
+    def permit(self, text: str) -> Permit:
+        """Return how to reach an upload's address. AccountProblem, which names its host, when nobody listed that."""
+        try:
+            return self._hosts.permit(text)
+        except Rejected as error:
+            url = _url(text)
+            where = f" ({url.host})" if url else ""
+            raise AccountProblem(
+                f"the vendor wants the photo where no upload may go{where}: {error.detail}", code="settings"
+            ) from error
+
+    @staticmethod
+    def headers(asked: Mapping[str, Any]) -> dict[str, str]:
+        """Return those of a vendor's headers that a file store needs; none that says who we are or where to."""
+        return {
+            name: value
+            for name, value in asked.items()
+            if isinstance(value, str) and _UPLOAD_HEADER.fullmatch(name) and _HEADER_VALUE.fullmatch(value)
+        }
+
+
+def is_near(host: str) -> bool:
+    """Tell whether a host is written as this machine or as an address in a private network."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        ip = ip_address(host)
+    except ValueError:
+        return False
+    return ip.is_loopback or any(ip in network for network in _PRIVATE if network.version == ip.version)
 
 
 def _entry(text: str) -> Entry | None:

@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from providers.models import ProviderConfig
+from providers.validators import check_base_url
 from tests import factories
 from tests.providers.test_admin import LIST, form_of, page_of, pill_of, save
 
@@ -124,3 +125,27 @@ def test_a_provider_whose_minute_is_full_is_not_said_to_be_ready(admin_client: C
     assert '<span class="pill pill-queued">minute used up</span>' in text
     ProviderConfig.objects.update(max_per_minute=2)
     assert pill_of(admin_client.get(LIST).content.decode()) == "ready"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://169.254.169.254",
+        "https://100.100.100.200/x",
+        "https://0.0.0.0",
+        "https://[fe80::1]",
+        "https://[::]/",
+        "https://2130706433",
+        "https://a b",
+        "https://192.0.2.1",
+    ],
+)
+def test_a_base_url_leads_to_a_provider(url):
+    assert check_base_url(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://api.example.com/v1", "http://127.0.0.1:9", "http://10.0.0.7:9000", "https://8.8.8.8"]
+)
+def test_a_base_url_may_be_public_or_written_as_near(url):
+    assert check_base_url(url) is None

@@ -412,7 +412,7 @@ def test_an_ok_in_other_words_changes_nothing(caplog):
         (
             "",
             {"rest_url": "rest.fal.ai"},
-            ["“rest_url” has to be an address that begins with https://, not “rest.fal.ai”."],
+            ["“rest_url” has to be a public address that begins with https://, not “rest.fal.ai”."],
         ),
         (
             "fal-ai/kling-video/v2.5-turbo/pro/image-to-video",
