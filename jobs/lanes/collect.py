@@ -23,7 +23,7 @@ from jobs.queue.engine import LaneWork
 from jobs.routing import fallback
 from providers.models import ProviderConfig
 
-from . import ingest
+from . import ingest, mixed_up
 from .fetching import Fetched, FetchResult, fetch_film, fetch_preview
 from .unreferenced_files import unreferenced
 
@@ -79,8 +79,10 @@ class CollectLane(LaneWork):
         for job in claim.jobs:
             attempt = job.winner
             if attempt is None:
-                attempts = Attempt.objects.filter(job=job).exclude(preview_url="").select_related("provider")
+                attempts = Attempt.objects.filter(job=job).exclude(preview_url="").select_related("provider", "job")
                 attempt = attempts.order_by("-number").first()
+            else:
+                attempt.job = job
             items.append(_FetchItem(job.id, claim.lease_token, attempt, job.lane_tries, job.winner_id is not None))
         return items
 
@@ -102,15 +104,16 @@ class CollectLane(LaneWork):
 
     def record(self, outcomes: list[_Outcome]) -> None:
         unwanted: list[str] = []
-        now = database_now()
+        now, job_ids = database_now(), [outcome.item.job_id for outcome in outcomes]
         with transaction.atomic():
-            unwanted += _record_films(outcomes, now=now)
+            outcomes, refused = _without_mixed_up(outcomes, now=now)
+            unwanted += refused + _record_films(outcomes, now=now)
             for outcome in outcomes:
                 if not outcome.item.is_film:
                     unwanted += _record_preview(outcome, now=now)
                 elif not outcome.fetched.video_key:
                     _record_failure(outcome, now=now)
-        storage.discard(unreferenced(unwanted, brought_for=[outcome.item.job_id for outcome in outcomes]))
+        storage.discard(unreferenced(unwanted, brought_for=job_ids))
 
     def record_crash(self, item: _FetchItem, error: BaseException) -> None:
         self.record([_Outcome(item, Fetched(result=FetchResult.UNAVAILABLE, error=f"{type(error).__name__}: {error}"))])
@@ -127,6 +130,31 @@ def _record_preview(outcome: _Outcome, *, now: datetime) -> list[str]:
     else:
         claims.release(item.job_id, lease_token=item.lease_token, due_at=now + timedelta(seconds=1))
     return []
+
+
+def _without_mixed_up(outcomes: list[_Outcome], *, now: datetime) -> tuple[list[_Outcome], list[str]]:
+    """Refuse films that are somebody else's; return the other outcomes, and the files of those."""
+    films = [film for outcome in outcomes if (film := _collected(outcome)) is not None]
+    others = mixed_up.belonging_to_others(films) if films else {}
+    kept, files = [], []
+    for outcome in outcomes:
+        item, attempt = outcome.item, outcome.item.attempt
+        if attempt is None or not item.is_film or attempt.id not in others:
+            kept.append(outcome)
+            continue
+        files += [outcome.fetched.video_key, outcome.fetched.poster_key]
+        if claims.holds(item.job_id, lane=Lane.COLLECT, lease_token=item.lease_token):
+            mixed_up.alarm(attempt, others[attempt.id], now=now)
+            refused = Fetched(result=FetchResult.UNUSABLE, error="it is somebody else's film")
+            _replace(attempt, refused, now=now)
+    return kept, files
+
+
+def _collected(outcome: _Outcome) -> mixed_up.Collected | None:
+    attempt, fetched = outcome.item.attempt, outcome.fetched
+    if not (outcome.item.is_film and fetched.video_key and attempt):
+        return None
+    return mixed_up.Collected(attempt, fetched.film_sha256, fetched.film_url_sha256)
 
 
 def _record_films(outcomes: Sequence[_Outcome], *, now: datetime) -> list[str]:
@@ -146,6 +174,9 @@ def _record_films(outcomes: Sequence[_Outcome], *, now: datetime) -> list[str]:
         if outcome.item.is_film and outcome.fetched.video_key
     ]
     taken = lifecycle.succeed_all(films, now=now)
+    done = {film.job_id for film in taken}
+    collected = [film for outcome in outcomes if (film := _collected(outcome)) and outcome.item.job_id in done]
+    mixed_up.remember(collected)
     return [key for film in films if film not in taken for key in (film.video_key, film.poster_key)]
 
 

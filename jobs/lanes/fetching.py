@@ -15,6 +15,7 @@ A new attempt costs money again, so the provider is asked for the film's address
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import logging
 import tempfile
@@ -77,6 +78,8 @@ class Fetched:
     video_seconds: float = 0.0
     video_size: tuple[int, int] = (0, 0)
     poster_size: tuple[int, int] = (0, 0)
+    film_sha256: str = ""  # of the bytes as they came
+    film_url_sha256: str = ""
     result: FetchResult | None = None
     error: str = ""
 
@@ -126,6 +129,8 @@ def _film_from(sandbox: FilmSandbox, attempt: Attempt, url: str, preview_url: st
             raise PredictionGone("no address of a film was given")
         with tempfile.NamedTemporaryFile(dir=_folder(), suffix=".mp4") as film:
             size = _download(attempt, url, film, DOWNLOAD_SECONDS, ends_at, settings.VIDEO_MAX_BYTES)
+            film.seek(0)
+            film_sha256 = hashlib.file_digest(film, "sha256").hexdigest()
             index.move_to_front(film)
             film.flush()
             path = Path(film.name)
@@ -147,6 +152,8 @@ def _film_from(sandbox: FilmSandbox, attempt: Attempt, url: str, preview_url: st
             video_seconds=facts.seconds,
             video_size=(facts.width, facts.height),
             poster_size=size_of_bare_jpeg(poster, long_edge=POSTER_EDGE),
+            film_sha256=film_sha256,
+            film_url_sha256=hashlib.sha256(url.encode()).hexdigest(),
         )
 
     return _classified(fetch)

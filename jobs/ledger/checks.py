@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, UUIDField
 
-from jobs.models import QUEUE_LANES, Attempt, Job, WebhookDelivery
+from jobs.models import QUEUE_LANES, Attempt, AuditEntry, Job, WebhookDelivery
 
 from .results import LATE, LISTED, Finding, Item
 
@@ -69,6 +69,11 @@ def check_rows(*, now: datetime, settled: bool) -> Iterator[Finding]:
             "An open attempt that does not count against its provider's limit.",
             attempts.filter(slot_held=False, status__in=Attempt.OPEN),
         ),
+        (
+            "film_mixed_up",
+            "A provider gave one person's film for another's job within a day: look at both jobs.",
+            AuditEntry.objects.filter(action="film_mixed_up", at__gte=now - timedelta(days=1)),
+        ),
         ("delivery_late", "A delivery that is due and was not applied.", deliveries.filter(due_at__lt=late)),
     ]
     if settled:
@@ -84,6 +89,10 @@ def check_rows(*, now: datetime, settled: bool) -> Iterator[Finding]:
 
 
 def _items(rows: QuerySet[Any]) -> tuple[Item, ...]:
+    if rows.model is AuditEntry:
+        return tuple(
+            Item(str(key), job_id) for key, job_id in rows.order_by("pk").values_list("pk", "subject")[:LISTED]
+        )
     if rows.model is Job:
         found = rows.annotate(of=F("pk"))
     elif rows.model is Attempt:

@@ -300,7 +300,7 @@ def forget_attempts(job_ids: Collection[UUID], *, now: datetime) -> None:
     submit surely left nothing there.
     """
     attempts = Attempt.objects.filter(job_id__in=job_ids)
-    attempts.update(preview_url="", video_url="", raw_error="")
+    attempts.update(preview_url="", video_url="", raw_error="", film_sha256="", film_url_sha256="")
     refused = Q(prediction_id=None, status=Attempt.Status.FAILED) & ~Q(error_code=ANSWER_LOST)
     attempts.exclude(refused).update(cleanup=Attempt.ProviderCleanup.DELETE, cleanup_at=now, cleanup_tries=0)
     # Also deliveries that were not applied yet; one that comes later is emptied when it is.

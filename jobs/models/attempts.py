@@ -105,6 +105,9 @@ class Attempt(models.Model):
     progress = models.FloatField(default=0.0)
     preview_url = models.CharField(max_length=2000, blank=True, default="")
     video_url = models.CharField(max_length=2000, blank=True, default="")
+    # SHA-256 of the film as it came and of the address it came from, to notice one that is somebody else's.
+    film_sha256 = models.CharField(max_length=64, blank=True, default="")
+    film_url_sha256 = models.CharField(max_length=64, blank=True, default="")
     error_code = models.CharField(max_length=40, blank=True, default="")
     raw_error = models.TextField(blank=True, default="")
     cost = models.DecimalField(
@@ -127,6 +130,8 @@ class Attempt(models.Model):
                 name="attempt_lease", fields=["lease_until"], condition=Q(status__in=["submitting", "unconfirmed"])
             ),
             models.Index(name="attempt_poll", fields=["poll_at"], condition=Q(status__in=["submitted", "running"])),
+            models.Index(name="attempt_film", fields=["film_sha256"], condition=~Q(film_sha256="")),
+            models.Index(name="attempt_film_url", fields=["film_url_sha256"], condition=~Q(film_url_sha256="")),
             models.Index(name="attempt_cleanup", fields=["cleanup_at"], condition=~Q(cleanup="")),
         ]
         constraints = [

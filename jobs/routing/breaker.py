@@ -44,6 +44,8 @@ CALLS_UNTIL_OPEN = 3
 FILMS_UNTIL_OPEN = 5
 OPEN_FIRST, OPEN_CAP = timedelta(seconds=4), timedelta(minutes=2)
 OPEN_AT_LEAST = timedelta(seconds=1)
+# Nobody knows how many films are wrong: long enough for staff to look.
+MIXED_UP_OPEN = timedelta(minutes=10)
 ACCOUNT_OPEN, ACCOUNT_JITTER = timedelta(minutes=10), timedelta(minutes=2)
 # For a 429 that does not say how long to wait.
 RATE_LIMIT_FIRST, RATE_LIMIT_CAP = timedelta(seconds=2), timedelta(minutes=1)
@@ -65,6 +67,7 @@ class HealthSignal(StrEnum):
     FINISHED = "finished"  # a film was made, or failed because of the photo
     FAILED = "failed"  # the call failed, or its answer was lost
     SPOILED = "spoiled"  # the call was accepted and no film came of it
+    MIXED_UP = "mixed_up"  # it gave one person's film for another's
     ACCOUNT = "account"  # our key, balance or permissions
     BUSY = "busy"  # no room now
     UNUSED = "unused"  # the call was never made
@@ -146,6 +149,9 @@ def judge(provider: ProviderConfig, observation: Observation, *, now: datetime, 
             probed = provider.breaker_reason == BreakerReason.FILMS
             if probed or provider.spoiled_films >= FILMS_UNTIL_OPEN:
                 _open(provider, BreakerReason.FILMS, now=now, chance=chance)
+        case HealthSignal.MIXED_UP:
+            provider.spoiled_films += 1
+            _open(provider, BreakerReason.FILMS, now=now, chance=chance, at_least=MIXED_UP_OPEN)
         case HealthSignal.ANSWERED if counts:
             _answered(provider, now=now)
         case HealthSignal.FINISHED if counts:
@@ -194,13 +200,20 @@ def _answered(provider: ProviderConfig, *, now: datetime) -> None:
         _close_breaker(provider)
 
 
-def _open(provider: ProviderConfig, reason: str, *, now: datetime, chance: random.Random) -> None:
+def _open(
+    provider: ProviderConfig,
+    reason: str,
+    *,
+    now: datetime,
+    chance: random.Random,
+    at_least: timedelta = OPEN_AT_LEAST,
+) -> None:
     provider.breaker_openings += 1
     if reason == BreakerReason.ACCOUNT:
         wait = ACCOUNT_OPEN + ACCOUNT_JITTER * chance.random()
     else:
         cap = min(OPEN_CAP, OPEN_FIRST * 2 ** min(provider.breaker_openings - 1, 10))
-        wait = max(OPEN_AT_LEAST, cap * chance.random())
+        wait = max(at_least, cap * chance.random())
     provider.breaker_until = max(provider.breaker_until or now, now + wait)
     provider.breaker_reason = reason
     _block(provider, now=now)
