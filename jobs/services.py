@@ -369,7 +369,6 @@ def retry_job(job_id: UUID, *, now: datetime, actor: Any) -> Job:
     except PhotoGone as gone:
         raise NotPossible("Only a job whose photo is kept for long enough can be tried again.") from gone
     audit(actor, "job_retried", str(old.id), {"new_job": str(job.id)}, now=now)
-    logger.info("job_retried job=%s of=%s", job.id, old.id)
     return job
 
 

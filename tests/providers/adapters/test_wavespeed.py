@@ -306,7 +306,7 @@ def ticket_to(url, **headers):
 def test_a_vendor_cannot_send_the_selfie_anywhere(server, url):
     server.on("POST /media/uploads", ticket_to(url))
     with pytest.raises((AccountProblem, Unavailable)):
-        ADAPTER.upload(account(server), order(photo_bytes=PHOTO))
+        ADAPTER.upload(account(server), submit_request(photo_bytes=PHOTO))
     assert len(server.seen) == 1, "nothing but the announcement was sent"
 
 
@@ -324,7 +324,7 @@ def test_a_name_of_the_vendor_s_that_leads_inside_gets_nothing(server, monkeypat
 def test_staff_may_list_where_photos_go(server):
     server.on("POST /media/uploads", ticket_to("https://store.example/a"))
     with pytest.raises(AccountProblem, match=r"store\.example"):
-        ADAPTER.upload(account(server), order(photo_bytes=PHOTO))
+        ADAPTER.upload(account(server), submit_request(photo_bytes=PHOTO))
     assert ADAPTER.check_parameters({"upload_hosts": ["store.example", "*.store.example"]}) == []
     assert ADAPTER.check_parameters({"upload_hosts": ["https://store.example/x"]})
     allowed = hosts.UploadHosts(account(server), ("store.example",))
@@ -337,7 +337,7 @@ def test_a_ticket_asks_for_headers_of_a_file_store_and_no_others(server):
     refused |= {"X-Forwarded-For": "127.0.0.1", "Content-Length": "1", "x-amz-bad": "a\r\nX-Evil: 1", "Connection": "x"}
     server.on("POST /media/uploads", ticket_to(f"{server.url}/store/photo.jpg", **wanted, **refused))
     server.on("PUT /store/photo.jpg", (200, b""))
-    ADAPTER.upload(account(server), order(photo_bytes=PHOTO))
+    ADAPTER.upload(account(server), submit_request(photo_bytes=PHOTO))
     got = server.seen[1].headers
     assert (got["content-type"], got["x-amz-acl"], got["content-md5"]) == ("image/jpeg", "private", "a")
     assert not {"cookie", "authorization", "transfer-encoding", "x-forwarded-for", "x-amz-bad", "x-evil"} & set(got)
