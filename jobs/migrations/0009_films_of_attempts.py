@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("jobs", "0007_help_texts"),
+        ("jobs", "0008_delivery_attempt_index"),
         ("providers", "0003_rate_limited"),
     ]
 
