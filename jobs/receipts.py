@@ -31,7 +31,7 @@ from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from joserfc import jws
@@ -118,7 +118,9 @@ def _verified(signed: str, signature: str) -> tuple[str, bytes]:
 def _verified_old(signed: str, key_id: str, payload: str, signature: str) -> tuple[str, bytes]:
     """Return key id and payload of a receipt of the form before JWS; raise NotOurs."""
     try:
-        _public_key(key_id).public_key.verify(base64url.decode(signature), signed.encode())
+        key = _public_key(key_id).public_key
+        assert isinstance(key, Ed25519PublicKey)
+        key.verify(base64url.decode(signature), signed.encode())
     except InvalidSignature:
         raise NotOurs from None
     _require_canonical(signature)

@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from urllib.parse import quote
 
 from django.conf import settings
@@ -182,7 +182,8 @@ def signed_url(key: str, *, filename: str, now: datetime, base: str = "") -> str
             return default_storage.url(key)
         # A film plays despite this header, and gets its name when it is saved.
         disposition = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
-        return default_storage.url(key, parameters={"ResponseContentDisposition": disposition})
+        s3: Any = default_storage
+        return s3.url(key, parameters={"ResponseContentDisposition": disposition})
     period = settings.MEDIA_URL_SECONDS
     expires = (int(now.timestamp()) // period + 2) * period
     path = reverse("media", args=[expires, _signature(key, filename, expires), key, filename])

@@ -139,13 +139,14 @@ class JobConnection(AsyncConsumer):
         """Forward until the page leaves, or a while after the job's end."""
         self.has_followed = True
         try:
-            async with asyncio.timeout_at(self.ends_at) as self.patience:
+            async with asyncio.timeout_at(self.ends_at) as patience:
+                self.patience = patience
                 wakers = [receive, self.next_message, *self.other_events(), *self.checks()]
                 await await_many_dispatch(wakers, self.dispatch)
         except StopConsumer:
             pass
         except TimeoutError:
-            if not self.patience.expired():
+            if not patience.expired():
                 raise
             await self.close(DONE)
 

@@ -156,12 +156,12 @@ def _push(message: Message) -> SendResult:
         return SendResult(message, SendStatus.LATER, error.detail)
     if 200 <= answer.status < 300:
         return SendResult(message, SendStatus.SENT)
-    error = f"HTTP {answer.status}: {answer.excerpt()}"
+    refusal = f"HTTP {answer.status}: {answer.excerpt()}"
     if answer.status in (404, 410):
-        return SendResult(message, SendStatus.GONE, error)
+        return SendResult(message, SendStatus.GONE, refusal)
     if answer.status == 429 or answer.status >= 500 or answer.status == 408:
-        return SendResult(message, SendStatus.LATER, error, retry_after(answer.headers, now=now))
-    return SendResult(message, SendStatus.NEVER, error)
+        return SendResult(message, SendStatus.LATER, refusal, retry_after(answer.headers, now=now))
+    return SendResult(message, SendStatus.NEVER, refusal)
 
 
 def _mail(message: Message) -> SendResult:
@@ -191,7 +191,7 @@ def _record(result: SendResult, *, now: datetime) -> None:
         return
     logger.info("notification_%s id=%s channel=%s job=%s", result.status.value, row.id, row.channel, row.job_id)
     if result.status is SendStatus.GONE:
-        PushSubscription.objects.filter(id=row.subscription_id).delete()
+        PushSubscription.objects.filter(id=row.subscription_id or 0).delete()
     elif result.status is SendStatus.NEVER or row.tries >= MOST_TRIES:
         if held.update(given_up_at=now, lease_token="", error=error) and result.status is SendStatus.NEVER:
             _count_refusal(row.subscription_id)

@@ -32,4 +32,4 @@ class OurPagesOnly:
         await (self.application if is_ours else refuse)(scope, receive, send)
 
 
-sockets = OurPagesOnly(URLRouter([path("ws/jobs/<uuid:job_id>/", JobConsumer.as_asgi()), re_path("", refuse)]))
+sockets = OurPagesOnly(URLRouter([path("ws/jobs/<uuid:job_id>/", JobConsumer.as_asgi()), re_path("", refuse)]))  # type: ignore[arg-type]  # an ASGI application

@@ -77,7 +77,7 @@ class SubscriptionsView(APIView):
         keys = data.get("keys") if isinstance(data.get("keys"), Mapping) else {}
         target = push.Target(_text(data, "endpoint"), _text(keys, "p256dh"), _text(keys, "auth"))
         now = timezone.now()
-        owner, cookie = request.auth or "", ""
+        owner, cookie = str(request.auth or ""), ""
         job_id = self.opened_job(request, data.get("job"), owner)
         if not owner:
             cookie, owner = identity.new_visitor()
@@ -97,7 +97,7 @@ class SubscriptionsView(APIView):
 
     @extend_schema(operation_id="unsubscribe", request=EndpointSerializer, responses={204: None, **problems(400)})
     def delete(self, request: Request) -> Response:
-        subscriptions.unsubscribe(_text(_body(request), "endpoint"), owner=request.auth or "")
+        subscriptions.unsubscribe(_text(_body(request), "endpoint"), owner=str(request.auth or ""))
         return Response(status=204)
 
     def opened_job(self, request: Request, given: Any, owner: str) -> UUID | None:

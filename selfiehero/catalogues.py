@@ -73,7 +73,7 @@ def extracted(root: Path) -> dict[str, Catalog]:
 
 def extract_template(
     file: IO[bytes], keywords: Mapping[str, Any], comment_tags: Any, options: Any
-) -> Iterator[tuple[int, str, Any, list[str]]]:
+) -> Iterator[tuple[int, str | tuple[str, ...], list[str], str | None]]:
     """Extract the messages of a Django template, as Babel calls an extractor.
 
     What Django makes of a template reads like Python except for its indentation, which Babel's tokenizer would refuse.
@@ -101,7 +101,7 @@ def merge(catalogue: Catalog, template: Catalog) -> None:
 
 def translations(message: Message) -> tuple[str, ...]:
     """Return what another language says, a text for each form; empty texts where nothing is said yet."""
-    return tuple(message.string) if message.pluralizable else (message.string or "",)
+    return (message.string or "",) if isinstance(message.string, str | None) else tuple(message.string)
 
 
 def messages(catalogue: Catalog) -> list[Message]:

@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from dotenv import dotenv_values
 
@@ -305,7 +305,7 @@ def parse_redis_url(value: str | None) -> str | None:
     return value
 
 
-def split_url(name: str, value: str):
+def split_url(name: str, value: str) -> SplitResult:
     try:
         parts = urlsplit(value)
         _ = parts.port

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.utils.translation import gettext as _
 from django.views.defaults import server_error as plain_server_error
@@ -37,7 +38,7 @@ def database_unavailable(get_response: Callable[[HttpRequest], HttpResponse]) ->
 class ShortPages(GZipMiddleware):
     """Compress pages, and nothing else: films are read in ranges, and what has an ETag is a CDN's to compress."""
 
-    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         is_html = response.get("Content-Type", "").startswith("text/html")
         if not is_html or response.streaming or response.has_header("ETag"):
             return response

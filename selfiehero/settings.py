@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
@@ -109,7 +110,7 @@ else:
     DATABASES = {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": VAR_DIR / "db.sqlite3",
+            "NAME": str(VAR_DIR / "db.sqlite3"),
             # HTTP runs on a few fixed threads and a worker is one thread: connections live as long as those.
             "CONN_MAX_AGE": 600,
             "OPTIONS": {
@@ -138,7 +139,7 @@ RQ_QUEUES = {
 }
 # `jobs.queue.queues` nudges after the commit itself: many nudges of one transaction are one.
 RQ = {"COMMIT_MODE": "auto", "WORKER_CLASS": "jobs.lanes.worker.LaneWorker"}
-CHANNEL_LAYERS = {
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         "CONFIG": {

@@ -39,7 +39,7 @@ def _show(admin: ModelAdmin, request: HttpRequest) -> HttpResponse:
         _Line(phase.replace("_", " "), found.events.by_phase[phase], found.rows.by_phase[phase]) for phase in Phase
     ]
     lines += [
-        _Line("total", *(sum(side.by_phase.values()) for side in (found.events, found.rows)), is_sum=True),
+        _Line("total", sum(found.events.by_phase.values()), sum(found.rows.by_phase.values()), is_sum=True),
         _Line("accepted", found.events.accepted, found.rows.accepted, is_sum=True),
     ]
     context = {

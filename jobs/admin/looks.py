@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django import forms
 from django.contrib import admin
 from django.contrib.staticfiles import finders
@@ -25,7 +27,7 @@ class LookForm(forms.ModelForm):
 
 def _existing(path: str) -> str:
     try:
-        found = not path or finders.find(path)
+        found = not path or bool(finders.find(path))
     except SuspiciousFileOperation:
         found = False
     if not found:
@@ -52,7 +54,7 @@ class LookAdmin(admin.ModelAdmin):
         # The slug is used by the studio and in people's links.
         return [*self.readonly_fields, *(["slug"] if obj else [])]
 
-    def get_prepopulated_fields(self, request: HttpRequest, obj: Look | None = None) -> dict[str, tuple[str, ...]]:
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Look | None = None) -> dict[str, Sequence[str]]:
         return {} if obj else {"slug": ("title",)}
 
     @admin.display(description="picture")

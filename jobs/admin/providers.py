@@ -63,22 +63,23 @@ class ProviderWithLoadAdmin(ProviderAdmin):
             .prefetch_related("start_times")
         )
 
-    def used_up(self, provider: ProviderConfig) -> str:
+    # Any: a row of `get_queryset`, with what that adds to it.
+    def used_up(self, provider: Any) -> str:
         if provider.slots_held >= provider.max_concurrent:
             return "full"
         calls = provider.calls_answered + provider.calls_unanswered
         return "minute used up" if calls >= provider.max_per_minute else ""
 
     @admin.display(description="in flight")
-    def in_flight(self, provider: ProviderConfig) -> str:
+    def in_flight(self, provider: Any) -> str:
         return f"{provider.slots_held} / {provider.max_concurrent}"
 
     @admin.display(description="calls / minute")
-    def calls_last_minute(self, provider: ProviderConfig) -> str:
+    def calls_last_minute(self, provider: Any) -> str:
         return f"{provider.calls_answered + provider.calls_unanswered} / {provider.max_per_minute}"
 
     @admin.display(description="USD today")
-    def spent_today(self, provider: ProviderConfig) -> str:
+    def spent_today(self, provider: Any) -> str:
         budget = "" if provider.daily_budget is None else f" / {provider.daily_budget:.2f}"
         return f"{provider.cost_today:.2f}{budget}"
 

@@ -17,4 +17,4 @@ class Negotiation(DefaultContentNegotiation):
         try:
             return super().filter_renderers(renderers, format)
         except Http404:
-            raise exceptions.NotAcceptable(available_renderers=renderers) from None
+            raise exceptions.NotAcceptable(available_renderers=list(renderers)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpResponse
@@ -81,13 +82,14 @@ class VerifyView(_OpenToAll):
             return self._page(request, text=text, verdict=verdict)
         return Response(verdict, headers={"Cache-Control": "no-store"})
 
-    def handle_exception(self, error: Exception) -> HttpResponse:
+    def handle_exception(self, error: Exception) -> HttpResponse:  # type: ignore[override]  # DRF lets any answer pass
         """Show a problem on the page when the client wants the page."""
         request, problem = self.request, problem_of(error)
         if problem is None or not self._wants_page(request):
             return super().handle_exception(error)
         try:
-            text = str(request.data.get("receipt", "") or request.query_params.get("receipt", ""))
+            fields = request.data if isinstance(request.data, Mapping) else {}
+            text = str(fields.get("receipt", "") or request.query_params.get("receipt", ""))
         except Exception:  # noqa: BLE001 - a body that could not be read is the problem being said
             text = ""
         return self._page(request, text=text, problem=problem)

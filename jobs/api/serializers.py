@@ -96,7 +96,7 @@ class JobEventSerializer(serializers.Serializer):
     seq = serializers.IntegerField()
     kind = serializers.CharField()
     at = serializers.DateTimeField()
-    data = serializers.DictField()
+    data = serializers.DictField()  # type: ignore[assignment]  # DRF's own way to name a field; only the class has it
 
 
 class JobEventsSerializer(serializers.Serializer):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect, JsonResponse, QueryDict
 from django.templatetags.static import static
 from django.urls import resolve
 from django.utils import timezone
@@ -56,7 +56,7 @@ class JobPages(CursorPagination):
         try:
             cursor = super().decode_cursor(request)
             if cursor is not None and cursor.position is not None:
-                moment = datetime.fromisoformat(cursor.position)
+                moment = datetime.fromisoformat(str(cursor.position))
                 if moment.tzinfo is None:
                     raise ValueError("no time zone")
                 moment.astimezone(UTC)
@@ -112,12 +112,12 @@ class JobsView(APIView):
     def post(self, request: Request) -> Response:
         now = timezone.now()
         given = job_input.read_job_input(
-            request.data,
+            cast(QueryDict, request.data),  # the parser of forms
             request.FILES,
             idempotency_key=request.headers.get("Idempotency-Key"),
             locale=get_language() or "",
         )
-        owner, cookie = request.auth, ""
+        owner, cookie = str(request.auth or ""), ""
         if not owner:
             cookie, owner = identity.new_visitor()
         try:
@@ -137,7 +137,7 @@ class JobsView(APIView):
     )
     def get(self, request: Request) -> Response:
         pages = JobPages()
-        jobs = pages.paginate_queryset(Job.objects.visible_to(request.auth or "").select_related("look"), request)
+        jobs = pages.paginate_queryset(Job.objects.visible_to(str(request.auth or "")).select_related("look"), request)
         positions, now = eta.positions(jobs or []), timezone.now()
         return pages.get_paginated_response(
             [snapshots.snapshot(job, position=positions[job.id], now=now) for job in jobs or []]
@@ -150,7 +150,7 @@ class _OneJobView(APIView):
     def job_of(self, request: Request, job_id: UUID) -> Job:
         """Return the owner's job; for others raise 404, as if it did not exist."""
         opened = identity.opened_by(request._request, now=timezone.now())
-        job = Job.objects.visible_to(request.auth or "", opened).select_related("look").filter(id=job_id).first()
+        job = Job.objects.visible_to(str(request.auth or ""), opened).select_related("look").filter(id=job_id).first()
         if job is None:
             raise not_found()
         return job
@@ -231,7 +231,7 @@ class RemixView(_OneJobView):
     def post(self, request: Request, job_id: UUID) -> Response:
         now = timezone.now()
         # A magic link opens one film, but does not allow making others.
-        old = Job.objects.visible_to(request.auth or "").filter(id=job_id).first()
+        old = Job.objects.visible_to(str(request.auth or "")).filter(id=job_id).first()
         if old is None:
             raise not_found()
         key = request.headers.get("Idempotency-Key")

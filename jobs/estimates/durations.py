@@ -99,8 +99,9 @@ def measure(
         found[provider.id] = _durations_of(provider, films, its.failures, under_way.get(provider.id, ()))
     seconds = [second for its in ended.values() for second in its.collecting]
     median, slow = cold_starts.percentile(seconds, 0.5), cold_starts.percentile(seconds, 0.9)
-    is_known = len(seconds) >= ENOUGH and median is not None and slow is not None
-    return Measured(found, (median, slow) if is_known else COLLECTING_GUESS)
+    if len(seconds) < ENOUGH or median is None or slow is None:
+        return Measured(found, COLLECTING_GUESS)
+    return Measured(found, (median, slow))
 
 
 def _ended(provider_id: int, *, now: datetime) -> _Ended:
@@ -112,6 +113,7 @@ def _ended(provider_id: int, *, now: datetime) -> _Ended:
         "status", "claimed_at", "finished_at", "error_code", "job__finished_at"
     )
     for status, claimed_at, finished_at, code, ready_at in listed[:NEWEST]:
+        assert finished_at is not None  # asked for above
         seconds = max(0.1, (finished_at - claimed_at).total_seconds())
         if status in (Attempt.Status.SUCCEEDED, Attempt.Status.SUPERSEDED):
             found.films.append(seconds)

@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from django.conf import settings
@@ -167,9 +168,9 @@ def survey(*, now: datetime) -> Forecast:
         its = measured.by_provider[row.id]
         number = _slot_count(row, its.slot_seconds)
         unlucky = its.slow + (its.median if its.failing > _FAILING_OFTEN else 0.0)
-        groups = {"number": number, "opens_in": opens[row.id], "unlucky": unlucky}
-        median += _slot_groups(row, its.median, its.slot_seconds, in_flight[row.id], **groups)
-        slow += _slot_groups(row, its.median, its.slot_seconds * its.doubt, in_flight[row.id], **groups)
+        groups = partial(_slot_groups, row, its.median, number=number, opens_in=opens[row.id], unlucky=unlucky)
+        median += groups(its.slot_seconds, in_flight[row.id])
+        slow += groups(its.slot_seconds * its.doubt, in_flight[row.id])
     total = sum(groups.number for groups in median)
     if total:
         overall = (sum(one.number * getattr(one, name) for one in median) / total for name in ("film", "slow"))
@@ -226,7 +227,38 @@ def waiting(*, limit: int) -> int:
     return len(Job.objects.in_queue().order_by().values_list("id", flat=True)[:limit])
 
 
-def positions(jobs: Iterable[Job]) -> dict[UUID, int]:
+class Waiting(Protocol):
+    """What an estimate needs of a job: its row, or as much of it as a snapshot reads."""
+
+    @property
+    def id(self) -> UUID: ...
+
+    @property
+    def lane(self) -> str: ...
+
+    @property
+    def stage(self) -> str: ...
+
+    @property
+    def progress(self) -> float: ...
+
+    @property
+    def priority(self) -> int: ...
+
+    @property
+    def turn_at(self) -> datetime: ...
+
+    @property
+    def deadline_at(self) -> datetime: ...
+
+    @property
+    def reason_code(self) -> str: ...
+
+    @property
+    def is_final(self) -> bool: ...
+
+
+def positions(jobs: Iterable[Waiting]) -> dict[UUID, int]:
     """Return how many jobs are ahead of each of these; 0 for a job that no longer waits."""
     return {
         job.id: queue_index.position_of(priority=job.priority, turn_at=job.turn_at) if job.lane in QUEUE_LANES else 0
@@ -234,7 +266,7 @@ def positions(jobs: Iterable[Job]) -> dict[UUID, int]:
     }
 
 
-def waits_for_opening(job: Job) -> bool:
+def waits_for_opening(job: Waiting) -> bool:
     """Return whether the job waits in the queue while no provider is open.
 
     Not while its present reason names a busy provider that will open again: that tells its owner more.
@@ -244,7 +276,7 @@ def waits_for_opening(job: Job) -> bool:
     return job.reason_code != "provider_busy" or not current_forecast().slots
 
 
-def remaining(job: Job, *, position: int, now: datetime) -> dict[str, int]:
+def remaining(job: Waiting, *, position: int, now: datetime) -> dict[str, int]:
     """Return `{"p50", "p90"}`: whole seconds from now until the film, at least 0."""
     if job.is_final:
         return {"p50": 0, "p90": 0}

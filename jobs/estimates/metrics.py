@@ -61,6 +61,7 @@ def promises(*, now: datetime, window: timedelta = HOUR) -> Promises:
     late: list[float] = []
     listed = rows.values_list("status", "failure_code", "created_at", "finished_at", "promised_p50", "promised_p90")
     for status, code, created_at, finished_at, p50, p90 in listed[:NEWEST]:
+        assert finished_at is not None and p50 is not None and p90 is not None  # a promise has both; see the filters
         took = (finished_at - created_at).total_seconds()
         if status != Job.Status.SUCCEEDED:
             later += not messages.is_about_photo(code)
@@ -90,6 +91,7 @@ def stages(*, now: datetime, window: timedelta = HOUR) -> dict[str, dict[str, Sp
     seconds: dict[str, dict[str, list[float]]] = {}
     for job in jobs:
         attempt = job.winner
+        assert attempt is not None  # asked for above
         ready = prepared.get(job.id)
         ways = {
             "preparing": (job.created_at, ready),
@@ -112,12 +114,12 @@ def first_frames(*, provider: ProviderConfig | None = None) -> Spread | None:
     """
     if provider is None:
         rows = Job.objects.filter(status=Job.Status.SUCCEEDED, first_frame_at__isnull=False).order_by("-created_at")
-        moments = rows.values_list("created_at", "first_frame_at")
+        moments = list(rows.values_list("created_at", "first_frame_at")[:NEWEST_OF_STAGES])
     else:
         won = Attempt.objects.filter(provider=provider, status=Attempt.Status.SUCCEEDED)
         won = won.filter(job__first_frame_at__isnull=False).order_by("-claimed_at")
-        moments = won.values_list("job__created_at", "job__first_frame_at")
-    seconds = [(first - created).total_seconds() for created, first in moments[:NEWEST_OF_STAGES] if created and first]
+        moments = list(won.values_list("job__created_at", "job__first_frame_at")[:NEWEST_OF_STAGES])
+    seconds = [(first - created).total_seconds() for created, first in moments if created and first]
     return _spread(seconds) if seconds else None
 
 

@@ -149,6 +149,7 @@ def _read(container: InputContainer, stream: VideoStream) -> _Pictures:
         end = max(end, packet.pts + (packet.duration or 0))
     if start is None or not keys or keys[0][1] is not first:
         raise BadFilm("no picture to begin with")
+    assert stream.time_base is not None  # a stream that has pictures with times has their unit
     poster_at = start + (end - start) * POSTER_AT
     late = [packet for pts, packet in keys if pts <= poster_at]
     return _Pictures(float((end - start) * stream.time_base), first, late[-1] if late else first)

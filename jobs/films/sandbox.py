@@ -11,6 +11,7 @@ import math
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from jobs.photos import upload_checks
 from jobs.photos.outcomes import BadPhoto
@@ -99,7 +100,9 @@ def _film(answer: Frame, with_poster: bool) -> FilmFacts | BadFilm:
     header = answer.header
     if answer.kind is Kind.REFUSED:
         return BadFilm(str(header.get("detail", ""))[:500])
-    width, height, seconds, codec = (header.get(name) for name in ("width", "height", "seconds", "codec"))
+    # Any: the child may be in somebody else's hands, so each is checked below.
+    named: Any = header
+    width, height, seconds, codec = (named.get(name) for name in ("width", "height", "seconds", "codec"))
     is_sound = (
         all(type(edge) is int and 0 < edge <= MOST_EDGE for edge in (width, height))
         and type(seconds) is float

@@ -110,7 +110,7 @@ def problem_of(error: Exception) -> Problem | None:
     if isinstance(error, exceptions.AuthenticationFailed | exceptions.NotAuthenticated):
         return Problem(401, "bad_token", _("This API token is not known."))
     if isinstance(error, exceptions.Throttled):
-        wait = max(1, round(error.wait or 10))
+        wait = max(1, round(getattr(error, "wait", None) or 10))
         return Problem(
             429,
             "too_many_requests",

@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
+from rest_framework.views import APIView
 
 from jobs.client_address import client_network
 from jobs.queue.redis_breaker import gate
@@ -37,7 +38,7 @@ class _Histories:
 class _FailOpenThrottle(SimpleRateThrottle):
     cache = _Histories()
 
-    def allow_request(self, request: Request, view: object) -> bool:
+    def allow_request(self, request: Request, view: APIView) -> bool:
         try:
             with gate.ask():
                 return super().allow_request(request, view)
@@ -51,21 +52,21 @@ class _FailOpenThrottle(SimpleRateThrottle):
 class UploadsPerOwner(_FailOpenThrottle):
     scope = "uploads"
 
-    def get_cache_key(self, request: Request, view: object) -> str | None:
+    def get_cache_key(self, request: Request, view: APIView) -> str | None:
         return f"throttle:uploads:{request.auth}" if request.auth else None
 
 
 class UploadsPerAddress(_FailOpenThrottle):
     scope = "uploads_address"
 
-    def get_cache_key(self, request: Request, view: object) -> str | None:
+    def get_cache_key(self, request: Request, view: APIView) -> str | None:
         return f"throttle:uploads_address:{self._address(request)}"
 
 
 class Reads(_FailOpenThrottle):
     scope = "reads"
 
-    def get_cache_key(self, request: Request, view: object) -> str | None:
+    def get_cache_key(self, request: Request, view: APIView) -> str | None:
         return f"throttle:reads:{request.auth or self._address(request)}"
 
 
@@ -73,7 +74,7 @@ class ReportsPerAddress(_FailOpenThrottle):
     scope = "reports"
     rate = "10/hour"
 
-    def get_cache_key(self, request: Request, view: object) -> str | None:
+    def get_cache_key(self, request: Request, view: APIView) -> str | None:
         return f"throttle:reports:{self._address(request)}"
 
 
@@ -89,7 +90,7 @@ class Notify(_FailOpenThrottle):
 
     scope = "notify"
 
-    def get_cache_key(self, request: Request, view: object) -> str | None:
+    def get_cache_key(self, request: Request, view: APIView) -> str | None:
         return f"throttle:notify:{request.auth or self._address(request)}"
 
 

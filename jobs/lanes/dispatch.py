@@ -126,8 +126,14 @@ class DispatchLane(LaneWork):
 
 def _return_unsent(attempt: Attempt, *, now: datetime) -> None:
     """End an attempt that will not be sent (`submitting` checks that the process ends before the POST)."""
-    unsent = {"code": lifecycle.NEVER_SENT, "raw_error": "the process ended"}
-    if lifecycle.mark_attempt_failed(attempt, now=now, lease_token=attempt.lease_token, **unsent) and attempt.job_id:
+    has_ended = lifecycle.mark_attempt_failed(
+        attempt,
+        now=now,
+        lease_token=attempt.lease_token,
+        code=lifecycle.NEVER_SENT,
+        raw_error="the process ended",
+    )
+    if has_ended and attempt.job_id:
         lifecycle.return_to_queue(attempt.job_id, due_at=now, now=now)
 
 

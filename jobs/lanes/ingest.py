@@ -128,7 +128,7 @@ def _news(attempt: Attempt, event: ProviderEvent, *, now: datetime, provider_out
         Attempt.objects.filter(id=attempt.id).update(
             preview_url=event.preview_url, first_frame_at=Coalesce(F("first_frame_at"), Value(now))
         )
-        if lifecycle.mark_preview_announced(attempt.job_id, now=now):
+        if attempt.job_id and lifecycle.mark_preview_announced(attempt.job_id, now=now):
             queues.nudge_after_commit(Lane.COLLECT)
 
 

@@ -37,7 +37,7 @@ BATCH = 64
 ANSWER_SECONDS = 8.0
 ASK_AGAIN = timedelta(seconds=10)
 # A prediction that cannot be stopped ends by itself; the deletion of a photo is tried for a day.
-MAX_CLEANUP_TRIES = {Attempt.ProviderCleanup.CANCEL: 12, Attempt.ProviderCleanup.DELETE: 120}
+MAX_CLEANUP_TRIES: dict[str, int] = {Attempt.ProviderCleanup.CANCEL: 12, Attempt.ProviderCleanup.DELETE: 120}
 CLEANUP_WAIT_CAP = timedelta(minutes=15)
 # Between the lease's end and the look-up: the POST may still be on its way into the vendor's listing.
 LISTING_DELAY = timedelta(seconds=1)

@@ -113,7 +113,8 @@ class PrepareLane(LaneWork):
             return _Outcome(photo, retry=True)
 
     def record(self, outcomes: list[_Outcome]) -> None:
-        unwanted, refused = [], []
+        unwanted: list[str] = []
+        refused: list[str] = []
         now = database_now()
         with transaction.atomic():
             clean = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -30,11 +31,12 @@ def _begin() -> Iterator[None]:
         if connection.vendor == "sqlite":
             # The product's transactions begin IMMEDIATE, which locks out every writer; a reader needs no lock.
             connection.ensure_connection()
-            mode, connection.transaction_mode = connection.transaction_mode, "DEFERRED"
+            sqlite: Any = connection
+            mode, sqlite.transaction_mode = sqlite.transaction_mode, "DEFERRED"
             try:
                 stack.enter_context(transaction.atomic())
             finally:
-                connection.transaction_mode = mode
+                sqlite.transaction_mode = mode
         else:
             stack.enter_context(transaction.atomic())
         yield

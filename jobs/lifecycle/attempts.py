@@ -57,7 +57,8 @@ def record_submissions(answers: Sequence[SubmitRecord], *, now: datetime) -> set
     """
     by_id = {answer.attempt.id: answer for answer in answers}
     rows = Attempt.objects.select_for_update().filter(id__in=list(by_id)).order_by("id")
-    expected, late = [], []
+    expected: list[SubmitRecord] = []
+    late: list[SubmitRecord] = []
     for attempt_id, status, lease_token in rows.values_list("id", "status", "lease_token"):
         if lease_token == by_id[attempt_id].attempt.lease_token:
             (expected if status in _EXPECTS_ANSWER else late).append(by_id[attempt_id])
@@ -106,7 +107,7 @@ def _write_late_answer(answer: SubmitRecord, *, now: datetime) -> None:
     mine = Attempt.objects.filter(id=attempt.id)
     mine.filter(prediction_id=None).update(prediction_id=answer.prediction_id)
     mine.filter(answered_at=None).update(answered_at=now)
-    is_erased = Job.objects.filter(id=attempt.job_id, erased_at__isnull=False).exists()
+    is_erased = attempt.job_id and Job.objects.filter(id=attempt.job_id, erased_at__isnull=False).exists()
     mine.filter(_WRITTEN_OFF).exclude(cleanup=Attempt.ProviderCleanup.DELETE).update(
         cleanup=Attempt.ProviderCleanup.DELETE if is_erased else Attempt.ProviderCleanup.CANCEL,
         cleanup_at=now,
@@ -176,7 +177,10 @@ def mark_attempt_succeeded(
     if not mine.exists():
         return False
     was_stopped = mine.filter(status__in=Attempt.GIVEN_UP, slot_held=False).exists()
-    has_winner = Attempt.objects.filter(job_id=attempt.job_id, status=Attempt.Status.SUCCEEDED).exists()
+    has_winner = (
+        attempt.job_id is not None
+        and Attempt.objects.filter(job_id=attempt.job_id, status=Attempt.Status.SUCCEEDED).exists()
+    )
     wins = not (was_stopped or has_winner) and change(
         attempt.job_id,
         Q(status__in=Job.OPEN, winner=None),
@@ -208,7 +212,7 @@ def mark_attempt_succeeded(
         cleanup="" if wins else Attempt.ProviderCleanup.DELETE,
         cleanup_at=None if wins else now,
     )
-    if wins:
+    if wins and attempt.job_id:
         abandon_attempts(attempt.job_id, to=Attempt.Status.CANCELED, now=now, but=attempt.id)
     return wins
 
@@ -273,7 +277,7 @@ def mark_result_lost(attempt: Attempt, *, raw_error: str, now: datetime) -> bool
     lost = Attempt.objects.filter(id=attempt.id, status=Attempt.Status.SUCCEEDED).update(
         status=Attempt.Status.FAILED, error_code=RESULT_LOST, raw_error=raw_error[:4000]
     )
-    if lost:
+    if lost and attempt.job_id:
         # Even when no other attempt follows: a failed job has no winner.
         Job.objects.filter(id=attempt.job_id, winner=attempt.id).update(winner=None)
         queue_order.count_against(attempt, code=RESULT_LOST)
@@ -282,7 +286,9 @@ def mark_result_lost(attempt: Attempt, *, raw_error: str, now: datetime) -> bool
 
 def abandon_attempts(job_id: UUID, *, to: str, now: datetime, but: int | None = None) -> int:
     """Give up the open attempts of a job that no longer needs them; each gets a cancel call later."""
-    rows = Attempt.objects.filter(job_id=job_id, status__in=Attempt.OPEN).exclude(id=but)
+    rows = Attempt.objects.filter(job_id=job_id, status__in=Attempt.OPEN)
+    if but is not None:
+        rows = rows.exclude(id=but)
     return rows.update(
         status=to,
         finished_at=now,

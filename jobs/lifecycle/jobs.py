@@ -88,6 +88,7 @@ def take_for_attempts(attempts: Sequence[Attempt], *, reasons: Mapping[UUID, Rea
         attempt.job_id: {"attempt": attempt.number, "provider": attempt.provider.slug}
         | ({"kind": attempt.kind} if attempt.kind != Attempt.Kind.FIRST else {})
         for attempt in attempts
+        if attempt.job_id is not None
     }
     guard = Q(lane=Lane.DISPATCH, due_at__lte=now, status__in=Job.OPEN)
     taken = change_all(events, guard, "dispatching", now, status=Status.PROCESSING, lane="", lease_token="")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import F
+from django.db.models.expressions import CombinedExpression
 
 from .jobs import Job
 
@@ -25,6 +26,6 @@ class JobEvent(models.Model):
         return f"{self.seq} {self.kind}"
 
 
-def next_seq() -> F:
+def next_seq() -> CombinedExpression:
     """Return the expression for the number of a job's next event, for an UPDATE of the job."""
     return F("seq") + 1

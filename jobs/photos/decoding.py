@@ -46,7 +46,7 @@ def decode(data: bytes, *, long_edge: int, pixels: int, formats: Sequence[str]) 
 
 
 def _decode(data: bytes, long_edge: int, formats: Sequence[str]) -> Image.Image:
-    image = Image.open(io.BytesIO(data), formats=formats)
+    image: Image.Image = Image.open(io.BytesIO(data), formats=tuple(formats))
     if image.format in ("PNG", "WEBP") and getattr(image, "is_animated", False):
         raise BadPhoto("photo_animated")
     target = _fit(image.size, long_edge)
@@ -131,7 +131,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         try:
             transform = _transform(profile, image.mode)
             if transform is not None:
-                return ImageCms.applyTransform(image, transform)
+                return ImageCms.applyTransform(image, transform) or image  # None is for a change in place
         except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
             pass  # a broken profile, or one for another kind of picture
     return image if image.mode == "RGB" else image.convert("RGB")

@@ -10,7 +10,7 @@ about the photo: SandboxUnavailable.
 import queue
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import Protocol, Self
 
 from jobs.sandbox import parent
 from jobs.sandbox.parent import OrderFailed, SandboxUnavailable
@@ -104,6 +104,8 @@ class Sandbox(parent.Sandbox):
 class CleansPhotos(Protocol):
     """What the prepare lane needs: one sandbox or several, or what a test puts in their place."""
 
+    def start(self) -> None: ...
+
     def clean(self, data: bytes, *, allow_no_face: bool = False) -> CleanPhoto: ...
 
 
@@ -117,7 +119,7 @@ class Sandboxes:
         for sandbox in self._all:
             self._free.put(sandbox)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -152,7 +154,7 @@ def _is_count(value: object) -> bool:
 
 
 def _is_fraction(value: object) -> bool:
-    return type(value) in (int, float) and 0 <= value <= 1
+    return isinstance(value, int | float) and type(value) in (int, float) and 0 <= value <= 1
 
 
 def _is_face(value: object) -> bool:

@@ -15,12 +15,23 @@ TURNS = (2, 1, 3)  # quarter turns to the left, upside down first
 class Face(Protocol):
     """A face in pixels of the picture, as the studio's vision reports it: eyes first among the key points."""
 
-    x: float
-    y: float
-    width: float
-    height: float
-    score: float
-    keypoints: Sequence[tuple[float, float]]
+    @property
+    def x(self) -> float: ...
+
+    @property
+    def y(self) -> float: ...
+
+    @property
+    def width(self) -> float: ...
+
+    @property
+    def height(self) -> float: ...
+
+    @property
+    def score(self) -> float: ...
+
+    @property
+    def keypoints(self) -> Sequence[tuple[float, float]]: ...
 
 
 FindFaces = Callable[[np.ndarray], Sequence[Face]]  # best first

@@ -17,6 +17,7 @@ import time
 from abc import ABC, abstractmethod
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import redis
@@ -241,7 +242,10 @@ class Pump:
         self._in_flight += 1
         self._held[id(item)] = item
         self._moved_at = time.monotonic()
-        future.add_done_callback(lambda done, item=item: self.inbox.put((item, done)))
+        future.add_done_callback(partial(self._put_in, item))
+
+    def _put_in(self, item: Any, done: Future[Any]) -> None:
+        self.inbox.put((item, done))
 
     def _wait(self, seconds: float) -> list[Finished]:
         """Wait for a finished item or a nudge; return what is finished, nothing after a nudge or a time-out."""

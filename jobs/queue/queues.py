@@ -11,12 +11,13 @@ Nothing here is needed for correctness: a lost nudge costs one tick of `jobs.rec
 from __future__ import annotations
 
 import logging
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import django_rq
 import redis
 from django.conf import settings
 from django.db import transaction
+from redis.commands.core import Script
 from rq import Queue
 
 from common import redis_clients
@@ -57,14 +58,14 @@ def _queue(lane: str) -> Queue:
 
 
 @lru_cache(maxsize=1)
-def _nudge_script():
+def _nudge_script() -> Script:
     return client().register_script(_NUDGE)
 
 
 def nudge_after_commit(*lanes: str) -> None:
     """Nudge once the present transaction is committed; at once when there is none."""
     for lane in lanes:
-        transaction.on_commit(lambda lane=lane: nudge(lane), robust=True)
+        transaction.on_commit(partial(nudge, lane), robust=True)
 
 
 def nudge(lane: str) -> bool:

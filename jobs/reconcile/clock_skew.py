@@ -102,6 +102,7 @@ def _provider(provider_id: int, *, now: datetime) -> int:
         )
         if provider is None:
             return 0
+        assert provider.blocked_at is not None  # asked for above
         ahead = provider.blocked_at - now
         provider.blocked_at = now
         for name in ("rate_limited_until", "breaker_until", "probe_until"):

@@ -62,7 +62,7 @@ def next_call_at(provider: ProviderConfig, *, counted: int, now: datetime) -> da
         return now
     rows = Attempt.objects.filter(provider=provider, answered_at__gt=now - WINDOW).order_by("answered_at")
     answered = rows.values_list("answered_at", flat=True)[surplus : surplus + 1]
-    return answered[0] + WINDOW if answered else None
+    return next((at + WINDOW for at in answered if at is not None), None)
 
 
 def _by_provider(rows: QuerySet[Attempt]) -> QuerySet[Attempt, tuple[int, int]]:

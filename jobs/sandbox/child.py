@@ -8,6 +8,7 @@ comes as an open descriptor over a socket.
         serve(sys.argv[1], load)
 """
 
+import io
 import json
 import math
 import os
@@ -17,7 +18,7 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 
 from common.processes import die_with_parent
 from confinement.confine import confine
@@ -52,8 +53,8 @@ def serve(command_line: str, load: Load) -> None:
     die_with_parent(settings.parent)
     # Ctrl-C is for the parent, which ends this process by closing its pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    orders = os.fdopen(os.dup(0), "rb", buffering=0)
-    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    orders = io.FileIO(os.dup(0))
+    answers = io.FileIO(os.dup(1), "wb")
     files = socket.socket(fileno=settings.files)
     silence(0, 1)  # a library that prints must not speak into the answers
     try:
@@ -120,14 +121,14 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:500]
 
 
-def send(answers: BinaryIO, frame: Frame) -> None:
+def send(answers: io.RawIOBase, frame: Frame) -> None:
     for part in (frame.prefix(), frame.body):
         view = memoryview(part)
         while view:
-            view = view[answers.write(view) :]
+            view = view[answers.write(view) or 0 :]
 
 
-def receive(orders: BinaryIO, files: socket.socket) -> Frame | None:
+def receive(orders: io.RawIOBase, files: socket.socket) -> Frame | None:
     """Return the next order, with its file if it has one, or None when the parent has no more."""
     prefix = read_exactly(orders, PREFIX.size)
     if prefix is None:
@@ -143,7 +144,7 @@ def receive(orders: BinaryIO, files: socket.socket) -> Frame | None:
     return Frame(kind, parsed, body, file)
 
 
-def read_exactly(orders: BinaryIO, length: int) -> bytes | None:
+def read_exactly(orders: io.RawIOBase, length: int) -> bytes | None:
     buffer = bytearray(length)
     view, filled = memoryview(buffer), 0
     while filled < length:

@@ -18,7 +18,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from .process import ChildGone, ChildProcess, ChildSilent
 from .wire import BadFrame, Frame, Kind
@@ -61,15 +61,16 @@ class Sandbox:
 
         Memory is counted on top of the loaded libraries.
         """
+        self._child: ChildProcess | None = None
         self.name = name
         self.confinement = ""  # what confines its children, once one has started
         self._module = module
-        self._settings = {"cpu_seconds": cpu_seconds, "memory_bytes": memory_bytes, "work": work}
+        self._settings: dict[str, Any] = {"cpu_seconds": cpu_seconds, "memory_bytes": memory_bytes, "work": work}
         self._orders_per_child = orders_per_child
         self._start_seconds = start_seconds
         self._reset()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -162,7 +163,7 @@ class Sandbox:
         self._answered += 1
         if self._answered >= self._orders_per_child:
             self._discard()
-        return result
+        return cast(Result, result)  # None for a FAULT alone, which was raised above
 
     def _failed(self, detail: str) -> OrderFailed:
         logger.warning("sandbox_broken sandbox=%s detail=%s", self.name, detail)
@@ -220,5 +221,5 @@ class Sandbox:
     def _reset(self) -> None:
         self._owner = os.getpid()
         self._lock = threading.Lock()
-        self._child: ChildProcess | None = None
+        self._child = None
         self._answered = 0

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from confinement.processor_time import cpu_seconds
 
@@ -98,9 +98,15 @@ class ChildProcess:
         if self._failure is not None:
             self._files.close()
             raise self._failure
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+        for pipe in self._pipes():
             os.set_blocking(pipe.fileno(), False)
             _enlarge(pipe.fileno())
+
+    def _pipes(self) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
+        """Return the child's standard input, output and error; it was started with all three."""
+        stdin, stdout, stderr = self._process.stdin, self._process.stdout, self._process.stderr
+        assert stdin is not None and stdout is not None and stderr is not None
+        return stdin, stdout, stderr
 
     def _keep(self) -> None:
         try:
@@ -150,7 +156,7 @@ class ChildProcess:
     def last_words(self) -> str:
         """Return the last line of what the child wrote to its standard error before it was ready."""
         try:
-            text = os.read(self._process.stderr.fileno(), MOST_ERROR_BYTES).decode(errors="replace")
+            text = os.read(self._pipes()[2].fileno(), MOST_ERROR_BYTES).decode(errors="replace")
         except (BlockingIOError, OSError):
             return ""
         lines = text.strip().splitlines()
@@ -169,7 +175,7 @@ class ChildProcess:
 
     def _close(self) -> None:
         self._released.set()
-        for end in (self._process.stdin, self._process.stdout, self._process.stderr, self._files):
+        for end in (*self._pipes(), self._files):
             end.close()
 
     def _hand_over(self, file: int) -> None:
@@ -179,7 +185,7 @@ class ChildProcess:
             raise self._gone() from error
 
     def _write(self, data: bytes, patience: Patience) -> None:
-        descriptor, view = self._process.stdin.fileno(), memoryview(data)
+        descriptor, view = self._pipes()[0].fileno(), memoryview(data)
         while view:
             patience.wait_for(descriptor, select.POLLOUT)
             try:
@@ -190,7 +196,8 @@ class ChildProcess:
                 raise self._gone() from error
 
     def _read(self, length: int, patience: Patience) -> bytes:
-        descriptor, parts, missing = self._process.stdout.fileno(), [], length
+        descriptor, missing = self._pipes()[1].fileno(), length
+        parts: list[bytes] = []
         while missing:
             patience.wait_for(descriptor, select.POLLIN)
             try:

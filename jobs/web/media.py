@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import IO
+from typing import IO, Any
 from urllib.parse import quote
 
 from django.conf import settings
@@ -77,7 +77,8 @@ def _serve_shared(request: HttpRequest, key: str, filename: str) -> HttpResponse
         raise Http404
     if settings.S3_BUCKET:
         # A presigned address is valid for one HTTP method only.
-        address = default_storage.url(key, expire=_SHARED_S3_SECONDS, http_method=request.method)
+        s3: Any = default_storage
+        address = s3.url(key, expire=_SHARED_S3_SECONDS, http_method=request.method)
         response: HttpResponseBase = HttpResponseRedirect(address)
         patch_cache_control(response, no_store=True)
         return response

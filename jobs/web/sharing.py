@@ -61,7 +61,7 @@ def share(request: HttpRequest, share_slug: str) -> HttpResponse:
 
 
 @xframe_options_exempt
-@csp_replace({"frame-ancestors": ["*"]})
+@csp_replace({"frame-ancestors": ["*"]})  # type: ignore[arg-type]  # it passes on what a view is called with
 @require_safe
 def embed(request: HttpRequest, share_slug: str) -> HttpResponse:
     """A shared film for a frame on another site, with a link to us."""

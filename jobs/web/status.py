@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
-from django.utils.functional import lazy
+from django.utils.functional import Promise, lazy
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
@@ -39,6 +39,7 @@ _LONG_SECONDS = 300
 _in_readers_language = lazy(messages.studio, str)
 _lock = threading.Lock()
 
+Words = str | Promise  # the latter is translated when it is read
 _LATE_WORDS = {
     "worker-prepare": _("Photos are accepted, but start late. None is lost."),
     "worker-dispatch": _("Films are sent to the studios more slowly than usual."),
@@ -153,7 +154,7 @@ _WORDS = {
 }
 
 
-def _state(*, accepting: bool, is_blocked: bool, waiting: int, p90: int, notes: list[str]) -> str:
+def _state(*, accepting: bool, is_blocked: bool, waiting: int, p90: int, notes: list[Words]) -> str:
     if not accepting:
         return "full"
     if is_blocked:
@@ -165,7 +166,7 @@ def _state(*, accepting: bool, is_blocked: bool, waiting: int, p90: int, notes: 
     return "crowded" if p90 > _LONG_SECONDS else "busy"
 
 
-def _notes(*, now: datetime) -> list[str]:
+def _notes(*, now: datetime) -> list[Words]:
     """Return a sentence for each process that was seen once and is late now."""
     seen = dict(Heartbeat.objects.filter(name__in=list(_LATE_WORDS)).values_list("name", "seen_at"))
     return [words for name, words in _LATE_WORDS.items() if name in seen and now - seen[name] > _LATE]
@@ -205,7 +206,7 @@ def _studios(*, now: datetime) -> tuple[list[dict[str, Any]], int]:
 
 def _health(
     row: ProviderConfig, known: cold_starts.Known, *, held: int, now: datetime
-) -> tuple[str, str, str, datetime | None]:
+) -> tuple[str, Words, Words, datetime | None]:
     """Return a provider's health (good, warn or bad), a label, a sentence, and until when it lasts if that is known."""
     if row.breaker_until is not None and row.breaker_until > now:
         words = _BREAKER_WORDS.get(BreakerReason(row.breaker_reason), _BREAKER_WORDS[BreakerReason.CALLS])

@@ -45,6 +45,7 @@ def _made(is_for_a_program: bool, code: str, retry_after: int) -> tuple[Headers,
 
     request = _request("/", [(b"accept-language", code.encode())])
     response = SecurityMiddleware(CSPMiddleware(language.middleware(respond)))(request)
+    assert isinstance(response, HttpResponse)  # none of these middlewares streams or waits
     response["Retry-After"] = str(retry_after)
     response["Content-Length"] = str(len(response.content))
     return [(name.lower().encode(), value.encode()) for name, value in response.items()], response.content

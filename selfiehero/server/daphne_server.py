@@ -17,7 +17,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import daphne.server  # installs the reactor, so before anything else of Twisted
@@ -165,7 +165,7 @@ class Server(daphne.server.Server):
             logger.warning("web_drain_cut connections=%s", open_count)
         reactor.stop()
 
-    def open_connections(self):
+    def open_connections(self) -> Iterator[Any]:
         """Requests and sockets that have not ended; a kept connection between two requests is neither."""
         return (protocol for protocol, details in self.connections.items() if "disconnected" not in details)
 

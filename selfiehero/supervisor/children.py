@@ -166,6 +166,7 @@ class Child:
             return Ending(None, f"“{error.strerror}” before it began")
         await self.exited.wait()
         process, self.process = self.process, None
+        assert process is not None and self.output is not None  # `start` made both
         kill_session(process.pid)
         self.guard.forget(process.pid)
         with contextlib.suppress(TimeoutError):
@@ -190,8 +191,8 @@ class Child:
         self.guard.watch(self.process.pid)
         self.on_change()
         loop = asyncio.get_running_loop()
-        self.output = Output(lambda line: self.on_line(self.spec.name, line))
-        await loop.connect_read_pipe(lambda: self.output, self.process.stdout)
+        self.output = output = Output(lambda line: self.on_line(self.spec.name, line))
+        await loop.connect_read_pipe(lambda: output, self.process.stdout)
         self.reap()
 
     def reap(self) -> None:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 HAS_PROC = os.path.exists("/proc/self/stat")
 ENDED = (b"Z", b"X")
@@ -65,6 +66,11 @@ def kill_session(session_id: int) -> None:
                 os.kill(process_id, signal.SIGKILL)
 
 
+def pipe_to(process: subprocess.Popen[bytes]) -> IO[bytes]:
+    assert process.stdin is not None  # it was started with one
+    return process.stdin
+
+
 class Guard:
     """The supervisor's handle on its guard process."""
 
@@ -94,7 +100,7 @@ class Guard:
     def revive(self) -> None:
         """Start the guard again when something killed it."""
         if self.process is not None and self.process.poll() is not None:
-            self.process.stdin.close()
+            pipe_to(self.process).close()
             self.start()
 
     def dismiss(self) -> None:
@@ -103,7 +109,7 @@ class Guard:
             return
         self.send("bye")
         with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
+            pipe_to(self.process).close()
         self.process.wait()
         self.process = None
 
@@ -111,8 +117,8 @@ class Guard:
         if self.process is None:
             return
         with contextlib.suppress(BrokenPipeError):  # it died; `revive` sends everything to the next one
-            self.process.stdin.write(line.encode("ascii") + b"\n")
-            self.process.stdin.flush()
+            pipe_to(self.process).write(line.encode("ascii") + b"\n")
+            pipe_to(self.process).flush()
 
 
 def main() -> None:

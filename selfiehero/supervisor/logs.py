@@ -6,7 +6,7 @@ import select
 import sys
 from collections import deque
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 LARGEST_LOG = 10 * 2**20
 LONGEST_LINE = 16 * 2**10
@@ -53,19 +53,21 @@ class LogFile:
 
     def write(self, line: bytes) -> None:
         try:
-            if self.stream is None or self.size + len(line) > self.largest:
-                self.open()
-            self.size += self.stream.write(COLOUR_CODES.sub(b"", line) + b"\n")
+            stream = self.stream
+            if stream is None or self.size + len(line) > self.largest:
+                stream = self.open()
+            self.size += stream.write(COLOUR_CODES.sub(b"", line) + b"\n")
         except OSError:
             self.close()
 
-    def open(self) -> None:
+    def open(self) -> BinaryIO:
         self.close()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.path.exists() and self.path.stat().st_size + LONGEST_LINE > self.largest:
             os.replace(self.path, self.path.with_name(self.path.name + ".1"))
-        self.stream = open(self.path, "ab", buffering=0)  # noqa: SIM115 kept open between lines
-        self.size = self.stream.tell()
+        self.stream = stream = cast(BinaryIO, open(self.path, "ab", buffering=0))  # noqa: SIM115 kept open between lines
+        self.size = stream.tell()
+        return stream
 
     def close(self) -> None:
         if self.stream is not None:

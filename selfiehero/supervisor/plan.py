@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from jobs.heartbeats import beat_path
 from selfiehero.environment import PROJECT_DIR, WILDCARD_HOSTS, Environment, read_endpoints
@@ -82,7 +83,7 @@ def answers(url: str) -> Signs:
     return Signs(url=f"{url}/healthz", every=10.0, patience=3)
 
 
-def manage(name: str, *arguments: str, env: dict[str, str] | None = None, **choices) -> ChildSpec:
+def manage(name: str, *arguments: str, env: dict[str, str] | None = None, **choices: Any) -> ChildSpec:
     argv = (sys.executable, str(PROJECT_DIR / "manage.py"), *arguments)
     return ChildSpec(name=name, argv=argv, env={**PYTHON_ENV, **(env or {})}, **choices)
 

@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from selfiehero.environment import Environment
@@ -100,7 +101,7 @@ def check_database(url: str) -> None:
         settings = dj_database_url.parse(url)
         if "postgres" not in settings["ENGINE"]:
             return
-        parameters = {
+        parameters: dict[str, Any] = {
             "host": settings["HOST"],
             "port": settings["PORT"],
             "dbname": settings["NAME"],

@@ -81,7 +81,9 @@ class EmbeddedValkey:
         return await exchange(lambda: asyncio.open_connection("127.0.0.1", self.port), hello)
 
 
-async def exchange(connect: Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]], hello: str):
+async def exchange(
+    connect: Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]], hello: str
+) -> bool:
     try:
         async with asyncio.timeout(1):
             reader, writer = await connect()

@@ -4,11 +4,12 @@ import hashlib
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 
 from selfiehero.environment import PROJECT_DIR
 
@@ -17,10 +18,10 @@ class Command(BaseCommand):
     help = "Run everything under one supervisor: Valkey, web, workers, reconcile, studio. Ctrl-C drains and stops it."
     requires_system_checks = ()
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--prepare", action="store_true", help="only migrate, collect static files and seed")
 
-    def handle(self, *args, prepare: bool, verbosity: int, **options):
+    def handle(self, *args: Any, prepare: bool, verbosity: int, **options: Any) -> None:
         if prepare:
             self.prepare(verbosity)
             return
