@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.humanize.templatetags.humanize import naturaltime
@@ -46,16 +46,23 @@ class ProviderAdmin(admin.ModelAdmin):
     """A save writes only the columns that staff changed, because claims and breakers write others meanwhile."""
 
     form = ProviderForm
-    list_display = ("title", "slug", "adapter_title", "place", "state")
+    list_display: tuple[str, ...] = ("title", "slug", "adapter_title", "place", "state")
     list_filter = ("enabled", "adapter")
     search_fields = ("slug", "title")
     actions = ("enable", "disable", "close_breaker")
-    readonly_fields = ("state", "failures", "newest_error", *_SECRET_STATES, "created_at", "updated_at")
+    readonly_fields: ClassVar[tuple[str, ...]] = (
+        "state",
+        "failures",
+        "newest_error",
+        *_SECRET_STATES,
+        "created_at",
+        "updated_at",
+    )
     change_form_template = "admin/providers/providerconfig/change_form.html"
 
     # --- What is shown ----------------------------------------------------------------------------
 
-    def get_fieldsets(self, request: HttpRequest, obj: ProviderConfig | None = None) -> list[tuple[str | None, Any]]:
+    def get_fieldsets(self, request: HttpRequest, obj: ProviderConfig | None = None) -> Any:
         can_act = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
         key, secrets = ["api_key_state"], ["webhook_secrets_state"]
         if can_act:
@@ -103,7 +110,8 @@ class ProviderAdmin(admin.ModelAdmin):
         self, request: HttpRequest, context: dict[str, Any], *arguments: Any, obj: Any = None, **choices: Any
     ) -> HttpResponse:
         context["makes_own_secrets"] = obj is not None and _makes_own_secrets(obj)
-        return super().render_change_form(request, context, *arguments, obj=obj, **choices)
+        choices["obj"] = obj
+        return super().render_change_form(request, context, *arguments, **choices)
 
     @admin.display(description="adapter", ordering="adapter")
     def adapter_title(self, provider: ProviderConfig) -> str:

@@ -122,8 +122,8 @@ def requested_seconds(body: bytes) -> float | None:
     words = _WAIT_IN_WORDS.search(body[:4000].decode("utf-8", "replace"))
     if words is None:
         return None
-    unit = words[2].lower()
-    return float(words[1]) * (0.001 if unit.startswith(("ms", "milli")) else _UNITS[unit[0]])
+    name = words[2].lower()
+    return float(words[1]) * (0.001 if name.startswith(("ms", "milli")) else _UNITS[name[0]])
 
 
 def _number(value: Any) -> float | None:

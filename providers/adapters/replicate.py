@@ -243,9 +243,9 @@ class ReplicateAdapter(CloudAdapter):
         # If our prediction exists, its file does too: `delete` needs a prediction id, and this attempt has none yet.
         for stored in self._listed(account, "/files", since=since) if with_files else ():
             address = payloads.text(payloads.mapping(stored.get("urls")).get("get"))
-            item, metadata = with_files.get(address), stored.get("metadata")
-            if item is not None and isinstance(metadata, dict) and metadata.get("reference") == reference:
-                return self._found(item)
+            owner, metadata = with_files.get(address), stored.get("metadata")
+            if owner is not None and isinstance(metadata, dict) and metadata.get("reference") == reference:
+                return self._found(owner)
             doubtful |= item is not None and not isinstance(metadata, dict)
         if doubtful:
             raise Unavailable("some of the listed predictions do not show what they were made from")

@@ -76,7 +76,7 @@ class _DeadlineResponse(http.client.HTTPResponse):
             raise http.client.HTTPException("an answer of two lengths")
 
 
-class _KeepsDeadline:
+class _KeepsDeadline(urllib3.connection.HTTPConnection):
     """Connects and sends within the deadline. urllib3 would apply the connection's timeout to sending a whole photo."""
 
     public_only: ClassVar[bool] = False
@@ -89,7 +89,7 @@ class _KeepsDeadline:
             return addresses.connect(
                 self._dns_host,
                 self.port,
-                each_seconds=self.timeout,
+                each_seconds=self.timeout or 0.0,
                 deadline=_local.deadline,
                 public_only=self.public_only,
                 options=self.socket_options,
@@ -108,7 +108,7 @@ class _KeepsDeadline:
         super().send(data)
 
 
-class _HTTPConnection(_KeepsDeadline, urllib3.connection.HTTPConnection):
+class _HTTPConnection(_KeepsDeadline):
     pass
 
 

@@ -18,10 +18,11 @@ import threading
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from http.client import HTTPException
+from typing import cast
 from urllib.parse import urljoin
 
 import urllib3
-from requests.certs import where
+from requests.certs import where  # type: ignore[attr-defined]  # typeshed does not know it
 
 from providers.errors import PredictionGone, Rejected, Unavailable
 from providers.types import Account
@@ -85,7 +86,7 @@ def _get(permit: Permit, headers: Mapping[str, str] | None, connect_seconds: flo
         return pool.urlopen(
             "GET",
             url.target,
-            headers=_FIXED_HEADERS | sent,
+            headers=cast(Mapping[str, str], _FIXED_HEADERS | sent),  # bytes go as they are
             retries=False,
             redirect=False,
             assert_same_host=False,

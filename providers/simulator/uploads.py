@@ -42,4 +42,4 @@ def read_form(call: Call) -> dict[str, Upload]:
 
 
 def _head(lines: bytes) -> email.message.EmailMessage:
-    return email.parser.BytesHeaderParser(policy=email.policy.HTTP).parsebytes(lines)  # type: ignore[return-value]
+    return email.parser.BytesHeaderParser(policy=email.policy.HTTP).parsebytes(lines)

@@ -57,6 +57,8 @@ class Vendor(ABC):
         self.behaviour = read_behaviour(self.name, {})
         self.reset()
 
+    fleet: Fleet
+
     def reset(self) -> None:
         """Forget every prediction, upload and scripted fault; the behaviour and the secret stay."""
         if hasattr(self, "fleet"):

@@ -34,7 +34,7 @@ class Attempts(AxesDatabaseHandler):
             return False  # nothing was typed, and nothing is hashed
         return super().is_locked(request, credentials) or self._failures_here(request) >= FAILURES_PER_ADDRESS
 
-    def _failures_here(self, request: HttpRequest) -> int:
+    def _failures_here(self, request: Any) -> int:
         since = request.axes_attempt_time - settings.AXES_COOLOFF_TIME
         attempts = AccessAttempt.objects.filter(ip_address=request.axes_ip_address, attempt_time__gte=since)
         return attempts.aggregate(count=Sum("failures_since_start"))["count"] or 0

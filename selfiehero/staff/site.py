@@ -12,7 +12,7 @@ from django.contrib.admin import AdminSite
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -43,7 +43,7 @@ class StaffSite(AdminSite):
             return HttpResponseRedirect(f"{reverse(f'admin:{name}')}?{urlencode({'next': _next(request)})}")
         return super().login(request, extra_context)
 
-    def get_urls(self) -> list[URLPattern]:
+    def get_urls(self) -> list[URLResolver | URLPattern]:
         return [
             path("second-step/", never_cache(self.second_step), name="second_step"),
             path("security/", never_cache(self.security), name="security"),
@@ -69,7 +69,7 @@ class StaffSite(AdminSite):
         """Show what somebody logs in with, and change it."""
         if not super().has_permission(request):
             return HttpResponseRedirect(reverse("admin:login"))
-        if not request.user.is_verified() and second_step.is_enrolled(request.user):
+        if not second_step.is_verified(request) and second_step.is_enrolled(request.user):
             here = urlencode({"next": reverse("admin:security")})
             return HttpResponseRedirect(f"{reverse('admin:second_step')}?{here}")
         context: dict[str, Any] = {}
@@ -96,10 +96,10 @@ class StaffSite(AdminSite):
                 return (_shown(started) | {"is_wrong": True}) if started else {}
             self._note(request, "second_step_added", "code app")
             return {"codes": second_step.new_backup_codes(user)}
-        if asked == "new_codes" and request.user.is_verified():
+        if asked == "new_codes" and second_step.is_verified(request):
             self._note(request, "second_step_added", "backup codes")
             return {"codes": second_step.new_backup_codes(user)}
-        if asked == "remove" and request.user.is_verified():
+        if asked == "remove" and second_step.is_verified(request):
             gone = second_step.remove(user, request.POST.get("device", ""))
             if gone is not None:
                 self._note(request, "second_step_removed", type(gone).__name__)

@@ -20,14 +20,14 @@ WEBP_QUALITY = 88
 
 def load_city(look: Look) -> City:
     """Return a look's city from its stored plates; build it (most of a second) when one is missing."""
-    plates = [_load(look, f"city-{plate}") for plate in CITY_PLATES]
-    return build_city(look) if any(plate is None for plate in plates) else City(*plates)
+    plates = [plate for name in CITY_PLATES if (plate := _load(look, f"city-{name}")) is not None]
+    return City(*plates) if len(plates) == len(CITY_PLATES) else build_city(look)
 
 
 def load_armour(look: Look) -> Armour:
     """Return a look's armour from its stored layers; build it (half a second) when one is missing."""
-    layers = [_load(look, f"armour-{layer}") for layer in ARMOUR_LAYERS]
-    return forge(look) if any(layer is None for layer in layers) else Armour(*layers)
+    layers = [layer for name in ARMOUR_LAYERS if (layer := _load(look, f"armour-{name}")) is not None]
+    return Armour(*layers) if len(layers) == len(ARMOUR_LAYERS) else forge(look)
 
 
 def store(look: Look, name: str, layer: np.ndarray, folder: Path = BAKED) -> int:

@@ -18,7 +18,7 @@ FRAMES_PER_SECOND = 24
 VANISHING_POINT = (PLATE_WIDTH / 2, PLATE_HEIGHT * 0.5)  # plate px; the horizon lies at its height
 FOCAL_LENGTH = PLATE_WIDTH * 0.95  # plate px
 
-Colour = tuple[int, int, int]  # RGB, 0..255
+Colour = tuple[float, float, float]  # RGB, 0..255
 Scalar = tuple[float, float, float, float]  # BGRA as cv2's drawing functions want it
 
 INVERSE = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

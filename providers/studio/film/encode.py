@@ -14,6 +14,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.container import InputContainer
 from av.video.reformatter import ColorRange, Colorspace
 
 from providers.studio.film.music.loudness import SAMPLE_RATE
@@ -112,6 +113,7 @@ class FilmWriter:
             # OpenCV converts by BT.601 with limited range; without a tag players assume BT.709 for this size.
             context.colorspace, context.color_range = Colorspace.SMPTE170M, ColorRange.MPEG
             voice = film.add_stream_from_template(sound.streams.audio[0])
+            assert isinstance(sound, InputContainer)  # opened to be read
             for packet in sound.demux(audio=0):
                 if packet.dts is not None:
                     packet.stream = voice

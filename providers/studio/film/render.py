@@ -244,7 +244,7 @@ def main() -> int:
                 hero_name=arguments.name,
                 seed=arguments.seed,
                 folder=Path(folder),
-                on_progress=lambda progress: sys.stderr.write(f"\r{progress:4.0%}"),
+                on_progress=lambda progress: print(f"\r{progress:4.0%}", end="", file=sys.stderr, flush=True),  # noqa: T201
                 on_poster=lambda poster: None,
                 should_stop=never,
             )

@@ -104,7 +104,8 @@ class Variation:
         serial = f"{dice.randrange(65536):04X}-{dice.randrange(100):02d}"
         position = f"{35.5 + dice.random() * 0.4:.2f}N {139.5 + dice.random() * 0.4:.2f}E"
         codes = tuple("".join(dice.choice("0123456789ABCDEF") for _ in range(8)) for _ in range(7))
-        weather = dice.choices(("drizzle", "rain", "storm"), (3, 4, 2))[0]
+        kinds: tuple[Weather, ...] = ("drizzle", "rain", "storm")
+        weather = dice.choices(kinds, (3, 4, 2))[0]
         wind, lens_side = dice.choice((-1, 1)), dice.choice((-1, 1))
         cars = tuple(
             Car(

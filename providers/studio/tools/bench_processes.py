@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import requests
 from providers.studio.service.credentials import Credentials, load_or_create
 from providers.studio.service.settings import LOOKS, PROJECT_DIR
 
-from .soak import Soak
+from .soak import Soak, read_pixels
 
 LARGE_PHOTO = 12e6  # px
 MEMORY_FILMS = 6  # every look twice
@@ -55,7 +56,7 @@ def time_first_films(photo: Path, looks: list[str], rounds: int) -> tuple[list[f
 def peak_memory(photo: Path) -> float:
     """Return the most megabytes that a worker held while it made films of all looks from a large photo."""
     with tempfile.TemporaryDirectory() as name:
-        folder, pixels = Path(name), cv2.imread(str(photo))
+        folder, pixels = Path(name), read_pixels(photo)
         scale = (LARGE_PHOTO / (pixels.shape[0] * pixels.shape[1])) ** 0.5
         large = folder / "large.jpg"
         cv2.imwrite(str(large), cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC))
@@ -97,7 +98,7 @@ def time_cancels(photo: Path, count: int) -> tuple[list[float], int]:
         for number in range(count):
             prediction_id = caller.submit(str(number), LOOKS[number % len(LOOKS)])
             path = f"/v1/predictions/{prediction_id}"
-            _wait_for(lambda path=path: caller.ask("GET", path)["status"] == "running")
+            _wait_for(partial(_is_running, caller, path))
             time.sleep(dice.uniform(0, CANCEL_SECONDS) * dice.random())  # most of them early, where the stages are long
             began = time.monotonic()
             if caller.ask("POST", f"{path}/cancel")["status"] == "succeeded":
@@ -132,6 +133,10 @@ def _studio(photo: Path) -> Iterator[_Caller]:
         finally:
             studio.terminate()
             studio.wait(PATIENCE)
+
+
+def _is_running(caller: _Caller, path: str) -> bool:
+    return caller.ask("GET", path)["status"] == "running"
 
 
 def _wait_for(question: Callable[[], bool]) -> None:

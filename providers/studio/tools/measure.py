@@ -243,9 +243,9 @@ def measure(renderer: Renderer, path: Path, alpha: np.ndarray | None, looks: lis
         yield f"  matte: IoU {fit.iou:.3f}, cut-off {fit.cut_off:.3f}, halo {fit.halo:.1f}"
     shown = [show(renderer, photo, subject, look) for look in looks]
     for one in shown:
-        error = "grey" if one.hue_error is None else f"{one.hue_error:4.1f}°"
+        hue = "grey" if one.hue_error is None else f"{one.hue_error:4.1f}°"
         yield (
-            f"  {one.look:15} hue {error}, exposure {one.skin.luma:.2f}, burnt {one.burnt:.1%}, "
+            f"  {one.look:15} hue {hue}, exposure {one.skin.luma:.2f}, burnt {one.burnt:.1%}, "
             f"head {one.near_white:.1%} white {one.clipped:.1%} clipped, "
             f"distance {one.distance:.3f}"
         )

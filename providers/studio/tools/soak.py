@@ -131,7 +131,9 @@ class Soak:
             look=LOOKS[(number + number // len(self.photos)) % len(LOOKS)],  # every photo in every look
             hero_name=NAMES[number % len(NAMES)],
             seed=f"{self.seed}.{number}",
-            **dict.fromkeys(("webhook", "photo_url", "origin"), ""),
+            webhook="",
+            photo_url="",
+            origin="",
         )
 
     def begin(self, prediction: Prediction) -> dict[str, Any]:
@@ -227,11 +229,19 @@ def is_playable(path: Path) -> bool:
         return False
 
 
+def read_pixels(path: Path) -> np.ndarray:
+    """Return the picture in BGR. Raise ValueError for a file that is none."""
+    pixels = cv2.imread(str(path))
+    if pixels is None:
+        raise ValueError(f"{path} is no picture")
+    return pixels
+
+
 def make_photos(source: Path, folder: Path) -> tuple[list[Path], dict[str, Path]]:
     """Write every photo of a folder in all sizes, and photos that no film can be made of, by what is said of them."""
     made = []
     for original in sorted(source.glob("*.jpg")):
-        pixels = cv2.imread(str(original))
+        pixels = read_pixels(original)
         for megapixels in MEGAPIXELS:
             scale = (megapixels * 1e6 / (pixels.shape[0] * pixels.shape[1])) ** 0.5
             made.append(folder / f"{original.stem}-{megapixels}.jpg")

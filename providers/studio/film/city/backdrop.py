@@ -101,7 +101,9 @@ def _skyline(far: np.ndarray, random: np.random.Generator, look: Look) -> None:
             x += int(width * random.uniform(0.55, 1.0))
 
 
-def _stand(far, texture, shape, x: int, ground: int, fog: float, fog_colour: np.ndarray) -> None:
+def _stand(
+    far: np.ndarray, texture: np.ndarray, shape: np.ndarray, x: int, ground: int, fog: float, fog_colour: np.ndarray
+) -> None:
     """Draw a house in the haze; parts outside the plate are cut off."""
     height, width = shape.shape
     left, right = max(0, x), min(PLATE_WIDTH, x + width)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 
@@ -14,7 +16,7 @@ Picture = tuple[np.ndarray, np.ndarray]  # float32 BGR, and its outline 0..1
 LACQUER = np.array([20, 16, 30], np.float32)  # BGR of timber at night
 
 
-def _mask(width: int, height: int, *outlines) -> np.ndarray:
+def _mask(width: int, height: int, *outlines: Any) -> np.ndarray:
     mask = np.zeros((height, width), np.uint8)
     for outline in outlines:
         cv2.fillPoly(mask, [sixteenths(np.asarray(outline, float))], 255, cv2.LINE_AA, 4)
@@ -144,7 +146,7 @@ def torii(look: Look, word: str, scale: int = 90) -> Picture:
     width, height = 8 * scale, int(7.4 * scale)
     s = float(scale)
 
-    def box(left, top, right, bottom):
+    def box(left: float, top: float, right: float, bottom: float) -> list[tuple[float, float]]:
         return [(left * s, top * s), (right * s, top * s), (right * s, bottom * s), (left * s, bottom * s)]
 
     left_post = np.array([(0.98, 0.9), (1.44, 0.9), (1.26, 7.4), (0.66, 7.4)]) * s
@@ -153,7 +155,7 @@ def torii(look: Look, word: str, scale: int = 90) -> Picture:
     tablet = _mask(width, height, box(3.62, 0.8, 4.38, 1.9))
     t = np.linspace(-1, 1, 33)
 
-    def beam(half, top, thick):  # turns up at its ends
+    def beam(half: float, top: float, thick: float) -> np.ndarray:  # turns up at its ends
         upper = np.stack([(4 + t * half) * s, (top - 0.34 * np.abs(t) ** 3) * s], 1)
         return np.vstack([upper, upper[::-1] * (0.985, 1) + (0.015 * 4 * s, thick * s)])
 

@@ -7,6 +7,7 @@ second, so `tools/bake.py` stores one per look. `signs.py`, `weather.py` and `sc
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -53,7 +54,9 @@ def build_city(look: Look, seed: int = CITY_SEED) -> City:
     return City(far_plate, _packed(mid, 0), _packed(near, 1.6))
 
 
-def _wet_floor(random, far, planes, rows, columns) -> np.ndarray:
+def _wet_floor(
+    random: np.random.Generator, far: np.ndarray, planes: Any, rows: np.ndarray, columns: np.ndarray
+) -> np.ndarray:
     """The street reflects the city: flipped, smeared downwards, rippled."""
     scene = far
     for plane in planes:

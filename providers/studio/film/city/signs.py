@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import cv2
 import numpy as np
@@ -44,7 +45,7 @@ def hang_signs(city: City, look: Look, dice: random.Random) -> City:
     return City(city.far, planes["mid"], planes["near"])
 
 
-def _hang(plate: np.ndarray, texture: np.ndarray, corners, fog: float, fog_colour: np.ndarray) -> None:
+def _hang(plate: np.ndarray, texture: np.ndarray, corners: Any, fog: float, fog_colour: np.ndarray) -> None:
     projected = project_texture(texture, corners, GLOW_MARGIN)
     if projected is None:
         return

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
 
-from providers.studio.film.canvas import bgr
+from providers.studio.film.canvas import Colour, bgr
 from providers.studio.film.looks import Look
 
 from .buildings import data_wall, pagoda, roof_front, shoji
@@ -52,7 +53,9 @@ def temple(scene: Set) -> None:
             _timber_house(scene, plane, side, start, end, half, height * random.uniform(0.9, 1.2), storeys)
 
 
-def _timber_house(scene: Set, plane: Plane, side: int, start, end, half: float, height: float, storeys: int) -> None:
+def _timber_house(
+    scene: Set, plane: Plane, side: int, start: float, end: float, half: float, height: float, storeys: int
+) -> None:
     random, look = scene.random, scene.look
     fog, fog_colour = float(np.clip(fog_at(start), 0, 0.9)), scene.fog_colour * 0.75
     wall, outer, top = side * half, side * (half + 4.2), GROUND - height
@@ -76,7 +79,8 @@ def _timber_house(scene: Set, plane: Plane, side: int, start, end, half: float, 
         plane.put(tiles, corners, fog, fog_colour)
         roof, outline = roof_front(420, 92 if level else 150, look, 0.55)
         spread = (half + 4.2 + reach, half - reach)
-        corners = upright(*sorted((side * spread[0], side * spread[1])), upper - 0.15, lower + 0.05, start - 0.3)
+        near, away = sorted((side * spread[0], side * spread[1]))
+        corners = upright(near, away, upper - 0.15, lower + 0.05, start - 0.3)
         plane.put(roof, corners, fog, fog_colour, outline=outline)
     if start < 40:
         colour = look.left_light if random.random() < 0.6 else look.right_light
@@ -84,7 +88,8 @@ def _timber_house(scene: Set, plane: Plane, side: int, start, end, half: float, 
         width = 0.72 * (1 + start * 0.015)
         tall = width * banner.shape[0] / banner.shape[1]
         inner, z = side * (half - 1.15 - width), start + 0.6
-        hung = upright(*sorted((inner, inner + side * width)), -1.7 - tall * 0.3, -1.7 + tall * 0.7, z)
+        near, away = sorted((inner, inner + side * width))
+        hung = upright(near, away, -1.7 - tall * 0.3, -1.7 + tall * 0.7, z)
         plane.put(banner, hung, fog * 0.5, fog_colour, alpha=0.96)
 
 
@@ -106,11 +111,12 @@ def monoliths(scene: Set) -> None:
         sign = sign_texture(look.signs[word % len(look.signs)], colour, 56, 14, False)
         width = 0.9 * (1 + z * 0.02)
         tall, wall = width * sign.shape[0] / sign.shape[1], side * (6.0 if z > 20 else 5.2)
-        corners = upright(*sorted((wall, wall - side * width)), -2.8 - tall * 0.5, -2.8 + tall * 0.5, z)
+        near, away = sorted((wall, wall - side * width))
+        corners = upright(near, away, -2.8 - tall * 0.5, -2.8 + tall * 0.5, z)
         scene.mid.put(sign, corners, fog_at(z) * 0.5, scene.fog_colour, alpha=0.9)
 
 
-def _slab(scene: Set, plane: Plane, side: int, start, end, half: float, height: float) -> None:
+def _slab(scene: Set, plane: Plane, side: int, start: float, end: float, half: float, height: float) -> None:
     random, look = scene.random, scene.look
     fog, fog_colour = float(np.clip(fog_at(start), 0, 0.9)), scene.fog_colour * 0.7
     wall, outer, top, slant = side * half, side * (half + random.uniform(2.2, 3.4)), GROUND - height, height * 0.16
@@ -174,7 +180,7 @@ class _Block:
                 plane.put(tube, upright(wall - 0.03, wall + 0.03, top, GROUND, start), fog * 0.5, self.fog_colour)
             self._protruding_signs(plane, start, end, side, wall, top, fog)
 
-    def _colour(self):
+    def _colour(self) -> Colour:
         return self.look.left_light if self.random.random() < 0.5 else self.look.right_light
 
     def _word(self) -> str:
@@ -185,7 +191,7 @@ class _Block:
         filled = bool(self.random.random() < filled_share) and start > 18
         return sign_texture(word, colour, size, margin, filled)
 
-    def _street_side(self, width, height, cell, lit, side, start) -> np.ndarray:
+    def _street_side(self, width: int, height: int, cell: Any, lit: float, side: int, start: float) -> np.ndarray:
         random = self.random
         wall = facade(random, width, height, self.look.windows, cell, lit)
         for _ in range(int(random.integers(1, 4))):
@@ -202,7 +208,7 @@ class _Block:
         wall[street_level:] = np.maximum(wall[street_level:], shops)
         return wall
 
-    def _face(self, width, height, cell, lit, side, start) -> np.ndarray:
+    def _face(self, width: int, height: int, cell: Any, lit: float, side: int, start: float) -> np.ndarray:
         random = self.random
         face = facade(random, width, height, self.look.windows, cell, lit) * 0.8
         height, width = face.shape[:2]
@@ -218,7 +224,9 @@ class _Block:
             face[y : y + sign_height, x : x + sign_width] = sign
         return face
 
-    def _protruding_signs(self, plane, start, end, side, wall, top, fog) -> None:
+    def _protruding_signs(
+        self, plane: Plane, start: float, end: float, side: int, wall: float, top: float, fog: float
+    ) -> None:
         random = self.random
         for _ in range(int(random.integers(2, 4)) if start < 34 else 0):
             sign = self._sign(56, 14, start, filled_share=0.25)

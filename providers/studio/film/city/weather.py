@@ -90,7 +90,8 @@ def make_falls(look: Look, variation: Variation) -> tuple[Fall, Fall]:
     weather: Weather = variation.weather
     if look.falls == "rain":
         return Fall(BACK[weather], RAIN_TINT, variation.wind, 1), Fall(FRONT[weather], RAIN_TINT, variation.wind, 2)
-    tint = (0.62, 0.56, 1.0) if look.falls == "petals" else tuple(float(c) / 255 for c in bgr(look.circuit_colour))
+    blue, green, red = (float(c) / 255 for c in bgr(look.circuit_colour))
+    tint = (0.62, 0.56, 1.0) if look.falls == "petals" else (blue, green, red)
     falls = (
         replace(flakes[look.falls], count=round(flakes[look.falls].count * MORE[weather]))
         for flakes in (BACK_FLAKES, FRONT_FLAKES)

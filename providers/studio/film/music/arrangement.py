@@ -34,7 +34,7 @@ class Desk:
         self.dry, self.ducked, self.wet = (np.zeros((2, self.count)) for _ in range(3))
 
     def play(
-        self, note: np.ndarray, at: float, gain: float, *, pan: float = 0.0, wet: float = 0.1, ducked=False
+        self, note: np.ndarray, at: float, gain: float, *, pan: float = 0.0, wet: float = 0.1, ducked: bool = False
     ) -> None:
         """Add a note; samples outside the film are dropped."""
         start = round(at * SAMPLE_RATE)

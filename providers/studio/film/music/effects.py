@@ -110,7 +110,7 @@ def brass_fall(frequency: float, seconds: float, dice: np.random.Generator) -> n
     raw = sum(
         saw(frequency * ratio * detune, time, dice.random()) for ratio in ratios for detune in (0.995, 1.0, 1.006)
     )
-    chord = swept(raw, 3200, 380) * np.exp(-time * 1.9) * np.clip(time / 0.012, 0, 1) * 0.16
+    chord = swept(np.asarray(raw), 3200, 380) * np.exp(-time * 1.9) * np.clip(time / 0.012, 0, 1) * 0.16
     return chord + np.pad(boom(frequency, seconds, dice), (0, len(time)))[: len(time)] * 0.9
 
 

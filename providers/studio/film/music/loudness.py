@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -99,5 +100,5 @@ def fast_size(count: int) -> int:
     return min(base << max(0, int(np.ceil(np.log2(count / base)))) for base in (2, 3, 5, 9, 15))
 
 
-def _to_lufs(power):
+def _to_lufs(power: Any) -> Any:
     return -0.691 + 10 * np.log10(np.maximum(power, 1e-12))

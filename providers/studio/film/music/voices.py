@@ -19,11 +19,11 @@ def clock(seconds: float) -> np.ndarray:
     return np.arange(max(1, int(seconds * SAMPLE_RATE))) / SAMPLE_RATE
 
 
-def saw(frequency, time: np.ndarray, phase: float = 0.0) -> np.ndarray:
+def saw(frequency: float | np.ndarray, time: np.ndarray, phase: float = 0.0) -> np.ndarray:
     return 2 * ((frequency * time + phase) % 1) - 1
 
 
-def pulse(frequency, time: np.ndarray, width: float = 0.5) -> np.ndarray:
+def pulse(frequency: float | np.ndarray, time: np.ndarray, width: float = 0.5) -> np.ndarray:
     return np.where((frequency * time) % 1 < width, 1.0, -1.0)
 
 
@@ -168,7 +168,7 @@ def pad(frequency: float, seconds: float, dice: np.random.Generator) -> np.ndarr
         for ratio in (1, 1.189, 1.498, 2.245)
         for detune in (0.996, 1.0, 1.0045)
     )
-    return band(raw, 120, 1100) * hold(time, seconds, 0.25, 0.5) * 0.22
+    return band(np.asarray(raw), 120, 1100) * hold(time, seconds, 0.25, 0.5) * 0.22
 
 
 def cold_pad(frequency: float, seconds: float, dice: np.random.Generator) -> np.ndarray:

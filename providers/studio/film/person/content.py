@@ -35,7 +35,7 @@ def real_picture(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     if area / max(1.0, across * down) > LEAST_RECTANGLE and across * down * scale**2 < 0.97 * height * width:
         size = (int((across - 2 * RIM) * scale), int((down - 2 * RIM) * scale))
         matrix = cv2.getRotationMatrix2D(((x + 0.5) * scale, (y + 0.5) * scale), angle, 1)
-        matrix[:, 2] += np.array(size) / 2 - ((x + 0.5) * scale, (y + 0.5) * scale)
+        matrix[:, 2] = matrix[:, 2] + np.array(size) / 2 - ((x + 0.5) * scale, (y + 0.5) * scale)
         return cv2.warpAffine(pixels, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), None
     small = np.zeros((max(8, int(height / scale)), max(8, int(width / scale))), np.uint8)
     cv2.fillConvexPoly(small, hull.astype(np.int32), 255)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,7 +66,7 @@ class FaceFrame:
         """The plate point at px along and below the nose's bridge."""
         return self.points[NOSE_BRIDGE] + self.right * along + self.down * below
 
-    def local(self, points: np.ndarray) -> np.ndarray:
+    def local(self, points: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
         """Plate points as sixteenths of a pixel in the window, for drawing with shift=4."""
         return sixteenths(np.asarray(points) - np.array(self.window[:2]))
 

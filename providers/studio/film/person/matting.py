@@ -125,7 +125,9 @@ def foreground(pixels: np.ndarray, matte: np.ndarray) -> np.ndarray:
     return front.astype(np.uint8)
 
 
-def _fuse(image, matte, front, back, radius) -> tuple[np.ndarray, np.ndarray]:
+def _fuse(
+    image: np.ndarray, matte: np.ndarray, front: np.ndarray, back: np.ndarray, radius: int
+) -> tuple[np.ndarray, np.ndarray]:
     size = (radius, radius)
     share = cv2.blur(matte[..., 0], size)[..., None]
     mean_front = cv2.blur(front * matte, size) / (share + 1e-5)

@@ -17,6 +17,7 @@ from providers.faces.vision import CHIN, FACE_OVAL, LIT_CENTRE
 from providers.studio.film.canvas import (
     PLATE_HEIGHT,
     PLATE_WIDTH,
+    Colour,
     bgr,
     blur,
     smoothsteps,
@@ -78,7 +79,7 @@ def triangulate(points: np.ndarray) -> np.ndarray:
         plane.insert((x, y))
         numbers[round(x, 2), round(y, 2)] = number
     triangles = []
-    for corners in plane.getTriangleList().tolist():
+    for corners in np.asarray(plane.getTriangleList()).tolist():
         triangle = [numbers.get((round(corners[i], 2), round(corners[i + 1], 2))) for i in (0, 2, 4)]
         if None not in triangle:
             triangles.append(triangle)
@@ -205,7 +206,8 @@ def _leave_room(base: np.ndarray, lights: tuple[np.ndarray, ...]) -> None:
 
 
 def _slopes(heights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return tuple(cv2.Sobel(heights, cv2.CV_32F, dx, dy, ksize=3, scale=1 / 8) for dx, dy in ((1, 0), (0, 1)))
+    across = cv2.Sobel(heights, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
+    return across, cv2.Sobel(heights, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
 
 
 def _normals(body: np.ndarray, face: np.ndarray, blend: np.ndarray, luma: np.ndarray, scale: float) -> _Normals:
@@ -249,7 +251,9 @@ def _rim(alpha: np.ndarray, right: float, down: float) -> np.ndarray:
     return np.clip(alpha - moved, 0, 1)
 
 
-def _light_layer(mask, rim, albedo, alpha, colour, gain) -> np.ndarray:
+def _light_layer(
+    mask: np.ndarray, rim: np.ndarray | None, albedo: np.ndarray, alpha: np.ndarray, colour: Colour, gain: float
+) -> np.ndarray:
     """Paint light masks (half size) in a colour, on plate-size skin."""
     rows = albedo.shape[0]
 

@@ -85,10 +85,8 @@ def _analyse(photo: Photo, picture: np.ndarray | None) -> Subject:
 
 def _turned(photo: Photo, quarters: int) -> Photo:
     """A photo turned to the left by quarters."""
-    pixels, alpha = (
-        np.ascontiguousarray(np.rot90(x, quarters)) if x is not None else None for x in (photo.pixels, photo.alpha)
-    )
-    return Photo(pixels, alpha)
+    alpha = None if photo.alpha is None else np.ascontiguousarray(np.rot90(photo.alpha, quarters))
+    return Photo(np.ascontiguousarray(np.rot90(photo.pixels, quarters)), alpha)
 
 
 def place(subject: Subject) -> Placement:

@@ -144,7 +144,9 @@ def _light(canvas: Canvas, look: Look) -> Armour:
     collar, rim, shadow = _collar_masks(alpha, COLLARS[look.suit.cut])
     emitted = _emitted(canvas, look, columns, brightness)
 
-    def layer(light: np.ndarray, colour: np.ndarray, gain: float, tint: np.ndarray | None, mask: np.ndarray):
+    def layer(
+        light: np.ndarray, colour: np.ndarray, gain: float, tint: np.ndarray | None, mask: np.ndarray
+    ) -> np.ndarray:
         painted = light[..., None] * (colour * gain)
         if tint is not None:
             painted = painted * (0.45 + 0.55 * tint)

@@ -68,7 +68,7 @@ def _stripes(base: np.ndarray, look: Look, details: SuitDetails, places: _Places
         on_canvas([(-u * details.side, v)])[0] for u, v in places.stripes
     )  # fmt: skip
     across, down = outer - inner, lower - inner
-    shapes = []
+    shapes: list[list[tuple[float, float]]] = []
     for number in range(details.stripes):
         start, end = number / 3 + 0.06, number / 3 + 0.26
         if details.pattern == "bars":

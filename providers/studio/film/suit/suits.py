@@ -60,7 +60,8 @@ def _tube(points: list[Point], width: float) -> list[Point]:
 
 def plated(canvas: Canvas, suit: SuitMaterial) -> None:
     """Heavy plates with a high collar, built from the back to the front."""
-    dark = tuple(channel * 0.55 for channel in suit.cloth)
+    red, green, blue = suit.cloth
+    dark = (red * 0.55, green * 0.55, blue * 0.55)
     side = [(-0.10, 0.30), (-0.50, 0.34), (-0.95, 0.56), (-1.55, 0.70), (-2.05, 0.98), (-2.35, 1.7), (-2.5, 4.2)]
     canvas.part(side + _mirrored(side)[::-1], 0, 0.16, suit.cloth, 0.9, 0.5)
     for mirror in (list, _mirrored):
@@ -326,8 +327,8 @@ def _ribbed_neck(canvas: Canvas, suit: SuitMaterial) -> None:
                 (26, 30, 34), 0.40, 0.5)  # fmt: skip
     for ring in range(5):
         down = 0.04 + 0.105 * ring
-        half = 0.51 + 0.025 * ring
-        upper = [(-half, down), (-half * 0.68, down + 0.15), (-half * 0.34, down + 0.225), (0, down + 0.25)]
+        wide = 0.51 + 0.025 * ring
+        upper = [(-wide, down), (-wide * 0.68, down + 0.15), (-wide * 0.34, down + 0.225), (0, down + 0.25)]
         lower = [(u, v + 0.095) for u, v in upper]
         outline = upper + _mirrored(upper[:-1])[::-1] + _mirrored(lower[:-1]) + lower[::-1]
         canvas.part(outline, 0.16 + 0.02 * ring, 0.035, suit.cloth, 0.05, 0.8)

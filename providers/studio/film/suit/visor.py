@@ -242,7 +242,9 @@ def _band_readings(frame: FaceFrame, glass: np.ndarray, light: np.ndarray, colou
     light += (to_unit(marks) * glass)[..., None] * (colour * 0.6 + 60)
 
 
-def _lens_details(frame: FaceFrame, lens: _Lens, glass, keep, light, colour) -> np.ndarray:
+def _lens_details(
+    frame: FaceFrame, lens: _Lens, glass: np.ndarray, keep: np.ndarray, light: np.ndarray, colour: np.ndarray
+) -> np.ndarray:
     """The strap and the sight in the lens; returns the new `keep`."""
     outside = to_unit(lens.strap()) * (1 - glass)
     light += np.clip(outside - cv2.erode(outside, np.ones((3, 3), np.uint8)), 0, 1)[..., None] * colour * 0.7

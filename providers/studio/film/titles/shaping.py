@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import groupby
 
 import numpy as np
@@ -130,6 +130,10 @@ def draw_line(line: Line, size: float, squeeze: float = 1.0) -> tuple[np.ndarray
     return np.ascontiguousarray(rows[::-1, :width]), above  # its rows run upwards
 
 
+def _is_turned(level: int, run: tuple[str, int, str]) -> bool:
+    return run[1] >= level
+
+
 def visual_runs(text: str, face: str) -> list[tuple[str, str, bool]]:
     """Split a text into runs of one font and one direction, in the order in which they stand from left to right.
 
@@ -150,7 +154,7 @@ def visual_runs(text: str, face: str) -> list[tuple[str, str, bool]]:
     # From the highest level down, every run of at least that level is reversed.
     for level in range(max(levels, default=0), 0, -1):
         turned: list[tuple[str, int, str]] = []
-        for is_turned, group in groupby(runs, key=lambda run, level=level: run[1] >= level):
+        for is_turned, group in groupby(runs, key=partial(_is_turned, level)):
             stretch = list(group)
             turned += stretch[::-1] if is_turned else stretch
         runs = turned

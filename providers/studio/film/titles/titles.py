@@ -192,7 +192,7 @@ def _shine(strip: np.ndarray, light: np.ndarray, colour: Colour, gain: float) ->
 
 
 def _shifted(mask: np.ndarray, x: float, y: float) -> np.ndarray:
-    return cv2.warpAffine(mask, np.float32([[1, 0, x], [0, 1, y]]), mask.shape[1::-1])
+    return cv2.warpAffine(mask, np.array([[1, 0, x], [0, 1, y]], np.float32), mask.shape[1::-1])
 
 
 def _neon(strip: np.ndarray, letters: np.ndarray, look: Look, bounds: tuple[int, int]) -> None:
