@@ -243,6 +243,7 @@ def _usual(
         if (
             attempt is None
             or attempt.job is None
+            or attempt.job_id is None
             or per_job[attempt.job_id] > 1
             or open_attempts[attempt.job_id] != 1
             or attempt.status not in Attempt.OPEN

@@ -120,6 +120,6 @@ def _target(field: models.Field[Any, Any]) -> models.Field[Any, Any]:
     return field.target_field if isinstance(field, models.ForeignKey) else field
 
 
-def _adapt(field: models.Field[Any, Any], value: Any) -> Any:
+def _adapt(field: Any, value: Any) -> Any:
     field = _target(field)
     return field.get_db_prep_value(field.get_prep_value(value), connection, prepared=True)

@@ -77,7 +77,7 @@ class Server:
         fault = vendor.choose_fault(route.stage)
         seconds = 0.0
         if route.stage == "film":
-            response = film_response(vendor, call, fault)
+            response: SimulatedResponse | None = film_response(vendor, call, fault)
         else:
             does = fault is None or fault.takes_effect
             response = self.with_fault(vendor, self.route_response(vendor, call, route) if does else None, fault)

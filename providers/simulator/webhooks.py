@@ -74,18 +74,19 @@ class WebhookSender:
             body=dump(vendor.webhook_body(prediction, event)),
             fault=fault,
         )
-        match fault.name if fault else "fine":
-            case "lost":
-                self.ledger.webhooks_not_sent[vendor.name, "lost"] += 1
-                return None
-            case "late":
-                return self.start_task(self._later(delivery, float(fault["seconds"])))
-            case "duplicated":
-                return self.start_task(self._at_once(delivery, fault["copies"]))
-            case "forged":
-                return self.start_task(self._forged(delivery, fault))
-            case "reordered":
-                return self._hold(delivery, float(fault["seconds"]))
+        if fault is not None:
+            match fault.name:
+                case "lost":
+                    self.ledger.webhooks_not_sent[vendor.name, "lost"] += 1
+                    return None
+                case "late":
+                    return self.start_task(self._later(delivery, float(fault["seconds"])))
+                case "duplicated":
+                    return self.start_task(self._at_once(delivery, fault["copies"]))
+                case "forged":
+                    return self.start_task(self._forged(delivery, fault))
+                case "reordered":
+                    return self._hold(delivery, float(fault["seconds"]))
         before = prediction.last_webhook if vendor.sends_several_events else None
         task = self.start_task(self._in_turn(delivery, before))
         self._release(delivery, after=task)

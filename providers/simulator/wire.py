@@ -220,7 +220,8 @@ class Connection(asyncio.Protocol):
 
 def dechunked(buffer: bytearray) -> tuple[bytes, int] | None:
     """Return a chunked body and the bytes that it took in the buffer, None while it is incomplete. Raise BadRequest."""
-    pieces, position = [], 0
+    pieces: list[bytes] = []
+    position = 0
     while True:
         end = buffer.find(b"\r\n", position)
         if end < 0:

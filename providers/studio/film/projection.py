@@ -109,4 +109,4 @@ def facing(panel: np.ndarray, matrix: np.ndarray, yaw: float, lift: float) -> np
         scale = EYE / (EYE + side * np.sin(yaw))
         placed.append((CENTRE[0] + side * np.cos(yaw) * scale, CENTRE[1] + lift + up * scale))
     on_frame = np.array(placed) @ matrix[:, :2].T + matrix[:, 2]
-    return cv2.getPerspectiveTransform(np.float32(corners), on_frame.astype(np.float32))
+    return cv2.getPerspectiveTransform(np.array(corners, np.float32), on_frame.astype(np.float32))
