@@ -46,7 +46,7 @@ test: install-tests chromium ## everything CI runs: all tests, then the database
 test-all: install-tests chromium ## `make test` and what tries the same promises at more sizes, seeds and lengths
 	@bash scripts/run-tests $(VENV)/bin all
 
-check: install-tests ## format, lint, import contracts, missing migrations, fast tests
+check: install-tests ## format, lint, import contracts, types, missing migrations, fast tests
 	@bash scripts/check $(VENV)/bin
 
 coverage: install-tests ## what the fast tests reach: the total, and the files they reach least (COVERAGE_ARGS: other tests)
@@ -74,5 +74,5 @@ lighthouse: install-tests chromium ## what Lighthouse says of the start page; ne
 	@$(PYTHON) -m tests.bench.lighthouse
 
 clean: ## remove .venv and caches; what the product keeps in var/ stays
-	@rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .grimp_cache .hypothesis
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .grimp_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -74,7 +74,7 @@ class HostsField(forms.CharField):
     def prepare_value(self, value: Any) -> Any:
         return "\n".join(value) if isinstance(value, list) else value
 
-    def to_python(self, value: Any) -> list[str]:  # type: ignore[override]
+    def to_python(self, value: Any) -> list[str]:  # type: ignore[override]  # a text field gives a text
         hosts = [line.strip().lower() for line in str(value or "").splitlines() if line.strip()]
         for host in hosts:
             try:

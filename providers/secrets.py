@@ -60,7 +60,7 @@ class EncryptedListField(EncryptedTextField):
     def get_prep_value(self, value: Any) -> Any:
         return self.encrypted(json.dumps(list(value)) if value else "")
 
-    def from_db_value(self, value: str | None, expression: Any, connection: Any) -> list[str]:  # type: ignore[override]
+    def from_db_value(self, value: str | None, expression: Any, connection: Any) -> list[str]:  # type: ignore[override]  # a text field gives a text
         text = super().from_db_value(value, expression, connection)
         return json.loads(text) if text else []
 

@@ -31,7 +31,7 @@ def database_unavailable(get_response: Callable[[HttpRequest], HttpResponse]) ->
     def process_exception(request: HttpRequest, exception: Exception) -> HttpResponse | None:
         return answer_to(exception, request)
 
-    middleware.process_exception = process_exception  # type: ignore[attr-defined]
+    middleware.process_exception = process_exception  # type: ignore[attr-defined]  # Django looks for it there
     return middleware
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from operator import itemgetter
 from pathlib import Path
+from uuid import UUID
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
@@ -55,7 +56,8 @@ def forget_evidence(*, now: datetime) -> None:
 
 def erase_due(*, now: datetime) -> bool:
     """Erase what is due, for a few seconds: ended jobs in batches, others one by one. Return whether that is all."""
-    end, failed = time.monotonic() + SWEEP_SECONDS, []
+    end = time.monotonic() + SWEEP_SECONDS
+    failed: list[UUID] = []
     try:
         while time.monotonic() < end and erasures.erase_ended(now=now, limit=BATCH):
             pass

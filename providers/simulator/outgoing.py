@@ -42,7 +42,7 @@ class OutgoingConnection(asyncio.Protocol):
         self.can_stay = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport: asyncio.Transport = transport  # type: ignore[assignment]
+        self.transport: asyncio.Transport = transport  # type: ignore[assignment]  # asyncio says base
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_closed = True
