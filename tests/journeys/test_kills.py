@@ -50,9 +50,9 @@ def test_a_film_survives_a_valkey_that_comes_back_empty(product, stage):
     visitor, job_id = start_a_film(product)
     visitor.wait_for(job_id, stage, "rendering")
     old = product.pid_of("valkey")
-    for leftover in (product.var_dir / "valkey").rglob("*"):
-        if leftover.is_file():
-            leftover.unlink()
+    for kept in (product.var_dir / "valkey").rglob("*"):
+        if kept.is_file():
+            kept.unlink()
     os.kill(old, signal.SIGKILL)
     assert_delivered_once(product, visitor, job_id)
     product.wait_until_restarted("valkey", old)

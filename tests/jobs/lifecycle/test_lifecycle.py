@@ -30,12 +30,12 @@ def _seq(job):
 
 MOVES = {
     "start_preparing": lambda job, now: lifecycle.start_preparing(job.id, lease_token="", now=now),
-    "photo_ready": lambda job, now: lifecycle.mark_photo_ready(job.id, lease_token="", clean_key="x", now=now),
+    "mark_photo_ready": lambda job, now: lifecycle.mark_photo_ready(job.id, lease_token="", clean_key="x", now=now),
     "fail_photo": lambda job, now: lifecycle.fail_photo(job.id, lease_token="", code="no_face", now=now),
-    "return_to_line": lambda job, now: lifecycle.return_to_queue(job.id, due_at=now, now=now),
-    "preview_announced": lambda job, now: lifecycle.mark_preview_announced(job.id, now=now),
-    "preview_collected": lambda job, now: lifecycle.record_preview(job.id, lease_token="", preview_key="x", now=now),
-    "preview_given_up": lambda job, now: lifecycle.give_up_preview(job.id, lease_token=""),
+    "return_to_queue": lambda job, now: lifecycle.return_to_queue(job.id, due_at=now, now=now),
+    "mark_preview_announced": lambda job, now: lifecycle.mark_preview_announced(job.id, now=now),
+    "record_preview": lambda job, now: lifecycle.record_preview(job.id, lease_token="", preview_key="x", now=now),
+    "give_up_preview": lambda job, now: lifecycle.give_up_preview(job.id, lease_token=""),
     "succeed": lambda job, now: lifecycle.succeed(
         job.id, lease_token="", video_key="x", poster_key="y", video_bytes=1, video_seconds=1.0, now=now
     ),
