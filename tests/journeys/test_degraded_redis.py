@@ -40,7 +40,7 @@ def hung(rig: Rig) -> Iterator[None]:
     try:
         yield
     finally:
-        rig.valkey.go_on()
+        rig.valkey.resume()
 
 
 @contextlib.contextmanager
@@ -70,7 +70,7 @@ def flapping(rig: Rig) -> Iterator[None]:
         while not end.is_set():
             rig.valkey.hang()
             end.wait(0.5)
-            rig.valkey.go_on()
+            rig.valkey.resume()
             end.wait(0.5)
 
     thread = threading.Thread(target=flap)

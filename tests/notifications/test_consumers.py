@@ -252,7 +252,7 @@ def test_pages_hear_on_while_a_valkey_hangs_and_afterwards(
     assert told(new)["seq"] == 3
     change(job, seq=4)
     assert [told(socket, within=8)["seq"] for socket in (old, new)] == [4, 4]
-    mortal_valkey.go_on()
+    mortal_valkey.resume()
     wait_for(lambda: hear_by_the_layer(job, old, new), "both pages to hear by the layer", seconds=20)
     assert "Traceback" not in web.said()
 

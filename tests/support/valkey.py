@@ -36,7 +36,7 @@ class MortalValkey:
     def hang(self) -> None:
         self.process.send_signal(signal.SIGSTOP)
 
-    def check_stop(self) -> None:
+    def resume(self) -> None:
         self.process.send_signal(signal.SIGCONT)
 
     def configure(self, name: str, value: str) -> None:
@@ -45,7 +45,7 @@ class MortalValkey:
 
     def stop(self) -> None:
         if self.process is not None:
-            self.check_stop()
+            self.resume()
             stop_process(self.process, signal.SIGTERM)
 
 
