@@ -35,19 +35,19 @@ class JSONSerializer:
 class Client(RedisCacheClient):
     """Drops what it cannot read."""
 
-    def get(self, key: str, default: Any) -> Any:
+    def get(self, key: Any, default: Any = None) -> Any:
         try:
             return super().get(key, default)
         except (ValueError, redis.ResponseError) as error:
             self._drop(key, error)
             return default
 
-    def get_many(self, keys: Any) -> dict[str, Any]:
+    def get_many(self, keys: Any) -> dict[Any, Any]:
         missing = object()
         found = {key: self.get(key, missing) for key in keys}
         return {key: value for key, value in found.items() if value is not missing}
 
-    def incr(self, key: str, delta: int) -> int:
+    def incr(self, key: Any, delta: int) -> int:
         try:
             return super().incr(key, delta)
         except redis.ResponseError as error:
@@ -65,4 +65,4 @@ class JSONCache(RedisCache):
     def __init__(self, server: Any, params: dict[str, Any]) -> None:
         super().__init__(server, params)
         self._class = Client
-        self._options = {"serializer": JSONSerializer, **self._options}
+        self._options: dict[str, Any] = {"serializer": JSONSerializer, **params.get("OPTIONS", {})}

@@ -52,7 +52,9 @@ class RedactingFormatter(logging.Formatter):
         if isinstance(record.args, tuple) and any(is_path(part) for part in record.args):
             # A whole path in an argument may hold spaces and quotes, which end one in a text.
             record = copy.copy(record)
-            record.args = tuple(shown(part) if is_path(part) else part for part in record.args or ())
+            record.args = tuple(
+                shown(part) if isinstance(part, str) and is_path(part) else part for part in record.args or ()
+            )
         return redact(super().format(record))
 
 

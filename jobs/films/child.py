@@ -25,6 +25,7 @@ def load(options: dict[str, Any]) -> Work:
     Image.init()
 
     def film(order: Frame) -> Frame:
+        assert order.file is not None  # every order of a film brings its file
         facts = probe.probe_open(order.file, with_poster=order.header["with_poster"])
         header = {"width": facts.width, "height": facts.height, "seconds": facts.seconds, "codec": facts.codec}
         return Frame(Kind.DONE, header, facts.poster)

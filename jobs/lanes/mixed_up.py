@@ -51,8 +51,10 @@ def belonging_to_others(films: Sequence[Collected]) -> dict[int, Attempt]:
             holders[mark].append(known)
     found: dict[int, Attempt] = {}
     for film in films:
-        owner = film.attempt.job.owner
-        others = [one for mark in film.marks for one in holders[mark] if one.job.owner != owner]
+        job = film.attempt.job
+        assert job is not None  # a keep-warm call has no film
+        owner = job.owner
+        others = [one for mark in film.marks for one in holders[mark] if one.job and one.job.owner != owner]
         if others:
             found[film.attempt.id] = others[0]
         else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from typing import Any
 
 import redis
 
@@ -44,7 +45,8 @@ def drop(server: redis.Redis) -> int:
         for key in server.scan_iter(pattern, count=_BATCH):
             name = key.decode("utf-8", "replace")
             wanted = TYPES.get(name) or next((kind for prefix, kind in _LONGEST_FIRST if name.startswith(prefix)), None)
-            if wanted and server.type(key).decode() not in (wanted, "none"):
+            is_now: Any = server.type(key)  # bytes: these clients decode nothing
+            if wanted and is_now.decode() not in (wanted, "none"):
                 dropped += server.delete(key)
     if dropped:
         logger.warning("foreign_keys_dropped count=%d", dropped)
