@@ -29,7 +29,7 @@ HONEST_FAILURES = frozenset({"no_provider"})
 SWEEP = """
 from datetime import timedelta
 from django.utils import timezone
-from jobs import retention
+from jobs.reconcile import retention
 print(retention.sweep_unreferenced_files(now=timezone.now() + timedelta(hours=2)))
 """
 
