@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Collection
 from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
+from uuid import UUID
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
@@ -17,6 +21,10 @@ from django.utils.translation import gettext as _
 from common import base64url
 from jobs import magic_links, messages
 from jobs.models import Job
+
+logger = logging.getLogger(__name__)
+
+FILES = "django.core.mail.backends.filebased.EmailBackend"
 
 
 class Text(NamedTuple):
@@ -79,3 +87,17 @@ def mail(job: Job, *, now: datetime) -> EmailMultiAlternatives:
     )
     message.attach_alternative(page, "text/html")
     return message
+
+
+def forget_files(job_ids: Collection[UUID]) -> None:
+    """Remove the mails about these jobs that were written to files for want of a mail server."""
+    if settings.EMAIL_BACKEND != FILES or not (folder := Path(settings.EMAIL_FILE_PATH)).is_dir():
+        return
+    names = [f"<{job_id}.".encode() for job_id in job_ids]
+    for path in folder.iterdir():
+        try:
+            content = path.read_bytes()
+            if any(name in content for name in names):
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            logger.error("mail_file_not_removed error=%s", type(error).__name__)

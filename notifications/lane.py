@@ -33,7 +33,7 @@ from jobs.queue.engine import LaneWork
 from providers.errors import Rejected, Unavailable
 from providers.http.client import retry_after
 
-from . import email, push
+from . import email, mail_limits, push
 from .models import Notification, NotificationQuerySet, PushSubscription
 
 logger = logging.getLogger(__name__)
@@ -102,6 +102,9 @@ class NotifyLane(LaneWork):
         for row in rows:
             if row.job.erased_at or row.job.erase_at <= now or (row.channel == "email" and not row.job.email):
                 _held(row.id, token).update(given_up_at=now, error="nothing left to send")
+            elif row.channel == "email" and row.tries == 1 and not mail_limits.take(row.job.email, now=now):
+                _held(row.id, token).update(given_up_at=now, error="three mails a day to one address")
+                logger.warning("mail_limit_reached job=%s", row.job_id)
             else:
                 messages.append(_message(row, token, now=now))
         return messages

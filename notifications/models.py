@@ -79,3 +79,17 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return f"{self.channel} {self.pk} about {self.job_id}"
+
+
+class MailCount(models.Model):
+    """How many mails went to one address in a day."""
+
+    recipient = models.CharField(max_length=64, help_text="A keyed digest of the address.")
+    day = models.DateField()
+    count = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(name="mail_count_once", fields=["recipient", "day"])]
+
+    def __str__(self) -> str:
+        return f"{self.count} on {self.day}"

@@ -18,6 +18,7 @@ from django.db.models import Q
 
 from jobs.models import Job
 
+from . import email
 from .models import Notification, PushSubscription
 
 Channel = Notification.Channel
@@ -42,6 +43,7 @@ def on_job_ended(*, job_id: UUID, owner: str, email: str, status: str, by: str, 
 def on_jobs_erased(*, owners: Mapping[UUID, str], **kwargs: Any) -> None:
     """Receive `jobs.signals.jobs_erased`: forget the messages, and with an owner's last job where to send any."""
     Notification.objects.filter(job__in=list(owners)).delete()
+    email.forget_files(list(owners))
     PushSubscription.objects.filter(job__in=list(owners)).delete()
     subscribed = PushSubscription.objects.filter(owner__in=set(owners.values()), job=None)
     if not (ended := set(subscribed.values_list("owner", flat=True))):

@@ -308,6 +308,30 @@ def test_a_mail_says_it_and_its_link_opens_the_film_on_any_device(notify):
     assert shown.status_code == 200
 
 
+def test_an_address_gets_three_mails_a_day_whoever_orders(notify):
+    for address in ("nova@city.example", "NOVA@city.example", "nova+a@city.example", "nova@city.example"):
+        services.erase_job(factories.make_finished_job(email=address).id, now=timezone.now())
+        factories.make_finished_job(email=address)
+        notify()
+    assert len(mail.outbox) == 3
+    assert Notification.objects.filter(given_up_at__isnull=False, error__startswith="three mails").count() == 1
+    factories.make_finished_job(email="vesper@city.example")
+    notify()
+    assert len(mail.outbox) == 4, "others get theirs"
+
+
+def test_the_mail_s_file_goes_with_the_erasure(notify, settings, tmp_path):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    settings.EMAIL_FILE_PATH = tmp_path / "mail"
+    first, second = (factories.make_finished_job(email=f"{name}@city.example") for name in ("nova", "vesper"))
+    notify()
+    services.erase_job(first.id, now=timezone.now())
+    (left,) = (tmp_path / "mail").iterdir()
+    assert b"vesper@city.example" in left.read_bytes()
+    services.erase_job(second.id, now=timezone.now())
+    assert list((tmp_path / "mail").iterdir()) == []
+
+
 def test_a_mail_sent_twice_is_the_same_message(notify):
     factories.make_finished_job(email="nova@city.example")
     crashed = NotifyLane()
