@@ -20,10 +20,12 @@ from typing import Any
 from uuid import UUID
 
 from channels.exceptions import StopConsumer
+from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext as _
 
 from common.problem import CONTENT_TYPE
+from common.security_headers import of_data
 from jobs import identity
 from jobs.intake import problems
 
@@ -38,9 +40,7 @@ BUSY_SECONDS = 5
 _ADDRESS = re.compile(r"/api/v1/jobs/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/stream/")
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),  # nginx would keep it until its buffer is full
-    (b"x-content-type-options", b"nosniff"),
 ]
 Application = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 
@@ -129,12 +129,18 @@ class JobStream(JobConnection):
     async def write(self, text: str, *, is_last: bool = False) -> None:
         if not self.has_started:
             self.has_started = True
-            await self.base_send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            await self.base_send(
+                {
+                    "type": "http.response.start",
+                    "status": 200,
+                    "headers": _HEADERS + of_data(hsts_seconds=settings.SECURE_HSTS_SECONDS),
+                }
+            )
             text = f"retry: {random.randint(*RETRY_MILLISECONDS)}\n\n{text}"  # noqa: S311
         await self.base_send({"type": "http.response.body", "body": text.encode(), "more_body": not is_last})
 
     async def refuse(self, problem: problems.Problem) -> None:
-        headers = [(b"content-type", CONTENT_TYPE.encode()), (b"cache-control", b"no-store")]
+        headers = [(b"content-type", CONTENT_TYPE.encode())]
         if problem.retry_after is not None:
             headers.append((b"retry-after", b"%d" % problem.retry_after))
         await self.respond(problem.status_code, headers, json.dumps(problem.body()).encode())
@@ -142,5 +148,11 @@ class JobStream(JobConnection):
     async def respond(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         if status != 204:
             headers = [*headers, (b"content-length", b"%d" % len(body))]
-        await self.base_send({"type": "http.response.start", "status": status, "headers": headers})
+        await self.base_send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": headers + of_data(hsts_seconds=settings.SECURE_HSTS_SECONDS),
+            }
+        )
         await self.base_send({"type": "http.response.body", "body": body})

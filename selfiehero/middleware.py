@@ -6,15 +6,20 @@ import logging
 import sys
 from collections.abc import Callable
 
+from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.utils.translation import gettext as _
+from django.views.defaults import bad_request as plain_bad_request
+from django.views.defaults import page_not_found
 from django.views.defaults import server_error as plain_server_error
 
 from common import problem
 from common.log_limiter import LogLimiter
+from common.security_headers import of_all
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +38,35 @@ def database_unavailable(get_response: Callable[[HttpRequest], HttpResponse]) ->
 
     middleware.process_exception = process_exception  # type: ignore[attr-defined]  # Django looks for it there
     return middleware
+
+
+_PRIVATE_PREFIXES = ("/api/v1/jobs", "/jobs/", "/me/", "/t/", "/admin/")
+
+
+def security_headers(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Give every answer its common headers, and let nobody keep one that is for one person."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        for name, value in of_all(hsts_seconds=settings.SECURE_HSTS_SECONDS).items():
+            response.headers.setdefault(name, value)
+        # A shared film is shown on other sites; nothing else is.
+        is_shared = request.path.startswith("/v/")
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "cross-origin" if is_shared else "same-origin")
+        _keep_private(request, response)
+        return response
+
+    return middleware
+
+
+def _keep_private(request: HttpRequest, response: HttpResponse) -> None:
+    kept = response.get("Cache-Control", "")
+    is_private = bool(response.cookies) or (not kept and request.path.startswith(_PRIVATE_PREFIXES))
+    if "no-store" in kept:
+        if "private" not in kept:
+            response["Cache-Control"] = f"private, {kept}"
+    elif is_private:
+        response["Cache-Control"] = "private, no-store"
 
 
 class ShortPages(GZipMiddleware):
@@ -57,6 +91,29 @@ def answer_to(exception: BaseException | None, request: HttpRequest) -> HttpResp
     if _outage_log.may_log():
         logger.error("database_unavailable error=%s", type(exception).__name__)
     return busy_response(request)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Answer an address that there is not, in the form that whoever asks can read."""
+    return _refusal(request, 404, "not_found", _("There is nothing at this address.")) or page_not_found(
+        request, exception or Http404()
+    )
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Answer a request that Django refuses to read."""
+    return _refusal(request, 400, "malformed", _("The request could not be read.")) or plain_bad_request(
+        request, exception or SuspiciousOperation()
+    )
+
+
+def _refusal(request: HttpRequest, status: int, code: str, detail: str) -> HttpResponse | None:
+    """Return a problem for a program, None for people."""
+    accepted = request.headers.get("Accept", "")
+    if not (is_for_programs(request.path) or ("json" in accepted and "text/html" not in accepted)):
+        return None
+    title = _("Not found") if status == 404 else _("Bad request")
+    return JsonResponse(problem.body(status, code, title, detail), status=status, content_type=problem.CONTENT_TYPE)
 
 
 def is_for_programs(path: str) -> bool:

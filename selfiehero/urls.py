@@ -17,4 +17,6 @@ urlpatterns = [
     path("", include("jobs.urls")),
 ]
 
+handler400 = "selfiehero.middleware.bad_request"
+handler404 = "selfiehero.middleware.not_found"
 handler500 = "selfiehero.middleware.server_error"

@@ -37,7 +37,10 @@ from threading import RLock
 from typing import IO, Any
 from urllib.parse import unquote_to_bytes
 
+from django.conf import settings
+
 from common.problem import CONTENT_TYPE
+from common.security_headers import of_data
 from selfiehero.redaction import shown
 
 from . import busy
@@ -52,7 +55,7 @@ Headers = list[tuple[bytes, bytes]]
 BODY_EXTENSION = "selfiehero.body"
 # What is read from a streaming response before the client is waited for.
 BLOCK_BYTES = 256 * 1024
-SPOOL_BYTES = 1024 * 1024
+SPOOL_BYTES = 64 * 1024
 # Requests that may wait for a thread; more get a 503, except webhooks and health checks, which always wait.
 MOST_WAITING = 500
 # The longest wait for a thread. When all of them hang, so does the database, and that may take long.
@@ -258,7 +261,12 @@ FAILED = problem(500, "internal_error", "Internal server error", "Something went
 
 
 async def send_plain(send: Send, status: int, body: bytes, headers: Headers) -> None:
-    head = [(b"content-type", CONTENT_TYPE.encode()), (b"content-length", b"%d" % len(body)), *headers]
+    head = [
+        (b"content-type", CONTENT_TYPE.encode()),
+        (b"content-length", b"%d" % len(body)),
+        *of_data(hsts_seconds=settings.SECURE_HSTS_SECONDS),
+        *headers,
+    ]
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": body})
 

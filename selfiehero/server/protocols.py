@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import resource
 import tempfile
 import time
 from http import HTTPStatus
@@ -13,11 +15,13 @@ from typing import IO, Any
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.ws_protocol import WebSocketProtocol
 from django.conf import settings
+from twisted.internet import reactor
 from twisted.internet.interfaces import IPushProducer
 from twisted.web.http import HTTPChannel, _GenericHTTPChannelProtocol
 from zope.interface import implementer
 
 from common.problem import CONTENT_TYPE
+from common.security_headers import of_data
 
 from .drain import draining
 from .limits import address_too_long, bad_request, body_limit, head_too_large, no_room, problem, too_large
@@ -25,7 +29,7 @@ from .limits import address_too_long, bad_request, body_limit, head_too_large, n
 logger = logging.getLogger(__name__)
 
 # Larger bodies are kept in an unnamed file.
-IN_MEMORY_BYTES = 1024 * 1024
+IN_MEMORY_BYTES = 64 * 1024
 HEAD_SECONDS = 20.0
 # A body may take this long for each byte it declares, and no longer than the longest.
 SLOWEST_BYTES_PER_SECOND = 64 * 1024
@@ -33,6 +37,8 @@ LONGEST_BODY_SECONDS = 120.0
 # A refused body is read and dropped for a moment, so that its sender gets to read the answer.
 REFUSED_SECONDS, REFUSED_BYTES = 5.0, 32 * 1024 * 1024
 STALLED_SECONDS = 60.0
+# Descriptors kept from connections, for the database, Redis and files; how often the open ones are counted.
+KEPT_FILES, COUNT_SECONDS = 128, 0.25
 # Twisted calls 422 "Unknown Status".
 PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
@@ -155,7 +161,11 @@ class Request(WebRequest):
     def basic_error(self, status: int, status_text: bytes, body: str) -> None:
         title = status_text.decode("latin-1")
         said = problem(status, title.lower().replace(" ", "_"), title, f"{body.rstrip('.')}.")
-        headers = [(b"content-type", CONTENT_TYPE.encode()), (b"content-length", b"%d" % len(said))]
+        headers = [
+            (b"content-type", CONTENT_TYPE.encode()),
+            (b"content-length", b"%d" % len(said)),
+            *of_data(hsts_seconds=settings.SECURE_HSTS_SECONDS),
+        ]
         self.handle_reply({"type": "http.response.start", "status": status, "headers": headers})
         self.handle_reply({"type": "http.response.body", "body": said})
 
@@ -192,12 +202,55 @@ class Request(WebRequest):
 class Channel(HTTPChannel):
     """One connection. Twisted alone would send no answer to a long line, and no body to a malformed head."""
 
+    _line_timer: Any = None
+
     def lineLengthExceeded(self, line: bytes) -> None:
         is_address = not self.requests
         self._end(*(address_too_long() if is_address else head_too_large()))
 
     def _respondToBadRequestAndDisconnect(self) -> None:
         self._end(*bad_request())
+
+    # --- What a request may not be: one that proxies and servers read differently (RFC 9112, 5.2, 6.1 and 3.2) -----
+
+    def lineReceived(self, line: bytes) -> None:
+        is_in_head = not self._HTTPChannel__first_line
+        if is_in_head and (line[:1] in (b" ", b"\t") or (not line and not self._has_one_host())):
+            self._respondToBadRequestAndDisconnect()
+            return
+        super().lineReceived(line)
+        if self.requests:
+            self._stop_line_timer()
+
+    def headerReceived(self, line: bytes) -> bool:
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"transfer-encoding" and (
+            value.strip(b" \t").lower() != b"chunked" or self._version != b"HTTP/1.1"
+        ):
+            self._respondToBadRequestAndDisconnect()
+            return False
+        return super().headerReceived(line)
+
+    def _has_one_host(self) -> bool:
+        pending = self._HTTPChannel__header.partition(b":")[0].strip().lower() == b"host"
+        count = len(self.requests[-1].requestHeaders.getRawHeaders(b"host", [])) + pending
+        return count == 1 or (count == 0 and self._version == b"HTTP/1.0")
+
+    # --- A line that drips ------------------------------------------------------------------------------------
+
+    def dataReceived(self, data: bytes) -> None:
+        if not self.requests and self._line_timer is None:
+            self._line_timer = reactor.callLater(HEAD_SECONDS, self.forceAbortClient)
+        super().dataReceived(data)
+
+    def connectionLost(self, reason: Any) -> None:
+        self._stop_line_timer()
+        super().connectionLost(reason)
+
+    def _stop_line_timer(self) -> None:
+        timer, self._line_timer = self._line_timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
 
     def _end(self, status: int, body: bytes) -> None:
         self.transport.write(last_answer(status, body))
@@ -211,10 +264,25 @@ class HTTP(HTTPFactory):
     def protocol(self) -> _GenericHTTPChannelProtocol:
         return _GenericHTTPChannelProtocol(Channel())
 
+    _counted_at, _open_files, _since = float("-inf"), 0, 0
+
     def buildProtocol(self, addr: Any) -> Any:
+        if self._is_full():
+            return None  # Twisted closes the connection
         protocol = super().buildProtocol(addr)
         protocol.requestFactory = Request
         return protocol
+
+    def _is_full(self) -> bool:
+        """Tell whether the process would soon have no descriptor left for its database and its files."""
+        self._since += 1
+        if time.monotonic() - self._counted_at > COUNT_SECONDS:
+            self._counted_at, self._since = time.monotonic(), 0
+            self._open_files = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+        is_full = self._open_files + self._since > resource.getrlimit(resource.RLIMIT_NOFILE)[0] - KEPT_FILES
+        if is_full and self._since <= 1:
+            logger.warning("connections_refused open_files=%s", self._open_files)
+        return is_full
 
 
 class Socket(WebSocketProtocol):
@@ -248,6 +316,7 @@ def last_answer(status: int, body: bytes) -> bytes:
         b"Content-Type: " + CONTENT_TYPE.encode(),
         b"Content-Length: %d" % len(body),
         b"Connection: close",
+        *(name + b": " + value for name, value in of_data(hsts_seconds=settings.SECURE_HSTS_SECONDS)),
         b"",
         body,
     )

@@ -44,7 +44,7 @@ def verdict_on(receipt):
     """Return the status of a receipt, as any program gets it."""
     answer = Client().get(VERIFY, {"receipt": receipt})
     assert answer.status_code == 200, answer.content
-    assert answer["Cache-Control"] == "no-store"
+    assert answer["Cache-Control"] == "private, no-store"
     return answer.json()
 
 

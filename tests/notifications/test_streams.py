@@ -87,7 +87,7 @@ def test_a_stream_tells_the_present_and_then_every_newer_state(web: Served, job:
     stream = page(web, job.id)
     assert stream.answer.status_code == 200
     assert stream.answer.headers["Content-Type"].startswith("text/event-stream")
-    assert stream.answer.headers["Cache-Control"] == "no-store"
+    assert stream.answer.headers["Cache-Control"] == "private, no-store"
     first = stream.next_snapshot()
     assert (first["id"], first["seq"], first["links"]["stream"]) == (
         str(job.id),

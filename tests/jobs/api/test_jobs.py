@@ -71,7 +71,7 @@ def test_the_body_is_exactly_the_contracts(api, ordered):
 def test_a_waiting_body_says_when_to_ask_again_and_is_not_cached(api, ordered):
     answer = api.get(ordered["links"]["self"])
     assert answer["Retry-After"] == "2"
-    assert answer["Cache-Control"] == "no-store"
+    assert answer["Cache-Control"] == "private, no-store"
 
 
 def test_a_finished_body_has_its_links_and_fits_a_message(api, ordered, provider):

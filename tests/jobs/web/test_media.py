@@ -263,7 +263,7 @@ def bucket(settings, monkeypatch):
 @pytest.mark.parametrize("verb", ["get", "head"])
 def test_with_s3_a_shared_film_leads_there_for_a_minute(verb, shared, bucket):
     answer = getattr(Client(), verb)(f"/v/{shared.share_slug}/film.mp4")
-    assert (answer.status_code, answer["Cache-Control"]) == (302, "no-store")
+    assert (answer.status_code, answer["Cache-Control"]) == (302, "private, no-store")
     address = urlsplit(answer["Location"])
     assert address.path.endswith(shared.video_key)
     assert "X-Amz-Expires=60&" in address.query

@@ -231,7 +231,7 @@ def test_oembed_of_anything_else(query, status, shared):
     answer = Client().get("/oembed", query)
     assert answer.status_code == status
     assert json.loads(answer.content)["error"]
-    assert answer["Cache-Control"] == "no-store"
+    assert answer["Cache-Control"] == "private, no-store"
 
 
 # --- Reports ------------------------------------------------------------------------------------

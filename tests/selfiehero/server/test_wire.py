@@ -1,0 +1,100 @@
+"""What the web process takes for a request, on raw connections to a real one."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from selfiehero.server import protocols
+from tests.support.served import Served
+
+BODY = "Content-Length: 2\n\n{}"
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with Served(tmp_path_factory.mktemp("served")) as served:
+        yield served
+
+
+def answer_to(web: Served, text: str, *, seconds: float = 10.0) -> bytes:
+    with socket.create_connection(("127.0.0.1", web.port), timeout=seconds) as connection:
+        connection.sendall(text.replace("\n", "\r\n").encode())
+        parts = []
+        try:
+            while part := connection.recv(65536):
+                parts.append(part)
+                if b"\r\n\r\n" in b"".join(parts):
+                    break
+        except (TimeoutError, ConnectionResetError):
+            pass
+        return b"".join(parts)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "GET /healthz HTTP/1.1\n\n",
+        "GET /healthz HTTP/1.1\nHost: localhost\nHost: localhost\n\n",
+        "GET /healthz HTTP/1.1\nX-A: b\nHost: localhost\nHost: evil.example\n\n",
+        f"POST /try/body HTTP/1.1\nHost: localhost\nTransfer-Encoding: chunked\nTransfer-Encoding: chunked\n{BODY}",
+        f"POST /try/body HTTP/1.1\nHost: localhost\nTransfer-Encoding: identity\n{BODY}",
+        f"POST /try/body HTTP/1.1\nHost: localhost\nTransfer-Encoding: identity\nTransfer-Encoding: chunked\n{BODY}",
+        f"POST /try/body HTTP/1.1\nHost: localhost\nTransfer-Encoding:\n chunked\n{BODY}",
+        f"POST /try/body HTTP/1.1\nHost: localhost\nTransfer-Encoding: gzip, chunked\n{BODY}",
+        "POST /try/body HTTP/1.0\nHost: localhost\nTransfer-Encoding: chunked\n\n0\n\n",
+        "GET /healthz HTTP/1.1\nHost: localhost\nX-A: b\n c\n\n",
+        "GET /healthz HTTP/1.1\nHost: localhost\nX-A: b\n\tTransfer-Encoding: chunked\n\n",
+    ],
+)
+def test_what_two_servers_could_read_differently_is_refused(web: Served, head: str) -> None:
+    answer = answer_to(web, head)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    lowered = answer.lower()
+    for name in (b"x-content-type-options", b"permissions-policy", b"cross-origin-resource-policy", b"no-store"):
+        assert name in lowered, "and the refusal has the common headers"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "GET /healthz HTTP/1.1\nHost: localhost\n\n",
+        "GET /healthz HTTP/1.0\n\n",
+        "GET /healthz HTTP/1.1\nX-A: b\nHost: localhost\n\n",
+        "POST /healthz HTTP/1.1\nHost: localhost\nTransfer-Encoding: Chunked\n\n0\n\n",
+    ],
+)
+def test_what_is_a_request_is_answered(web: Served, head: str) -> None:
+    assert answer_to(web, head).split(b" ")[1] in (b"200", b"403", b"405")
+
+
+def test_two_requests_on_one_connection(web: Served) -> None:
+    one = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", web.port), timeout=10) as connection:
+        for _ in range(2):
+            connection.sendall(one.encode())
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.slow
+def test_a_request_line_that_drips_is_cut(web: Served) -> None:
+    started = time.monotonic()
+    with socket.create_connection(("127.0.0.1", web.port), timeout=10) as connection:
+        try:
+            for letter in "GET /" + "a" * 200:
+                connection.sendall(letter.encode())
+                time.sleep(0.3)
+        except OSError:
+            pass
+    assert protocols.HEAD_SECONDS - 1 < time.monotonic() - started < protocols.HEAD_SECONDS + 10
+
+
+def test_connections_leave_descriptors_for_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    factory = protocols.HTTP.__new__(protocols.HTTP)
+    monkeypatch.setattr(protocols.resource, "getrlimit", lambda which: (protocols.KEPT_FILES + 10, 0))
+    monkeypatch.setattr(protocols.os, "listdir", lambda path: ["1"] * 8)
+    monkeypatch.setattr(protocols, "COUNT_SECONDS", 1000.0)
+    assert [factory._is_full() for _ in range(4)] == [False, False, False, True]
