@@ -27,6 +27,7 @@ from uuid import UUID
 
 from django.db.models import Count, F, Max, Q, QuerySet, Value
 from django.db.models.functions import Concat
+from django.utils.crypto import salted_hmac
 
 from providers import registry
 from providers.models import ProviderConfig
@@ -34,6 +35,8 @@ from providers.models import ProviderConfig
 from .models import Attempt, Job, Lane
 
 TURN_SPACING = timedelta(seconds=30)
+# For each unit that opening a photo costs above an ordinary one: many costly ones at once let others pass.
+COST_SPACING = timedelta(seconds=0.5)
 
 RETRY_WINDOW = timedelta(seconds=60)
 RETRY_SHARE = 0.2
@@ -54,10 +57,19 @@ class Turn:
     kind: str
 
 
-def next_turn(owner: str, *, now: datetime) -> datetime:
-    """Return the `turn_at` of the owner's next job."""
-    turns = Job.objects.is_open().filter(owner=owner).order_by("-turn_at")
+def turn_key(owner: str, *, newcomer_from: str = "") -> str:
+    """Return under which name turns are given: the owner's, or of a newcomer's network, as a digest nobody can undo.
+
+    Whoever sends no cookie is a new owner each time, and would never have to wait for a turn.
+    """
+    return f"a:{salted_hmac('jobs.turns', newcomer_from).hexdigest()}" if newcomer_from else owner
+
+
+def next_turn(key: str, *, now: datetime, photo_cost: int = 1) -> datetime:
+    """Return the `turn_at` of the next job under this key, later by what opening its photo costs."""
+    turns = Job.objects.is_open().filter(turn_key=key).order_by("-turn_at")
     last = turns.values_list("turn_at", flat=True).first()
+    now += COST_SPACING * (photo_cost - 1)
     return max(now, last + TURN_SPACING) if last else now
 
 

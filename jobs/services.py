@@ -20,7 +20,7 @@ from common.times import rfc3339
 from jobs.estimates import eta
 from jobs.queue import claims, queues
 
-from . import lifecycle, receipts, signals, storage
+from . import lifecycle, queue_order, receipts, signals, storage
 from .models import AuditEntry, Job, JobEvent, Lane, Look, next_seq
 
 logger = logging.getLogger(__name__)
@@ -49,24 +49,28 @@ class JobInput:
     email: str = ""
     locale: str = ""
     idempotency_key: str | None = None
+    photo_cost: int = 1  # of opening it, see `jobs.photos.decode_cost`
 
 
-def create_job(given: JobInput, *, owner: str, now: datetime) -> tuple[Job, bool]:
+def create_job(given: JobInput, *, owner: str, now: datetime, newcomer_from: str = "") -> tuple[Job, bool]:
     """Accept a new job and return it, and whether it is new.
 
     The photo is stored before the row, and the row before the nudge, so every accepted job will end. The same owner,
     key and content give the same job, even when fifty requests come at once and when the job has ended since; the same
     key with other content raises IdempotencyConflict (decision 0053). Raise OSError when storage is (nearly) full.
+    Whoever came without a cookie from the network `newcomer_from` shares their turns in the queue.
     """
     digest = hashlib.sha256(given.photo).hexdigest()
     if given.idempotency_key and (earlier := _earlier(given, owner)):
         return _same_or_conflict(earlier, given, digest), False
     storage.keep_room()
-    promised = eta.promise(owner, now=now)  # before the photo is stored, so that without a database none is
+    turn = {"turn_key": queue_order.turn_key(owner, newcomer_from=newcomer_from), "photo_cost": given.photo_cost}
+    promised = eta.promise(**turn, now=now)  # before the photo is stored, so that without a database none is
     key = storage.save(storage.new_key("raw", given.extension), given.photo)
     job = Job(
         id=uuid.uuid4(),
         owner=owner,
+        **turn,
         look=given.look,
         hero_name=given.hero_name,
         lane=Lane.PREPARE,
@@ -214,10 +218,9 @@ def _copy_job(old: Job, given: JobInput, *, relation: str, now: datetime) -> Job
         raise PhotoGone(_("The photo of this film is gone, or is about to be erased."))
     storage.keep_room()
     source = old.clean_key or old.raw_key
-    photo = storage.read(source)
     promised = eta.promise(old.owner, now=now)
     kind, extension = ("clean", "jpg") if old.clean_key else ("raw", source.rpartition(".")[2])
-    key = storage.save(storage.new_key(kind, extension), photo)
+    key = storage.save(storage.new_key(kind, extension), storage.read(source))
     job = Job(
         id=uuid.uuid4(),
         owner=old.owner,
@@ -229,6 +232,7 @@ def _copy_job(old: Job, given: JobInput, *, relation: str, now: datetime) -> Job
         raw_key="" if old.clean_key else key,
         photo_sha256=old.photo_sha256,
         photo_bytes=old.photo_bytes,
+        photo_cost=old.photo_cost,
         idempotency_key=given.idempotency_key,
         consent_version=old.consent_version,
         consent_at=old.consent_at,

@@ -26,6 +26,7 @@ from rest_framework.views import APIView
 from common.problem import CONTENT_TYPE
 from common.times import rfc3339
 from jobs import identity, receipts, services, snapshots
+from jobs.client_address import client_network
 from jobs.estimates import eta
 from jobs.intake import job_input, throttles
 from jobs.intake.parsers import JSONParser
@@ -117,11 +118,13 @@ class JobsView(APIView):
             idempotency_key=request.headers.get("Idempotency-Key"),
             locale=get_language() or "",
         )
-        owner, cookie = str(request.auth or ""), ""
+        owner, cookie, newcomer_from = str(request.auth or ""), "", ""
+        throttles.charge_upload(request, owner, given.photo_cost)
         if not owner:
             cookie, owner = identity.new_visitor()
+            newcomer_from = client_network(request)
         try:
-            job, _created = services.create_job(given, owner=owner, now=now)
+            job, _created = services.create_job(given, owner=owner, now=now, newcomer_from=newcomer_from)
         except services.IdempotencyConflict:
             raise _key_conflict() from None
         body = snapshots.with_receipt(job, now=now)

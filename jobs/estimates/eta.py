@@ -211,9 +211,10 @@ def _slot_groups(
     return [SlotGroup(times, seconds, film, period, unlucky) for seconds, times in sorted(groups.items())]
 
 
-def promise(owner: str, *, now: datetime) -> Promise:
-    """Return the forecast for a job of this owner that is accepted now."""
-    position = queue_index.position_of(priority=0, turn_at=queue_order.next_turn(owner, now=now))
+def promise(turn_key: str, *, now: datetime, photo_cost: int = 1) -> Promise:
+    """Return the forecast for a job that is accepted now and gets its turn under this key (`jobs.queue_order`)."""
+    turn_at = queue_order.next_turn(turn_key, now=now, photo_cost=photo_cost)
+    position = queue_index.position_of(priority=0, turn_at=turn_at)
     return Promise(position, *range_at(current_forecast(), position, now=now))
 
 

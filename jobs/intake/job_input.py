@@ -46,8 +46,8 @@ def read_job_input(
     look = _look(fields.get("look", ""))
     hero_name = clean_hero_name(fields.get("hero_name", ""))
     email = clean_email(fields.get("email", ""))
-    photo, extension = _photo(files.get("selfie"))
-    return JobInput(photo, extension, look, hero_name, email, locale, idempotency_key or None)
+    photo, extension, cost = _photo(files.get("selfie"))
+    return JobInput(photo, extension, look, hero_name, email, locale, idempotency_key or None, cost)
 
 
 def read_remix(fields: Mapping[str, Any], *, idempotency_key: str | None) -> tuple[Look, str | None]:
@@ -120,7 +120,7 @@ def clean_email(value: str) -> str:
     return value
 
 
-def _photo(upload: UploadedFile | None) -> tuple[bytes, str]:
+def _photo(upload: UploadedFile | None) -> tuple[bytes, str, int]:
     if upload is None:
         raise Problem(422, "photo_missing", _("There is no photo in this request."), field="selfie")
     limits = upload_checks.Limits(bytes=settings.PHOTO_MAX_BYTES, pixels=settings.PHOTO_MAX_PIXELS)
@@ -131,4 +131,4 @@ def _photo(upload: UploadedFile | None) -> tuple[bytes, str]:
         facts = upload_checks.inspect(photo, limits=limits)
     except BadPhoto as bad:
         raise Problem(bad.status, bad.code, _(bad.message), field="selfie", next_step=_(bad.next_step)) from None
-    return photo, EXTENSIONS[facts.format]
+    return photo, EXTENSIONS[facts.format], facts.cost

@@ -48,6 +48,25 @@ class _FailOpenThrottle(SimpleRateThrottle):
         except (redis.RedisError, OSError):
             return True
 
+    def charge(self, request: Request, more: int) -> bool:
+        """Count `more` requests besides the one that was counted; when they are too many, return False and count none.
+
+        As `allow_request` counts: a list of times under the same key.
+        """
+        key = self.get_cache_key(request, None)
+        if key is None or more <= 0:
+            return True
+        try:
+            with gate.ask():
+                self.now = self.timer()
+                self.history = [at for at in self.cache.get(key, []) if at > self.now - self.duration]
+                if len(self.history) + more > self.num_requests:
+                    return False
+                self.cache.set(key, [self.now] * more + self.history, self.duration)
+        except (redis.RedisError, OSError):
+            return True
+        return True
+
     def _address(self, request: Request) -> str:
         return client_network(request)
 
@@ -96,6 +115,17 @@ class Notify(_FailOpenThrottle):
 
     def get_cache_key(self, request: Request, view: APIView) -> str | None:
         return f"throttle:notify:{request.auth or self._address(request)}"
+
+
+def charge_upload(request: Any, owner: str, photo_cost: int) -> None:
+    """Count an upload that was counted once for each unit that opening its photo costs; raise Throttled for too many.
+
+    A limit of 60 uploads is one of 60 ordinary photos, or of six that cost ten times as much (`photos.decode_cost`).
+    """
+    asked = SimpleNamespace(auth=owner, META=request.META, headers=request.headers)
+    for throttle in (UploadsPerOwner(), UploadsPerAddress()):
+        if not throttle.charge(asked, photo_cost - 1):  # type: ignore[arg-type]
+            raise Throttled(throttle.wait())
 
 
 def count_upload(request: HttpRequest, owner: str) -> None:

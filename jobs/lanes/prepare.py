@@ -31,7 +31,8 @@ logger = logging.getLogger(__name__)
 # time: whoever sent a photo just before its worker died waits this long, and not half a minute.
 LEASE = timedelta(seconds=5)
 # Photos claimed at a time for each sandbox: enough that none of them waits for the lane's next look (0.2 s under load)
-# while there are photos; a small photo takes 8 ms.
+# while there are photos; a small photo takes 8 ms. Costly ones count for more (`Job.photo_cost`, 0.1 s of CPU each):
+# whoever comes first in the queue next waits three seconds at most for those that are under way.
 PHOTOS_A_SANDBOX = 32
 # Of these so many are in memory: one is opened, one is ready. A photo may have 12 MB.
 READ_A_SANDBOX = 2
@@ -45,7 +46,13 @@ class _Photo:
     raw_key: str
     lease_token: str
     tries: int = 0
+    cost: int = 1
     allow_no_face: bool = False
+
+    @property
+    def key(self) -> str:
+        """What tells this claim of the photo from any other."""
+        return f"{self.job_id} {self.lease_token}"
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,8 @@ class PrepareLane(LaneWork):
         self.sandbox = sandbox or Sandboxes(settings.PREPARE_CHILDREN)
         self.threads = PHOTOS_A_SANDBOX * settings.PREPARE_CHILDREN
         self._in_memory = threading.BoundedSemaphore(READ_A_SANDBOX * settings.PREPARE_CHILDREN)
+        self._sandbox_count = settings.PREPARE_CHILDREN
+        self._under_way: dict[str, _Photo] = {}
 
     def warm_up(self) -> None:
         try:
@@ -73,12 +82,21 @@ class PrepareLane(LaneWork):
             logger.error("sandbox_unavailable error=%s", error)
 
     def claim(self, room: int) -> list[_Photo]:
-        claim = claims.claim_lane(Lane.PREPARE, limit=room, lease=LEASE)
+        cost_limit = self.threads - sum(photo.cost for photo in self._under_way.values())
+        idle = max(0, self._sandbox_count - len(self._under_way))
+        if cost_limit <= 0 and not idle:
+            return []
+        claim = claims.claim_lane(Lane.PREPARE, limit=room, lease=LEASE, cost_limit=cost_limit, at_least=idle)
         now = claim.until - LEASE
         with transaction.atomic():
             lifecycle.start_preparing_all([job.id for job in claim.jobs], lease_token=claim.lease_token, now=now)
         allowed = bool(claim.jobs) and queue_order.any_takes_no_face()
-        return [_Photo(job.id, job.raw_key, claim.lease_token, job.lane_tries, allowed) for job in claim.jobs]
+        photos = [
+            _Photo(job.id, job.raw_key, claim.lease_token, job.lane_tries, job.photo_cost, allowed)
+            for job in claim.jobs
+        ]
+        self._under_way |= {photo.key: photo for photo in photos}
+        return photos
 
     def keep(self, items: list[_Photo]) -> None:
         claims.renew([(photo.job_id, photo.lease_token) for photo in items], lane=self.lane, lease=LEASE)
@@ -113,6 +131,8 @@ class PrepareLane(LaneWork):
             return _Outcome(photo, retry=True)
 
     def record(self, outcomes: list[_Outcome]) -> None:
+        for outcome in outcomes:
+            self._under_way.pop(outcome.photo.key, None)
         unwanted: list[str] = []
         refused: list[str] = []
         now = database_now()
@@ -144,6 +164,7 @@ class PrepareLane(LaneWork):
         storage.discard([*unwanted, *unreferenced(refused, brought_for=of)])
 
     def record_crash(self, item: _Photo, error: BaseException) -> None:
+        self._under_way.pop(item.key, None)
         self._retry(item)
 
     def _retry(self, photo: _Photo) -> None:

@@ -32,7 +32,8 @@ def accept(job: Job, *, now: datetime, data: Mapping[str, Any] | None = None) ->
     It is not announced: its sender gets the answer, and no page can be open for it yet.
     """
     job.status, job.stage, job.seq = Status.QUEUED, Stage.ACCEPTED, 1
-    job.turn_at = queue_order.next_turn(job.owner, now=now)
+    job.turn_key = job.turn_key or job.owner
+    job.turn_at = queue_order.next_turn(job.turn_key, now=now, photo_cost=job.photo_cost)
     job.save(force_insert=True)
     JobEvent.objects.create(job_id=job.id, seq=1, kind="accepted", at=now, data={"look": job.look.slug, **(data or {})})
 
@@ -276,6 +277,7 @@ def mark_erased(job_id: UUID, *, now: datetime) -> bool:
         poster_key="",
         video_key="",
         photo_sha256="",
+        turn_key="",
         hero_name="",
         email="",
         share_slug=None,

@@ -96,6 +96,7 @@ class Job(models.Model):
     lane_tries = models.PositiveSmallIntegerField(default=0, help_text="Failed tries in the present lane.")
     priority = models.SmallIntegerField(default=0, help_text="Higher goes first, whenever it came.")
     turn_at = models.DateTimeField(help_text="Queue order within a priority, fair among owners.")
+    turn_key = models.CharField(max_length=80, blank=True, default="", help_text="Under what its turn was given.")
     # Lists with a comma before, between and after each item, so that claims can filter by them without a join.
     failed_provider_ids = models.CharField(
         max_length=200, default=",", help_text="Ids of the providers that failed it."
@@ -109,6 +110,7 @@ class Job(models.Model):
     has_face = models.BooleanField(default=True)  # without one only providers that take such pictures get it
     photo_sha256 = models.CharField(max_length=64)
     photo_bytes = models.PositiveIntegerField(default=0)
+    photo_cost = models.PositiveSmallIntegerField(default=1, help_text="Of opening the photo, in 0.1 s of CPU.")
     preview_key = models.CharField(max_length=120, blank=True, default="")
     poster_key = models.CharField(max_length=120, blank=True, default="")
     video_key = models.CharField(max_length=120, blank=True, default="")
@@ -160,7 +162,7 @@ class Job(models.Model):
             models.Index(name="job_claim", fields=["lane", "due_at"], condition=~Q(lane="")),
             models.Index(name="job_owner", fields=["owner", "-created_at"]),
             models.Index(
-                name="job_owner_turn", fields=["owner", "turn_at"], condition=Q(status__in=["queued", "processing"])
+                name="job_turn", fields=["turn_key", "turn_at"], condition=Q(status__in=["queued", "processing"])
             ),
             models.Index(
                 name="job_open_deadline", fields=["deadline_at"], condition=Q(status__in=["queued", "processing"])

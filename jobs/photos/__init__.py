@@ -1,6 +1,7 @@
 """Photos: checking uploads, and cleaning them in a sandbox.
 
 upload_checks  cheap checks on the bytes, in the request: type, size, pixels, scans, animation; nothing is decoded
+decode_cost    what opening a photo will take, by its header
 headers        reading the headers of JPEG, PNG, WebP and HEIC files
 sandbox        the one process that decodes, with limits on CPU, memory and time (`jobs.sandbox`)
 child          what runs in it

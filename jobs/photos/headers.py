@@ -50,8 +50,8 @@ _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = frozenset({0x01, _START_OF_IMAGE, _END_OF_IMAGE})
 
 
-def read_jpeg(data: bytes, check_size: CheckSize, most_scans: int) -> Size:
-    """Return the size of a JPEG that ends properly and has no more scans than allowed."""
+def read_jpeg(data: bytes, check_size: CheckSize, most_scans: int) -> tuple[Size, int]:
+    """Return the size of a JPEG that ends properly, and its scans, which are no more than allowed."""
     size: Size | None = None
     scans = 0
     for marker, start in _jpeg_segments(data):
@@ -68,7 +68,7 @@ def read_jpeg(data: bytes, check_size: CheckSize, most_scans: int) -> Size:
         elif marker == _END_OF_IMAGE:
             if size is None or not scans:
                 raise BadPhoto("photo_unreadable", "no picture")
-            return size
+            return size, scans
     raise BadPhoto("photo_unreadable", "no end of image")
 
 
@@ -129,6 +129,11 @@ def read_png(data: bytes, check_size: CheckSize) -> Size:
                 raise BadPhoto("photo_unreadable", "no picture")
             return width, height
     raise BadPhoto("photo_unreadable", "too many chunks")
+
+
+def is_deep_png(data: bytes) -> bool:
+    """Tell whether a PNG has sixteen bits a channel."""
+    return data[24] == 16
 
 
 # WebP: a RIFF of chunks. A plain file has one bitstream; an extended one starts with the canvas and flags.

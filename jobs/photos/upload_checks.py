@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from . import headers
+from .decode_cost import decode_cost
 from .outcomes import BadPhoto
 
 
@@ -24,12 +25,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class PhotoFacts:
-    """Facts from a header. Width and height are as stored, before any rotation; format is jpeg, png, webp or heic."""
+    """Facts from a header. Width and height are as stored, before any rotation; format is jpeg, png, webp or heic.
+
+    `cost` is what opening it will take, as `decode_cost` counts.
+    """
 
     format: str
     width: int
     height: int
     bytes: int
+    cost: int = 1
 
 
 DEFAULT_LIMITS = Limits()
@@ -59,12 +64,14 @@ def inspect(source: bytes | bytearray | memoryview | IO[bytes], *, limits: Limit
 
     try:
         if photo_format == "jpeg":
-            width, height = headers.read_jpeg(data, check_size, limits.scans)
+            (width, height), scans = headers.read_jpeg(data, check_size, limits.scans)
         else:
-            width, height = headers.READERS[photo_format](data, check_size)
+            (width, height), scans = headers.READERS[photo_format](data, check_size), 1
+        is_deep = photo_format == "png" and headers.is_deep_png(data)
     except (struct.error, IndexError) as error:
         raise BadPhoto("photo_unreadable", "the header ends early") from error
-    return PhotoFacts(format=photo_format, width=width, height=height, bytes=len(data))
+    cost = decode_cost(photo_format, width=width, height=height, scans=scans, is_deep=is_deep)
+    return PhotoFacts(format=photo_format, width=width, height=height, bytes=len(data), cost=cost)
 
 
 def _read(source: bytes | bytearray | memoryview | IO[bytes], most: int) -> bytes:

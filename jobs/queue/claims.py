@@ -15,6 +15,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
@@ -50,19 +51,32 @@ def new_token() -> str:
     return secrets.token_hex(16)
 
 
-def claim_lane(lane: str, *, limit: int, lease: timedelta) -> Claim:
-    """Take up to `limit` due jobs of a lane."""
+def claim_lane(lane: str, *, limit: int, lease: timedelta, cost_limit: int | None = None, at_least: int = 1) -> Claim:
+    """Take up to `limit` due jobs of a lane, first in queue order first.
+
+    With `cost_limit` no more than cost so much together (`Job.photo_cost`); the first `at_least` whatever they cost.
+    """
     token = new_token()
     with transaction.atomic():
         now = database_now()
         until = now + lease
-        ids = list(locked(Job.objects.claimable(lane, now=now)).values_list("id", flat=True)[:limit])
+        due = list(locked(Job.objects.claimable(lane, now=now)).values_list("id", "photo_cost")[:limit])
+        ids = _within(due, cost_limit, at_least)
         if ids:
             Job.objects.filter(id__in=ids, lane=lane, due_at__lte=now).update(due_at=until, lease_token=token)
     if not ids:
         return Claim(token, until, [])
     jobs = Job.objects.filter(id__in=ids, lane=lane, lease_token=token).select_related("look", "winner__provider")
-    return Claim(token, until, list(jobs))
+    return Claim(token, until, sorted(jobs, key=lambda job: ids.index(job.id)))
+
+
+def _within(due: list[tuple[UUID, int]], cost_limit: int | None, at_least: int) -> list[UUID]:
+    totals = accumulate(cost for _, cost in due)
+    return [
+        job_id
+        for number, ((job_id, _), total) in enumerate(zip(due, totals, strict=True))
+        if cost_limit is None or number < at_least or total <= cost_limit
+    ]
 
 
 def holds(job_id: UUID, *, lane: str, lease_token: str) -> bool:

@@ -7,6 +7,7 @@ import json
 import secrets
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urljoin
 from uuid import UUID
@@ -23,6 +24,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from jobs import identity, magic_links, messages, receipts, services, snapshots, storage
+from jobs.client_address import client_network
 from jobs.estimates import eta
 from jobs.intake import job_input, throttles
 from jobs.intake.problems import problem_of
@@ -44,7 +46,9 @@ def start(request: HttpRequest) -> HttpResponse:
             given = job_input.read_job_input(
                 request.POST, request.FILES, idempotency_key=None, locale=get_language() or ""
             )
-            job = _create_once(given, once=request.POST.get("once", ""), owner=owner)
+            throttles.charge_upload(request, owner, given.photo_cost)
+            newcomer_from = client_network(request) if cookie else ""
+            job = _create_once(given, once=request.POST.get("once", ""), owner=owner, newcomer_from=newcomer_from)
             return _with_cookie(redirect("job", job_id=job.id), cookie)
         except Exception as error:
             found = problem_of(error)
@@ -230,18 +234,19 @@ def _owner(request: HttpRequest) -> tuple[str, str]:
     return owner, value
 
 
-def _create_once(given: services.JobInput, *, once: str, owner: str) -> Job:
+def _create_once(given: services.JobInput, *, once: str, owner: str, newcomer_from: str) -> Job:
     """Return the job of a form sent without JavaScript; sent twice from one page, the same until it has ended.
 
     As in `static/js/once.js`, the key reveals nothing about the photo without the page's random number.
     """
+    create = partial(services.create_job, owner=owner, now=timezone.now(), newcomer_from=newcomer_from)
     if not 16 <= len(once) <= 64:
-        return services.create_job(given, owner=owner, now=timezone.now())[0]
+        return create(given)[0]
     content = [once, hashlib.sha256(given.photo).hexdigest(), given.look.slug, given.hero_name]
     key = hashlib.sha256(json.dumps(content).encode()).hexdigest()
-    job, is_new = services.create_job(replace(given, idempotency_key=key), owner=owner, now=timezone.now())
+    job, is_new = create(replace(given, idempotency_key=key))
     if not is_new and job.is_final:
-        return services.create_job(given, owner=owner, now=timezone.now())[0]
+        return create(given)[0]
     return job
 
 

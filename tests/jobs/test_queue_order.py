@@ -49,6 +49,43 @@ def test_no_owner_floods_the_queue(db):
     assert places == [2, 5, 8, 11, 14], "one job of the flood every half minute"
 
 
+def test_who_sends_no_cookie_has_the_turns_of_the_network(db):
+    start = NOW() - timedelta(minutes=9)
+    key = queue_order.turn_key("v:new", newcomer_from="203.0.113.9")
+    assert key == queue_order.turn_key("v:other", newcomer_from="203.0.113.9")
+    assert key != queue_order.turn_key("v:new", newcomer_from="203.0.113.10")
+    assert "203.0.113.9" not in key and len(key) <= 80
+    first, second = (factories.make_job(owner=f"v:{n}", turn_key=key, now=start) for n in range(2))
+    assert second.turn_at - first.turn_at == queue_order.TURN_SPACING
+    assert queue_order.next_turn(queue_order.turn_key("v:cookie"), now=start) == start
+
+
+def test_a_costly_photo_lets_those_pass_who_come_right_after_it(db):
+    start = NOW() - timedelta(minutes=9)
+    costly = [factories.make_job(owner=f"v:{n}", photo_cost=9, now=start) for n in range(3)]
+    ordinary = [factories.make_job(owner=f"v:late{n}", now=start + n * SECOND) for n in range(5)]
+    found = list(Job.objects.claimable(Lane.PREPARE, now=NOW()))
+    assert found == ordinary[:4] + costly + ordinary[4:] or found == ordinary[:5] + costly
+
+
+def test_the_first_jobs_are_claimed_whose_photos_cost_no_more_together(db):
+    start = NOW() - timedelta(minutes=9)
+    jobs = [factories.make_job(owner=f"v:{n}", now=start + n * SECOND) for n in range(6)]
+    for job, cost in zip(jobs, (3, 1, 9, 1, 1, 1), strict=True):
+        Job.objects.filter(id=job.id).update(photo_cost=cost)
+
+    def claimed(**limits):
+        claim = claims.claim_lane(Lane.PREPARE, limit=5, lease=timedelta(seconds=5), **limits)
+        claims.give_back([(job.id, claim.lease_token) for job in claim.jobs], lane=Lane.PREPARE)
+        return claim.jobs
+
+    assert claimed() == jobs[:5], "in the order of the queue"
+    assert claimed(cost_limit=5) == jobs[:2]
+    assert claimed(cost_limit=13) == jobs[:3]
+    assert claimed(cost_limit=0) == jobs[:1]
+    assert claimed(cost_limit=0, at_least=3) == jobs[:3]
+
+
 def test_a_turn_is_not_saved_up_and_not_held_against_anybody_later(db):
     start = NOW() - timedelta(hours=1)
     for _ in range(10):
@@ -239,7 +276,10 @@ def long_queue(db):
     waits = {"lane": Lane.DISPATCH, "stage": Job.Stage.WAITING_FOR_SLOT}
     Job.objects.bulk_create([Job(owner=f"v:{number}", **same, **ended) for number in range(2000)])
     Job.objects.bulk_create(
-        [Job(owner=f"v:{n}", turn_at=now + n * timedelta(milliseconds=1), **same, **waits) for n in range(2000)]
+        [
+            Job(owner=f"v:{n}", turn_key=f"v:{n}", turn_at=now + n * timedelta(milliseconds=1), **same, **waits)
+            for n in range(2000)
+        ]
     )
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -270,5 +310,5 @@ def test_no_query_of_the_queue_reads_all_jobs(long_queue):
     line_itself = Job.objects.in_queue().order_by()
     assert not reads_everything(line_itself.filter(priority__gt=3))
     assert not reads_everything(line_itself.filter(priority=0, turn_at__lt=NOW()))
-    assert not reads_everything(Job.objects.is_open().filter(owner="v:7").order_by("-turn_at")[:1])
+    assert not reads_everything(Job.objects.is_open().filter(turn_key="v:7").order_by("-turn_at")[:1])
     assert not reads_everything(Job.objects.in_lane(Lane.DISPATCH).filter(due_at__gt=NOW()).order_by("due_at")[:1])

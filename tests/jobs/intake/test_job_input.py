@@ -18,6 +18,7 @@ from jobs.intake import throttles
 from jobs.models import Job, JobEvent, Lane
 from jobs.queue import queues, redis_breaker
 from tests import factories
+from tests.jobs.photos import pictures
 from tests.jobs.queue.test_claims import in_threads
 from tests.support.timing import takes_about
 
@@ -371,6 +372,29 @@ def test_too_many_uploads_are_told_when_to_come_back(api, monkeypatch):
     other = Client()
     other.get("/api/v1/looks/")
     assert other.post(URL, order()).status_code == 202, "one owner's limit does not affect others"
+
+
+def test_costly_photos_count_for_as_many_as_they_cost(api, monkeypatch):
+    """Kilobytes of black that open as 40 megapixels."""
+    monkeypatch.setitem(throttles.UploadsPerOwner.THROTTLE_RATES, "uploads", "30/min")
+    black = pictures.encoded(pictures.Image.new("L", (8000, 5000)), "WEBP", lossless=True, method=0)
+    assert len(black) < 100
+    assert [api.post(URL, order(black)).status_code for _ in range(3)] == [202, 202, 429]
+    assert api.post(URL, order()).status_code == 202, "what was refused is not counted by its cost"
+    assert set(Job.objects.values_list("photo_cost", flat=True)) == {1, 13}
+
+
+def test_who_sends_no_cookie_shares_turns_with_the_network(db):
+    factories.make_look()
+    for address in ("203.0.113.9", "203.0.113.9", "203.0.113.10", "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"):
+        assert Client(REMOTE_ADDR=address).post(URL, order()).status_code == 202
+    keys = list(Job.objects.order_by("created_at").values_list("turn_key", flat=True))
+    assert keys[0] == keys[1] and keys[3] == keys[4] and len(set(keys)) == 4
+    visitor = Client(REMOTE_ADDR="203.0.113.9")
+    visitor.get("/api/v1/looks/")
+    assert visitor.post(URL, order()).status_code == 202
+    newest = Job.objects.latest("created_at")
+    assert newest.turn_key == newest.owner, "a cookie has turns of its own"
 
 
 @pytest.mark.parametrize("redis_is", ["dead", "hung"])

@@ -2,6 +2,9 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from django.utils import timezone
 
 from jobs import messages, services, storage
@@ -13,8 +16,13 @@ from jobs.queue import engine
 from jobs.queue.engine import Pump
 from tests import factories
 from tests.conftest import FakeSandbox
+from tests.jobs.photos import pictures
 
 pytestmark = pytest.mark.django_db
+
+
+def order(photo: bytes) -> dict[str, object]:
+    return {"selfie": SimpleUploadedFile("selfie", photo), "look": "neon-noir", "consent": "true"}
 
 
 def lapse():
@@ -72,6 +80,37 @@ def test_photos_are_opened_side_by_side_as_many_as_there_are_sandboxes(db, setti
 
     Pump(PrepareLane(Meeting()), listens=False).run(linger=0.0)
     assert list(Job.objects.values_list("lane", flat=True)) == [Lane.DISPATCH] * 3
+
+
+@pytest.mark.parametrize("sends_cookies", [False, True], ids=["without cookies", "with a cookie each time"])
+def test_a_flood_of_costly_photos_delays_nobody_else_for_long(sends_cookies, db, settings):
+    """25 uploads of less than a hundred bytes, 40 megapixels each, and somebody who comes a moment later."""
+    settings.PREPARE_CHILDREN = 2
+    cache.clear()
+    factories.make_look()
+    black = pictures.encoded(pictures.Image.new("L", (8000, 5000)), "WEBP", lossless=True, method=0)
+    for number in range(25):
+        flooder = Client(REMOTE_ADDR="203.0.113.66")
+        if sends_cookies:
+            flooder.cookies["visitor"] = f"{number:043}"
+        assert flooder.post("/api/v1/jobs/", order(black)).status_code == 202
+    mine = factories.tiny_photo()
+    assert Client(REMOTE_ADDR="203.0.113.7").post("/api/v1/jobs/", order(mine)).status_code == 202
+    opened = []
+
+    class Watching(FakeSandbox):
+        def clean(self, raw, **wishes):
+            opened.append(raw == mine)
+            return super().clean(raw if raw == mine else mine, **wishes)
+
+    lane = PrepareLane(Watching())
+    under_way = lane.claim(lane.threads)
+    assert sum(photo.cost for photo in under_way) <= 64, "no more is claimed than two sandboxes open in three seconds"
+    for photo in under_way:
+        lane.record([lane.work(photo)])
+    Pump(lane, listens=False).run(linger=0.0)
+    assert len(opened) == 26
+    assert opened.index(True) <= 4, "at most those go first that are under way"
 
 
 def test_a_photo_that_meets_our_trouble_every_time_is_tried_more_and_more_rarely(db, sandbox):

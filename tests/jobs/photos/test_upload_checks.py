@@ -15,6 +15,24 @@ from tests.jobs.photos import pictures
 ORDINARY = pictures.ordinary()
 
 
+@pytest.mark.parametrize(
+    ("data", "least", "most"),
+    [
+        (pictures.jpeg(), 1, 1),
+        (pictures.heic_header((8000, 5000)), 18, 20),
+        (pictures.png((8000, 5000), 8, 2, b""), 16, 18),
+        (pictures.png((8000, 5000), 16, 2, b""), 24, 27),
+        (pictures.encoded(pictures.Image.new("L", (8000, 5000)), "WEBP", lossless=True, method=0), 12, 13),
+        (pictures.encoded(pictures.Image.new("L", (8000, 5000)), "JPEG"), 3, 4),
+        (pictures.encoded(pictures.Image.new("RGB", (8000, 5000)), "JPEG", progressive=True), 4, 9),
+        (pictures.encoded(pictures.Image.new("L", (1152, 1536)), "JPEG"), 1, 1),
+    ],
+    ids=["small", "HEIC", "PNG", "16-bit PNG", "WebP", "JPEG", "progressive JPEG", "as the page sends it"],
+)
+def test_what_a_photo_will_cost_is_told_by_its_header_and_not_by_its_bytes(data, least, most):
+    assert least <= inspect(data).cost <= most
+
+
 def code_of(data, **limits) -> str:
     with pytest.raises(BadPhoto) as caught:
         inspect(data, limits=Limits(**limits))
