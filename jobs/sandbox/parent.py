@@ -129,7 +129,8 @@ class Sandbox:
         child = self._warm_child()
         used_before = child.cpu_seconds()
         try:
-            answer = child.exchange(order, seconds=wall_seconds)
+            # Its own limit, which it has set to whole seconds, ends it before that unless it has lifted it.
+            answer = child.exchange(order, seconds=wall_seconds, most_cpu_seconds=self._settings["cpu_seconds"] + 1)
             if answer.kind not in (Kind.DONE, Kind.REFUSED, Kind.FAULT):
                 raise BadFrame(f"an answer of kind {answer.kind.name}")
             result = understand(answer) if answer.kind is not Kind.FAULT else None
@@ -143,7 +144,7 @@ class Sandbox:
         except ChildSilent as silent:
             used = child.cpu_seconds() - used_before
             self._discard()
-            if used >= self._settings["cpu_seconds"]:  # the child could lift the limit that it has set for itself
+            if used >= self._settings["cpu_seconds"]:
                 raise self._failed(f"{used:.1f} s of CPU and no answer") from silent
             raise _OnceMore(f"no answer within {wall_seconds:g} s") from silent
         except BadFrame as frame:

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import math
 import os
 import select
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -56,8 +58,10 @@ class Patience:
     most, however late it ends.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, is_spent: Callable[[], bool] = lambda: False) -> None:
+        """`is_spent` tells at each look whether the child has used what it may, so that waiting on is in vain."""
         self._left = seconds
+        self._is_spent = is_spent
 
     def wait_for(self, descriptor: int, event: int) -> None:
         """Return when a descriptor is ready for an event of `select.poll`. Raise ChildSilent when it never is.
@@ -72,7 +76,7 @@ class Patience:
                 self._count(began)
                 return
             self._count(began)
-            if self._left <= 0:
+            if self._left <= 0 or self._is_spent():
                 raise ChildSilent
 
     def _count(self, began: float) -> None:
@@ -140,9 +144,13 @@ class ChildProcess:
         """Return how much CPU the child has used; 0 where the system does not say."""
         return cpu_seconds(self.pid)
 
-    def exchange(self, frame: Frame | None, *, seconds: float) -> Frame:
-        """Send a frame (or none) and return the answer; raise ChildGone, ChildSilent or BadFrame."""
-        patience = Patience(seconds)
+    def exchange(self, frame: Frame | None, *, seconds: float, most_cpu_seconds: float = math.inf) -> Frame:
+        """Send a frame (or none) and return the answer; raise ChildGone, ChildSilent or BadFrame.
+
+        ChildSilent also as soon as the child has used more CPU than it may.
+        """
+        spent_at = self.cpu_seconds() + most_cpu_seconds
+        patience = Patience(seconds, is_spent=lambda: self.cpu_seconds() >= spent_at)
         if frame is not None:
             if frame.file is not None:
                 self._hand_over(frame.file)
