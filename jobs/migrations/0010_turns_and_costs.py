@@ -12,7 +12,7 @@ def turns_of_owners(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0008_delivery_attempt_index'),
+        ('jobs', '0009_films_of_attempts'),
     ]
 
     operations = [
