@@ -350,6 +350,7 @@ PROVIDER_PRIVATE_HOSTS = [
     *ENV.private_provider_hosts,
     *(host for url in (STUDIO_URL, SIMULATOR_URL) if url and (host := urlsplit(url).hostname)),
 ]
+SIMULATOR_SCENARIO = ENV.simulator_scenario
 SIMULATOR_SECRETS_PATH = ENV.simulator_secrets_path
 
 LOG_LEVEL = ENV.log_level

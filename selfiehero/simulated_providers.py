@@ -5,14 +5,16 @@ They have slugs of their own, so that a real WaveSpeed, Replicate or fal that st
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from common.files import replace_file
 from providers import registry
 from providers.models import ProviderConfig
-from providers.simulator import signing
+from providers.simulator import behaviour, scenario_files, signing
 
 PREFIX = "simulator-"
 # What each adapter wants below the simulator's address, and the limits of the scenario `everyday`.
@@ -50,8 +52,14 @@ ROWS: dict[str, dict[str, Any]] = {
 }
 
 
-def enable(url: str, *, secrets_path: Path) -> list[str]:
-    """Make or update the row of every simulated cloud that has an adapter; return their titles."""
+def enable(url: str, *, scenario: str, secrets_path: Path) -> list[str]:
+    """Make or update the row of every simulated cloud that has an adapter; return their titles.
+
+    A row has the limits of the account that the scenario plays. They are set when the scenario's change; in between
+    staff's own stay.
+    """
+    applied = secrets_path.with_name("limits.json")
+    before, limits = _read_limits(applied), _limits_of(scenario)
     secrets = signing.load_or_create(secrets_path)
     known = set(registry.adapter_names())
     titles = []
@@ -65,7 +73,11 @@ def enable(url: str, *, secrets_path: Path) -> list[str]:
             "webhook_secrets": [signing.verifying_secret(adapter, secrets[adapter])],
             "result_hosts": ["127.0.0.1"],
         }
+        its_limits = limits[adapter]
+        if before is not None and before.get(adapter) != its_limits:
+            current |= its_limits
         first_time = {name: value for name, value in row.items() if name != "path"} | {
+            **its_limits,
             "adapter": adapter,
             "connect_timeout": timedelta(seconds=2),
             "submit_timeout": timedelta(seconds=10),
@@ -76,7 +88,29 @@ def enable(url: str, *, secrets_path: Path) -> list[str]:
             slug=PREFIX + adapter, defaults=current, create_defaults=current | first_time
         )
         titles.append(row["title"])
+    replace_file(applied, json.dumps(limits))
     return titles
+
+
+def _limits_of(scenario: str) -> dict[str, dict[str, int]]:
+    """Return the limits of each cloud's row: the scenario's, and where it has none those of `everyday`."""
+    _, said = behaviour.read_scenario(scenario_files.read(scenario) or {})
+    limits = {adapter: said.get(adapter, {}).get("limits", {}) for adapter in ROWS}
+    return {
+        adapter: {
+            "max_concurrent": limits[adapter].get("concurrent") or row["max_concurrent"],
+            "max_per_minute": limits[adapter].get("per_minute") or row["max_per_minute"],
+        }
+        for adapter, row in ROWS.items()
+    }
+
+
+def _read_limits(path: Path) -> dict[str, dict[str, int]] | None:
+    """Return the limits that were set last, None when none were or nobody knows."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None
 
 
 def disable() -> list[str]:

@@ -74,6 +74,21 @@ def test_the_rows_follow_the_simulator_and_keep_what_staff_changed(seed, adapter
     assert len(rows()) == 3
 
 
+def test_the_limits_follow_the_scenario_when_it_changes(seed, settings, adapters):
+    seed(URL)
+    assert rows()["simulator-wavespeed"].max_concurrent == 3
+    settings.SIMULATOR_SCENARIO = "viral"
+    seed(URL)
+    row = rows()["simulator-wavespeed"]
+    assert (row.max_concurrent, row.max_per_minute) == (5000, 5000)
+    ProviderConfig.objects.filter(id=row.id).update(max_concurrent=40)
+    seed(URL)
+    assert rows()["simulator-wavespeed"].max_concurrent == 40  # staff's, as long as the scenario is the same
+    settings.SIMULATOR_SCENARIO = "everyday"
+    seed(URL)
+    assert rows()["simulator-wavespeed"].max_concurrent == 3
+
+
 def test_without_a_simulator_its_rows_are_disabled_and_one_line_says_so(seed, adapters):
     seed(URL)
     said = seed(None)

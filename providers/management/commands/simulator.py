@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from providers.simulator import server
+from providers.simulator import scenario_files, server
 from providers.simulator.behaviour import PROVIDERS, BadScenario
 from providers.simulator.signing import BadSecrets
 from providers.simulator.simulator import Simulator
-
-SHIPPED = Path(server.__file__).parent / "scenarios"
 
 
 class Command(BaseCommand):
@@ -24,7 +21,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
         parser.add_argument("--port", type=int, default=9100, help="port to listen on; 0: any free one")
-        shipped = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.json")))
+        shipped = ", ".join(scenario_files.shipped())
         parser.add_argument("--scenario", help=f"a JSON file, or one of these: {shipped}")
         parser.add_argument("--seed", type=int, help="goes before the scenario's seed")
         parser.add_argument("--secrets", type=Path, help="file that keeps the secrets of webhooks; made when missing")
@@ -33,7 +30,10 @@ class Command(BaseCommand):
         parser.add_argument("--tls-key", type=Path, help="PEM key of the certificate")
 
     def handle(self, *args: Any, host: str, port: int, seed: int | None, only: str | None, **options: Any) -> None:
-        scenario = read_scenario_file(options["scenario"])
+        try:
+            scenario = scenario_files.read(options["scenario"])
+        except scenario_files.BadScenarioFile as error:
+            raise CommandError(str(error)) from error
         certificate, key = options["tls_cert"], options["tls_key"]
         if (certificate is None) != (key is None):
             raise CommandError("--tls-cert and --tls-key go together.")
@@ -57,18 +57,3 @@ class Command(BaseCommand):
     def say(self, url: str) -> None:
         self.stdout.write(f"simulator listening on {url}")
         self.stdout.flush()
-
-
-def read_scenario_file(name: str | None) -> Any:
-    """Return the JSON of a scenario: a file, or one that is shipped."""
-    if not name:
-        return None
-    path = Path(name)
-    if not path.exists() and (SHIPPED / f"{name}.json").exists():
-        path = SHIPPED / f"{name}.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CommandError(f"The scenario {path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise CommandError(f"The scenario {path} is not JSON: {error}.") from error

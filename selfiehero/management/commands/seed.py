@@ -61,7 +61,11 @@ class Command(BaseCommand):
 
     def _seed_simulator(self) -> None:
         if settings.SIMULATOR_URL:
-            titles = simulated_providers.enable(settings.SIMULATOR_URL, secrets_path=settings.SIMULATOR_SECRETS_PATH)
+            titles = simulated_providers.enable(
+                settings.SIMULATOR_URL,
+                scenario=settings.SIMULATOR_SCENARIO,
+                secrets_path=settings.SIMULATOR_SECRETS_PATH,
+            )
             self.stdout.write(f"A simulator plays {', '.join(titles) or 'nobody: none of its clouds has an adapter'}.")
         elif titles := simulated_providers.disable():
             self.stdout.write(f"No simulator runs, so these providers are disabled: {', '.join(titles)}.")

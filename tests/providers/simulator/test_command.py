@@ -72,7 +72,7 @@ def test_a_scenario_that_cannot_be_used_is_a_sentence(tmp_path, scenario, senten
     assert "Traceback" not in simulator.said()
 
 
-@pytest.mark.parametrize("name", ["everyday", "stormy"])
+@pytest.mark.parametrize("name", ["everyday", "stormy", "viral"])
 def test_a_shipped_scenario_can_be_used(tmp_path, name):
     with SimulatorProcess(tmp_path, "--scenario", name) as simulator:
         assert simulator.control("GET", "wavespeed")["limits"]["concurrent"] == 3
