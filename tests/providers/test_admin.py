@@ -331,7 +331,7 @@ def test_of_two_reasons_the_one_that_ends_later_is_shown(admin_client: Client, r
     )
     assert "breaker open" in pill_of(admin_client.get(LIST).content.decode())
     ProviderConfig.objects.update(rate_limited_until=later + timedelta(minutes=1))
-    assert "parked" in pill_of(admin_client.get(LIST).content.decode())
+    assert "waits for" in pill_of(admin_client.get(LIST).content.decode())
 
 
 def test_staff_close_a_breaker_and_end_a_wait(admin_client: Client, row: ProviderConfig) -> None:
