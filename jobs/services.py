@@ -64,7 +64,10 @@ def create_job(given: JobInput, *, owner: str, now: datetime, newcomer_from: str
     if given.idempotency_key and (earlier := _earlier(given, owner)):
         return _same_or_conflict(earlier, given, digest), False
     storage.keep_room()
-    turn = {"turn_key": queue_order.turn_key(owner, newcomer_from=newcomer_from), "photo_cost": given.photo_cost}
+    turn: dict[str, Any] = {
+        "turn_key": queue_order.turn_key(owner, newcomer_from=newcomer_from),
+        "photo_cost": given.photo_cost,
+    }
     promised = eta.promise(**turn, now=now)  # before the photo is stored, so that without a database none is
     key = storage.save(storage.new_key("raw", given.extension), given.photo)
     job = Job(

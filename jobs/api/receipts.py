@@ -76,7 +76,7 @@ class VerifyView(_OpenToAll):
         text = fields.get("receipt", "") if hasattr(fields, "get") else ""
         return self._answer(request, text if isinstance(text, str) else "")
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Say what can be done here; the page is for the other methods."""
         return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
 

@@ -39,6 +39,10 @@ class _Histories:
 
 
 class _FailOpenThrottle(SimpleRateThrottle):
+    # Set by DRF from `rate`.
+    duration: int
+    num_requests: int
+
     cache = _Histories()  # type: ignore[assignment]  # DRF asks for `get` and `set` alone
 
     def allow_request(self, request: Request, view: APIView) -> bool:
@@ -53,7 +57,7 @@ class _FailOpenThrottle(SimpleRateThrottle):
 
         As `allow_request` counts: a list of times under the same key.
         """
-        key = self.get_cache_key(request, None)
+        key = self.get_cache_key(request, _NO_VIEW)
         if key is None or more <= 0:
             return True
         try:
