@@ -113,7 +113,7 @@ def names_of(quoted: str) -> list[str]:
     """Return what in a quotation is a name of code: with an underscore, in capitals, in camel case, or dotted."""
     if FILE.fullmatch(quoted):
         return []
-    if re.search(r"[ /$<>]", quoted):
+    if re.search(r"[ /$<>*]", quoted):
         quoted = quoted.split("=")[0] if re.fullmatch(r"[A-Z][A-Z0-9_]+=\S*", quoted) else ""
     is_dotted = re.fullmatch(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+(?:\(\))?", quoted) and not FILE.fullmatch(quoted)
     return [

@@ -107,6 +107,7 @@ def words_of_code() -> frozenset[str]:
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
                 words.update(_WORD.findall(node.value))
             words.update(_names_of(node))
+    words.update(PurePosixPath(path).stem for path in tracked())
     for path in text_files(".js", ".html", ".css", ".toml", ".c", ".json", ".txt", ".yaml"):
         words.update(_WORD.findall(text_of(path)))
     for path in (".env.example", "Makefile", *(path for path in tracked() if path.startswith(("scripts/", ".ci/")))):
