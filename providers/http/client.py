@@ -111,6 +111,8 @@ def call(
     `repeatable` a lost response is Unavailable too.
     """
     body = {"json": json_body, "data": content if content is not None else form, "files": files}
+    if public_only and not url.lower().startswith("https://"):
+        raise AccountProblem("the provider's address is not https", code="settings")
     try:
         return _call(method, url, connect_seconds, read_seconds, headers, body, params, max_bytes, public_only)
     except addresses.NotPublic as error:

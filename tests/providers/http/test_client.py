@@ -35,7 +35,18 @@ def serve():
 
 
 def call(url, method="POST", **others):
-    return client.call(method, url, **{"connect_seconds": 0.3, "read_seconds": 0.2, "json_body": {"a": 1}} | others)
+    near = {"public_only": False}  # every server of these tests is on this machine
+    return client.call(
+        method, url, **near | {"connect_seconds": 0.3, "read_seconds": 0.2, "json_body": {"a": 1}} | others
+    )
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9/", "https://127.0.0.1:9/", "https://localhost:9/", "http://x.example/"]
+)
+def test_nothing_is_sent_where_no_provider_can_be(url):
+    with pytest.raises(AccountProblem):
+        call(url, public_only=True)
 
 
 def test_a_complete_response_is_returned(serve):
