@@ -5,7 +5,7 @@
 Whoever has the link may do what the job's owner may until the job is erased, so only the owner gets it. A token
 is the job (16 bytes) and its end (4 bytes), signed by Django's Signer: 71 characters, nothing is stored for it, and
 nothing of it stays in an address bar. Not by its TimestampSigner, which writes down when a link was made: a link ends
-when its job is erased, whenever it was made. SECRET_KEY_FALLBACKS keep links and cookies good while a key is replaced.
+when its job is erased, whenever it was made. A new SECRET_KEY ends all links, and the cookies that they left.
 The cookie keeps what was opened: `<job>.<end>` for each, newest first, signed as a whole.
 """
 
