@@ -1,8 +1,8 @@
 """The whole product as one process tree: `manage.py up`.
 
     up (runner) ──┬── valkey            first up, last down
-                  ├── set-up            migrate and seed, once
-                  ├── studio, worker-*, reconcile
+                  ├── set-up            migrate, collect static files, seed; ends before the next begin
+                  ├── studio, simulator, worker-*, reconcile
                   ├── web               last up, first down
                   └── guard             kills what is left when `up` itself was killed
 
