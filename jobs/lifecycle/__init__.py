@@ -14,10 +14,12 @@ Every change is one UPDATE guarded by the state it leaves, numbered with the job
 announced after the commit. A function returns whether it changed anything; False means that another process was
 faster, which is never an error. Call all of them inside a transaction.
 
-jobs      the transitions of jobs
-attempts  the transitions of attempts, and what they mean for the job
-changes   the guarded UPDATE with its event, and the progress of each stage
-kinds     the kinds of job events, and the phase that each puts its job in
+jobs        the transitions of jobs
+attempts    the transitions of attempts, and what they mean for the job
+batches     the usual transitions of many jobs at once
+changes     the guarded UPDATE with its event, and the progress of each stage
+statements  the same UPDATE for many rows in one statement
+kinds       the kinds of job events, and the phase that each puts its job in
 """
 
 from .attempts import (
