@@ -8,6 +8,7 @@
 | `Rejected` | this photo or request will never work here | next provider, or fail with `code` |
 | `AccountProblem` | key, billing, permission or settings | open the breaker, notify staff, next provider |
 | `PredictionGone` | the vendor does not have this prediction (any more) | the attempt is lost, try again |
+| `UnreadableSecret` | our stored secret cannot be decrypted | send nothing for a while, show staff; never count it |
 | `BadSignature`, `StaleSignature` | a forged or too old webhook | respond 401, keep it as evidence |
 """
 
@@ -63,6 +64,10 @@ class AccountProblem(ProviderError):
 
     `code` is `billing` (no money, a locked account), `key` (not accepted) or `settings`.
     """
+
+
+class UnreadableSecret(ProviderError):
+    """A stored secret of the provider cannot be decrypted with our FIELD_KEYS. The fault is ours; nothing was sent."""
 
 
 class PredictionGone(ProviderError):

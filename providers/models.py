@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -15,8 +16,13 @@ from django.db import models
 from django.db.models import Q
 
 from . import registry, validators
-from .secrets import EncryptedListField, EncryptedTextField
+from .errors import UnreadableSecret
+from .secrets import EncryptedListField, EncryptedTextField, is_unreadable
 from .types import Account, PhotoTransport
+
+logger = logging.getLogger(__name__)
+# (provider id, field) of the secrets that this process has logged as unreadable.
+_logged_unreadable: set[tuple[int, str]] = set()
 
 
 class BreakerReason(models.TextChoices):
@@ -179,7 +185,11 @@ class ProviderConfig(models.Model):
         return registry.capabilities_of(self.adapter)
 
     def account(self) -> Account:
-        """Return the account that the adapter calls with. It contains secrets: never log it."""
+        """Return the account that the adapter calls with. It contains secrets: never log it.
+
+        Raise UnreadableSecret when the stored API key cannot be decrypted.
+        """
+        self.check_readable("api_key")
         return Account(
             slug=self.slug,
             base_url=self.base_url.rstrip("/"),
@@ -192,6 +202,19 @@ class ProviderConfig(models.Model):
             result_hosts=tuple(self.result_hosts) or self._usual_result_hosts(),
             private_hosts=tuple(settings.PROVIDER_PRIVATE_HOSTS),
         )
+
+    def check_readable(self, *names: str) -> None:
+        """Raise UnreadableSecret when one of these secret fields cannot be decrypted; log it once per process."""
+        for name in names:
+            if not is_unreadable(getattr(self, name)):
+                _logged_unreadable.discard((self.pk, name))
+                continue
+            if (self.pk, name) not in _logged_unreadable:
+                _logged_unreadable.add((self.pk, name))
+                logger.error("secret_unreadable provider=%s field=%s", self.slug, name)
+            raise UnreadableSecret(
+                f"No key in FIELD_KEYS decrypts the stored {name}: bring the key back, or enter {name} again."
+            )
 
     def _usual_result_hosts(self) -> tuple[str, ...]:
         """Return the default result hosts: the vendor's, and the base URL's when that is not the vendor's."""
@@ -235,3 +258,17 @@ class ProviderConfig(models.Model):
     def is_open(self, *, now: datetime) -> bool:
         """Whether it may get jobs now: neither rate limited nor behind an open breaker, and within today's budget."""
         return self.blocked_until(now=now) is None and not self.is_out_of_budget(now=now)
+
+
+class KeyFingerprints(models.Model):
+    """By what the product's keys are told from others: see `providers.keys`. No key can be had from it."""
+
+    name = models.CharField(max_length=20, primary_key=True, help_text="SECRET_KEY or FIELD_KEYS.")
+    fingerprints = models.JSONField(default=list, help_text="Of each key that stored values may need, newest first.")
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name_plural = "key fingerprints"
+
+    def __str__(self) -> str:
+        return self.name

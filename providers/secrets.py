@@ -23,15 +23,42 @@ def _fernet() -> MultiFernet:
     return MultiFernet([Fernet(key) for key in settings.FIELD_KEYS])
 
 
+class UnreadableText(str):
+    """An empty text in place of one that no key in FIELD_KEYS decrypts. Saving it keeps the ciphertext."""
+
+    stored: str
+
+    def __new__(cls, stored: str) -> UnreadableText:
+        made = super().__new__(cls)
+        made.stored = stored
+        return made
+
+    def __getnewargs__(self) -> tuple[str]:
+        return (self.stored,)
+
+
+class UnreadableList(list[str]):
+    """An empty list in place of secrets that no key in FIELD_KEYS decrypts. Saving it keeps the ciphertext."""
+
+    def __init__(self, stored: str) -> None:
+        super().__init__()
+        self.stored = stored
+
+
+def is_unreadable(value: object) -> bool:
+    """Return whether a field's value stands for one that no key in FIELD_KEYS decrypts."""
+    return isinstance(value, UnreadableText | UnreadableList)
+
+
 class EncryptedTextField(models.TextField):
     """Text that is stored as Fernet ciphertext.
 
-    A value that no key in FIELD_KEYS decrypts reads as empty, so that staff can enter it again; the admin shows it
-    as “unreadable” instead of “not set” (`forms.describe_secrets`).
+    A value that no key in FIELD_KEYS decrypts reads as an empty `UnreadableText`, so that staff can enter it again:
+    the admin shows “unreadable” instead of “not set” (`forms.describe_secrets`), `ProviderConfig.account` raises.
     """
 
     def get_prep_value(self, value: Any) -> Any:
-        return self.encrypted(super().get_prep_value(value))
+        return value.stored if isinstance(value, UnreadableText) else self.encrypted(super().get_prep_value(value))
 
     @staticmethod
     def encrypted(text: str | None) -> str:
@@ -44,7 +71,7 @@ class EncryptedTextField(models.TextField):
         try:
             return _fernet().decrypt(value.encode()).decode()
         except InvalidToken:
-            return ""
+            return UnreadableText(value)
 
     def get_lookup(self, lookup_name: str) -> Any:
         raise TypeError("an encrypted field cannot be searched")
@@ -58,13 +85,19 @@ class EncryptedListField(EncryptedTextField):
     _pyi_private_get_type: list[str]  # type: ignore[assignment]  # likewise
 
     def get_prep_value(self, value: Any) -> Any:
+        if isinstance(value, UnreadableList) and not value:
+            return value.stored
         return self.encrypted(json.dumps(list(value)) if value else "")
 
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> list[str]:  # type: ignore[override]  # a text field gives a text
         text = super().from_db_value(value, expression, connection)
+        if isinstance(text, UnreadableText):
+            return UnreadableList(text.stored)
         return json.loads(text) if text else []
 
     def to_python(self, value: Any) -> list[str]:
+        if isinstance(value, UnreadableList):
+            return value
         if isinstance(value, str):
             return json.loads(value) if value else []
         return list(value or [])

@@ -19,7 +19,7 @@ from django.db.models import F, Q
 from jobs.models import Attempt, Lane, WebhookDelivery
 from jobs.queue import queues
 from providers import registry
-from providers.errors import BadSignature, StaleSignature
+from providers.errors import BadSignature, StaleSignature, UnreadableSecret
 from providers.models import ProviderConfig
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,8 @@ def record(
 ) -> RecordedDelivery:
     """Verify and store one webhook call. `headers` has lower-case names.
 
-    No input raises: an unknown provider or a wrong signature is 401, a body that is too long is 413.
+    No input raises: an unknown provider or a wrong signature is 401, a body that is too long is 413. While our own
+    secrets cannot be decrypted it is 503, so that the vendor sends it again.
     """
     if len(body) > MAX_BYTES:
         return RecordedDelivery("too_big", 413)
@@ -56,7 +57,10 @@ def record(
     adapter = registry.adapter_for(provider.adapter)
     kept = _kept(headers, adapter.webhook_headers)
     try:
+        provider.check_readable("webhook_secrets")
         event_id = adapter.verify(provider.account(), headers, body, now=now)
+    except UnreadableSecret:
+        return RecordedDelivery("secret_unreadable", 503)
     except StaleSignature:
         _keep_rejected(provider_slug, attempt_token, Verdict.STALE, kept, body, now=now)
         return RecordedDelivery(Verdict.STALE, 401)

@@ -28,7 +28,7 @@ from jobs.queue.engine import LaneWork
 from jobs.routing import breaker, fallback, selection
 from jobs.routing.breaker import HealthSignal, Observation
 from jobs.routing.provider_outcomes import ProviderOutcomes
-from providers.errors import AccountProblem, Busy, ProviderError, Rejected, Unconfirmed
+from providers.errors import AccountProblem, Busy, ProviderError, Rejected, Unconfirmed, UnreadableSecret
 from providers.types import PredictionStatus
 
 from . import ingest, polling
@@ -90,6 +90,9 @@ class DispatchLane(LaneWork):
             taken = [Submission.of(attempt, attempt.job.look) for attempt in attempts if attempt.job is not None]
         except (InterfaceError, OperationalError):
             raise  # the database's trouble, which the pump knows how to take
+        except UnreadableSecret as error:
+            pause_unusable(capacity.provider.id, error)
+            return []
         except Exception as error:
             logger.exception("claim_failed provider=%s", capacity.provider.slug)
             pause_unusable(capacity.provider.id, error)

@@ -35,7 +35,7 @@ from jobs.films.sandbox import POSTER_LIMITS, FilmSandbox, SandboxUnavailable
 from jobs.models import Attempt
 from jobs.photos.sandbox import size_of_bare_jpeg
 from providers import registry
-from providers.errors import PredictionGone, ProviderError, Rejected, Unavailable
+from providers.errors import PredictionGone, ProviderError, Rejected, Unavailable, UnreadableSecret
 from providers.http import downloads
 from providers.types import PredictionStatus, ProviderEvent
 
@@ -62,6 +62,7 @@ _RESULTS: tuple[tuple[type[Exception], FetchResult], ...] = (
     (Rejected, FetchResult.UNUSABLE),
     (BadFilm, FetchResult.UNUSABLE),
     (BadPoster, FetchResult.UNUSABLE),
+    (UnreadableSecret, FetchResult.OURS),
     (ProviderError, FetchResult.UNAVAILABLE),
     (SandboxUnavailable, FetchResult.OURS),
     (OSError, FetchResult.OURS),

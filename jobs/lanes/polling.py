@@ -25,7 +25,7 @@ from jobs.routing import cold_starts, fallback
 from jobs.routing.breaker import HealthSignal
 from jobs.routing.provider_outcomes import ProviderOutcomes
 from providers import registry
-from providers.errors import AccountProblem, Busy, PredictionGone, ProviderError
+from providers.errors import AccountProblem, Busy, PredictionGone, ProviderError, UnreadableSecret
 from providers.models import ProviderConfig
 from providers.types import Account, ProviderEvent
 
@@ -245,7 +245,7 @@ def _record_cleanup(attempt: Attempt, answer: CleanupResult | ProviderError, *, 
         return
     if isinstance(answer, Busy):
         wait = answer.retry_after or timedelta(seconds=5)
-    elif isinstance(answer, AccountProblem):
+    elif isinstance(answer, AccountProblem | UnreadableSecret):
         wait = timedelta(minutes=1)
     else:
         wait = fallback.backoff(attempt.cleanup_tries + 2)

@@ -36,7 +36,7 @@ from jobs.models import Attempt, Look
 from jobs.queue import claims
 from jobs.queue.engine import stopping
 from providers import registry
-from providers.errors import ProviderError, Unavailable, Unconfirmed
+from providers.errors import ProviderError, Unavailable, Unconfirmed, UnreadableSecret
 from providers.types import Account, PhotoTransport, ProviderEvent, SubmitRequest
 
 LISTING_DELAY = 0.4
@@ -88,8 +88,8 @@ class SubmitResult:
 def submit(submission: Submission) -> SubmitResult:
     """Send an attempt to its provider, once, and return the result; look it up when the answer is lost."""
     attempt = submission.attempt
-    account = attempt.provider.account()
     try:
+        account = attempt.provider.account()
         adapter = registry.adapter_for(attempt.provider.adapter)
         _check_time(submission, "the submit")
         request = _request_for(attempt, submission.look)
@@ -101,6 +101,8 @@ def submit(submission: Submission) -> SubmitResult:
             account, request = adapter.keep_warm_request(account, request)
         _check_time(submission, "the photo")
         submission.is_sent.set()
+    except UnreadableSecret as error:
+        return SubmitResult(attempt, error=NotSent(error.detail))
     except KeyError:
         return SubmitResult(attempt, error=NotSent(f"there is no adapter {attempt.provider.adapter}"))
     except (OSError, ValueError) as error:

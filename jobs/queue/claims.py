@@ -113,7 +113,7 @@ def claim_slots(provider_id: int, *, want: int, cold: bool = False, chance: rand
 
     Takes no more than its limits leave free (`limits`) and its breaker allows (`breaker`), and only jobs that may go
     there (`jobs.queue_order`). The attempts have `provider`, `job` and the job's look loaded. The number of SQL
-    statements does not depend on the number of attempts.
+    statements does not depend on the number of attempts. Raises UnreadableSecret when its key cannot be decrypted.
     """
     with transaction.atomic():
         provider = ProviderConfig.objects.select_for_update().get(id=provider_id)
@@ -121,6 +121,7 @@ def claim_slots(provider_id: int, *, want: int, cold: bool = False, chance: rand
         free = _free_calls(provider, want, now=now)
         if free <= 0:
             return []
+        provider.check_readable("api_key")
         rivals = [row for row in ProviderConfig.objects.in_order() if row.id != provider_id]
         others = [row for row in rivals if row.is_open(now=now)]
         due = queue_order.first_for(provider, others=others, now=now).select_related("look")
@@ -142,6 +143,7 @@ def claim_keep_warm(provider_id: int, *, idle_since: datetime, cold: bool) -> At
         now = database_now()
         if Attempt.objects.filter(provider=provider, claimed_at__gt=idle_since).exists():
             return None
+        provider.check_readable("api_key")
         # Not as the probe after a breaker or rate limit: jobs would have to wait for it.
         if provider.needs_probe(now=now) or _free_calls(provider, 1, now=now) < 1:
             return None

@@ -24,7 +24,7 @@ from jobs.models import Look
 from jobs.queue import claims
 from jobs.routing import cold_starts
 from providers import registry
-from providers.errors import ProviderError
+from providers.errors import ProviderError, UnreadableSecret
 from providers.models import ProviderConfig
 
 logger = logging.getLogger(__name__)
@@ -54,9 +54,9 @@ def learn_secrets(threads: ThreadPoolExecutor, *, now: datetime) -> int:
 
 
 def _ask_secrets(provider: ProviderConfig) -> tuple[str, ...]:
-    account = provider.account()
-    account = dataclasses.replace(account, read_seconds=min(account.read_seconds, LEARN_SECONDS))
     try:
+        account = provider.account()
+        account = dataclasses.replace(account, read_seconds=min(account.read_seconds, LEARN_SECONDS))
         return registry.adapter_for(provider.adapter).learn_secrets(account)
     except ProviderError as error:
         logger.warning("secrets_not_learned provider=%s error=%s", provider.slug, type(error).__name__)
@@ -91,6 +91,8 @@ def keep_warm(threads: ThreadPoolExecutor, *, now: datetime) -> int:
             idle_since = now - (provider.keep_warm_interval or timedelta())
             cold = not known[provider.id].is_awake(provider, now=now)
             attempt = claims.claim_keep_warm(provider.id, idle_since=idle_since, cold=cold)
+        except UnreadableSecret:
+            continue  # logged where it was found
         except OverflowError:
             # The row holds an interval that the form would have refused; the other providers go on.
             logger.exception("keep_warm_failed provider=%s", provider.slug)

@@ -7,15 +7,20 @@ import os
 import signal
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from jobs.reconcile.sweep import Reconciler
+from providers.keys import OtherKeys, require_known_keys
 
 
 class Command(BaseCommand):
     help = "Repair whatever is overdue: leases, silent predictions, deadlines, retention. Needs no Redis."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            require_known_keys()
+        except OtherKeys as error:
+            raise CommandError(str(error), returncode=2) from None
         reconciler = Reconciler()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: reconciler.stop())

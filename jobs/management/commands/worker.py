@@ -19,10 +19,11 @@ from typing import Any
 
 import redis
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jobs.lanes import pumps
 from jobs.lanes.worker import LaneWorker
+from providers.keys import OtherKeys, require_known_keys
 
 
 class Command(BaseCommand):
@@ -33,6 +34,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, lane: str, **options: Any) -> None:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        try:
+            require_known_keys()
+        except OtherKeys as error:
+            raise CommandError(str(error), returncode=2) from None
         pump = pumps.pump_for(lane)
         pump.work.warm_up()
         try:

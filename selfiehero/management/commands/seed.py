@@ -10,11 +10,12 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from jobs.looks import SHIPPED
 from jobs.models import Look
+from providers.keys import OtherKeys, require_known_keys
 from providers.models import ProviderConfig
 from providers.studio.service import credentials
 from providers.studio.service.settings import default_renderers
@@ -28,6 +29,10 @@ class Command(BaseCommand):
         parser.add_argument("--no-admin", action="store_true", help="Make no admin account.")
 
     def handle(self, *args: Any, no_admin: bool, **options: Any) -> None:
+        try:
+            require_known_keys()
+        except OtherKeys as error:
+            raise CommandError(str(error), returncode=2) from None
         with transaction.atomic():
             for look in SHIPPED:
                 Look.objects.get_or_create(slug=look["slug"], defaults=look)

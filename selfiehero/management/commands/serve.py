@@ -8,8 +8,10 @@ import resource
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 
+from providers.keys import OtherKeys, require_known_keys
 from selfiehero import environment
 
 WANTED_FILES = 65_536
@@ -24,6 +26,11 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, help="port to listen on; PORT otherwise")
 
     def handle(self, *args: Any, host: str | None, port: int | None, **options: Any) -> None:
+        try:
+            require_known_keys()
+        except OtherKeys as error:
+            raise CommandError(str(error), returncode=2) from None
+        connection.close()  # the threads that serve have connections of their own
         given = environment.read()
         allow_many_sockets()
         # Twisted chooses its event loop when it is imported, so only here.

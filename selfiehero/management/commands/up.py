@@ -9,8 +9,9 @@ from typing import Any
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from providers.keys import OtherKeys, require_known_keys
 from selfiehero.environment import PROJECT_DIR
 
 
@@ -30,6 +31,10 @@ class Command(BaseCommand):
 
     def prepare(self, verbosity: int) -> None:
         """Bring database and static files up to date; what is there already stays."""
+        try:
+            require_known_keys()  # before anything of the database is changed
+        except OtherKeys as error:
+            raise CommandError(str(error), returncode=2) from None
         quieter = max(0, verbosity - 1)
         call_command("migrate", interactive=False, verbosity=quieter, stdout=self.stdout)
         collect_static_files(verbosity=quieter)

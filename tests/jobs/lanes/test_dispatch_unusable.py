@@ -4,13 +4,14 @@ import logging
 from datetime import timedelta
 
 import pytest
+from cryptography.fernet import Fernet
 from django.db import OperationalError
 from django.utils import timezone
 
 from jobs.lanes.dispatch import DispatchLane
 from jobs.models import Attempt, Lane
 from jobs.queue import claims
-from providers.models import ProviderConfig
+from providers.models import BreakerState, ProviderConfig
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -68,3 +69,38 @@ def test_trouble_with_the_database_is_no_providers_fault(provider, monkeypatch):
     with pytest.raises(OperationalError):
         DispatchLane().claim(5)
     assert ProviderConfig.objects.get().rate_limited_until is None
+
+
+def test_a_key_that_cannot_be_decrypted_is_never_sent_and_is_not_the_providers_fault(stub, work, settings, caplog):
+    locked = factories.make_provider(stub.url, slug="locked", order=1)
+    settings.FIELD_KEYS = (Fernet.generate_key().decode(),)
+    job = factories.make_waiting_job()
+    with caplog.at_level(logging.ERROR):
+        work(Lane.DISPATCH)
+    assert (stub.submits(), Attempt.objects.filter(job=job).count()) == (0, 0)
+    assert [record.getMessage() for record in caplog.records] == ["secret_unreadable provider=locked field=api_key"]
+    locked.refresh_from_db()
+    assert (locked.breaker_state(now=timezone.now()), locked.consecutive_failures) == (BreakerState.CLOSED, 0)
+    assert timedelta(seconds=50) < locked.rate_limited_until - timezone.now() <= timedelta(minutes=1)
+    assert "No key in FIELD_KEYS decrypts the stored api_key" in locked.last_error
+
+
+def test_a_poll_without_a_readable_key_asks_nobody_and_leaves_the_breaker_closed(provider, stub, work, ask, settings):
+    job = factories.make_waiting_job()
+    work(Lane.DISPATCH)
+    settings.FIELD_KEYS = (Fernet.generate_key().decode(),)
+    before = stub.count("GET *")
+    ask(later=timedelta(minutes=1))
+    assert stub.count("GET *") == before
+    assert Attempt.objects.get(job=job).status == "submitted"
+    assert ProviderConfig.objects.get().breaker_state(now=timezone.now()) == BreakerState.CLOSED
+
+
+def test_a_webhook_that_cannot_be_checked_is_asked_for_again(provider, stub, work, deliver, settings):
+    factories.make_waiting_job()
+    work(Lane.DISPATCH)
+    delivery = stub.delivery(stub.only.complete())
+    own, settings.FIELD_KEYS = settings.FIELD_KEYS, (Fernet.generate_key().decode(),)
+    assert deliver(delivery) == 503
+    settings.FIELD_KEYS = own
+    assert deliver(delivery) == 202
