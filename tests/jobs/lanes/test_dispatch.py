@@ -42,7 +42,7 @@ def test_many_at_once_and_never_more_than_the_limit(stub, work, db):
     factories.make_provider(stub.url, max_concurrent=5)
     for _ in range(8):
         factories.make_waiting_job()
-    stub.next_submits(*[Slow(0.1)] * 5)
+    stub.next_submits(*[Slow(1.0)] * 5)
     work(Lane.DISPATCH)
     assert stub.submits() == 5
     assert stub.most_at_once == 5

@@ -124,7 +124,7 @@ def test_a_database_that_is_away_ends_with_3(monkeypatch: pytest.MonkeyPatch) ->
     def away(**_: Any) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(ledger, "look", away)
+    monkeypatch.setattr(ledger, "inspect", away)
     assert run() == (3, "The database does not answer (OperationalError).\n")
 
 

@@ -33,7 +33,9 @@ def test_a_good_renderer_keeps_the_laws(tmp_path):
     run = made(tmp_path, 4)
     assert run.outcomes == {"film": 4}
     assert broken(run, wall_drift=10.0) == []
-    assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
+    # Of the films nothing is left: the renderers' folder is empty, and the fake's own notes lie beside it.
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photo.jpg", "renderers", "renderers.memory"]
+    assert list((tmp_path / "renderers").iterdir()) == []
 
 
 def test_a_bad_photo_that_becomes_a_film_is_a_failure(tmp_path):
