@@ -5,6 +5,7 @@ The address of a push is a secret of its browser, so only the host of the servic
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from jobs.admin import parts
+from jobs.admin import big_tables, parts
 from providers.admin import pill
 
 from .models import Notification, PushSubscription
@@ -34,23 +35,22 @@ class StateFilter(admin.SimpleListFilter):
         return [("open", "open"), ("late", "late"), ("sent", "sent"), ("given_up", "given up")]
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Notification]) -> QuerySet[Notification]:
-        chosen = {
-            "open": Q(sent_at=None, given_up_at=None),
-            "late": Q(sent_at=None, given_up_at=None, due_at__lt=timezone.now()),
-            "sent": Q(sent_at__isnull=False),
-            "given_up": Q(given_up_at__isnull=False),
-        }
-        return rows.filter(chosen.get(self.value() or "", Q()))
+        if self.value() in ("open", "late"):
+            # By the index of what is due, which holds only what is open.
+            due = Notification.objects.is_open().order_by("due_at")
+            due = due.filter(due_at__lt=timezone.now()) if self.value() == "late" else due
+            return rows.filter(pk__in=due.values("pk")[: big_tables.MOST_COUNTED])
+        ends = {"sent": Q(sent_at__isnull=False), "given_up": Q(given_up_at__isnull=False)}
+        return rows.filter(ends.get(self.value() or "", Q()))
 
 
 @admin.register(Notification)
-class NotificationAdmin(parts.ReadOnlyAdmin):
+class NotificationAdmin(big_tables.BigTableAdmin):
     list_display = ("created_at", "channel", "job_link", "state", "tries", "took", "error")
-    list_filter = (StateFilter, "channel")
+    list_filter = (StateFilter, "channel", ("created_at", admin.DateFieldListFilter))
     list_select_related = ("subscription",)
-    search_fields = ("job__id__startswith",)
-    date_hierarchy = "created_at"
-    ordering = ("-created_at", "-id")
+    search_fields = ("job",)
+    search_help_text = "A job's id or its beginning."
     fields = (
         "job_link",
         "channel",
@@ -67,6 +67,9 @@ class NotificationAdmin(parts.ReadOnlyAdmin):
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def find(self, rows: QuerySet[Notification], term: str) -> QuerySet[Notification]:
+        return _of_jobs(rows, term)
 
     @admin.display(description="job")
     def job_link(self, row: Notification) -> str:
@@ -90,17 +93,20 @@ class NotificationAdmin(parts.ReadOnlyAdmin):
 
 
 @admin.register(PushSubscription)
-class PushSubscriptionAdmin(parts.ReadOnlyAdmin):
+class PushSubscriptionAdmin(big_tables.BigTableAdmin):
     list_display = ("created_at", "service", "user_agent", "of", "last_ok_at", "failures")
-    list_filter = ("failures",)
-    search_fields = ("owner__startswith", "job__id__startswith")
-    date_hierarchy = "created_at"
-    ordering = ("-created_at", "-id")
+    list_filter = (("created_at", admin.DateFieldListFilter),)
+    search_fields = ("owner",)
+    search_help_text = "An owner (v:… or u:…), a job's id or its beginning."
     fields = ("service", "user_agent", "of", "owner", "created_at", "last_ok_at", "failures")
     readonly_fields = ("service", "of")
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def find(self, rows: QuerySet[PushSubscription], term: str) -> QuerySet[PushSubscription]:
+        owner = big_tables.owner_in(term)
+        return rows.filter(owner) if owner is not None else _of_jobs(rows, term)
 
     @admin.display(description="service")
     def service(self, row: PushSubscription) -> str:
@@ -109,6 +115,12 @@ class PushSubscriptionAdmin(parts.ReadOnlyAdmin):
     @admin.display(description="notified of")
     def of(self, row: PushSubscription) -> str:
         return _link_to(row.job_id) if row.job_id else "every film of its owner"
+
+
+def _of_jobs(rows: QuerySet[Any], term: str) -> QuerySet[Any]:
+    whole = big_tables.id_in(term)
+    condition = Q(job_id=whole) if whole else big_tables.ids_beginning(term, "job_id")
+    return rows.none() if condition is None else rows.filter(condition)
 
 
 def _host(row: PushSubscription) -> str:

@@ -27,7 +27,10 @@ class PushSubscription(models.Model):
     failures = models.PositiveSmallIntegerField(default=0, help_text="Refusals since the last success.")
 
     class Meta:
-        indexes = [models.Index(name="push_owner", fields=["owner", "created_at"])]
+        indexes = [
+            models.Index(name="push_owner", fields=["owner", "created_at"]),
+            models.Index(name="push_created", fields=["created_at", "id"]),
+        ]
 
     def __str__(self) -> str:
         return f"push subscription {self.pk}"
@@ -66,7 +69,14 @@ class Notification(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(name="notification_due", fields=["due_at"], condition=Q(sent_at=None, given_up_at=None))
+            models.Index(name="notification_due", fields=["due_at"], condition=Q(sent_at=None, given_up_at=None)),
+            # For staff: the order and the filters of the list.
+            models.Index(name="notification_created", fields=["created_at", "id"]),
+            models.Index(name="notification_channel", fields=["channel", "created_at", "id"]),
+            models.Index(name="notification_sent", fields=["created_at", "id"], condition=Q(sent_at__isnull=False)),
+            models.Index(
+                name="notification_given_up", fields=["created_at", "id"], condition=Q(given_up_at__isnull=False)
+            ),
         ]
         constraints = [
             models.UniqueConstraint(name="notification_push_once", fields=["job", "subscription"]),

@@ -207,13 +207,9 @@ class ProviderAdmin(admin.ModelAdmin):
             setattr(provider, name, value)
         return set(follow)
 
-    def delete_model(self, request: HttpRequest, provider: ProviderConfig) -> None:
-        self.record(request, "provider_removed", provider, {})
-        super().delete_model(request, provider)
-
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        # Providers are removed one by one, by `delete_model`, which writes the audit log.
-        return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
+    def has_delete_permission(self, request: HttpRequest, obj: ProviderConfig | None = None) -> bool:
+        # Attempts keep their provider, and asking which ones reads them all. A disabled provider gets no job.
+        return False
 
     # --- Actions ----------------------------------------------------------------------------------
 

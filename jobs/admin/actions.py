@@ -12,7 +12,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import ModelAdmin
-from django.db.models import Q, QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -73,9 +73,6 @@ class StaffAction:
     otherwise: str
     act: Callable[..., Job | None]
 
-    def is_possible(self, job: Job) -> bool:
-        return Job.objects.filter(self.possible, pk=job.pk).exists()
-
 
 CANCEL = StaffAction(
     name="cancel_jobs",
@@ -130,6 +127,15 @@ PUT_BACK = StaffAction(
     otherwise="not waiting, or without a priority",
     act=_put_back,
 )
+
+
+def possible_for(job: Job, wanted: list[StaffAction]) -> list[StaffAction]:
+    """Return those of the actions that the job allows. One query."""
+    answers = {action.name: ExpressionWrapper(action.possible, output_field=BooleanField()) for action in wanted}
+    if not answers:
+        return []
+    row = Job.objects.filter(pk=job.pk).annotate(**answers).values(*answers).first() or {}
+    return [action for action in wanted if row.get(action.name)]
 
 
 def run(action: StaffAction, model_admin: ModelAdmin, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:

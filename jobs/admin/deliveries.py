@@ -6,18 +6,19 @@ from datetime import datetime
 
 from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
 from jobs import services
-from jobs.models import Lane, WebhookDelivery
+from jobs.models import Attempt, Lane, WebhookDelivery
+from jobs.models.sql import literally
 from jobs.queue import queues
 from providers.admin import pill
 
-from . import parts
+from . import big_tables, parts
 
 _SHOWN_BYTES = 4096
 _GENUINE = (WebhookDelivery.Verdict.VALID, WebhookDelivery.Verdict.UNKNOWN)
@@ -36,15 +37,32 @@ def apply_again(deliveries: QuerySet[WebhookDelivery], *, now: datetime) -> list
     return ids
 
 
+class WaitingFilter(admin.SimpleListFilter):
+    """Deliveries that are still to be applied."""
+
+    title, parameter_name = "applied", "waiting"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+        return [("yes", "still to be applied")]
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[WebhookDelivery]) -> QuerySet[WebhookDelivery]:
+        if self.value() != "yes":
+            return rows
+        due = WebhookDelivery.objects.filter(due_at__isnull=False).order_by("due_at")
+        return rows.filter(pk__in=due.values("pk")[: big_tables.MOST_COUNTED])
+
+
 @admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(parts.ReadOnlyAdmin):
+class WebhookDeliveryAdmin(big_tables.BigTableAdmin):
+    time_field = "received_at"
     list_display = ("received_at", "provider", "event_id", "verdict_pill", "job_link", "applied_at", "error")
-    list_filter = ("verdict", "provider", ("applied_at", admin.EmptyFieldListFilter))
+    list_filter = (
+        *("verdict", big_tables.ProviderSlugFilter, WaitingFilter),
+        ("received_at", admin.DateFieldListFilter),
+    )
     list_select_related = ("attempt",)
-    search_fields = ("event_id__startswith", "attempt_token__startswith")
-    search_help_text = "The beginning of an event id or an attempt token."
-    date_hierarchy = "received_at"
-    ordering = ("-received_at",)
+    search_fields = ("event_id",)
+    search_help_text = "An event id, an attempt token, a job's id or a prediction id."
     actions = ("apply_again",)
     fields = (
         *("received_at", "provider", "event_id", "verdict_pill", "job_link", "attempt_token"),
@@ -57,7 +75,20 @@ class WebhookDeliveryAdmin(parts.ReadOnlyAdmin):
         is_one = request.resolver_match is not None and "object_id" in request.resolver_match.kwargs
         return rows if is_one else rows.defer("body", "headers")
 
-    @admin.display(description="verdict", ordering="verdict")
+    def find(self, rows: QuerySet[WebhookDelivery], term: str) -> QuerySet[WebhookDelivery]:
+        if job_id := big_tables.id_in(term):
+            attempts = list(Attempt.objects.filter(job=job_id).values_list("pk", flat=True))
+            if attempts:
+                return rows.filter(attempt__in=attempts)
+        found: set[int] = set()
+        attempts = list(big_tables.attempts_with(term).values_list("pk", flat=True))
+        has_event_id = literally('NOT ("jobs_webhookdelivery"."event_id" = \'\')')
+        for condition in (Q(attempt_token=term), Q(has_event_id, event_id=term), Q(attempt__in=attempts)):
+            some = WebhookDelivery.objects.filter(condition).order_by().values_list("pk", flat=True)
+            found |= set(some[: big_tables.MOST_FOUND])
+        return rows.filter(pk__in=found)
+
+    @admin.display(description="verdict")
     def verdict_pill(self, delivery: WebhookDelivery) -> str:
         return pill(delivery.verdict, css=_VERDICT_COLOURS.get(delivery.verdict, "canceled"))
 
@@ -88,7 +119,7 @@ class WebhookDeliveryAdmin(parts.ReadOnlyAdmin):
     @admin.action(description="Apply again", permissions=["act"])
     def apply_again(self, request: HttpRequest, deliveries: QuerySet[WebhookDelivery]) -> None:
         now = timezone.now()
-        chosen = deliveries.count()
+        chosen = len(deliveries.values_list("pk", flat=True)[: parts.MAX_BULK + 1])
         if chosen > parts.MAX_BULK:
             self.message_user(request, f"At most {parts.MAX_BULK} at once, please.", messages.ERROR)
             return

@@ -10,8 +10,7 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet, Sum
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -25,7 +24,7 @@ from jobs import services, snapshots, storage
 from jobs.models import Attempt, Job, WebhookDelivery
 from providers.admin import pill
 
-from . import actions, filters, ledger, parts
+from . import actions, big_tables, filters, ledger, parts
 
 _EVENTS_SHOWN = 1000
 _DELIVERIES_SHOWN = 200
@@ -40,24 +39,23 @@ _ATTEMPT_COLOURS = {
 
 
 @admin.register(Job)
-class JobAdmin(parts.ReadOnlyAdmin):
+class JobAdmin(big_tables.BigTableAdmin):
     list_display = (
         *("thumbnail", "short_id", "state", "look", "hero_name", "age"),
         *("attempt_count", "newest_provider", "failure_code"),
     )
     list_display_links = ("thumbnail", "short_id")
     list_filter = (
-        *("status", "stage", "look", filters.ProviderFilter, filters.FailureFilter),
+        *("status", filters.StageFilter, "look", filters.ProviderFilter, filters.FailureFilter),
         ("created_at", admin.DateFieldListFilter),
     )
     list_select_related = ("look",)
-    list_per_page = 50
+    sortable_by = ("short_id", "age")
     search_fields = ("id",)
     search_help_text = (
-        "A job's id or its beginning, an address with one, a user's name or e-mail, or an owner (v:… or u:…)."
+        "A job's id or its beginning, an address with one, a hero name, an e-mail, a user's name, an owner (v:… or "
+        "u:…), a prediction id, or the end of a share address."
     )
-    date_hierarchy = "created_at"
-    ordering = ("-created_at",)
     actions = tuple(
         action.name for action in (actions.PUT_FIRST, actions.PUT_BACK, actions.CANCEL, actions.RETRY, actions.ERASE)
     )
@@ -75,23 +73,19 @@ class JobAdmin(parts.ReadOnlyAdmin):
 
     # --- The list ---------------------------------------------------------------------------------
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        attempts = Attempt.objects.filter(job=OuterRef("pk")).order_by()
-        count = attempts.values("job").annotate(number=Count("pk")).values("number")
-        newest = attempts.order_by("-number").values("provider__title")[:1]
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                attempt_number=Coalesce(Subquery(count, output_field=IntegerField()), 0),
-                provider_title=Subquery(newest),
-            )
+    def complete(self, rows: list[Any]) -> None:
+        """Give each job of a page the number of its attempts and the provider of the newest."""
+        attempts = (
+            Attempt.objects.filter(job__in=[job.pk for job in rows]).order_by("number").select_related("provider")
         )
+        of_job: dict[UUID | None, list[Attempt]] = {}
+        for attempt in attempts.select_related("provider").only("job_id", "provider__title", "provider__slug"):
+            of_job.setdefault(attempt.job_id, []).append(attempt)
+        for job in rows:
+            job.page_attempts = of_job.get(job.pk, [])
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Job], search_term: str
-    ) -> tuple[QuerySet[Job], bool]:
-        return (filters.search(queryset, search_term) if search_term.strip() else queryset), False
+    def find(self, rows: QuerySet[Job], term: str) -> QuerySet[Job]:
+        return filters.search(rows, term)
 
     @admin.display(description="")
     def thumbnail(self, job: Job) -> str:
@@ -116,13 +110,13 @@ class JobAdmin(parts.ReadOnlyAdmin):
     def age(self, job: Job) -> str:
         return format_html('<span title="{}">{}</span>', job.created_at, parts.age(job.created_at, now=timezone.now()))
 
-    @admin.display(description="attempts", ordering="attempt_number")
+    @admin.display(description="attempts")
     def attempt_count(self, job: Any) -> int:
-        return job.attempt_number
+        return len(job.page_attempts)
 
     @admin.display(description="provider")
     def newest_provider(self, job: Any) -> str:
-        return job.provider_title or "–"
+        return str(job.page_attempts[-1].provider) if job.page_attempts else "–"
 
     # --- One job ----------------------------------------------------------------------------------
 
@@ -218,7 +212,7 @@ class JobAdmin(parts.ReadOnlyAdmin):
             "cost": job.attempts.aggregate(total=Sum("cost"))["total"],
             "deliveries": deliveries.defer("body", "headers").order_by("id")[:_DELIVERIES_SHOWN],
             "events": [(event, parts.span(event.at - job.created_at)) for event in events],
-            "buttons": [action for action, allowed in may.items() if allowed and action.is_possible(job)],
+            "buttons": actions.possible_for(job, [action for action, allowed in may.items() if allowed]),
             "can_show_photo": self.has_act_permission(request) and bool(job.clean_key),
         }
 

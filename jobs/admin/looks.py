@@ -50,6 +50,10 @@ class LookAdmin(admin.ModelAdmin):
         ("What people see", {"fields": ("picture_preview", "picture", "loop")}),
     )
 
+    def has_delete_permission(self, request: HttpRequest, obj: Look | None = None) -> bool:
+        # Jobs keep their look, and asking which ones reads them all. A look that is not active is shown to nobody.
+        return False
+
     def get_readonly_fields(self, request: HttpRequest, obj: Look | None = None) -> list[str]:
         # The slug is used by the studio and in people's links.
         return [*self.readonly_fields, *(["slug"] if obj else [])]

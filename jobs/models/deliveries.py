@@ -36,7 +36,11 @@ class WebhookDelivery(models.Model):
         ordering = ["-received_at"]
         indexes = [
             models.Index(name="delivery_due", fields=["due_at"], condition=Q(due_at__isnull=False)),
-            models.Index(name="delivery_received", fields=["received_at"]),
+            # For staff: the order and the filters of the list, and what it is searched by.
+            models.Index(name="delivery_received", fields=["received_at", "id"]),
+            models.Index(name="delivery_verdict", fields=["verdict", "received_at", "id"]),
+            models.Index(name="delivery_provider", fields=["provider", "received_at", "id"]),
+            models.Index(name="delivery_event", fields=["event_id"], condition=~Q(event_id="")),
             # For the erasure of a job, and for the deliveries of one attempt.
             models.Index(name="delivery_attempt", fields=["attempt_token"]),
         ]

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Upper
 from django.db.models.lookups import LessThanOrEqual
 
 from .looks import Look
@@ -78,7 +79,7 @@ class Job(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.CharField(max_length=80, help_text="u:<user id> or v:<digest of the visitor cookie>.")
-    look = models.ForeignKey(Look, models.PROTECT)
+    look = models.ForeignKey(Look, models.PROTECT, db_index=False)
     hero_name = models.CharField(max_length=24, blank=True)
 
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.QUEUED)
@@ -170,6 +171,13 @@ class Job(models.Model):
             models.Index(name="job_ended", fields=["finished_at"], condition=Q(finished_at__isnull=False)),
             models.Index(name="job_retry_of", fields=["retry_of"], condition=Q(retry_of__isnull=False)),
             models.Index(name="job_erase", fields=["erase_at"], condition=Q(erased_at=None)),
+            # For staff: the orders and filters of the list, and what it is searched by.
+            models.Index(name="job_created", fields=["created_at", "id"]),
+            models.Index(name="job_status", fields=["status", "created_at", "id"]),
+            models.Index(name="job_look", fields=["look", "created_at", "id"]),
+            models.Index(name="job_failure", fields=["failure_code", "created_at", "id"], condition=Q(status="failed")),
+            models.Index(Upper("email"), name="job_email", condition=~Q(email="")),
+            models.Index(Upper("hero_name"), name="job_hero_name", condition=~Q(hero_name="")),
         ]
         constraints = [
             models.UniqueConstraint(name="job_idempotency_key_once", fields=["owner", "idempotency_key"]),

@@ -1,0 +1,222 @@
+"""Tables as large as after months of work, in seconds, and what a database reads of them for a page.
+
+`fill` copies one finished job with its attempt, event, delivery and notification as often as asked, each table by one
+statement that SQLite and PostgreSQL both take. `python -m tests.support.big_tables 1000000` does it for the product's
+own database (DATABASE_URL), which then holds rows of nobody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from django.db import connection
+from django.utils import timezone
+
+BIG = ("jobs_job", "jobs_attempt", "jobs_jobevent", "jobs_webhookdelivery", "notifications_notification")
+FIRST_ID = 10_000_000
+_SPREAD = "(n * 2654435761) % 4294967296"
+
+
+def _words() -> dict[str, str]:
+    """Return the expressions that the two databases write differently, of the number `n` and the row `t`."""
+    if connection.vendor == "sqlite":
+        digest = f"printf('%08x', {_SPREAD}) || printf('%024x', n)"
+        return {"job": digest, "digest": digest, "ago": "datetime(t.{}, '-' || n || ' seconds')", "no": "0"}
+    digest = f"lpad(to_hex({_SPREAD}), 8, '0') || lpad(to_hex(n), 24, '0')"
+    ago = "t.{} - n * interval '1 second'"
+    return {"job": f"({digest})::uuid", "digest": digest, "ago": ago, "no": "false"}
+
+
+def job_id(number: int) -> str:
+    """Return the id of the job with this number."""
+    return f"{number * 2654435761 % 4294967296:08x}{number:024x}"
+
+
+def fill(jobs: int, *, template: Any, rare_provider: int) -> None:
+    """Copy `template`, a succeeded job with a delivery and a sent e-mail, `jobs` times.
+
+    One in 20 failed, one in 50 left an e-mail, one in 1,000 was rendered by the rare provider.
+    """
+    words = _words()
+    ago = words["ago"].format
+    attempt = template.attempts.get()
+    delivery = attempt.deliveries.get()
+    _copy("jobs_job", template.pk, jobs, {
+        "id": words["job"],
+        "owner": "'v:' || substr(md, 1, 8) || substr(md, 1, 24) || md".replace("md", f"({words['digest']})"),
+        "status": "CASE WHEN n % 20 = 0 THEN 'failed' WHEN n % 50 = 1 THEN 'canceled' ELSE 'succeeded' END",
+        "failure_code": "CASE WHEN n % 20 = 0 THEN 'providers_failed' ELSE '' END",
+        "email": "CASE WHEN n % 50 = 0 THEN 'Person' || n || '@mail.example' ELSE '' END",
+        "hero_name": "'HERO-' || (n % 5000)",
+        "created_at": ago("created_at"),
+        "winner_id": "NULL",
+    })  # fmt: skip
+    _copy("jobs_attempt", attempt.pk, jobs, {
+        "id": f"{FIRST_ID} + n",
+        "job_id": words["job"],
+        "provider_id": f"CASE WHEN n % 1000 = 0 THEN {rare_provider} ELSE t.provider_id END",
+        "token": "'token-' || n",
+        "prediction_id": "'prediction-' || n",
+        "status": "CASE WHEN n % 20 = 0 THEN 'failed' WHEN n % 50 = 1 THEN 'canceled' ELSE 'succeeded' END",
+        "claimed_at": ago("claimed_at"),
+        "answered_at": ago("answered_at"),
+    })  # fmt: skip
+    _copy("jobs_jobevent", template.events.get(seq=1).pk, jobs, {"id": f"{FIRST_ID} + n", "job_id": words["job"]})
+    _copy("jobs_webhookdelivery", delivery.pk, jobs, {
+        "id": f"{FIRST_ID} + n",
+        "attempt_token": "'token-' || n",
+        "attempt_id": f"{FIRST_ID} + n",
+        "event_id": "'event-' || n",
+        "verdict": "CASE WHEN n % 1000 = 0 THEN 'forged' ELSE 'valid' END",
+        "received_at": ago("received_at"),
+        "due_at": "NULL",
+    })  # fmt: skip
+    _copy("notifications_notification", template.notifications.get().pk, jobs, {
+        "id": f"{FIRST_ID} + n",
+        "job_id": words["job"],
+        "created_at": ago("created_at"),
+    })  # fmt: skip
+    if connection.vendor == "postgresql":
+        # What autovacuum does by itself. SQLite has no statistics in the product, so none here.
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+
+
+def _copy(table: str, key: Any, count: int, other: dict[str, str]) -> None:
+    key = key.hex if connection.vendor == "sqlite" and hasattr(key, "hex") else key
+    with connection.cursor() as cursor:
+        columns = [column.name for column in connection.introspection.get_table_description(cursor, table)]
+        values = ", ".join(other.get(name, f't."{name}"') for name in columns).replace("%", "%%")
+        names = ", ".join(f'"{name}"' for name in columns)
+        cursor.execute(
+            f"WITH RECURSIVE numbers(n) AS (SELECT CAST(1 AS BIGINT) UNION ALL "
+            f"SELECT n + 1 FROM numbers WHERE n < {count}) INSERT INTO {table} ({names}) "
+            f"SELECT {values} FROM numbers CROSS JOIN (SELECT * FROM {table} WHERE id = %s) t",
+            [key],
+        )
+
+
+class Read(NamedTuple):
+    """A statement that reads a big table whole, and the step of its plan that says so."""
+
+    step: str
+    sql: str
+
+
+class Watch:
+    """The statements of a block."""
+
+    def __init__(self) -> None:
+        self.statements: list[tuple[str, Any]] = []
+
+    def __call__(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        self.statements.append((sql, params))
+        return execute(sql, params, many, context)
+
+    def whole_reads(self) -> list[Read]:
+        """Return the statements whose plan reads a big table from end to end."""
+        seen, found = set(), []
+        for sql, params in self.statements:
+            if not sql.startswith(("SELECT", "WITH")) or not any(table in sql for table in BIG) or sql in seen:
+                continue
+            seen.add(sql)
+            found += [Read(step, sql) for step in (_sqlite(sql, params) if _is_sqlite() else _postgres(sql, params))]
+        return found
+
+
+@contextlib.contextmanager
+def watching() -> Iterator[Watch]:
+    watch = Watch()
+    with connection.execute_wrapper(watch):
+        yield watch
+
+
+def _is_sqlite() -> bool:
+    return connection.vendor == "sqlite"
+
+
+def _sqlite(sql: str, params: Any) -> list[str]:
+    """A walk along an index is as long as the LIMIT says, when nothing on the way is left out."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {sql}", params)
+        steps = [row[-1] for row in cursor.fetchall()]
+    partial = "|".join(_partial_indexes()) or "-"
+    found = []
+    for step in steps:
+        if not (match := re.match(rf"SCAN ({'|'.join(BIG)}|U\d|t)\b(.*)", step)):
+            continue
+        is_walk = "USING" in match[2] and "LIMIT" in sql
+        if not (is_walk and ("WHERE" not in sql or re.search(rf"\b({partial})\b", step))):
+            found.append(step)
+    return found
+
+
+def _partial_indexes() -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND sql LIKE '% WHERE %'")
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _postgres(sql: str, params: Any) -> list[str]:
+    """Plans as for a table that is too large to be read whole: an index is used wherever one fits."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indexname FROM pg_indexes WHERE indexdef LIKE '% WHERE %'")
+        partial = {row[0] for row in cursor.fetchall()}
+        cursor.execute("SELECT relname, reltuples FROM pg_class WHERE relkind = 'r'")
+        rows = dict(cursor.fetchall())
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
+        plan = cursor.fetchone()[0]
+        cursor.execute("SET LOCAL enable_seqscan = on")
+    plan = json.loads(plan) if isinstance(plan, str) else plan
+    found: list[str] = []
+
+    def visit(node: dict[str, Any], *, is_limited: bool) -> None:
+        kind, table, index = node["Node Type"], node.get("Relation Name"), node.get("Index Name")
+        is_looked_up = index in partial or "Index Cond" in node or kind == "Bitmap Heap Scan"
+        # A walk ends at the limit when it leaves out little on the way.
+        if table in BIG and not is_looked_up and not (is_limited and node["Plan Rows"] >= rows[table] / 10):
+            found.append(f"{kind} on {table} by {index} {node.get('Filter', '')}")
+        # What sorts or hashes reads everything below it, whatever the limit above.
+        below = (is_limited or kind == "Limit") and kind not in ("Sort", "Hash", "Aggregate")
+        for child in node.get("Plans", ()):
+            visit(child, is_limited=below)
+
+    visit(plan[0]["Plan"], is_limited=False)
+    return found
+
+
+def make(jobs: int) -> Any:
+    """Make what is copied, and copy it; return the copied job."""
+    from jobs.models import Job, WebhookDelivery
+    from notifications.models import Notification
+    from tests import factories
+
+    now = timezone.now()
+    provider = factories.make_provider(slug="common", title="Common")
+    rare = factories.make_provider(slug="rare", title="Rare")
+    job = factories.make_finished_job(provider, email="first@mail.example", hero_name="HERO-0")
+    attempt = job.attempts.get()
+    WebhookDelivery.objects.create(
+        provider=provider.slug, attempt=attempt, attempt_token=attempt.token, event_id="event-0", verdict="valid",
+        headers={"content-type": "application/json"}, body=b'{"status": "succeeded"}', received_at=now, applied_at=now,
+    )  # fmt: skip
+    Notification.objects.filter(job=job).delete()
+    Notification.objects.create(
+        job=job, channel="email", created_at=now, due_at=now, sent_at=now + timedelta(seconds=1)
+    )
+    fill(jobs, template=job, rare_provider=rare.pk)
+    return Job.objects.get(pk=job.pk)
+
+
+if __name__ == "__main__":
+    import django
+
+    django.setup()
+    print(make(int(sys.argv[1])))
