@@ -126,6 +126,17 @@ def discard(keys: Iterable[str]) -> None:
             logger.error("file_not_removed kind=%s error=%s", key.partition("/")[0], type(error).__name__)
 
 
+def check_round_trip() -> None:
+    """Write, read and delete a small file. Raise OSError when that fails, whatever the storage's own error is."""
+    key, content = f"health/{secrets.token_hex(16)}", secrets.token_bytes(16)
+    key = save(key, content)
+    try:
+        if read(key) != content:
+            raise OSError(errno.EIO, "another content was read than was written")
+    finally:
+        delete([key])
+
+
 def is_away() -> bool:
     """Tell whether the bucket does not answer; asks it once in two seconds at most. False with files on disk."""
     return bool(settings.S3_BUCKET) and (breaker.is_open or not _probe.get())

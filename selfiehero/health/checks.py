@@ -1,7 +1,8 @@
 """Alive, and able to accept: `/healthz` and `/readyz`.
 
-Ready means that an upload can be kept: the database takes writes, the disk has room or the bucket answers, the process
-is not on its way out. Redis is not needed for that, so without it the answer is "degraded" and still 200. Workers and
+Ready means that an upload can be kept and served: the database takes writes, the disk has room or the bucket answers,
+the process is not on its way out, and what `selfiehero.health.serving` checks is ok. `state` is "ready", "degraded" or
+"not ready". Redis is not needed for that, so without it the answer is "degraded" and still 200. Workers and
 reconcile are told for people to read: a late worker delays films, it does not lose photos. So are the
 ledger (`selfiehero.health.ledger`) and what this kernel offers to confine the sandboxes: neither a difference nor a
 lack makes the answer 503.
@@ -28,14 +29,19 @@ from common.timed_cache import TimedCache
 from confinement.confine import offered as offered_confinement
 from jobs import storage
 from jobs.models import Heartbeat
+from selfiehero import proxies
 from selfiehero.server.drain import draining
 
+from . import serving
 from .ledger import LedgerLook
+from .serving import ServingLook
 
 LANES = ("prepare", "dispatch", "collect")
-# Without one of these no upload can be kept.
-NEEDED = ("database", "disk", "storage")
+# Without one of these no upload can be kept, or nothing can be served.
+NEEDED = ("database", "disk", "storage", *serving.CHECKS)
 LOOK_SECONDS = 1.0
+# So long the first request of a process waits for the results of `serving`; until they are there it is not ready.
+FIRST_SERVING_SECONDS = 0.5
 # Many who ask at once get one look.
 FRESH_SECONDS = 0.5
 # Everybody beats every five seconds, idle or not; who has not for so long hangs or is gone.
@@ -46,6 +52,7 @@ RETRY_AFTER = "5"
 _looker = ThreadPoolExecutor(1, thread_name_prefix="health")
 _bucket_looker = ThreadPoolExecutor(1, thread_name_prefix="health-storage")
 _ledger = LedgerLook()
+_serving = ServingLook()
 
 
 @never_cache
@@ -60,15 +67,21 @@ def healthz(request: HttpRequest) -> JsonResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """Able to accept an upload: 200, or 503 with what is wrong."""
     found = look()
-    is_ready = (
-        found["database"] == "ok" and found["disk"] == "ok" and found["storage"] == "ok" and not draining.is_set()
-    )
+    is_ready = all(found[name] == "ok" for name in NEEDED) and not draining.is_set()
+    state = "not ready" if not is_ready else "degraded" if is_degraded(found) else "ready"
     response = JsonResponse(
-        {"ready": is_ready, "draining": draining.is_set(), **found}, status=200 if is_ready else 503
+        {"ready": is_ready, "state": state, "draining": draining.is_set(), **found}, status=200 if is_ready else 503
     )
     if not is_ready:
         response["Retry-After"] = RETRY_AFTER
     return response
+
+
+def is_degraded(found: dict[str, Any]) -> bool:
+    """Whether something is late, missing or differs that does not keep an upload from being accepted."""
+    return bool(
+        found["redis"] != "ok" or found["late"] or found["overdue_erasures"] or found["ledger"].get("differences")
+    )
 
 
 def look() -> dict[str, Any]:
@@ -93,6 +106,8 @@ def look_now() -> dict[str, Any]:
     return {
         **answer,
         **found,
+        **_serving.told(wait_seconds=FIRST_SERVING_SECONDS),
+        "proxies": proxies.told(),
         "confinement": confinement(),
         "ledger": _ledger.told(may_look=answer["database"] == "ok"),
     }

@@ -15,6 +15,7 @@ from jobs.models import Job
 from selfiehero.health import checks
 from selfiehero.health import ledger as health_ledger
 from selfiehero.health.ledger import LedgerLook
+from selfiehero.health.serving import ServingLook
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,8 +45,11 @@ def look(monkeypatch: pytest.MonkeyPatch) -> Iterator[LedgerLook]:
     monkeypatch.setattr(checks, "_cache", TimedCache(-1.0, checks.look_now))
     # However slow the machine, the first one who asks gets an answer.
     monkeypatch.setattr(health_ledger, "FIRST_SECONDS", 10.0)
+    monkeypatch.setattr(checks, "_serving", ServingLook())
+    monkeypatch.setattr(checks, "FIRST_SERVING_SECONDS", 10.0)
     yield look
     look.wait(10)
+    checks._serving.wait(10)
 
 
 def told(client: Client) -> dict[str, object]:
