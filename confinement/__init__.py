@@ -1,4 +1,4 @@
-"""What a process that opens strangers' bytes may do, and what it costs. Below everything else, and without Django.
+"""What a process that opens untrusted bytes may do, and what it costs. Below everything else, and without Django.
 
 confine         what the sandboxes and renderers call: give up everything but a few folders, and say how far that went
 landlock        files, TCP and signals to others

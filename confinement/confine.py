@@ -1,4 +1,4 @@
-"""Give up, for good, what a process that opens strangers' bytes does not need: Landlock and seccomp, as far as they go.
+"""Give up, for good, what a process that opens untrusted bytes does not need: Landlock and seccomp, as far as they go.
 
     confined = confine()                                   # a child: nothing but what is open already
     confined = confine(readable=[...], writable=[...])     # a renderer: these folders

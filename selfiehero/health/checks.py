@@ -115,7 +115,7 @@ def look_now() -> dict[str, Any]:
 
 @cache
 def confinement() -> dict[str, Any]:
-    """Say what this machine's kernel offers to confine the processes that open strangers' photos and films."""
+    """Say what this machine's kernel offers to confine the processes that open untrusted photos and films."""
     offered = offered_confinement()
     return {"complete": offered.is_complete, "by": str(offered)}
 

@@ -1,6 +1,6 @@
 """One renderer as a process: started, given orders, listened to, stopped.
 
-A renderer reads strangers' photos, so it is confined (`confinement`): it gets each photo over its socket, and may write
+A renderer reads untrusted photos, so it is confined (`confinement`): it gets each photo over its socket, and may write
 to one folder of its own, from which its studio takes what was made.
 """
 
