@@ -21,7 +21,8 @@ from jobs.estimates import eta
 from jobs.queue import claims, queues
 
 from . import lifecycle, queue_order, receipts, signals, storage
-from .models import AuditEntry, Job, JobEvent, Lane, Look, next_seq
+from .audit import audit
+from .models import Job, JobEvent, Lane, Look, next_seq
 
 logger = logging.getLogger(__name__)
 
@@ -361,7 +362,7 @@ def forget_email(job_id: UUID) -> None:
     Job.objects.filter(id=job_id).update(email="")
 
 
-def retry_job(job_id: UUID, *, now: datetime, actor: Any) -> Job:
+def retry_job(job_id: UUID, *, now: datetime, actor: Any, address: str = "") -> Job:
     """Make a new job from an ended one, with the same photo, consent and time of erasure; staff only.
 
     Terminal is terminal, so the old job stays as it ended. NotPossible without a photo, and when it will be erased
@@ -375,7 +376,7 @@ def retry_job(job_id: UUID, *, now: datetime, actor: Any) -> Job:
         job = _copy_job(old, given, relation="retry_of", now=now)
     except PhotoGone as gone:
         raise NotPossible("Only a job whose photo is kept for long enough can be tried again.") from gone
-    audit(actor, "job_retried", str(old.id), {"new_job": str(job.id)}, now=now)
+    audit(actor, "job_retried", str(old.id), {"new_job": str(job.id)}, now=now, address=address)
     return job
 
 
@@ -387,11 +388,6 @@ def set_priority(job_id: UUID, *, priority: int, now: datetime) -> None:
             raise NotPossible("Only a job that waits in the queue has a position in it.")
         if job.priority != priority:
             _note(job, "priority", now, priority=priority)
-
-
-def audit(actor: Any, action: str, subject: str, data: dict[str, Any], *, now: datetime) -> None:
-    """Record what a staff member did."""
-    AuditEntry.objects.create(at=now, actor=actor, action=action, subject=subject, data=data)
 
 
 def _note(job: Job, kind: str, now: datetime, **values: Any) -> None:

@@ -20,6 +20,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from jobs import services
+from jobs.audit import audit
+from jobs.client_address import client_network
 from jobs.models import QUEUE_LANES, Job
 
 from . import parts
@@ -29,34 +31,34 @@ logger = logging.getLogger(__name__)
 _LISTED = 20
 
 
-def _cancel(job_id: UUID, *, now: datetime, actor: Any) -> Job | None:
+def _cancel(job_id: UUID, *, now: datetime, actor: Any, address: str) -> Job | None:
     if not services.cancel_job(job_id, now=now, by="staff"):
         raise services.NotPossible("it had ended already")
-    services.audit(actor, "job_canceled", str(job_id), {}, now=now)
+    audit(actor, "job_canceled", str(job_id), {}, now=now, address=address)
     return None
 
 
-def _retry(job_id: UUID, *, now: datetime, actor: Any) -> Job | None:
-    return services.retry_job(job_id, now=now, actor=actor)
+def _retry(job_id: UUID, *, now: datetime, actor: Any, address: str) -> Job | None:
+    return services.retry_job(job_id, now=now, actor=actor, address=address)
 
 
-def _erase(job_id: UUID, *, now: datetime, actor: Any) -> Job | None:
+def _erase(job_id: UUID, *, now: datetime, actor: Any, address: str) -> Job | None:
     services.erase_job(job_id, now=now, by="staff")
-    services.audit(actor, "job_erased", str(job_id), {}, now=now)
+    audit(actor, "job_erased", str(job_id), {}, now=now, address=address)
     return None
 
 
-def _put_first(job_id: UUID, *, now: datetime, actor: Any) -> Job | None:
-    return _set_priority(job_id, 10, now=now, actor=actor)
+def _put_first(job_id: UUID, *, now: datetime, actor: Any, address: str) -> Job | None:
+    return _set_priority(job_id, 10, now=now, actor=actor, address=address)
 
 
-def _put_back(job_id: UUID, *, now: datetime, actor: Any) -> Job | None:
-    return _set_priority(job_id, 0, now=now, actor=actor)
+def _put_back(job_id: UUID, *, now: datetime, actor: Any, address: str) -> Job | None:
+    return _set_priority(job_id, 0, now=now, actor=actor, address=address)
 
 
-def _set_priority(job_id: UUID, priority: int, *, now: datetime, actor: Any) -> Job | None:
+def _set_priority(job_id: UUID, priority: int, *, now: datetime, actor: Any, address: str) -> Job | None:
     services.set_priority(job_id, priority=priority, now=now)
-    services.audit(actor, "job_priority", str(job_id), {"priority": priority}, now=now)
+    audit(actor, "job_priority", str(job_id), {"priority": priority}, now=now, address=address)
     return None
 
 
@@ -176,7 +178,7 @@ def _perform(action: StaffAction, model_admin: ModelAdmin, request: HttpRequest,
     done, impossible, broken, made = 0, len(ids) - len(possible), 0, []
     for job_id in sorted(possible):
         try:
-            made.append(action.act(job_id, now=now, actor=request.user))
+            made.append(action.act(job_id, now=now, actor=request.user, address=client_network(request)))
             done += 1
         except services.NotPossible:
             impossible += 1

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from jobs import services
 from jobs.models import Attempt, Lane, WebhookDelivery
 from jobs.models.sql import literally
 from jobs.queue import queues
 from providers.admin import pill
 
-from . import big_tables, parts
+from . import big_tables, faces, parts
 
 _SHOWN_BYTES = 4096
 _GENUINE = (WebhookDelivery.Verdict.VALID, WebhookDelivery.Verdict.UNKNOWN)
@@ -68,7 +68,7 @@ class WebhookDeliveryAdmin(big_tables.BigTableAdmin):
         *("received_at", "provider", "event_id", "verdict_pill", "job_link", "attempt_token"),
         *("due_at", "applied_at", "apply_tries", "error", "headers_text", "body_text"),
     )
-    readonly_fields = ("verdict_pill", "job_link", "headers_text", "body_text")
+    readonly_fields = ("verdict_pill", "job_link", "headers_text", "body_text", "what_came")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
         rows = super().get_queryset(request)
@@ -103,6 +103,20 @@ class WebhookDeliveryAdmin(big_tables.BigTableAdmin):
             '<a href="{}">{} #{}</a>', address, str(delivery.attempt.job_id)[:8], delivery.attempt.number
         )
 
+    def get_fields(self, request: HttpRequest, obj: WebhookDelivery | None = None) -> Any:
+        if faces.may_see(request):
+            return self.fields
+        return [*(name for name in self.fields if name not in ("headers_text", "body_text")), "what_came"]
+
+    def change_view(self, request: HttpRequest, object_id: str, *arguments: Any, **more: Any) -> HttpResponse:
+        if self.has_view_permission(request) and faces.may_see(request):
+            faces.note(request, "delivery_shown", object_id[:40], {})
+        return super().change_view(request, object_id, *arguments, **more)
+
+    @admin.display(description="headers and body")
+    def what_came(self, delivery: WebhookDelivery) -> str:
+        return faces.HIDDEN
+
     @admin.display(description="headers")
     def headers_text(self, delivery: WebhookDelivery) -> str:
         text = "\n".join(f"{name}: {value}" for name, value in delivery.headers.items())
@@ -125,7 +139,7 @@ class WebhookDeliveryAdmin(big_tables.BigTableAdmin):
             return
         ids = apply_again(deliveries, now=now)
         for number in ids:
-            services.audit(request.user, "delivery_applied_again", str(number), {}, now=now)
+            faces.note(request, "delivery_applied_again", str(number), {})
         if ids:
             what = parts.counted(len(ids), "delivery", "deliveries")
             self.message_user(request, f"{what} will be applied again within seconds.", messages.SUCCESS)

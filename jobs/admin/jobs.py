@@ -17,14 +17,14 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from jobs import messages as job_messages
-from jobs import services, snapshots, storage
+from jobs import snapshots, storage
 from jobs.models import Attempt, Job, WebhookDelivery
 from providers.admin import pill
 
-from . import actions, big_tables, filters, ledger, parts
+from . import actions, big_tables, faces, filters, ledger, parts
 
 _EVENTS_SHOWN = 1000
 _DELIVERIES_SHOWN = 200
@@ -41,7 +41,7 @@ _ATTEMPT_COLOURS = {
 @admin.register(Job)
 class JobAdmin(big_tables.BigTableAdmin):
     list_display = (
-        *("thumbnail", "short_id", "state", "look", "hero_name", "age"),
+        *("thumbnail", "short_id", "state", "look", "hero_name", "age"),  # without faces: `get_list_display`
         *("attempt_count", "newest_provider", "failure_code"),
     )
     list_display_links = ("thumbnail", "short_id")
@@ -68,10 +68,26 @@ class JobAdmin(big_tables.BigTableAdmin):
     )
     readonly_fields = (
         *("pictures", "state", "failure", "whose", "times"),
-        *("reason", "photo", "film", "share", "consent"),
+        *("reason", "photo", "film", "share", "consent", "masked_email"),
     )
 
     # --- The list ---------------------------------------------------------------------------------
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        names = self.list_display
+        return names if faces.may_see(request) else tuple(name for name in names if name != "thumbnail")
+
+    def get_list_display_links(self, request: HttpRequest, list_display: Any) -> Any:
+        return tuple(name for name in self.list_display_links if name in list_display)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        response = super().changelist_view(request, extra_context)
+        shown = getattr(response, "context_data", None) or {}
+        if "cl" in shown and faces.may_see(request):
+            seen = [str(job.pk) for job in shown["cl"].result_list if job.poster_key or job.preview_key]
+            if seen:
+                faces.note(request, "faces_shown", "jobs", {"jobs": seen})
+        return response
 
     def complete(self, rows: list[Any]) -> None:
         """Give each job of a page the number of its attempts and the provider of the newest."""
@@ -120,6 +136,19 @@ class JobAdmin(big_tables.BigTableAdmin):
 
     # --- One job ----------------------------------------------------------------------------------
 
+    def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> Any:
+        if faces.may_see(request):
+            return self.fieldsets
+        instead = {"pictures": "", "film": "", "share": "", "email": "masked_email"}
+        return [
+            (title, {"fields": [name for name in (instead.get(str(name), name) for name in options["fields"]) if name]})
+            for title, options in self.fieldsets
+        ]
+
+    @admin.display(description="email")
+    def masked_email(self, job: Job) -> str:
+        return faces.masked(job.email) or "–"
+
     @admin.display(description="poster")
     def pictures(self, job: Job) -> str:
         address = _poster_url(job, now=timezone.now())
@@ -166,7 +195,8 @@ class JobAdmin(big_tables.BigTableAdmin):
     def film(self, job: Job) -> str:
         if not job.video_key:
             return "–"
-        address = storage.signed_url(job.video_key, filename=snapshots.film_name(job), now=timezone.now())
+        # By way of a page that writes down who looks.
+        address = reverse("admin:jobs_job_film", args=[job.pk])
         return format_html(
             '<a href="{}">Watch the film</a> ({} s, {} kB)',
             address,
@@ -192,6 +222,8 @@ class JobAdmin(big_tables.BigTableAdmin):
         except ValueError:
             job = None
         story = self._story(request, job) if job and self.has_view_permission(request, job) else {}
+        if job and story and story["sees_faces"] and (job.poster_key or job.preview_key):
+            faces.note(request, "faces_shown", str(job.pk), {})
         return super().change_view(request, object_id, form_url, {**story, **(extra_context or {})})
 
     def _story(self, request: HttpRequest, job: Job) -> dict[str, Any]:
@@ -213,7 +245,8 @@ class JobAdmin(big_tables.BigTableAdmin):
             "deliveries": deliveries.defer("body", "headers").order_by("id")[:_DELIVERIES_SHOWN],
             "events": [(event, parts.span(event.at - job.created_at)) for event in events],
             "buttons": actions.possible_for(job, [action for action, allowed in may.items() if allowed]),
-            "can_show_photo": self.has_act_permission(request) and bool(job.clean_key),
+            "sees_faces": faces.may_see(request),
+            "can_show_photo": self._may_show_photo(request) and bool(job.clean_key),
         }
 
     # --- Actions ----------------------------------------------------------------------------------
@@ -242,12 +275,31 @@ class JobAdmin(big_tables.BigTableAdmin):
     def erase_jobs(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
         return actions.run(actions.ERASE, self, request, jobs)
 
-    # --- The photo --------------------------------------------------------------------------------
+    # --- The photo and the film ---------------------------------------------------------------------
+
+    def _may_show_photo(self, request: HttpRequest) -> bool:
+        return self.has_act_permission(request) and faces.may_see(request)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.show_photo)
-        own = [path("<uuid:job_id>/photo/", view, name="jobs_job_photo"), ledger.address(self)]
+        film = self.admin_site.admin_view(self.show_film)
+        own = [
+            path("<uuid:job_id>/photo/", view, name="jobs_job_photo"),
+            path("<uuid:job_id>/film/", film, name="jobs_job_film"),
+            ledger.address(self),
+        ]
         return [*own, *super().get_urls()]
+
+    @method_decorator(require_safe)
+    def show_film(self, request: HttpRequest, job_id: UUID) -> HttpResponse:
+        """Lead to a job's film, and record that in the audit log first."""
+        if not (self.has_view_permission(request) and faces.may_see(request)):
+            raise PermissionDenied
+        job = Job.objects.select_related("look").filter(pk=job_id).exclude(video_key="").first()
+        if job is None:
+            raise Http404
+        faces.note(request, "film_shown", str(job_id), {})
+        return HttpResponseRedirect(_film_url(job, now=timezone.now()))
 
     @method_decorator(require_POST)
     def show_photo(self, request: HttpRequest, job_id: UUID) -> HttpResponse:
@@ -255,7 +307,7 @@ class JobAdmin(big_tables.BigTableAdmin):
 
         The picture is embedded in the page, so that it has no address that could be passed on.
         """
-        if not self.has_act_permission(request):
+        if not self._may_show_photo(request):
             raise PermissionDenied
         job = Job.objects.filter(pk=job_id).first()
         if job is None:
@@ -267,7 +319,7 @@ class JobAdmin(big_tables.BigTableAdmin):
         if not photo:
             self.message_user(request, "The photo is not here (any more).", messages.WARNING)
             return HttpResponseRedirect(reverse("admin:jobs_job_change", args=[job_id]))
-        services.audit(request.user, "photo_shown", str(job_id), {}, now=timezone.now())
+        faces.note(request, "photo_shown", str(job_id), {})
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -277,6 +329,10 @@ class JobAdmin(big_tables.BigTableAdmin):
             "picture": f"data:image/jpeg;base64,{base64.b64encode(photo).decode()}",
         }
         return TemplateResponse(request, "admin/jobs/job/photo.html", context)
+
+
+def _film_url(job: Job, *, now: datetime) -> str:
+    return storage.signed_url(job.video_key, filename=snapshots.film_name(job), now=now)
 
 
 def _poster_url(job: Job, *, now: datetime) -> str:

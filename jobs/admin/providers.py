@@ -11,14 +11,13 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
 
-from jobs import services
 from jobs.estimates import metrics
 from jobs.models import Attempt
 from jobs.routing import cold_starts, limits
 from providers.admin import ProviderAdmin, pill
 from providers.models import ProviderConfig
 
-from . import parts
+from . import faces, parts
 
 
 def _count(attempts: QuerySet[Attempt]) -> Coalesce:
@@ -111,7 +110,7 @@ class ProviderWithLoadAdmin(ProviderAdmin):
         return f"{found.p50:.1f} s, 90 % within {found.p90:.1f} s (newest {found.count})" if found else "–"
 
     def record(self, request: HttpRequest, action: str, provider: ProviderConfig, data: dict[str, Any]) -> None:
-        services.audit(request.user, action, provider.slug, data, now=timezone.now())
+        faces.note(request, action, provider.slug, data)
 
 
 def _known(provider: ProviderConfig) -> cold_starts.Known:

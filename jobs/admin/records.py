@@ -7,6 +7,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -15,21 +17,65 @@ from django.utils.html import format_html
 from jobs.models import AuditEntry, Heartbeat
 from providers.admin import pill
 
-from . import parts
+from . import big_tables, parts
 
+ACTIONS = (
+    *("faces_shown", "photo_shown", "film_shown", "delivery_shown"),
+    *("job_canceled", "job_retried", "job_erased", "job_priority", "delivery_applied_again"),
+    *("film_reported", "film_mixed_up"),
+    *("provider_added", "provider_changed", "provider_enabled", "provider_disabled", "provider_key_changed"),
+    *("provider_breaker_closed", "look_added", "look_changed"),
+    *("user_added", "user_changed", "user_deleted", "group_added", "group_changed", "group_deleted"),
+    *("second_step_added", "second_step_removed"),
+)
 # Processes say that they are alive every few seconds.
 _QUIET_AFTER = timedelta(minutes=1)
 
 
+class ActionFilter(admin.SimpleListFilter):
+    """Entries of one kind. The choices are those there can be, not what stands in the rows."""
+
+    title = parameter_name = "action"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+        return [(action, action.replace("_", " ")) for action in ACTIONS]
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        return rows.filter(action=self.value()) if self.value() else rows
+
+
+class ActorFilter(admin.SimpleListFilter):
+    """Entries of one of the staff."""
+
+    title, parameter_name = "who", "actor"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+        staff = get_user_model().objects.filter(is_staff=True).order_by("username")[:100]
+        return [(str(user.pk), str(user)) for user in staff]
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        chosen = self.value() or ""
+        return rows.filter(actor_id=int(chosen)) if chosen.isdecimal() else rows
+
+
 @admin.register(AuditEntry)
-class AuditEntryAdmin(parts.ReadOnlyAdmin):
-    list_display = ("at", "actor", "action", "subject_link", "details")
-    list_filter = ("action", "actor")
+class AuditEntryAdmin(big_tables.BigTableAdmin):
+    time_field = "at"
+    list_display = ("at", "who", "address", "action", "subject_link", "details")
+    list_filter = (ActorFilter, ActionFilter, ("at", admin.DateFieldListFilter))
     list_select_related = ("actor",)
-    search_fields = ("subject__startswith", "actor__username")
-    date_hierarchy = "at"
-    fields = ("at", "actor", "action", "subject_link", "details")
-    readonly_fields = ("subject_link", "details")
+    search_fields = ("subject",)
+    search_help_text = "What it was done to: a job's id, a slug, a number."
+    fields = ("at", "who", "address", "action", "subject_link", "details")
+    readonly_fields = ("who", "subject_link", "details")
+
+    def find(self, rows: QuerySet[AuditEntry], term: str) -> QuerySet[AuditEntry]:
+        whole = big_tables.id_in(term)
+        return rows.filter(subject=str(whole) if whole else term)
+
+    @admin.display(description="who")
+    def who(self, entry: AuditEntry) -> str:
+        return str(entry.actor or entry.actor_name or "–")
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         return False

@@ -157,6 +157,7 @@ class Job(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
+        permissions = [("view_faces", "Can see faces: posters, photos, films, e-mails and what vendors sent")]
         indexes = [
             # The first in queue order for claims, the second by due time for reconcile.
             models.Index(name="job_line_claim", fields=["lane", "-priority", "turn_at"], condition=~Q(lane="")),

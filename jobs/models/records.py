@@ -41,6 +41,8 @@ class AuditEntry(models.Model):
 
     at = models.DateTimeField()
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
+    actor_name = models.CharField(max_length=150, blank=True, default="", help_text="Stays when the user is gone.")
+    address = models.CharField(max_length=45, blank=True, default="", help_text="From where, as limits count it.")
     action = models.CharField(max_length=40)
     subject = models.CharField(max_length=120)
     data = models.JSONField(default=dict)
@@ -48,7 +50,11 @@ class AuditEntry(models.Model):
     class Meta:
         verbose_name_plural = "audit entries"
         ordering = ["-at"]
-        indexes = [models.Index(name="audit_at", fields=["-at"])]
+        indexes = [
+            models.Index(name="audit_at", fields=["at", "id"]),
+            models.Index(name="audit_action", fields=["action", "at", "id"]),
+            models.Index(name="audit_subject", fields=["subject", "at"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.action} {self.subject}"

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django_otp_webauthn.models import WebAuthnCredential
 from django_otp_webauthn.views import CompleteCredentialAuthenticationView
 
-from jobs import services
+from jobs.audit import audit
 from jobs.client_address import client_network
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,5 @@ class TakeWithPasskey(CompleteCredentialAuthenticationView):
 @receiver(post_save, sender=WebAuthnCredential)
 def _note_new(sender: Any, instance: WebAuthnCredential, created: bool, **_: Any) -> None:
     if created:
-        services.audit(
-            instance.user, "second_step_added", str(instance.user_id), {"what": "passkey"}, now=timezone.now()
-        )
+        audit(instance.user, "second_step_added", str(instance.user_id), {"what": "passkey"}, now=timezone.now())
         logger.info("second_step_added user=%s what=passkey", instance.user_id)

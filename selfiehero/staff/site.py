@@ -19,7 +19,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from jobs import services
+from jobs.audit import audit
 from jobs.client_address import client_network
 
 from . import second_step
@@ -107,7 +107,8 @@ class StaffSite(AdminSite):
         return {}
 
     def _note(self, request: HttpRequest, action: str, what: str) -> None:
-        services.audit(request.user, action, str(request.user.pk), {"what": what}, now=timezone.now())
+        address = client_network(request)
+        audit(request.user, action, str(request.user.pk), {"what": what}, now=timezone.now(), address=address)
         logger.info("%s user=%s what=%s", action, request.user.pk, what)
 
 
