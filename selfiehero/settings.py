@@ -13,7 +13,7 @@ from csp.constants import NONE, SELF
 
 from common import redis_clients
 
-from . import environment
+from . import VERSION, environment
 
 ROOT = Path(__file__).resolve().parent.parent
 ENV = environment.read()  # brings `.env` into os.environ
@@ -22,6 +22,7 @@ VAR_DIR = ENV.var_dir
 for _folder in ("tmp", "static", "media"):
     (VAR_DIR / _folder).mkdir(parents=True, exist_ok=True)
 PUBLIC_URL = ENV.public_url
+PRODUCT_VERSION = VERSION
 DEBUG = ENV.debug
 SECRET_KEY = ENV.secret_key
 FIELD_KEYS = ENV.field_keys

@@ -95,9 +95,9 @@ class AuditEntryAdmin(big_tables.BigTableAdmin):
 
 @admin.register(Heartbeat)
 class HeartbeatAdmin(parts.ReadOnlyAdmin):
-    list_display = ("name", "seen_at", "alive")
-    ordering = ("name",)
-    fields = ("name", "seen_at", "alive")
+    list_display = ("name", "host", "version", "seen_at", "alive")
+    ordering = ("name", "host")
+    fields = ("name", "host", "version", "seen_at", "alive")
     readonly_fields = ("alive",)
 
     def has_act_permission(self, request: HttpRequest) -> bool:

@@ -27,13 +27,22 @@ class StartTimes(models.Model):
 
 
 class Heartbeat(models.Model):
-    """When one of our processes last reported that it works. RQ's own list of workers is empty after a FLUSHALL."""
+    """When a process last reported that it works, by host. RQ's own list of workers is empty after a FLUSHALL.
 
-    name = models.CharField(max_length=60, primary_key=True)
+    A row is retired when its host is gone and another host has a process of that name (`jobs.queue.engine`).
+    """
+
+    name = models.CharField(max_length=60)
+    # With defaults of the database's own, because processes of the release before write rows without them.
+    host = models.CharField(max_length=40, blank=True, default="", db_default="")
+    version = models.CharField(max_length=40, blank=True, default="", db_default="")
     seen_at = models.DateTimeField()
 
+    class Meta:
+        constraints = [models.UniqueConstraint(name="heartbeat_once", fields=["name", "host"])]
+
     def __str__(self) -> str:
-        return self.name
+        return f"{self.name} on {self.host}" if self.host else self.name
 
 
 class AuditEntry(models.Model):

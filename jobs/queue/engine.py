@@ -17,6 +17,7 @@ import time
 from abc import ABC, abstractmethod
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar
 
@@ -25,7 +26,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from jobs.heartbeats import beat_path
+from jobs.heartbeats import beat_path, host_id
 from jobs.models import Heartbeat
 
 from . import queues
@@ -41,6 +42,8 @@ RATE_SECONDS = 0.5
 LINGER_SECONDS = 2.0
 BUDGET_SECONDS = 20.0
 HEARTBEAT_SECONDS = 5.0
+# A host whose heartbeat is older than the first is gone when another host's is younger than the second.
+RETIRED_AFTER, ATTENDED_WITHIN = timedelta(minutes=10), timedelta(seconds=20)
 # A pump whose threads finish nothing for this long, longer than any call may take, stops its heartbeat.
 STUCK_SECONDS = 240.0
 # Leases of items under way are renewed this often. So they can be short, and a dead worker's items are soon free.
@@ -349,4 +352,18 @@ def beat(name: str) -> None:
         path.touch()
     except OSError as error:
         logger.warning("beat_file_not_written name=%s error=%s", name, type(error).__name__)
-    Heartbeat.objects.update_or_create(name=name, defaults={"seen_at": timezone.now()})
+    Heartbeat.objects.update_or_create(
+        name=name,
+        host=host_id(settings.VAR_DIR),
+        defaults={"seen_at": timezone.now(), "version": settings.PRODUCT_VERSION},
+    )
+
+
+def retire_heartbeats() -> int:
+    """Delete the heartbeats of hosts that are gone while another host has that process; return how many.
+
+    The last heartbeat of a name stays, however old: that nobody works a lane has to be seen.
+    """
+    now = timezone.now()
+    attended = Heartbeat.objects.filter(seen_at__gt=now - ATTENDED_WITHIN).values("name")
+    return Heartbeat.objects.filter(seen_at__lt=now - RETIRED_AFTER, name__in=attended).delete()[0]

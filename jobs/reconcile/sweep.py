@@ -136,6 +136,7 @@ class Reconciler:
         if time.monotonic() - self._beat_at > engine.HEARTBEAT_SECONDS:
             self._beat_at = time.monotonic()
             engine.beat("reconcile")
+            engine.retire_heartbeats()
 
     def _renew_nudges(self) -> None:
         now = database_now()

@@ -168,7 +168,9 @@ def _state(*, accepting: bool, is_blocked: bool, waiting: int, p90: int, notes: 
 
 def _notes(*, now: datetime) -> list[Words]:
     """Return a sentence for each process that was seen once and is late now."""
-    seen = dict(Heartbeat.objects.filter(name__in=list(_LATE_WORDS)).values_list("name", "seen_at"))
+    # Of several hosts with one process the newest heartbeat counts.
+    rows = Heartbeat.objects.filter(name__in=list(_LATE_WORDS)).order_by("seen_at")
+    seen = dict(rows.values_list("name", "seen_at"))
     return [words for name, words in _LATE_WORDS.items() if name in seen and now - seen[name] > _LATE]
 
 

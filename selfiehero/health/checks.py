@@ -11,6 +11,7 @@ lack makes the answer 503.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import cache
@@ -45,7 +46,7 @@ FIRST_SERVING_SECONDS = 0.5
 # Many who ask at once get one look.
 FRESH_SECONDS = 0.5
 # Everybody beats every five seconds, idle or not; who has not for so long hangs or is gone.
-LATE_SECONDS = 30.0
+LATE_SECONDS = 20.0
 RETRY_AFTER = "5"
 
 # A thread of its own with a connection of its own: a database that hangs holds no request for longer than a look.
@@ -98,7 +99,7 @@ def look_now() -> dict[str, Any]:
         answer = asked.result(timeout=max(0.0, give_up_at - time.monotonic()))
     except TimeoutError:
         asked.cancel()
-        answer = told("no answer within a second", {})
+        answer = told("no answer within a second", [])
     try:
         found["storage"] = "away" if bucket.result(timeout=max(0.0, give_up_at - time.monotonic())) else "ok"
     except TimeoutError:
@@ -127,9 +128,9 @@ def ask_database() -> dict[str, Any]:
     """Say whether the database takes writes, and when the other processes were last seen."""
     try:
         check_writable()
-        seen = dict(Heartbeat.objects.values_list("name", "seen_at"))
+        seen = list(Heartbeat.objects.order_by("name", "host"))
     except (DatabaseError, OSError) as error:
-        return told(f"failed: {type(error).__name__}", {})
+        return told(f"failed: {type(error).__name__}", [])
     finally:
         connection.close()
     return told("ok", seen)
@@ -149,18 +150,31 @@ def check_writable() -> None:
                 raise DatabaseError("read-only")
 
 
-def told(database: str, seen: dict[str, datetime]) -> dict[str, Any]:
-    ages = {name: age(seen.get(name)) for name in (*(f"worker-{lane}" for lane in LANES), "reconcile")}
+def told(database: str, seen: Sequence[Heartbeat]) -> dict[str, Any]:
+    """Return what the heartbeats say: by lane the newest one's age, each process by host, and who is late."""
+    expected = (*(f"worker-{lane}" for lane in LANES), "reconcile")
+    ages: dict[str, float | None] = dict.fromkeys(expected)
+    processes, late = [], []
+    for beat in seen:
+        seconds = age(beat.seen_at)
+        processes.append({"name": beat.name, "host": beat.host, "version": beat.version, "age": seconds})
+        if beat.name in ages:
+            newest = ages[beat.name]
+            ages[beat.name] = seconds if newest is None else min(newest, seconds)
+            if seconds > LATE_SECONDS:
+                late.append(f"{beat.name}@{beat.host}" if beat.host else beat.name)
     return {
         "database": database,
         "workers": {lane: ages[f"worker-{lane}"] for lane in LANES},
         "reconcile": ages["reconcile"],
-        "late": [name for name, seconds in ages.items() if seconds is not None and seconds > LATE_SECONDS],
+        "processes": processes,
+        "versions": sorted({beat.version for beat in seen if beat.version} | {settings.PRODUCT_VERSION}),
+        "late": late,
     }
 
 
-def age(seen_at: datetime | None) -> float | None:
-    return None if seen_at is None else round(max(0.0, (timezone.now() - seen_at).total_seconds()), 1)
+def age(seen_at: datetime) -> float:
+    return round(max(0.0, (timezone.now() - seen_at).total_seconds()), 1)
 
 
 def disk() -> str:

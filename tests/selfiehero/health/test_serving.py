@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tomllib
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,8 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs import storage
-from jobs.models import Job
+from jobs.models import Heartbeat, Job
+from jobs.queue import engine
 from providers import keys
 from selfiehero import proxies
 from selfiehero.health import checks, serving
@@ -128,3 +130,46 @@ def test_a_proxy_that_is_trusted_is_no_news(client: Client, settings: Any) -> No
     settings.TRUSTED_PROXIES = 1
     client.get("/healthz", headers={"X-Forwarded-For": "203.0.113.7"})
     assert ready(client)[1]["proxies"] == "ok"
+
+
+def test_a_killed_worker_shows_although_another_host_works_the_same_lane(client: Client, settings: Any) -> None:
+    engine.beat("worker-prepare")
+    long_ago = timezone.now() - timedelta(seconds=25)
+    Heartbeat.objects.create(name="worker-prepare", host="other-1", version="0.0.9", seen_at=long_ago)
+    status, told = ready(client)
+    assert (status, told["state"], told["late"]) == (200, "degraded", ["worker-prepare@other-1"])
+    assert told["workers"]["prepare"] < 20
+    assert {(row["name"], row["version"]) for row in told["processes"]} == {
+        ("worker-prepare", "0.0.9"),
+        ("worker-prepare", settings.PRODUCT_VERSION),
+    }
+    assert told["versions"] == ["0.0.9", settings.PRODUCT_VERSION]
+
+
+def test_two_hosts_have_a_heartbeat_each(settings: Any, tmp_path: Path) -> None:
+    engine.beat("reconcile")
+    settings.VAR_DIR = tmp_path
+    engine.beat("reconcile")
+    engine.beat("reconcile")
+    assert Heartbeat.objects.filter(name="reconcile").values("host").distinct().count() == 2
+    assert Heartbeat.objects.count() == 2
+
+
+def test_a_host_that_is_gone_is_retired_when_another_one_works_and_not_before() -> None:
+    gone = timezone.now() - timedelta(minutes=11)
+    Heartbeat.objects.create(name="worker-collect", host="gone-1", seen_at=gone)
+    assert engine.retire_heartbeats() == 0
+    engine.beat("worker-collect")
+    assert engine.retire_heartbeats() == 1
+    assert Heartbeat.objects.get(name="worker-collect").host != "gone-1"
+
+
+def test_a_process_of_the_release_before_writes_its_heartbeat_still() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO jobs_heartbeat (name, seen_at) VALUES ('reconcile', %s)", [timezone.now()])
+    assert Heartbeat.objects.get().host == ""
+
+
+def test_the_version_is_the_projects() -> None:
+    project = tomllib.loads((own_settings.ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == own_settings.PRODUCT_VERSION
