@@ -186,9 +186,7 @@ class ProviderAdmin(admin.ModelAdmin):
             super().save_model(request, provider, form, change)
         if form.secret_changes:
             self.record(request, "provider_key_changed", provider, dict(form.secret_changes))
-        if not change:
-            self.record(request, "provider_added", provider, {})
-        elif "enabled" in form.changed_data:
+        if change and "enabled" in form.changed_data:
             self.record(request, "provider_enabled" if provider.enabled else "provider_disabled", provider, {})
 
     def _follow(self, provider: ProviderConfig, changed: set[str]) -> set[str]:

@@ -173,6 +173,9 @@ class ProviderForm(forms.ModelForm):
             self._change("api_key", new, "replaced")
         elif given.get("remove_api_key"):
             self._change("api_key", "", "removed")
+        elif self.instance.pk and self.instance.api_key and given.get("base_url") not in (None, self.instance.base_url):
+            # Who may change an address but does not know the key must not have it sent there.
+            self.add_error("new_api_key", "The address changes: enter the key for it, or remove the old one.")
 
     def _take_webhook_secrets(self, given: dict[str, Any]) -> None:
         new, remove, drop = (given.get(n) for n in ("new_webhook_secret", "remove_webhook_secrets", "drop_older"))

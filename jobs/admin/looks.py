@@ -14,6 +14,8 @@ from django.utils.html import format_html
 
 from jobs.models import Look
 
+from .changes import AuditedMixin
+
 
 class LookForm(forms.ModelForm):
     """Refuses a picture or film that does not exist."""
@@ -36,7 +38,8 @@ def _existing(path: str) -> str:
 
 
 @admin.register(Look)
-class LookAdmin(admin.ModelAdmin):
+class LookAdmin(AuditedMixin, admin.ModelAdmin):
+    audited_as = "look"
     form = LookForm
     list_display = ("picture_preview", "title", "slug", "note", "order", "active")
     list_display_links = ("title",)

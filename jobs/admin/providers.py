@@ -18,6 +18,7 @@ from providers.admin import ProviderAdmin, pill
 from providers.models import ProviderConfig
 
 from . import faces, parts
+from .changes import AuditedMixin
 
 
 def _count(attempts: QuerySet[Attempt]) -> Coalesce:
@@ -32,7 +33,10 @@ def _cost(attempts: QuerySet[Attempt]) -> Coalesce:
 
 
 @admin.register(ProviderConfig)
-class ProviderWithLoadAdmin(ProviderAdmin):
+class ProviderWithLoadAdmin(AuditedMixin, ProviderAdmin):
+    audited_as = "provider"
+    # Secrets have an entry of their own, which says what became of them.
+    unaudited_columns = ("api_key", "webhook_secrets")
     list_display = (
         *ProviderAdmin.list_display,
         *("in_flight", "calls_last_minute", "spent_today", "model_is", "newest_error"),
