@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import math
+from ipaddress import ip_address
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.exceptions import PermissionDenied
@@ -25,7 +28,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from . import registry, signatures
 from .forms import ProviderForm, describe_secrets, with_new_secret
+from .http.addresses import is_public
 from .models import NOTHING_AGAINST_IT, BreakerReason, BreakerState, ProviderConfig
+from .types import PhotoTransport
 
 _SECRET_STATES = ("api_key_state", "webhook_secrets_state")
 _SECRET_INPUTS = ("new_api_key", "remove_api_key", "new_webhook_secret", "drop_older", "remove_webhook_secrets")
@@ -34,6 +39,27 @@ _SECRET_INPUTS = ("new_api_key", "remove_api_key", "new_webhook_secret", "drop_o
 def pill(word: str, *, css: str = "") -> str:
     """Return a word as a coloured pill. `css` names the colour when the word does not."""
     return format_html('<span class="pill pill-{}">{}</span>', css or word, word.replace("_", " "))
+
+
+def transport_problem(provider: ProviderConfig) -> str:
+    """Return why the vendor could not fetch photos from us or tell us of films, '' when it could or is on this machine.
+
+    Names are not looked up: a public name counts as public.
+    """
+    ours, theirs = urlsplit(settings.CALLBACK_URL), urlsplit(provider.base_url)
+    if not _is_public_host(theirs.hostname or "") or (ours.scheme == "https" and _is_public_host(ours.hostname or "")):
+        return ""
+    what = "fetch photos or send webhooks" if provider.photo_transport == PhotoTransport.URL else "send webhooks"
+    return f"{provider} could not {what}: CALLBACK_URL is {settings.CALLBACK_URL}, not a public https address. " + (
+        "Choose another photo transport, or set CALLBACK_URL." if what.startswith("fetch") else "Films are polled."
+    )
+
+
+def _is_public_host(host: str) -> bool:
+    try:
+        return is_public(str(ip_address(host)))
+    except ValueError:
+        return "." in host and not host.endswith((".local", ".localhost", ".internal", ".lan"))
 
 
 def _makes_own_secrets(provider: ProviderConfig) -> bool:
@@ -72,7 +98,7 @@ class ProviderAdmin(admin.ModelAdmin):
         now = [("Right now", {"fields": self.now_fields})] if obj else []
         return [
             *now,
-            ("What it is", {"fields": ["title", "slug", "adapter", "enabled", "order", "weight"]}),
+            ("What it is", {"fields": ["title", "slug", "adapter", *(["enabled"] if obj else []), "order", "weight"]}),
             ("Where it is", {"fields": ["base_url", "model", "parameters", "photo_transport", "result_hosts"]}),
             ("API key", {"fields": key, "description": "Encrypted at rest, never shown."}),
             ("Webhook secrets", {"fields": secrets, "description": "Up to two are accepted during a rotation."}),
@@ -183,7 +209,12 @@ class ProviderAdmin(admin.ModelAdmin):
             changed |= self._follow(provider, changed)
             provider.save(update_fields=[*changed, "updated_at"])
         else:
+            # Nobody's photo goes to a provider that nobody has looked at: it is switched on by a change of its own.
+            provider.enabled = False
             super().save_model(request, provider, form, change)
+            self.message_user(request, f"{provider} is disabled. Enable it when its settings are right.")
+        if problem := transport_problem(provider):
+            self.message_user(request, problem, messages.WARNING)
         if form.secret_changes:
             self.record(request, "provider_key_changed", provider, dict(form.secret_changes))
         if change and "enabled" in form.changed_data:

@@ -127,6 +127,10 @@ class ProviderForm(forms.ModelForm):
             "base_url": "Empty means the vendor's own address.",
             "model": "The vendor's name of it; empty means the one the adapter knows best.",
         }
+        if self.instance.pk is None and "price" in self.fields:
+            # 0 is a price too, for a provider of one's own; it has to be said.
+            self.initial["price"] = None
+            self.fields["price"].help_text = "Per film, in US dollars. Budgets and reports count with it."
         for name, hint in hints.items():
             if name in self.fields:
                 self.fields[name].required = False

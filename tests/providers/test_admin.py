@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jobs.models import AuditEntry
+from providers.admin import transport_problem
 from providers.models import ProviderConfig
 from tests import factories
 
@@ -179,8 +180,37 @@ def test_a_provider_can_be_added(admin_client: Client, row: ProviderConfig) -> N
     assert response.status_code == 302, response.context["errors"]
     made = ProviderConfig.objects.get(slug="second")
     assert (made.api_key, made.webhook_secrets) == ("k", [NEW])
+    assert not made.enabled, "it is switched on by a change of its own"
     actions = set(AuditEntry.objects.filter(subject="second").values_list("action", flat=True))
     assert actions == {"provider_added", "provider_key_changed"}
+
+
+def test_a_new_provider_has_to_have_a_price(admin_client: Client, row: ProviderConfig) -> None:
+    form = admin_client.get(f"{LIST}add/").context["adminform"].form
+    assert form["price"].value() is None
+    assert "enabled" not in form.fields
+    response = admin_client.post(f"{LIST}add/", form_of(admin_client, row, slug="second", price=""))
+    assert "price" in response.context["adminform"].form.errors
+    assert not ProviderConfig.objects.filter(slug="second").exists()
+
+
+@pytest.mark.parametrize(
+    ("callback", "transport", "address", "word"),
+    [
+        ("http://127.0.0.1:8000", "url", "https://api.wavespeed.ai/api/v3", "fetch photos"),
+        ("http://hero.example.com", "url", "https://api.wavespeed.ai/api/v3", "fetch photos"),
+        ("https://10.0.0.7", "url", "https://api.wavespeed.ai/api/v3", "fetch photos"),
+        ("http://127.0.0.1:8000", "upload", "https://api.wavespeed.ai/api/v3", "Films are polled"),
+        ("https://hero.example.com", "url", "https://api.wavespeed.ai/api/v3", ""),
+        ("http://127.0.0.1:8000", "url", "http://127.0.0.1:9000", ""),
+    ],
+)
+def test_a_transport_that_cannot_work_is_warned_of(
+    callback: str, transport: str, address: str, word: str, settings: Any
+) -> None:
+    settings.CALLBACK_URL = callback
+    problem = transport_problem(ProviderConfig(title="X", base_url=address, photo_transport=transport))
+    assert (word in problem) if word else problem == ""
 
 
 # --- Clouds -------------------------------------------------------------------------------------------
