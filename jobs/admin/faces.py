@@ -1,4 +1,4 @@
-"""Who sees faces: the permission `jobs.view_faces`, asked by every page that could show one, and audited at each look.
+"""Who sees faces: the permission `view_faces`, asked by every page that could show one, and audited at each look.
 
 Without it there is no poster, photo, film or share address, e-mails are masked, and what vendors sent (which holds
 addresses of pictures) is hidden. Left out on the server: nothing is in the page that a style sheet hides.
