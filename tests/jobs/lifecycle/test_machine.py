@@ -134,7 +134,7 @@ class Life(RuleBasedStateMachine):
         elif how == "deadline":
             lifecycle.fail(job_id, code="deadline", now=self.later())
         elif lifecycle.mark_erased(job_id, now=self.later()):
-            lifecycle.request_deletion(job_id, now=self.now)
+            lifecycle.forget_attempts([job_id], now=self.now)
 
     # --- An ordinary evening ---------------------------------------------------------------------------
 
