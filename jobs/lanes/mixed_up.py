@@ -16,7 +16,7 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from jobs import services
+from jobs import audit
 from jobs.models import Attempt
 from jobs.routing import breaker
 
@@ -74,6 +74,6 @@ def alarm(attempt: Attempt, other: Attempt, *, now: datetime) -> None:
     """Leave the provider alone and tell staff: in the log, in the audit log and with it in the ledger."""
     logger.error("film_mixed_up job=%s attempt=%s other_job=%s", attempt.job_id, attempt.id, other.job_id)
     data = {"provider": attempt.provider.slug, "attempt": attempt.id, "other_job": str(other.job_id)}
-    services.audit(None, ACTION, str(attempt.job_id), data | {"other_attempt": other.id}, now=now)
+    audit.audit(None, ACTION, str(attempt.job_id), data | {"other_attempt": other.id}, now=now)
     text = f"the film of job {attempt.job_id} is the one of job {other.job_id}, which is somebody else's"
     breaker.write([breaker.Observation(attempt.provider_id, breaker.HealthSignal.MIXED_UP, now, error=text)])
