@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 # What no page of ours uses is off, for frames too; the camera is for the selfie.
-PERMISSIONS = "camera=(self), microphone=(), geolocation=(), payment=(), usb=(), serial=(), bluetooth=(), midi=()"
+PERMISSIONS = "camera=(self), microphone=(), geolocation=(), payment=(), usb=(), serial=(), midi=()"
 
 
 @lru_cache(maxsize=4)
