@@ -105,7 +105,9 @@ def test_a_database_that_takes_no_writes_is_not_ready(client: Client) -> None:
         other.execute("BEGIN IMMEDIATE")
         with takes_about(0.5):
             answer = client.get("/readyz")
-        assert (answer.status_code, answer.json()["database"]) == (503, "failed: OperationalError")
+        # SQLite gives up after 0.8 s, the check after 1 s: on a machine that is busy the check may be first.
+        assert answer.json()["database"] in ("failed: OperationalError", "no answer within a second")
+        assert answer.status_code == 503
         other.execute("ROLLBACK")
     other.close()
     checks._cache.clear()
