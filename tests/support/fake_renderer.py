@@ -84,7 +84,7 @@ class Renderer:
                 raise Cancelled
             time.sleep(pause)
             on_progress(step / steps)
-        frames = write_film(video)
+        frames = write_film(video, seed)
         on_progress(1.0)
         return Film(video, poster, frames / 24, frames, 64, 64)
 
@@ -112,9 +112,13 @@ class Renderer:
             self.hoard.append(bytearray(os.urandom(1)) * (300 * 2**20))
 
 
-def write_film(path: Path) -> int:
-    """Write a real MP4 of twelve dark frames and return their number."""
+def write_film(path: Path, seed: str) -> int:
+    """Write a real MP4 of twelve dark frames and return their number.
+
+    It names its seed, because a film that equals another person's is refused.
+    """
     with av.open(str(path), "w") as container:
+        container.metadata["comment"] = seed
         stream = container.add_stream("libx264", rate=24)
         stream.width = stream.height = 64
         stream.pix_fmt = "yuv420p"
