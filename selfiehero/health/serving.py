@@ -22,7 +22,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.staticfiles.storage import ManifestFilesMixin, staticfiles_storage
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
@@ -129,6 +129,5 @@ def _result(check: Callable[[], str]) -> str:
 def _overdue_erasures() -> int | None:
     try:
         return erasures.overdue(now=timezone.now(), by=OVERDUE_AFTER)
-    except Exception:
-        logger.exception("overdue_erasures_not_read")
-        return None
+    except DatabaseError:
+        return None  # the database has a line of its own in the answer

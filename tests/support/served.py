@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import requests
+from django.conf import settings
 
 from selfiehero.environment import PROJECT_DIR
 from tests.support.processes import free_port, start_process, stop_process, wait_for
@@ -30,6 +31,8 @@ class Served:
             "VAR_DIR": str(folder / "var"),
             "PORT": str(self.port),
             "SERVED_DATABASE": database or str(folder / "var" / "db.sqlite3"),
+            # Hosts of one database have the same keys; a process with others refuses to start.
+            **({"FIELD_KEYS": ",".join(settings.FIELD_KEYS)} if database else {}),
             **(env or {}),
         }
         self.process: subprocess.Popen | None = None
