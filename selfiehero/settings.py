@@ -363,7 +363,10 @@ LOGGING = {
     "formatters": {
         "line": {"()": "selfiehero.redaction.RedactingFormatter", "fmt": "%(levelname)s %(name)s %(message)s"}
     },
-    "filters": {"one_line": {"()": "selfiehero.server.log.OneLine"}},
+    "filters": {
+        "one_line": {"()": "selfiehero.server.log.OneLine"},
+        "database_away": {"()": "selfiehero.server.log.DatabaseAway"},
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {name: {"level": LOG_LEVEL} for name in ("selfiehero", "notifications", "jobs", "providers")}
@@ -371,5 +374,6 @@ LOGGING = {
     | {"rq": {"level": "WARNING"}}
     # Django's own handlers would write around the formatter.
     | {name: {"level": "WARNING", "handlers": [], "propagate": True} for name in ("django", "django.server")}
-    | {"django.security.DisallowedHost": {"filters": ["one_line"]}},
+    | {"django.security.DisallowedHost": {"filters": ["one_line"]}}
+    | {"django.request": {"filters": ["database_away"]}},
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
+
 from selfiehero.redaction import shown
 
 logger = logging.getLogger(__name__)
@@ -19,6 +21,15 @@ class OneLine(logging.Filter):
         record.levelno, record.levelname = logging.WARNING, "WARNING"
         record.exc_info = record.exc_text = None
         record.msg, record.args = "host_not_allowed host=%s", (repr(host[:60]),)
+        return True
+
+
+class DatabaseAway(logging.Filter):
+    """Drops the traceback of a request that found no database: `database_unavailable` says so in a line of its own."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.exc_info, tuple) and isinstance(record.exc_info[1], OperationalError | InterfaceError):
+            record.exc_info = record.exc_text = None
         return True
 
 
