@@ -10,7 +10,7 @@ from tests.support.sources import APPS, text_files, text_of
 MOST_MODULES = 25
 MOST_LINES = 400
 MOST_README_LINES = 150
-# Source files that may be longer, each with its reason.
+# Files that may be longer, each with its reason.
 LONGER: dict[str, str] = {}
 
 
@@ -27,8 +27,9 @@ def test_no_package_has_too_many_modules():
     assert {package: count for package, count in modules.items() if count > MOST_MODULES} == {}
 
 
-def test_no_source_file_is_too_long():
-    lengths = {path: text_of(path).count("\n") for path in sources()}
+def test_no_file_of_source_or_tests_is_too_long():
+    tests = [path for path in text_files(".py") if path.startswith("tests/")]
+    lengths = {path: text_of(path).count("\n") for path in sources() + tests}
     assert {path: lines for path, lines in lengths.items() if lines > MOST_LINES and path not in LONGER} == {}
     assert [path for path in LONGER if lengths.get(path, 0) <= MOST_LINES] == []
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jobs import identity, magic_links, services
 from jobs.models import Job
 from tests import factories
-from tests.jobs.intake.test_job_input import order
+from tests.jobs.orders import order
 
 pytestmark = pytest.mark.django_db
 

@@ -22,7 +22,7 @@ from jobs.intake import throttles
 from jobs.models import Job
 from selfiehero.environment import new_field_key
 from tests import factories
-from tests.jobs.intake.test_job_input import is_problem, order
+from tests.jobs.orders import is_problem, order
 
 pytestmark = pytest.mark.django_db
 VERIFY = "/receipts/verify"

@@ -11,7 +11,7 @@ from jobs import lifecycle, services, storage
 from jobs.intake import throttles
 from jobs.models import Job, JobEvent, Lane
 from tests import factories
-from tests.jobs.intake.test_job_input import order
+from tests.jobs.orders import order
 
 pytestmark = pytest.mark.django_db
 

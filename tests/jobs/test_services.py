@@ -92,7 +92,7 @@ def test_one_transaction_announces_a_job_once_and_after_the_commit(provider, dja
 
 @pytest.mark.parametrize("minutes", [0, 10, 29])
 def test_a_job_promises_an_end_and_an_erasure(minutes, api, settings):
-    from tests.jobs.intake.test_job_input import order
+    from tests.jobs.orders import order
 
     api.post("/api/v1/jobs/", order())
     job = Job.objects.get()

@@ -11,8 +11,12 @@ from django.conf import settings
 from django.db import connection
 
 from jobs import identity
+from jobs.queue.engine import Pump
 from notifications import publish
+from notifications.lane import NotifyLane
+from tests.notifications.steps import make_subscription
 from tests.support import valkey
+from tests.support.push import Browser, PushService
 from tests.support.served import Served
 from tests.support.valkey import MortalValkey
 
@@ -67,3 +71,29 @@ def silent_server() -> Iterator[str]:
     """An address that takes connections and never says a word, like a Redis that hangs."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"redis://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.fixture
+def push_service(settings):
+    with PushService() as service:
+        settings.PUSH_PRIVATE_HOSTS = (service.host,)
+        yield service
+
+
+@pytest.fixture
+def device():
+    return Browser()
+
+
+@pytest.fixture
+def subscribed(push_service, device):
+    """The browser of the jobs' owner has subscribed."""
+    return make_subscription(push_service, device)
+
+
+@pytest.fixture
+def notify():
+    """Work the lane until nothing is due."""
+    pump = Pump(NotifyLane(), listens=False)
+    yield lambda: pump.run(linger=0.0)
+    pump.threads.shutdown(wait=True)

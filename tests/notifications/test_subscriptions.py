@@ -14,7 +14,7 @@ from jobs.models import Job
 from notifications.models import PushSubscription
 from notifications.subscriptions import MOST_PER_OWNER
 from tests import factories
-from tests.jobs.intake.test_job_input import order
+from tests.jobs.orders import order
 from tests.support.push import Browser, b64, unb64
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from django.utils import timezone
 from providers.models import ProviderConfig
 from providers.validators import check_base_url
 from tests import factories
-from tests.providers.test_admin import LIST, form_of, page_of, pill_of, save
+from tests.providers.admin.form import LIST, form_of, page_of, pill_of, save
 
 pytestmark = pytest.mark.slow
 

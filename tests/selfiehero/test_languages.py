@@ -21,7 +21,7 @@ from jobs.models import Job, Look
 from notifications import email, messages
 from selfiehero import catalogues
 from tests import factories
-from tests.jobs.intake.test_job_input import order
+from tests.jobs.orders import order
 
 pytestmark = pytest.mark.django_db
 LANGUAGES = [code for code, _name in settings.LANGUAGES if code != "en"]

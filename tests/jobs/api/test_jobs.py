@@ -1,37 +1,22 @@
 """The rest of the HTTP contract: reading, listing, canceling, erasing, and who may."""
 
-import base64
 import json
 import uuid
 from datetime import timedelta
-from urllib.parse import urlencode
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.test import Client
 from django.test.client import encode_multipart
 from django.utils import timezone
-from rest_framework.authtoken.models import Token
 
 from jobs import lifecycle, receipts, services
 from jobs.models import Job, Lane
 from tests import factories
-from tests.jobs.intake.test_job_input import is_problem, order
+from tests.jobs.api.body import KEYS, LINKS
+from tests.jobs.orders import is_problem, order
 
 pytestmark = pytest.mark.django_db
-
-KEYS = {
-    "id", "status", "stage", "progress", "look", "hero_name", "queue", "failure", "seq",
-    "created_at", "finished_at", "erase_at", "erased_at", "links",
-}  # fmt: skip
-LINKS = {"self", "events", "cancel", "page", "socket", "stream", "poster", "video", "share"}
-
-
-@pytest.fixture
-def ordered(api):
-    """What the visitor of `api` was answered for an order."""
-    return api.post("/api/v1/jobs/", order(hero_name="NOVA-7")).json()
 
 
 def finish(body, provider, film=b"film"):
@@ -41,18 +26,6 @@ def finish(body, provider, film=b"film"):
     # The finished row takes the visitor's place.
     Job.objects.filter(id=finished.id).update(owner=job.owner)
     return finished
-
-
-def others():
-    user = get_user_model().objects.create_user("other")
-    visitor = Client()
-    visitor.get("/api/v1/looks/")
-    signed_in = Client()
-    signed_in.force_login(user)
-    garbage = Client()
-    garbage.cookies["visitor"] = "' OR 1=1 --"
-    token = Client(headers={"Authorization": f"Token {Token.objects.create(user=user).key}"})
-    return {"visitor": visitor, "nobody": Client(), "user": signed_in, "garbage": garbage, "token": token}
 
 
 def test_the_body_is_exactly_the_contracts(api, ordered):
@@ -101,200 +74,6 @@ def test_the_position_counts_the_jobs_ahead(api, ordered):
     assert api.get(ordered["links"]["self"]).json()["queue"]["position"] == 1
     lifecycle.cancel(first.id, now=timezone.now(), by="owner")
     assert api.get(ordered["links"]["self"]).json()["queue"]["position"] == 0
-
-
-# --- Whose ---------------------------------------------------------------------------------------
-
-CALLS = [
-    ("get", "/api/v1/jobs/{id}/"),
-    ("head", "/api/v1/jobs/{id}/"),
-    ("delete", "/api/v1/jobs/{id}/"),
-    ("get", "/api/v1/jobs/{id}/events/"),
-    ("post", "/api/v1/jobs/{id}/cancel/"),
-    ("post", "/api/v1/jobs/{id}/share/"),
-    ("delete", "/api/v1/jobs/{id}/share/"),
-    ("get", "/jobs/{id}/"),
-    ("head", "/jobs/{id}/"),
-]
-
-
-@pytest.mark.parametrize(("method", "address"), CALLS)
-def test_for_anybody_else_a_job_does_not_exist(method, address, ordered):
-    before = Job.objects.values().get()
-    for name, client in others().items():
-        theirs = getattr(client, method)(address.format(id=ordered["id"]))
-        missing = getattr(client, method)(address.format(id=uuid.uuid4()))
-        assert theirs.status_code == missing.status_code == 404, name
-        if address.startswith("/api/"):
-            assert theirs.content == missing.content, name
-            assert theirs.headers == missing.headers, name
-    assert Job.objects.values().get() == before
-
-
-def test_an_api_token_owns_what_it_ordered(db):
-    factories.make_look()
-    user = get_user_model().objects.create_user("program")
-    program = Client(headers={"Authorization": f"Token {Token.objects.create(user=user).key}"})
-    answer = program.post("/api/v1/jobs/", order())
-    assert answer.status_code == 202
-    assert not answer.cookies
-    assert Job.objects.get().owner == f"u:{user.id}"
-    assert program.get(answer["Location"]).status_code == 200
-    assert program.get("/api/v1/jobs/").json()["results"][0]["id"] == answer.json()["id"]
-    signed_in = Client()
-    signed_in.force_login(user)
-    assert signed_in.get(answer["Location"]).status_code == 200
-
-
-@pytest.mark.parametrize("token", ["0" * 40, "", "x\x00y", "é" * 40, "0" * 5000])
-@pytest.mark.database
-def test_an_unknown_token_is_a_problem(token, api, ordered):
-    answer = api.get(ordered["links"]["self"], headers={"Authorization": f"Token {token}"})
-    is_problem(answer, 401, "bad_token")
-    assert answer["WWW-Authenticate"] == "Token"
-
-
-def test_the_token_of_an_inactive_user_is_unknown(api):
-    user = get_user_model().objects.create_user("left", is_active=False)
-    headers = {"Authorization": f"Token {Token.objects.create(user=user).key}"}
-    is_problem(api.get("/api/v1/jobs/", headers=headers), 401, "bad_token")
-
-
-def test_the_visitor_cookie_is_hard_to_steal(db):
-    factories.make_look()
-    client = Client()
-    cookie = client.post("/api/v1/jobs/", order()).cookies["visitor"]
-    assert cookie["httponly"]
-    assert cookie["samesite"] == "Lax"
-    assert cookie["path"] == "/"
-    assert int(cookie["max-age"]) > 30 * 86400
-    assert len(cookie.value) == 43
-    assert cookie.value not in json.dumps(list(Job.objects.values_list("owner", flat=True)))
-    assert "visitor" not in client.post("/api/v1/jobs/", order()).cookies, "it stays the same"
-
-
-def test_over_https_the_cookie_is_bound_to_the_host(db, settings):
-    settings.IS_HTTPS, settings.VISITOR_COOKIE_NAME = True, "__Host-visitor"
-    factories.make_look()
-    cookie = Client().post("/api/v1/jobs/", order()).cookies["__Host-visitor"]
-    assert cookie["secure"]
-    assert not cookie["domain"]
-
-
-OTHER_SITES = [
-    {"Origin": "https://evil.example"},
-    {"Origin": "null"},
-    {"Origin": "http://[broken"},
-    {"Origin": "http://testserver.evil.example"},
-    {"Sec-Fetch-Site": "cross-site"},
-    {"Sec-Fetch-Site": "same-site"},
-    {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
-]
-
-
-@pytest.mark.parametrize("headers", OTHER_SITES, ids=str)
-@pytest.mark.parametrize(
-    ("method", "address"),
-    [("post", "/api/v1/jobs/"), ("delete", "/api/v1/jobs/{id}/"), ("post", "/api/v1/jobs/{id}/cancel/")],
-)
-def test_another_site_changes_nothing(method, address, headers, api, ordered):
-    data = order() if address.endswith("/jobs/") else None
-    answer = getattr(api, method)(address.format(id=ordered["id"]), data, headers=headers)
-    is_problem(answer, 403, "forbidden")
-    assert Job.objects.get().status == "queued"
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {},
-        {"Origin": "http://testserver"},
-        {"Origin": "http://testserver", "Sec-Fetch-Site": "same-origin"},
-        {"Sec-Fetch-Site": "none"},
-    ],
-    ids=str,
-)
-def test_our_own_pages_and_programs_may(headers, api):
-    assert api.post("/api/v1/jobs/", order(), headers=headers).status_code == 202
-
-
-def test_another_site_may_not_even_read_but_is_not_told(api, ordered):
-    answer = api.get(ordered["links"]["self"], headers={"Origin": "https://evil.example"})
-    assert "Access-Control-Allow-Origin" not in answer
-
-
-# --- Lists and histories -------------------------------------------------------------------------
-
-
-def test_the_list_is_the_owners_newest_first_in_pages(api, ordered):
-    owner = Job.objects.get().owner
-    for age in range(1, 25):
-        factories.make_job(owner=owner, now=timezone.now() - timedelta(minutes=age))
-    factories.make_job()
-    first = api.get("/api/v1/jobs/").json()
-    assert first["results"][0]["id"] == ordered["id"]
-    second = api.get(first["next"]).json()
-    ids = [row["id"] for row in first["results"] + second["results"]]
-    assert len(ids) == len(set(ids)) == 25
-    assert second["next"] is None
-    assert set(first["results"][0]) == KEYS
-
-
-def test_a_request_without_an_owner_has_an_empty_list(api):
-    assert Client().get("/api/v1/jobs/").json()["results"] == []
-
-
-def cursor_of(content):
-    return urlencode({"cursor": base64.b64encode(content.encode())})
-
-
-ODD_CURSORS = ["cursor=x", "cursor=abc", "cursor=é", "cursor=cD0yMDI2", "cursor=cD0lMDA%3D"] + [
-    cursor_of(content)
-    for content in (
-        "p=",
-        "p=x",
-        "p=2026-01-01",
-        "p=2026-01-01 00:00:00",
-        "p=2026-13-01T00:00:00Z",
-        "p=0001-01-01T00:00:00%2B14:00",
-        "o=-1",
-        "r=x",
-        "p=é",
-    )
-]
-
-
-@pytest.mark.parametrize("cursor", ODD_CURSORS)
-def test_an_odd_cursor_is_said_so(cursor, api, ordered):
-    assert is_problem(api.get(f"/api/v1/jobs/?{cursor}"), 400, "cursor_invalid")["field"] == "cursor"
-
-
-@pytest.mark.parametrize(
-    "cursor", ["cursor=", cursor_of("o=99999999"), cursor_of("p=2026-01-01 00:00:00.5%2B00:00&r=1")]
-)
-def test_a_cursor_that_leads_anywhere_is_fine(cursor, api, ordered):
-    assert api.get(f"/api/v1/jobs/?{cursor}").status_code == 200
-
-
-@pytest.mark.parametrize("address", ["/api/v1/jobs/", "/api/v1/looks/", "/api/v1/schema/", "/api/docs/"])
-def test_an_unknown_format_is_a_problem(address, api):
-    is_problem(api.get(address, {"format": "xml"}), 406, "not_acceptable")
-
-
-def test_the_history_of_a_job(api, ordered):
-    url = ordered["links"]["events"]
-    lifecycle.cancel(uuid.UUID(ordered["id"]), now=timezone.now(), by="owner")
-    events = api.get(url).json()["events"]
-    assert [(event["seq"], event["kind"]) for event in events] == [(1, "accepted"), (2, "canceled")]
-    assert all(set(event) == {"seq", "kind", "at", "data"} for event in events)
-    assert [event["seq"] for event in api.get(url, {"after": 1}).json()["events"]] == [2]
-    assert api.get(url, {"after": 99}).json()["events"] == []
-
-
-@pytest.mark.parametrize("after", ["-1", "x", "1e3", "٣", "9" * 30, ""])
-def test_an_odd_after_is_said_so(after, api, ordered):
-    body = is_problem(api.get(ordered["links"]["events"], {"after": after}), 400, "after_invalid")
-    assert body["field"] == "after"
 
 
 # --- Cancel, erase, share ------------------------------------------------------------------------

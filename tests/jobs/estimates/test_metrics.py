@@ -9,7 +9,7 @@ from jobs import lifecycle
 from jobs.estimates import metrics
 from jobs.models import Attempt, Job, JobEvent
 from tests import factories
-from tests.jobs.intake.test_job_input import order
+from tests.jobs.orders import order
 
 pytestmark = pytest.mark.django_db
 

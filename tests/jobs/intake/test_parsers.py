@@ -4,7 +4,7 @@ import pytest
 
 from jobs.models import Job
 from tests import factories
-from tests.jobs.intake.test_job_input import order
+from tests.jobs.orders import order
 
 pytestmark = pytest.mark.django_db
 DEEP = "[" * 50_000

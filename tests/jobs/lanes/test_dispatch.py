@@ -9,24 +9,16 @@ from jobs.models import Attempt, Job, Lane
 from jobs.queue import claims
 from providers.models import ProviderConfig
 from tests import factories
-from tests.stub_provider import LOSE_ANSWER, LOSE_REQUEST, Garble, Hang, Refuse, Slow
+from tests.jobs.lanes.attempts import newest_attempt, rate_limited_for
+from tests.stub_provider import Refuse, Slow
 
 pytestmark = pytest.mark.django_db
-
-
-def _attempt(job):
-    return Attempt.objects.filter(job=job).order_by("-number").first()
-
-
-def _rate_limited_for(provider):
-    until = ProviderConfig.objects.get(id=provider.id).rate_limited_until
-    return (until - timezone.now()).total_seconds() if until else 0
 
 
 def test_a_submit_carries_the_photo_and_the_address_to_report_to(provider, stub, work):
     job = factories.make_waiting_job(hero_name="NOVA-7")
     work(Lane.DISPATCH)
-    attempt = _attempt(job)
+    attempt = newest_attempt(job)
     request = stub.only.request
     assert stub.only.photo == storage.read(job.clean_key)
     assert (request["look"], request["hero_name"], request["seed"]) == ("neon-noir", "NOVA-7", str(job.id))
@@ -55,13 +47,13 @@ def test_busy_parks_the_provider_and_counts_as_no_try(provider, stub, work):
     work(Lane.DISPATCH)
     job = factories.reload(job)
     assert (job.lane, job.stage, job.reason_code) == (Lane.DISPATCH, "waiting_for_slot", "provider_busy")
-    assert 5 < _rate_limited_for(provider) <= 7
-    attempt = _attempt(job)
+    assert 5 < rate_limited_for(provider) <= 7
+    attempt = newest_attempt(job)
     assert (attempt.status, attempt.error_code, attempt.slot_held) == ("failed", "busy", False)
     assert ProviderConfig.objects.get().consecutive_failures == 0
     ProviderConfig.objects.update(rate_limited_until=None)
     work(Lane.DISPATCH)
-    assert _attempt(job).status == "submitted"
+    assert newest_attempt(job).status == "submitted"
     factories.is_consistent(job.id)
 
 
@@ -74,7 +66,7 @@ def test_busy_twenty_times_is_still_no_failure(provider, stub, work):
         ProviderConfig.objects.update(rate_limited_until=None)
     assert factories.reload(job).lane == Lane.DISPATCH
     work(Lane.DISPATCH)
-    assert _attempt(job).status == "submitted"
+    assert newest_attempt(job).status == "submitted"
 
 
 def test_a_yes_in_the_same_moment_does_not_undo_a_request_to_wait(stub, work, db):
@@ -84,7 +76,7 @@ def test_a_yes_in_the_same_moment_does_not_undo_a_request_to_wait(stub, work, db
     stub.next_submits(Refuse(429, retry_after="30"))
     work(Lane.DISPATCH)
     assert Attempt.objects.filter(status="submitted").count() == 5
-    assert _rate_limited_for(provider) > 20
+    assert rate_limited_for(provider) > 20
 
 
 def test_a_finished_film_does_not_undo_a_request_to_wait(provider, stub, work, deliver):
@@ -95,135 +87,7 @@ def test_a_finished_film_does_not_undo_a_request_to_wait(provider, stub, work, d
     work(Lane.DISPATCH)
     deliver(stub.delivery(stub.only.complete()))
     work(Lane.COLLECT)
-    assert _rate_limited_for(provider) > 20
-
-
-def test_a_lost_answer_is_looked_up_at_once_and_the_prediction_adopted(provider, stub, work):
-    job = factories.make_waiting_job()
-    stub.next_submits(LOSE_ANSWER)
-    work(Lane.DISPATCH)
-    attempt = _attempt(job)
-    assert (attempt.status, attempt.prediction_id, attempt.slot_held) == ("submitted", stub.only.id, True)
-    assert stub.count(f"GET /v1/predictions?reference={attempt.token}") == 1
-    assert ProviderConfig.objects.get().consecutive_failures == 1, "an answer was lost all the same"
-    factories.is_consistent(job.id)
-
-
-def test_a_prediction_that_shows_only_later_is_found_after_the_lease(provider, stub, work, ask):
-    job = factories.make_waiting_job()
-    stub.next_submits(LOSE_ANSWER)
-    stub.hide_from_listing = True
-    work(Lane.DISPATCH)
-    attempt = _attempt(job)
-    assert (attempt.status, attempt.slot_held) == ("unconfirmed", True)
-    stub.hide_from_listing = False
-    ask()
-    assert stub.count("GET *") == 1, "the connection broke off early: the POST could still arrive"
-    ask(later=timedelta(seconds=30))
-    attempt.refresh_from_db()
-    assert (attempt.status, attempt.prediction_id) == ("running", stub.only.id)
-    work(Lane.DISPATCH)
-    assert stub.submits() == 1
-    factories.is_consistent(job.id)
-
-
-def test_a_lost_request_is_looked_up_and_sent_exactly_once_more(provider, stub, work, ask):
-    job = factories.make_waiting_job()
-    stub.next_submits(LOSE_REQUEST)
-    work(Lane.DISPATCH)
-    assert stub.submits() == 1
-    for _ in range(3):
-        ask(later=timedelta(seconds=30))
-    assert factories.reload(job).reason_code == "answer_lost"
-    Job.objects.update(due_at=timezone.now())
-    work(Lane.DISPATCH)
-    assert stub.submits() == 2
-    assert _attempt(job).prediction_id == stub.only.id
-    factories.is_consistent(job.id)
-
-
-def test_while_the_look_up_fails_nothing_else_is_tried(provider, stub, work, ask):
-    job = factories.make_waiting_job()
-    factories.make_provider(stub.url, slug="other", order=200)
-    stub.next_submits(LOSE_ANSWER)
-    stub.next_calls(Refuse(500), Refuse(500), Garble("[]"), Refuse(503))
-    work(Lane.DISPATCH)
-    for _ in range(3):
-        ask(later=timedelta(seconds=30))
-        Attempt.objects.update(lease_until=timezone.now())
-        work(Lane.DISPATCH)
-    assert stub.submits() == 1
-    assert _attempt(job).status == "unconfirmed"
-    ask(later=timedelta(seconds=30))
-    assert _attempt(job).status == "running"
-
-
-@pytest.mark.parametrize(
-    "answer", [Refuse(500), Refuse(502, body="<html>"), Refuse(302), Garble(), Garble("[]")], ids=str
-)
-def test_an_answer_that_says_nothing_for_sure_is_unconfirmed(answer, provider, stub, work):
-    job = factories.make_waiting_job()
-    stub.next_submits(answer)
-    stub.hide_from_listing = True
-    work(Lane.DISPATCH)
-    assert _attempt(job).status == "unconfirmed"
-    assert factories.reload(job).lane == ""
-
-
-IMPATIENT = {"connect_timeout": timedelta(seconds=0.3), "submit_timeout": timedelta(seconds=0.3)}
-
-
-def test_an_answer_that_is_too_slow_is_looked_up_and_adopted(stub, work, db):
-    factories.make_provider(stub.url, **IMPATIENT)
-    job = factories.make_waiting_job()
-    stub.next_submits(Slow(1.0))
-    work(Lane.DISPATCH)
-    assert (_attempt(job).status, _attempt(job).prediction_id) == ("submitted", stub.only.id)
-
-
-def test_a_provider_that_hangs_is_replaced_as_soon_as_its_time_is_up(stub, work, db):
-    factories.make_provider(stub.url, slug="hangs", title="HangCloud", **IMPATIENT)
-    other = factories.make_provider(stub.url, slug="other", title="OtherCloud", order=200)
-    job = factories.make_waiting_job()
-    stub.next_submits(Hang(1.0))
-    work(Lane.DISPATCH)
-    first, second = job.attempts.order_by("number")
-    assert (first.status, first.error_code, first.slot_held) == ("failed", "answer_lost", False)
-    assert (second.status, second.provider_id, second.kind) == ("submitted", other.id, "fallback")
-    job = factories.reload(job)
-    assert (job.reason_code, job.reason_subject, job.reason_target) == ("moved_lost", "HangCloud", "OtherCloud")
-    factories.is_consistent(job.id)
-
-
-def test_what_came_of_a_hanging_submit_after_all_is_stopped(stub, work, ask, db):
-    factories.make_provider(stub.url, slug="hangs", **IMPATIENT)
-    factories.make_provider(stub.url, slug="other", order=200)
-    job = factories.make_waiting_job()
-    stub.hide_from_listing = True
-    stub.next_submits(Slow(1.0))
-    work(Lane.DISPATCH)
-    assert [attempt.status for attempt in job.attempts.all()] == ["failed", "submitted"]
-    stub.hide_from_listing = False
-    ask(later=timedelta(seconds=30))
-    assert stub.predictions and not any(one.canceled for one in stub.predictions.values())
-    ask(later=timedelta(seconds=61))
-    late, replacement = stub.predictions.values()
-    assert (late.canceled, replacement.canceled) == (1, 0)
-    factories.is_consistent(job.id)
-
-
-@pytest.mark.parametrize("accepts", [False, True])
-def test_without_a_look_up_a_hanging_submit_is_replaced_only_at_staffs_risk(accepts, stub, work, monkeypatch, db):
-    monkeypatch.setattr("providers.adapters.studio.StudioAdapter.can_look_up", False)
-    factories.make_provider(stub.url, slug="hangs", accepts_double_payment_risk=accepts, **IMPATIENT)
-    factories.make_provider(stub.url, slug="other", order=200)
-    job = factories.make_waiting_job()
-    stub.next_submits(Hang(1.0))
-    work(Lane.DISPATCH)
-    statuses = [(attempt.status, attempt.slot_held) for attempt in job.attempts.order_by("number")]
-    replaced, waits = [("timed_out", True), ("submitted", True)], [("unconfirmed", True)]
-    assert statuses == (replaced if accepts else waits)
-    factories.is_consistent(job.id)
+    assert rate_limited_for(provider) > 20
 
 
 @pytest.mark.parametrize("answer", [Refuse(503), Refuse(503, retry_after="20")], ids=str)
@@ -234,14 +98,14 @@ def test_a_provider_that_is_down_is_tried_again_later(answer, provider, stub, wo
     job = factories.reload(job)
     assert (job.lane, job.reason_code) == (Lane.DISPATCH, "provider_moved")
     assert ProviderConfig.objects.get().consecutive_failures == 1
-    assert (_rate_limited_for(provider) > 15) == (answer.retry_after is not None)
+    assert (rate_limited_for(provider) > 15) == (answer.retry_after is not None)
 
 
 def test_a_provider_that_cannot_be_reached_is_no_lost_answer(work, db):
     factories.make_provider("http://127.0.0.1:9")
     job = factories.make_waiting_job()
     work(Lane.DISPATCH)
-    assert (_attempt(job).status, _attempt(job).error_code) == ("failed", "provider_failed")
+    assert (newest_attempt(job).status, newest_attempt(job).error_code) == ("failed", "provider_failed")
     assert factories.reload(job).lane == Lane.DISPATCH
 
 
@@ -258,7 +122,7 @@ def test_several_failures_in_a_row_open_the_breaker_and_a_good_probe_closes_it(p
     work(Lane.DISPATCH)
     row = ProviderConfig.objects.get()
     assert (row.breaker_until, row.breaker_reason, row.consecutive_failures, row.blocked_at) == (None, "", 0, None)
-    assert _attempt(job).status == "submitted"
+    assert newest_attempt(job).status == "submitted"
 
 
 def test_a_wrong_key_leaves_the_provider_alone_for_minutes(provider, stub, work):
@@ -279,7 +143,7 @@ def test_a_refused_request_goes_to_the_next_provider(provider, stub, work):
     Job.objects.update(due_at=timezone.now())
     work(Lane.DISPATCH)
     assert [attempt.provider_id for attempt in job.attempts.all()] == [provider.id, other.id]
-    assert _attempt(job).status == "submitted"
+    assert newest_attempt(job).status == "submitted"
 
 
 def test_after_so_many_tries_the_job_fails_with_a_sentence(provider, stub, work, settings):
@@ -301,11 +165,11 @@ def test_a_photo_that_cannot_be_read_is_not_the_providers_fault(provider, stub, 
         Job.objects.filter(status__in=Job.OPEN).update(due_at=timezone.now())
         work(Lane.DISPATCH)
     assert ProviderConfig.objects.get().consecutive_failures == 0
-    assert _rate_limited_for(provider) == 0
+    assert rate_limited_for(provider) == 0
     assert stub.submits() == 0
     other = factories.make_waiting_job()
     work(Lane.DISPATCH)
-    assert _attempt(other).status == "submitted"
+    assert newest_attempt(other).status == "submitted"
 
 
 def test_no_submit_starts_so_late_that_it_could_outlive_its_lease(provider, stub, monkeypatch):
@@ -329,10 +193,10 @@ def test_a_webhook_may_be_faster_than_the_submits_answer(provider, stub, work, d
     outcome = lane.work(submission)
     deliver(stub.delivery(stub.only.run(0.3)))
     work(Lane.COLLECT)
-    assert (_attempt(job).status, _attempt(job).prediction_id) == ("running", stub.only.id)
+    assert (newest_attempt(job).status, newest_attempt(job).prediction_id) == ("running", stub.only.id)
     seq = factories.reload(job).seq
     lane.record([outcome])
-    assert _attempt(job).status == "running"
+    assert newest_attempt(job).status == "running"
     assert factories.reload(job).stage == "rendering"
     assert factories.reload(job).seq == seq
     factories.is_consistent(job.id)
@@ -350,70 +214,14 @@ def test_a_film_may_be_finished_before_the_submits_answer(provider, stub, work, 
     factories.is_consistent(job.id)
 
 
-def test_cancel_during_the_submit_stops_the_prediction(provider, stub, ask):
-    job = factories.make_waiting_job()
-    lane = DispatchLane()
-    (submission,) = lane.claim(1)
-    outcome = lane.work(submission)
-    services.cancel_job(job.id, now=timezone.now())
-    ask()
-    lane.record([outcome])
-    ask(later=timedelta(seconds=11))
-    assert stub.only.status == "canceled"
-    attempt = _attempt(job)
-    assert (attempt.slot_held, attempt.cleanup) == (False, "")
-    factories.is_consistent(job.id)
-
-
-def test_cancel_during_a_submit_whose_answer_is_lost_stops_the_prediction_too(provider, stub, ask):
-    job = factories.make_waiting_job()
-    stub.next_submits(LOSE_ANSWER)
-    lane = DispatchLane()
-    (submission,) = lane.claim(1)
-    outcome = lane.work(submission)
-    services.cancel_job(job.id, now=timezone.now())
-    lane.record([outcome])
-    for seconds in (0, 30, 60):
-        ask(later=timedelta(seconds=seconds))
-    assert stub.only.canceled == 1
-    assert (_attempt(job).slot_held, _attempt(job).cleanup) == (False, "")
-
-
-def test_erase_during_the_submit_deletes_the_prediction(provider, stub, ask):
-    job = factories.make_waiting_job()
-    lane = DispatchLane()
-    (submission,) = lane.claim(1)
-    outcome = lane.work(submission)
-    services.erase_job(job.id, now=timezone.now())
-    ask()
-    lane.record([outcome])
-    for seconds in (11, 30, 60):
-        ask(later=timedelta(seconds=seconds))
-    assert stub.only.deleted == 1
-    assert factories.stored_files() == []
-    assert not _attempt(job).slot_held
-
-
-def test_erase_after_a_worker_died_in_the_submit_deletes_the_prediction(provider, stub, ask):
-    job = factories.make_waiting_job()
-    lane = DispatchLane()
-    (submission,) = lane.claim(1)
-    lane.work(submission)  # and its outcome is never written
-    services.erase_job(job.id, now=timezone.now())
-    for seconds in (0, 30, 60):
-        ask(later=timedelta(seconds=seconds))
-    assert stub.only.deleted == 1
-    assert not _attempt(job).slot_held
-
-
 def test_a_prediction_id_used_twice_spoils_no_other_submit(provider, stub, work, ask):
     first = factories.make_waiting_job()
     work(Lane.DISPATCH)
     jobs = [factories.make_waiting_job() for _ in range(2)]
     stub.at_submit = lambda prediction: setattr(prediction, "id", stub.reused.pop(0))
-    stub.reused = [_attempt(first).prediction_id, "pre_new"]
+    stub.reused = [newest_attempt(first).prediction_id, "pre_new"]
     work(Lane.DISPATCH)
-    statuses = sorted(_attempt(job).status for job in jobs)
+    statuses = sorted(newest_attempt(job).status for job in jobs)
     assert "submitted" in statuses
     ask(later=timedelta(seconds=30))
     for job in (first, *jobs):
@@ -424,7 +232,7 @@ def test_a_crash_inside_an_adapter_is_unconfirmed(provider, stub, work, monkeypa
     job = factories.make_waiting_job()
     monkeypatch.setattr("providers.http.client.session", lambda: 1 / 0)
     work(Lane.DISPATCH)
-    assert _attempt(job).status == "unconfirmed"
+    assert newest_attempt(job).status == "unconfirmed"
     factories.is_consistent(job.id)
 
 

@@ -18,7 +18,7 @@ from jobs.queue import claims
 from jobs.reconcile import orphans
 from providers.types import PredictionStatus, ProviderEvent
 from tests import factories
-from tests.jobs.lifecycle.test_machine import holds_for_a_job
+from tests.jobs.lifecycle.promises import holds_for_a_job
 from tests.jobs.threads import in_threads
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database, pytest.mark.slow]

@@ -19,7 +19,7 @@ from providers.adapters.studio import StudioAdapter
 from providers.models import ProviderConfig
 from tests import factories
 from tests.conftest import FakeSandbox
-from tests.jobs.lanes.test_collect import rendered
+from tests.jobs.lanes.films import rendered
 from tests.jobs.queue.test_engine import ListLane
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]

@@ -11,7 +11,7 @@ from django.test import Client
 from jobs import services
 from jobs.models import Job
 from tests import factories
-from tests.jobs.intake.test_job_input import order
+from tests.jobs.orders import order
 
 pytestmark = pytest.mark.django_db
 

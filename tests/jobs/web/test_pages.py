@@ -14,7 +14,7 @@ from jobs.intake import throttles
 from jobs.models import Job, Look
 from jobs.photos.outcomes import OUTCOMES
 from tests import factories
-from tests.jobs.intake.test_job_input import animated_gif, order
+from tests.jobs.orders import animated_gif, order
 
 pytestmark = pytest.mark.django_db
 

@@ -1,49 +1,25 @@
 """WaveSpeed's adapter against responses made after its documentation."""
 
 import json
-import socket
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from providers import registry
 from providers.errors import (
     AccountProblem,
-    BadSignature,
     Busy,
     PredictionGone,
     Rejected,
-    StaleSignature,
     Unavailable,
     Unconfirmed,
 )
-from providers.http import addresses, hosts
-from providers.types import Account, PredictionStatus, SubmitRequest
-from tests.support.scripted import PAYLOADS
+from providers.types import PredictionStatus
+from tests.providers.adapters.wavespeed import ADAPTER, MODEL, PAYLOAD, PHOTO, account, submit_request
 
-ADAPTER = registry.adapter_for("wavespeed")
-MODEL = "wavespeed-ai/wan-2.2/i2v-720p"
 SUBMIT = f"POST /{MODEL}"
 TASK = "e6832d4abffb4d79bfbca19783fca133"
 RESULT = f"GET /predictions/{TASK}/result"
 DELETE = f"DELETE /predictions/{TASK}"
-PAYLOAD = PAYLOADS / "wavespeed"
-PHOTO = b"\xff\xd8\xff\xe0 a photo"
-
-
-def account(server, **others):
-    base_url = server.url if hasattr(server, "url") else server
-    return Account("ws", base_url, api_key="ws-key", connect_seconds=1, read_seconds=2, **others)
-
-
-def submit_request(**changes):
-    texts = {"look": "neon-noir", "prompt": "a hero", "negative_prompt": "blur", "hero_name": "NOVA-7", "seed": "job-1"}
-    where = {
-        "webhook_url": "https://hero.example/webhooks/ws/token/?a=b&c=d",
-        "photo_url": "https://hero.example/photo.jpg",
-    }
-    return SubmitRequest("token", **texts | where | changes)
 
 
 # --- Submit -------------------------------------------------------------------------------------------
@@ -247,157 +223,6 @@ def test_words_are_mapped_and_the_unknown_stays_unknown(data, status, code, capl
     event = ADAPTER.parse(json.dumps({"id": TASK} | data).encode())
     assert (event.status, event.error_code, event.video_url) == (status, code, "")
     assert ("status_unknown" in caplog.text) == (status == PredictionStatus.UNKNOWN)
-
-
-# --- Upload -------------------------------------------------------------------------------------------
-
-
-def test_a_photo_is_put_where_the_ticket_says_with_nothing_but_its_headers(server):
-    server.on("POST /media/uploads", (200, PAYLOAD / "upload-ticket.json"))
-    server.on("PUT /store/photo.jpg", (200, b""))
-    sent = ADAPTER.upload(account(server), submit_request(photo_url="", photo_bytes=PHOTO))
-    assert sent.photo_url == f"{server.url}/media/photo.jpg"
-    asked, stored = server.seen
-    assert asked.json == {"filename": "photo.jpg", "size": len(PHOTO), "content_type": "image/jpeg"}
-    assert (stored.body, stored.headers["content-type"]) == (PHOTO, "image/jpeg")
-    assert "authorization" not in stored.headers
-
-
-@pytest.mark.parametrize(
-    ("ticket", "stored"),
-    [
-        ((200, PAYLOAD / "upload-ticket.json"), (403, b"<Error>expired</Error>")),
-        ((200, PAYLOAD / "upload-ticket.json"), (500, b"")),
-        (
-            (200, {"code": 200, "data": {"download_url": "ftp://x", "upload": {"url": "file:///etc/passwd"}}}),
-            (200, b""),
-        ),
-        ((200, {"code": 200, "data": {"upload": []}}), (200, b"")),
-        ((200, {"code": 500, "message": "oops"}), (200, b"")),
-    ],
-)
-def test_an_upload_that_did_not_work_is_tried_again_later(server, ticket, stored):
-    server.on("POST /media/uploads", ticket)
-    server.on("PUT /store/photo.jpg", stored)
-    with pytest.raises(Unavailable):
-        ADAPTER.upload(account(server), submit_request(photo_bytes=PHOTO))
-
-
-def ticket_to(url, **headers):
-    upload = {"method": "PUT", "url": url, "headers": headers}
-    return (200, {"code": 200, "data": {"download_url": "https://cdn.wavespeed.ai/a.jpg", "upload": upload}})
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://evil.example/photo",
-        "http://169.254.169.254/latest/meta-data/",
-        "https://169.254.169.254/",
-        "http://localhost:6379/",
-        "https://[::1]/",
-        "https://user@cdn.wavespeed.ai/",
-        "https://wavespeed.ai.evil.example/",
-        "https://cdn.wavespeed.ai:8443/",
-        "http://cdn.wavespeed.ai/",
-        "https://2130706433/",
-    ],
-)
-def test_a_vendor_cannot_send_the_selfie_anywhere(server, url):
-    server.on("POST /media/uploads", ticket_to(url))
-    with pytest.raises((AccountProblem, Unavailable)):
-        ADAPTER.upload(account(server), submit_request(photo_bytes=PHOTO))
-    assert len(server.seen) == 1, "nothing but the announcement was sent"
-
-
-def test_a_name_of_the_vendor_s_that_leads_inside_gets_nothing(server, monkeypatch):
-    endpoint = (socket.AF_INET, ("10.0.0.5", 0))
-    monkeypatch.setattr(addresses, "resolve", lambda host, *, seconds: [endpoint])
-    monkeypatch.setattr(addresses, "dial", lambda *_, **__: pytest.fail("a connection was made"))
-    holder = replace(account("https://api.wavespeed.ai"), parameters={})
-    with pytest.raises(AccountProblem, match="not public"):
-        ADAPTER.put_photo(holder, "https://up.wavespeed.ai/a", PHOTO, hosts_allowed=("*.wavespeed.ai",), headers={})
-    with pytest.raises(AccountProblem, match="not public"):
-        ADAPTER.fetch(holder, "pre_1")
-
-
-def test_staff_may_list_where_photos_go(server):
-    server.on("POST /media/uploads", ticket_to("https://store.example/a"))
-    with pytest.raises(AccountProblem, match=r"store\.example"):
-        ADAPTER.upload(account(server), submit_request(photo_bytes=PHOTO))
-    assert ADAPTER.check_parameters({"upload_hosts": ["store.example", "*.store.example"]}) == []
-    assert ADAPTER.check_parameters({"upload_hosts": ["https://store.example/x"]})
-    allowed = hosts.UploadHosts(account(server), ("store.example",))
-    assert allowed.permit("https://store.example/a").public_only is True
-
-
-def test_a_ticket_asks_for_headers_of_a_file_store_and_no_others(server):
-    wanted = {"Content-Type": "image/jpeg", "x-amz-acl": "private", "Content-MD5": "a"}
-    refused = {"Host": "inside", "Cookie": "a=b", "Authorization": "Basic x", "Transfer-Encoding": "chunked"}
-    refused |= {"X-Forwarded-For": "127.0.0.1", "Content-Length": "1", "x-amz-bad": "a\r\nX-Evil: 1", "Connection": "x"}
-    server.on("POST /media/uploads", ticket_to(f"{server.url}/store/photo.jpg", **wanted, **refused))
-    server.on("PUT /store/photo.jpg", (200, b""))
-    ADAPTER.upload(account(server), submit_request(photo_bytes=PHOTO))
-    got = server.seen[1].headers
-    assert (got["content-type"], got["x-amz-acl"], got["content-md5"]) == ("image/jpeg", "private", "a")
-    assert not {"cookie", "authorization", "transfer-encoding", "x-forwarded-for", "x-amz-bad", "x-evil"} & set(got)
-    assert got["host"] in server.url
-    assert int(got["content-length"]) == len(PHOTO)
-
-
-def test_a_photo_that_is_too_long_is_not_uploaded(server):
-    with pytest.raises(Rejected, match="20000000"):
-        ADAPTER.upload(account(server), submit_request(photo_bytes=bytes(20_000_001)))
-
-
-# --- Webhooks -----------------------------------------------------------------------------------------
-
-# Computed by the recipe of WaveSpeed's documentation, whose own example does not verify.
-SECRET, AT = "whsec_demoSecret123", 1700000000
-BODY = b'{"id":"task-1","status":"completed","outputs":["https://cdn.example/out.mp4"]}'
-HEADERS = {
-    "webhook-id": "task-1",
-    "webhook-timestamp": "1700000000",
-    "webhook-signature": "v3,871bb214d83ead9e4c85a389c235837c785c4c50ac4c705075db1a3a849207b4",
-}
-NOW = datetime.fromtimestamp(AT, UTC)
-
-
-def test_the_vector_of_the_contracts_verifies_with_the_secret_as_text():
-    for secret in (SECRET, SECRET.removeprefix("whsec_")):
-        holder = account("http://x", webhook_secrets=("whsec_another-secret", secret))
-        assert ADAPTER.verify(holder, HEADERS, BODY, now=NOW) == "task-1:completed"
-    event = ADAPTER.parse(BODY)
-    assert (event.prediction_id, event.video_url) == ("task-1", "https://cdn.example/out.mp4")
-
-
-@pytest.mark.parametrize(
-    "signature",
-    [
-        HEADERS["webhook-signature"].upper(),
-        HEADERS["webhook-signature"].replace("v3,", "v1,"),
-        HEADERS["webhook-signature"].replace("v3,", ""),
-        "v3,hxsytTq8uA==",
-        "v3,",
-    ],
-)
-def test_another_form_of_the_signature_is_forged(signature):
-    holder = account("http://x", webhook_secrets=(SECRET,))
-    with pytest.raises(BadSignature):
-        ADAPTER.verify(holder, HEADERS | {"webhook-signature": signature}, BODY, now=NOW)
-
-
-def test_an_old_delivery_is_stale():
-    holder = account("http://x", webhook_secrets=(SECRET,))
-    with pytest.raises(StaleSignature):
-        ADAPTER.verify(holder, HEADERS, BODY, now=NOW + timedelta(seconds=301))
-
-
-@pytest.mark.parametrize(
-    ("secret", "is_usable"), [(SECRET, True), ("whsec_short", False), ("", False), ("é" * 20, False)]
-)
-def test_a_secret_that_could_be_guessed_is_rejected(secret, is_usable):
-    assert (ADAPTER.check_secret(secret) == "") == is_usable
 
 
 # --- Parameters ---------------------------------------------------------------------------------------
