@@ -18,7 +18,6 @@ import secrets
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -27,7 +26,7 @@ from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, parse_cookie
 from django.utils.crypto import constant_time_compare
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
@@ -109,11 +108,8 @@ def opened_by(request: HttpRequest, *, now: datetime) -> frozenset[UUID]:
 
 def opened_by_headers(headers: Mapping[str, str], *, now: datetime) -> frozenset[UUID]:
     """Return the same for a socket's handshake headers (lower-case names)."""
-    try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(settings.MAGIC_LINK_COOKIE_NAME)
-    except CookieError:
-        return frozenset()
-    return frozenset(magic_links.opened(cookie.value, now=now)) if cookie else frozenset()
+    cookies = parse_cookie(headers.get("cookie", ""))
+    return frozenset(magic_links.opened(cookies.get(settings.MAGIC_LINK_COOKIE_NAME, ""), now=now))
 
 
 def keep_magic_link(
@@ -136,15 +132,12 @@ def owner_of_headers(headers: Mapping[str, str]) -> str:
     given = headers.get("authorization", "")
     if given.startswith("Token "):
         return _owner_of_token(given.removeprefix("Token ").strip()) or ""
-    try:
-        cookies = SimpleCookie(headers.get("cookie", ""))
-    except CookieError:
-        return ""
+    # As Django reads the cookies of a request: others of the same host may be written in any way.
+    cookies = parse_cookie(headers.get("cookie", ""))
     session = cookies.get(settings.SESSION_COOKIE_NAME)
-    if session and (user_id := _user_of_session(session.value)):
+    if session and (user_id := _user_of_session(session)):
         return f"u:{user_id}"
-    visitor = cookies.get(settings.VISITOR_COOKIE_NAME)
-    return _owner_of_cookie(visitor.value) if visitor else ""
+    return _owner_of_cookie(cookies.get(settings.VISITOR_COOKIE_NAME, ""))
 
 
 def new_visitor() -> tuple[str, str]:

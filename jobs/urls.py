@@ -34,6 +34,7 @@ urlpatterns = [
     path("receipts/keys/", KeysView.as_view(schema=None)),
     path("media/<int:expires>/<str:signature>/<path:key>/<str:filename>", media.media, name="media"),
     path("webhooks/<str:provider>/<str:attempt_token>/", webhooks.webhook, name="webhook"),
+    path("webhooks/<str:provider>/<str:attempt_token>", webhooks.webhook),
     path("api/v1/schema/", docs.SchemaView.as_view(), name="schema"),
     path("api/v1/", include("jobs.api.urls")),
     path("api/docs/", docs.DocsView.as_view(), name="docs"),

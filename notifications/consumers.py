@@ -293,5 +293,11 @@ class JobConsumer(JobConnection):
 
 
 def headers_of(scope: dict[str, Any]) -> dict[str, str]:
-    """Return the handshake's headers with lower-case names."""
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    """Return the handshake's headers with lower-case names; what came in several is joined as HTTP says."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        if name in headers:
+            value = headers[name] + ("; " if name == "cookie" else ",") + value
+        headers[name] = value
+    return headers

@@ -5,6 +5,7 @@ Optional values that are missing or invalid become empty; required ones raise Va
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Iterator
@@ -25,6 +26,39 @@ def json_object(body: bytes) -> dict[str, Any]:
         raise ValueError("not JSON") from error
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
+    return value
+
+
+def shortened(body: bytes, *, most: int) -> bytes:
+    """Return a body of at most so many bytes that still says what it said: JSON with its long texts and lists cut.
+
+    Addresses are cut last. What is not a JSON object, or has too many short values, loses its end.
+    """
+    if len(body) <= most:
+        return body
+    with contextlib.suppress(ValueError, RecursionError):
+        value: Any = json_object(body)
+        for characters, address_characters, items in _CUTS:
+            value = _cut(value, characters, address_characters, items)
+            shorter = json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
+            if len(shorter) <= most:
+                return shorter
+    return body[:most]
+
+
+# Characters of a text, characters of an address, items of a list or object.
+_CUTS = ((2000, 8000, 1000), (2000, 2000, 100), (200, 2000, 50), (200, 2000, 20))
+
+
+def _cut(value: Any, characters: int, address_characters: int, items: int) -> Any:
+    if isinstance(value, str):
+        is_address = value[:8].lower().startswith(("https://", "http://"))
+        return value[: address_characters if is_address else characters]
+    if isinstance(value, list):
+        return [_cut(one, characters, address_characters, items) for one in value[:items]]
+    if isinstance(value, dict):
+        kept = list(value.items())[:items]
+        return {name[:200]: _cut(one, characters, address_characters, items) for name, one in kept}
     return value
 
 

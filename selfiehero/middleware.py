@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 from django.views.defaults import bad_request as plain_bad_request
 from django.views.defaults import page_not_found
 from django.views.defaults import server_error as plain_server_error
@@ -20,6 +21,7 @@ from django.views.defaults import server_error as plain_server_error
 from common import problem
 from common.log_limiter import LogLimiter
 from common.security_headers import of_all
+from jobs.intake.problems import TITLES
 
 logger = logging.getLogger(__name__)
 
@@ -80,8 +82,8 @@ class ShortPages(GZipMiddleware):
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer an exception outside views: 503 when a middleware found no database, else Django's 500."""
-    return answer_to(sys.exc_info()[1], request) or plain_server_error(request)
+    """Answer what nobody expected: 503 when a middleware found no database, else a 500 in the form that is read."""
+    return answer_to(sys.exc_info()[1], request) or _refusal(request, 500) or plain_server_error(request)
 
 
 def answer_to(exception: BaseException | None, request: HttpRequest) -> HttpResponse | None:
@@ -95,25 +97,56 @@ def answer_to(exception: BaseException | None, request: HttpRequest) -> HttpResp
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Answer an address that there is not, in the form that whoever asks can read."""
-    return _refusal(request, 404, "not_found", _("There is nothing at this address.")) or page_not_found(
-        request, exception or Http404()
-    )
+    return _refusal(request, 404) or page_not_found(request, exception or Http404())
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Answer a request that Django refuses to read."""
-    return _refusal(request, 400, "malformed", _("The request could not be read.")) or plain_bad_request(
-        request, exception or SuspiciousOperation()
-    )
+    return _refusal(request, 400) or plain_bad_request(request, exception or SuspiciousOperation())
 
 
-def _refusal(request: HttpRequest, status: int, code: str, detail: str) -> HttpResponse | None:
+# By status: code and sentence of a problem of which nothing else is known.
+_REFUSALS = {
+    400: ("malformed", noop("The request could not be read.")),
+    401: ("not_genuine", noop("This call does not show that it is genuine.")),
+    403: ("forbidden", noop("This request came from another site, so it was not carried out.")),
+    404: ("not_found", noop("There is nothing at this address.")),
+    405: ("method_not_allowed", noop("This address does not do that.")),
+    413: ("too_large", noop("The request is larger than this address takes.")),
+    500: ("internal_error", noop("Something went wrong on our side. Try again in a moment.")),
+    503: ("unavailable", noop("Selfie Hero catches its breath. Try again in a few seconds.")),
+}
+
+
+def problems_for_programs(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Give every error at an address for programs the body of a problem, whoever answered it."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        is_bare = response.status_code >= 400 and response.get("Content-Type", "text/html").startswith("text/html")
+        if not (is_bare and is_for_programs(request.path)):
+            return response
+        told = _problem(response.status_code)
+        for name in ("Allow", "Retry-After", "WWW-Authenticate"):
+            if name in response:
+                told[name] = response[name]
+        return told
+
+    return middleware
+
+
+def _refusal(request: HttpRequest, status: int) -> HttpResponse | None:
     """Return a problem for a program, None for people."""
     accepted = request.headers.get("Accept", "")
     if not (is_for_programs(request.path) or ("json" in accepted and "text/html" not in accepted)):
         return None
-    title = _("Not found") if status == 404 else _("Bad request")
-    return JsonResponse(problem.body(status, code, title, detail), status=status, content_type=problem.CONTENT_TYPE)
+    return _problem(status)
+
+
+def _problem(status: int) -> HttpResponse:
+    code, detail = _REFUSALS.get(status, _REFUSALS[400 if status < 500 else 500])
+    title = _(TITLES.get(status, "Error"))
+    return JsonResponse(problem.body(status, code, title, _(detail)), status=status, content_type=problem.CONTENT_TYPE)
 
 
 def is_for_programs(path: str) -> bool:
@@ -130,11 +163,6 @@ def busy_page(retry_after: int | str) -> HttpResponse:
 
 def busy_response(request: HttpRequest) -> HttpResponse:
     """Return the 503 a browser or an API client can act on."""
-    if is_for_programs(request.path):
-        detail = _("Selfie Hero catches its breath. Try again in a few seconds.")
-        body = problem.body(503, "unavailable", _("Service unavailable"), detail)
-        response: HttpResponse = JsonResponse(body, status=503, content_type=problem.CONTENT_TYPE)
-    else:
-        response = busy_page(_AFTER_SECONDS)
+    response = _problem(503) if is_for_programs(request.path) else busy_page(_AFTER_SECONDS)
     response["Retry-After"] = _AFTER_SECONDS
     return response

@@ -57,6 +57,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "selfiehero.proxies.middleware",
     "selfiehero.middleware.security_headers",
+    "selfiehero.middleware.problems_for_programs",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "selfiehero.middleware.ShortPages",

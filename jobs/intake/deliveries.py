@@ -1,11 +1,15 @@
 """Webhook calls: verified byte for byte, stored, answered. `jobs.lanes.ingest` applies them.
 
+Vendors echo the input and the model's logs, so a call may be long; its signature is checked over all of it. What is
+longer than KEPT_BYTES is stored with its long texts cut, beside the length and digest of what came.
+
 Each is stored in its own transaction, so that the evidence survives whatever happens later. A repeated delivery is a
 success, and so is one for an attempt that is not known yet: it may be faster than our own submit.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 import time
@@ -18,13 +22,14 @@ from django.db.models import F, Q
 
 from jobs.models import Attempt, Lane, WebhookDelivery
 from jobs.queue import queues
-from providers import registry
+from providers import payloads, registry
 from providers.errors import BadSignature, StaleSignature, UnreadableSecret
 from providers.models import ProviderConfig
 
 logger = logging.getLogger(__name__)
 
-MAX_BYTES = 64 * 1024
+MAX_BYTES = 2**20
+KEPT_BYTES = 64 * 1024
 Verdict = WebhookDelivery.Verdict
 # Stored beside the headers with the signature, which the adapter names.
 _KEPT_HEADERS = ("content-type", "user-agent")
@@ -74,8 +79,8 @@ def record(
         attempt_token=attempt_token,
         event_id=_storable(event_id),
         verdict=Verdict.VALID if known else Verdict.UNKNOWN,
-        headers=kept,
-        body=body,
+        headers=kept | _measured(body),
+        body=payloads.shortened(body, most=KEPT_BYTES),
         received_at=now,
         due_at=now,
     )
@@ -97,6 +102,13 @@ def _doubt_secrets(provider: ProviderConfig, *, now: datetime) -> None:
 
 def _kept(headers: Mapping[str, str], proofs: tuple[str, ...]) -> dict[str, str]:
     return {name: _storable(headers[name][:500]) for name in (*proofs, *_KEPT_HEADERS) if name in headers}
+
+
+def _measured(body: bytes) -> dict[str, str]:
+    """Return the length and digest of a body that is stored cut, under names that no header has; {} for others."""
+    if len(body) <= KEPT_BYTES:
+        return {}
+    return {"(bytes)": str(len(body)), "(sha256)": hashlib.sha256(body).hexdigest()}
 
 
 def _storable(text: str) -> str:

@@ -46,6 +46,14 @@ def read_job_input(
     look = _look(fields.get("look", ""))
     hero_name = clean_hero_name(fields.get("hero_name", ""))
     email = clean_email(fields.get("email", ""))
+    if "selfie" in fields and "selfie" not in files:
+        raise Problem(
+            422,
+            "photo_without_name",
+            _("The photo came as a text and not as a file, because its part of the form has no file name."),
+            field="selfie",
+            next_step=_('Give the part a file name, whichever: filename="selfie.jpg".'),
+        )
     photo, extension, cost = _photo(files.get("selfie"))
     return JobInput(photo, extension, look, hero_name, email, locale, idempotency_key or None, cost)
 

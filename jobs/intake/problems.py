@@ -68,6 +68,7 @@ TITLES = {
     415: noop("Unsupported type"),
     422: noop("Cannot be used"),
     429: noop("Too many requests"),
+    500: noop("Internal server error"),
     503: noop("Service unavailable"),
     507: noop("No room"),
 }
@@ -96,7 +97,12 @@ def problem_of(error: Exception) -> Problem | None:
     if isinstance(error, Problem):
         return error
     if isinstance(error, RequestDataTooBig):
-        return Problem(413, "too_big", _("A field of this form is too long."))
+        return Problem(
+            413,
+            "too_big",
+            _("A field of this form is too long."),
+            next_step=_("If it is the photo, send it as a file: its part of the form needs a file name."),
+        )
     if isinstance(error, services.PhotoGone):
         return Problem(410, "photo_gone", str(error), next_step=_("Send a photo anew."))
     if isinstance(error, services.NotPossible):

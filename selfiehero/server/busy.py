@@ -53,9 +53,11 @@ def _made(is_for_a_program: bool, code: str, retry_after: int) -> tuple[Headers,
 
 def _request(path: str, headers: Iterable[tuple[bytes, bytes]]) -> HttpRequest:
     """Return as much of a request as a language is chosen by."""
-    said = {name.lower(): value.decode("latin-1") for name, value in headers}
+    given = [(name.lower(), value.decode("latin-1")) for name, value in headers]
+    said = dict(given)
     request = HttpRequest()
     request.path = request.path_info = path
     request.META = {"HTTP_ACCEPT_LANGUAGE": said.get(b"accept-language", ""), "SERVER_NAME": "-", "SERVER_PORT": "80"}
-    request.COOKIES = parse_cookie(said.get(b"cookie", ""))
+    # Proxies that speak HTTP/2 may split the cookies into several headers.
+    request.COOKIES = parse_cookie("; ".join(value for name, value in given if name == b"cookie"))
     return request

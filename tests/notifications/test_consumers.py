@@ -117,6 +117,16 @@ def test_nobody_else_is_told_anything(web: Served, job: Job, page: Open) -> None
     assert "Traceback" not in web.said()
 
 
+def test_foreign_cookies_cost_nobody_their_job(web: Served, job: Job, page: Open, visitor: tuple[str, str]) -> None:
+    foreign = 'prefs={"a":1,"b":"x"}; a[]=1; =x; naked'
+    assert told(page(web, job.id, Cookie=f"{foreign}; {visitor[0]}"))["id"] == str(job.id)
+
+
+def test_cookies_in_several_headers_are_joined_as_http_says() -> None:
+    scope = {"headers": [(b"cookie", b"a=1"), (b"Cookie", b"b=2"), (b"accept", b"x"), (b"accept", b"y")]}
+    assert consumers.headers_of(scope) == {"cookie": "a=1; b=2", "accept": "x,y"}
+
+
 def test_who_sends_no_origin_is_no_page_and_needs_a_cookie_all_the_same(web: Served, job: Job, page: Open) -> None:
     assert told(page(web, job.id, Origin=None))["id"] == str(job.id)
     assert close_code(page(web, job.id, Origin=None, Cookie=None)) == 4404

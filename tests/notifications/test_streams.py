@@ -133,6 +133,17 @@ def test_nobody_else_is_told_anything(web: Served, job: Job, page: Open) -> None
     assert "Traceback" not in web.said()
 
 
+# What other programs on the same host leave behind; each is some parser's end.
+FOREIGN_COOKIES = ('prefs={"a":1,"b":"x"}', "a[]=1", "=x", "naked", "name with spaces=1", 'q="open', "é=ü", "a=b,c;;")
+
+
+def test_foreign_cookies_cost_nobody_their_job(web: Served, job: Job, page: Open, visitor: tuple[str, str]) -> None:
+    for foreign in FOREIGN_COOKIES:
+        for cookies in (f"{foreign}; {visitor[0]}", f"{visitor[0]}; {foreign}"):
+            sent = cookies.encode().decode("latin-1")
+            assert page(web, job.id, Cookie=sent).next_snapshot()["id"] == str(job.id), cookies
+
+
 def test_a_stream_ends_with_its_job_and_is_not_opened_again(web: Served, job: Job, page: Open) -> None:
     stream = page(web, job.id)
     stream.next_snapshot()
