@@ -129,9 +129,14 @@ class ProviderConfig(models.Model):
     last_error = models.CharField(max_length=300, blank=True, default="", editable=False)
     last_error_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    # What was spent on `budget_day` (UTC), written with each claim while there is a budget.
+    # What was spent on `budget_day` (UTC), written with each claim while there is a budget and by reconcile. Of it,
+    # `budget_settled` is for attempts claimed before `budget_settled_to`, which have all ended.
     budget_day = models.DateField(null=True, blank=True, editable=False)
     budget_used = models.DecimalField(max_digits=12, decimal_places=4, default=Decimal(0), editable=False)
+    budget_settled = models.DecimalField(
+        max_digits=12, decimal_places=4, default=Decimal(0), db_default=Decimal(0), editable=False
+    )
+    budget_settled_to = models.DateTimeField(null=True, blank=True, editable=False)
 
     secrets_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
     secrets_learned_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -248,6 +253,10 @@ class ProviderConfig(models.Model):
         return self.blocked_until(now=now) is None and (
             self.rate_limited_until is not None or self.breaker_until is not None
         )
+
+    def spent_today(self, *, now: datetime) -> Decimal:
+        """Return what today's attempts have cost and may still cost, as of the last claim or settlement."""
+        return self.budget_used if self.budget_day == now.astimezone(UTC).date() else Decimal(0)
 
     def is_out_of_budget(self, *, now: datetime) -> bool:
         """Whether another film would exceed today's budget, by the numbers on this row."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, DecimalField, IntegerField, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
@@ -26,12 +25,6 @@ def _count(attempts: QuerySet[Attempt]) -> Coalesce:
     return Coalesce(Subquery(grouped.values("number"), output_field=IntegerField()), 0)
 
 
-def _cost(attempts: QuerySet[Attempt]) -> Coalesce:
-    grouped = attempts.filter(provider=OuterRef("pk")).order_by().values("provider").annotate(total=Sum("cost"))
-    money = DecimalField(max_digits=12, decimal_places=4)
-    return Coalesce(Subquery(grouped.values("total"), output_field=money), Decimal(0), output_field=money)
-
-
 @admin.register(ProviderConfig)
 class ProviderWithLoadAdmin(AuditedMixin, ProviderAdmin):
     audited_as = "provider"
@@ -39,14 +32,14 @@ class ProviderWithLoadAdmin(AuditedMixin, ProviderAdmin):
     unaudited_columns = ("api_key", "webhook_secrets")
     list_display = (
         *ProviderAdmin.list_display,
-        *("in_flight", "calls_last_minute", "spent_today", "model_is", "newest_error"),
+        *("in_flight", "calls_last_minute", "spent", "model_is", "newest_error"),
     )
     readonly_fields = (
         *ProviderAdmin.readonly_fields,
-        *("in_flight", "calls_last_minute", "spent_today", "model_is", "starts", "first_pictures"),
+        *("in_flight", "calls_last_minute", "spent", "model_is", "starts", "first_pictures"),
     )
     now_fields = (
-        *("state", "failures", "newest_error", "in_flight", "calls_last_minute", "spent_today"),
+        *("state", "failures", "newest_error", "in_flight", "calls_last_minute", "spent"),
         *("model_is", "starts", "first_pictures"),
     )
 
@@ -61,7 +54,6 @@ class ProviderWithLoadAdmin(AuditedMixin, ProviderAdmin):
                 slots_held=_count(Attempt.objects.holding_a_slot()),
                 calls_answered=_count(answered),
                 calls_unanswered=_count(Attempt.objects.filter(answered_at=None)),
-                cost_today=_cost(Attempt.objects.filter(claimed_at__gte=limits.day_start(now))),
             )
             .prefetch_related("start_times")
         )
@@ -82,9 +74,10 @@ class ProviderWithLoadAdmin(AuditedMixin, ProviderAdmin):
         return f"{provider.calls_answered + provider.calls_unanswered} / {provider.max_per_minute}"
 
     @admin.display(description="USD today")
-    def spent_today(self, provider: Any) -> str:
+    def spent(self, provider: ProviderConfig) -> str:
+        """Return the money of the day as it was settled last (`jobs.routing.limits`)."""
         budget = "" if provider.daily_budget is None else f" / {provider.daily_budget:.2f}"
-        return f"{provider.cost_today:.2f}{budget}"
+        return f"{provider.spent_today(now=timezone.now()):.2f}{budget}"
 
     @admin.display(description="model")
     def model_is(self, provider: ProviderConfig) -> str:

@@ -10,17 +10,22 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, UUIDFie
 
 from jobs.models import QUEUE_LANES, Attempt, AuditEntry, Job, WebhookDelivery
 
+from .balances import ALL_JOBS, Scope
 from .results import LATE, LISTED, Finding, Item
 
 _IS_OPEN = Q(status__in=Job.OPEN)
 
 
-def check_rows(*, now: datetime, settled: bool) -> Iterator[Finding]:
-    """Yield what is wrong at any time and, with `settled`, whatever has not ended. Call it inside a snapshot."""
+def check_rows(*, now: datetime, settled: bool, scope: Scope = ALL_JOBS) -> Iterator[Finding]:
+    """Yield what is wrong at any time and, with `settled`, whatever has not ended. Call it inside a snapshot.
+
+    Of some jobs only, and their attempts, with a `scope`; what belongs to no job is checked with the last part.
+    """
     late = now - LATE
-    jobs, attempts, deliveries = Job.objects.all(), Attempt.objects.all(), WebhookDelivery.objects.all()
+    jobs, attempts = scope.of(Job.objects.all(), "id"), scope.of(Attempt.objects.all(), "job_id")
+    deliveries = WebhookDelivery.objects.all()
     # With its condition written out, so that SQLite uses the partial index of open jobs.
-    open_jobs = Job.objects.is_open()
+    open_jobs = scope.of(Job.objects.is_open(), "id")
     at_work = Exists(Attempt.objects.filter(job=OuterRef("pk"), status__in=Attempt.OPEN))
     in_lane = ~Q(lane="")
     checks: list[tuple[str, str, QuerySet[Any]]] = [
@@ -42,7 +47,8 @@ def check_rows(*, now: datetime, settled: bool) -> Iterator[Finding]:
         (
             "lease_without_lane",
             "A job that is leased to a worker although it is in no lane.",
-            jobs.filter(lane="").exclude(lease_token=""),
+            # Ended jobs are leased while they are erased.
+            jobs.filter(lane="").exclude(lease_token="").exclude(status__in=Job.FINAL, erase_at__lte=now),
         ),
         (
             "attempt_lease_lapsed",
@@ -69,13 +75,16 @@ def check_rows(*, now: datetime, settled: bool) -> Iterator[Finding]:
             "An open attempt that does not count against its provider's limit.",
             attempts.filter(slot_held=False, status__in=Attempt.OPEN),
         ),
-        (
-            "film_mixed_up",
-            "A provider gave one person's film for another's job within a day: look at both jobs.",
-            AuditEntry.objects.filter(action="film_mixed_up", at__gte=now - timedelta(days=1)),
-        ),
-        ("delivery_late", "A delivery that is due and was not applied.", deliveries.filter(due_at__lt=late)),
     ]
+    if scope.is_last:
+        checks += [
+            (
+                "film_mixed_up",
+                "A provider gave one person's film for another's job within a day: look at both jobs.",
+                AuditEntry.objects.filter(action="film_mixed_up", at__gte=now - timedelta(days=1)),
+            ),
+            ("delivery_late", "A delivery that is due and was not applied.", deliveries.filter(due_at__lt=late)),
+        ]
     if settled:
         checks += [
             ("job_unsettled", "A job that has not ended.", open_jobs.filter(_IS_OPEN)),

@@ -11,18 +11,26 @@ from django.conf import settings
 
 from jobs.reconcile import retention
 
-from .balances import read_sides
+from .balances import ALL_JOBS, Scope, read_sides
 from .checks import check_rows
 from .files import check_files
 from .results import Ledger
 from .snapshot import snapshot
 
 
-def inspect_balances(*, now: datetime) -> Ledger:
-    """Return both sides of the law and what is wrong with events, and nothing else."""
+def inspect_balances(*, now: datetime, scope: Scope = ALL_JOBS) -> Ledger:
+    """Return both sides of the law and what is wrong with events, of all jobs or of some, and nothing else."""
     with snapshot():
-        sides = read_sides()
+        sides = read_sides(scope)
     return Ledger(now, sides.events, sides.rows, sides.differences, sides.findings)
+
+
+def inspect_part(*, now: datetime, scope: Scope) -> Ledger:
+    """Return both sides of the law for some jobs, and what is wrong with them, in one snapshot."""
+    with snapshot():
+        sides = read_sides(scope)
+        found = [*sides.findings, *check_rows(now=now, settled=False, scope=scope)]
+    return Ledger(now, sides.events, sides.rows, sides.differences, tuple(found))
 
 
 def inspect(

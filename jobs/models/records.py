@@ -45,6 +45,24 @@ class Heartbeat(models.Model):
         return f"{self.name} on {self.host}" if self.host else self.name
 
 
+class LedgerInspection(models.Model):
+    """What the ledger's inspection found, and how far the next one is: one row (see `jobs.ledger.continuous`)."""
+
+    name = models.CharField(max_length=10, primary_key=True, default="ledger")
+    due_at = models.DateTimeField(help_text="When the next part is inspected; the lease's end while one is.")
+    walk_after = models.UUIDField(null=True, help_text="The inspection under way has read the jobs up to this id.")
+    walk_found = models.JSONField(null=True, help_text="What it has found so far; empty when none is under way.")
+    found = models.JSONField(null=True, help_text="What the last inspection of all jobs found.")
+    recent = models.JSONField(null=True, help_text="What the newest look at open and just ended jobs found.")
+    recent_at = models.DateTimeField(null=True)
+    files_wanted = models.BooleanField(default=False, help_text="Staff want the files checked too, once.")
+    files_found = models.JSONField(null=True)
+    files_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class AuditEntry(models.Model):
     """One action of a staff member: viewed a photo, changed a key, retried, canceled or erased. Append-only."""
 

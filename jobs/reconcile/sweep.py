@@ -53,6 +53,8 @@ UNATTENDED = timedelta(seconds=3 * engine.HEARTBEAT_SECONDS)
 RETENTION_EVERY_SECONDS = 30.0
 UNREFERENCED_FILES_EVERY_SECONDS = 600.0
 SETTLE_EVERY_SECONDS = 5.0
+# What providers without a budget spent is only shown.
+SETTLE_ALL_EVERY_SECONDS = 60.0
 ORPHANS_EVERY_SECONDS = 15.0
 POLLING_THREADS = 48
 # At the end, for its own threads; substitutes of workers have `pumps.SUBSTITUTE_STOP_SECONDS` to give back their items.
@@ -63,21 +65,24 @@ QUIET_SECONDS = 30.0
 class Reconciler:
     """Ticks until told to stop."""
 
-    def __init__(self) -> None:
+    def __init__(self, *beside: Callable[[], object]) -> None:
+        """`beside` are steps of packages above this one; each is repeated in a thread of its own."""
         self.stopped = threading.Event()
+        self._beside = beside
         self._threads = ThreadPoolExecutor(POLLING_THREADS, thread_name_prefix="polling")
         self._substitutes: dict[str, threading.Thread] = {}
         self._swept_at = 0.0
         self._swept_files_at = 0.0
         self._beat_at = 0.0
         self._settled_at = 0.0
+        self._settled_all_at = float("-inf")
         self._orphans_at = 0.0
 
     def run(self) -> None:
         """Tick once a second; a failing step is logged and tried again with the next tick."""
         asking = [
             threading.Thread(target=self._repeat, args=(partial(_guarded, step),), name=step.__name__, daemon=True)
-            for step in (*self._questions(), self._erase_due)
+            for step in (*self._questions(), self._erase_due, *self._beside)
         ]
         for thread in asking:
             thread.start()
@@ -193,7 +198,9 @@ class Reconciler:
     def _settle_budgets(self) -> None:
         if time.monotonic() - self._settled_at > SETTLE_EVERY_SECONDS:
             self._settled_at = time.monotonic()
-            limits.settle_budgets(now=database_now())
+            is_due = self._settled_at - self._settled_all_at > SETTLE_ALL_EVERY_SECONDS
+            limits.settle_budgets(now=database_now(), of_all=is_due)
+            self._settled_all_at = self._settled_at if is_due else self._settled_all_at
 
     def _requeue_orphans(self) -> None:
         if time.monotonic() - self._orphans_at > ORPHANS_EVERY_SECONDS:

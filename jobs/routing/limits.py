@@ -14,14 +14,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Min, QuerySet, Sum
 
 from jobs.models import Attempt
 from providers.models import ProviderConfig
 
 WINDOW = timedelta(seconds=60)
+# So long after its claim an ended attempt's cost is looked at again.
+SETTLED_AFTER = timedelta(minutes=15)
+SETTLED_IN_STEPS_OF = timedelta(minutes=1)
 
 
 def slots_held(provider_ids: Collection[int]) -> dict[int, int]:
@@ -91,22 +95,58 @@ def affordable(provider: ProviderConfig, *, now: datetime) -> int | None:
 
 
 def committed(provider: ProviderConfig, *, now: datetime) -> Decimal:
-    """Return what today's attempts have cost and may still cost."""
-    rows = Attempt.objects.filter(provider=provider, claimed_at__gte=day_start(now))
+    """Return what today's attempts have cost and may still cost.
+
+    Those before `budget_settled_to` are not added up again: a million attempts would take half a second each time.
+    """
+    settled, since = _settled(provider, now=now)
+    return settled + _cost_of(provider, since=since)
+
+
+def settle_budgets(*, now: datetime, of_all: bool = False) -> None:
+    """Recompute what was spent today, because failed attempts may not have cost their price.
+
+    Claims only ever add to `budget_used`, so in between it is too high rather than too low. Providers without a budget
+    are left out unless `of_all`: no claim reads what they spent.
+    """
+    rows = ProviderConfig.objects.all() if of_all else ProviderConfig.objects.exclude(daily_budget=None)
+    for provider_id in rows.values_list("id", flat=True):
+        with transaction.atomic():
+            provider = ProviderConfig.objects.select_for_update().get(id=provider_id)
+            before = _budget_of(provider)
+            _settle(provider, now=now)
+            provider.budget_used = committed(provider, now=now)
+            provider.budget_day = now.astimezone(UTC).date()
+            if (after := _budget_of(provider)) != before:
+                ProviderConfig.objects.filter(id=provider_id).update(**after)
+
+
+def _settle(provider: ProviderConfig, *, now: datetime) -> None:
+    """Move `budget_settled_to` on to the oldest attempt whose cost may still change, SETTLED_AFTER ago at most."""
+    settled, since = _settled(provider, now=now)
+    oldest = Attempt.objects.holding_a_slot().filter(provider=provider).aggregate(at=Min("claimed_at"))["at"]
+    until = min(oldest or now, now - SETTLED_AFTER)
+    if until - since > SETTLED_IN_STEPS_OF:
+        provider.budget_settled = settled + _cost_of(provider, since=since, until=until)
+        provider.budget_settled_to = until
+
+
+def _settled(provider: ProviderConfig, *, now: datetime) -> tuple[Decimal, datetime]:
+    """Return what is settled of today, and until when; nothing when it is of another day."""
+    start, until = day_start(now), provider.budget_settled_to
+    return (provider.budget_settled, until) if until is not None and until >= start else (Decimal(0), start)
+
+
+def _cost_of(provider: ProviderConfig, *, since: datetime, until: datetime | None = None) -> Decimal:
+    rows = Attempt.objects.filter(provider=provider, claimed_at__gte=since)
+    if until is not None:
+        rows = rows.filter(claimed_at__lt=until)
     return rows.aggregate(total=Sum("cost"))["total"] or Decimal(0)
 
 
-def settle_budgets(*, now: datetime) -> None:
-    """Recompute the used budgets, because failed attempts may not have cost their price.
-
-    Claims only ever add to `budget_used`, so in between it is too high rather than too low.
-    """
-    for provider_id in ProviderConfig.objects.exclude(daily_budget=None).values_list("id", flat=True):
-        with transaction.atomic():
-            provider = ProviderConfig.objects.select_for_update().get(id=provider_id)
-            today, used = now.astimezone(UTC).date(), committed(provider, now=now)
-            if (provider.budget_day, provider.budget_used) != (today, used):
-                ProviderConfig.objects.filter(id=provider_id).update(budget_day=today, budget_used=used)
+def _budget_of(provider: ProviderConfig) -> dict[str, Any]:
+    names = ("budget_day", "budget_used", "budget_settled", "budget_settled_to")
+    return {name: getattr(provider, name) for name in names}
 
 
 def day_start(now: datetime) -> datetime:

@@ -33,8 +33,7 @@ from jobs.models import Heartbeat
 from selfiehero import proxies
 from selfiehero.server.drain import draining
 
-from . import serving
-from .ledger import LedgerLook
+from . import ledger, serving
 from .serving import ServingLook
 
 LANES = ("prepare", "dispatch", "collect")
@@ -52,7 +51,6 @@ RETRY_AFTER = "5"
 # A thread of its own with a connection of its own: a database that hangs holds no request for longer than a look.
 _looker = ThreadPoolExecutor(1, thread_name_prefix="health")
 _bucket_looker = ThreadPoolExecutor(1, thread_name_prefix="health-storage")
-_ledger = LedgerLook()
 _serving = ServingLook()
 
 
@@ -110,7 +108,6 @@ def look_now() -> dict[str, Any]:
         **_serving.told(wait_seconds=FIRST_SERVING_SECONDS),
         "proxies": proxies.told(),
         "confinement": confinement(),
-        "ledger": _ledger.told(may_look=answer["database"] == "ok"),
     }
 
 
@@ -129,11 +126,12 @@ def ask_database() -> dict[str, Any]:
     try:
         check_writable()
         seen = list(Heartbeat.objects.order_by("name", "host"))
+        inspected = ledger.told()
     except (DatabaseError, OSError) as error:
         return told(f"failed: {type(error).__name__}", [])
     finally:
         connection.close()
-    return told("ok", seen)
+    return told("ok", seen, inspected)
 
 
 def check_writable() -> None:
@@ -150,8 +148,11 @@ def check_writable() -> None:
                 raise DatabaseError("read-only")
 
 
-def told(database: str, seen: Sequence[Heartbeat]) -> dict[str, Any]:
-    """Return what the heartbeats say: by lane the newest one's age, each process by host, and who is late."""
+def told(database: str, seen: Sequence[Heartbeat], inspected: dict[str, Any] = ledger.NOT_YET) -> dict[str, Any]:
+    """Return what the heartbeats say: by lane the newest one's age, each process by host, and who is late.
+
+    `inspected` is what there is to tell of the ledger.
+    """
     expected = (*(f"worker-{lane}" for lane in LANES), "reconcile")
     ages: dict[str, float | None] = dict.fromkeys(expected)
     processes, late = [], []
@@ -170,6 +171,7 @@ def told(database: str, seen: Sequence[Heartbeat]) -> dict[str, Any]:
         "processes": processes,
         "versions": sorted({beat.version for beat in seen if beat.version} | {settings.PRODUCT_VERSION}),
         "late": late,
+        "ledger": inspected,
     }
 
 

@@ -38,16 +38,17 @@ def job_id(number: int) -> str:
     return f"{number * 2654435761 % 4294967296:08x}{number:024x}"
 
 
-def fill(jobs: int, *, template: Any, rare_provider: int) -> None:
+def fill(jobs: int, *, template: Any, rare_provider: int, first: int = 1) -> None:
     """Copy `template`, a succeeded job with a delivery and a sent e-mail, `jobs` times.
 
-    One in 20 failed, one in 50 left an e-mail, one in 1,000 was rendered by the rare provider.
+    They are numbered from `first`. One in 20 failed, one in 50 left an e-mail, one in 1,000 was rendered by the rare
+    provider.
     """
     words = _words()
     ago = words["ago"].format
     attempt = template.attempts.get()
     delivery = attempt.deliveries.get()
-    _copy("jobs_job", template.pk, jobs, {
+    _copy("jobs_job", template.pk, (first, jobs), {
         "id": words["job"],
         "owner": "'v:' || substr(md, 1, 8) || substr(md, 1, 24) || md".replace("md", f"({words['digest']})"),
         "status": "CASE WHEN n % 20 = 0 THEN 'failed' WHEN n % 50 = 1 THEN 'canceled' ELSE 'succeeded' END",
@@ -57,7 +58,7 @@ def fill(jobs: int, *, template: Any, rare_provider: int) -> None:
         "created_at": ago("created_at"),
         "winner_id": "NULL",
     })  # fmt: skip
-    _copy("jobs_attempt", attempt.pk, jobs, {
+    _copy("jobs_attempt", attempt.pk, (first, jobs), {
         "id": f"{FIRST_ID} + n",
         "job_id": words["job"],
         "provider_id": f"CASE WHEN n % 1000 = 0 THEN {rare_provider} ELSE t.provider_id END",
@@ -67,8 +68,10 @@ def fill(jobs: int, *, template: Any, rare_provider: int) -> None:
         "claimed_at": ago("claimed_at"),
         "answered_at": ago("answered_at"),
     })  # fmt: skip
-    _copy("jobs_jobevent", template.events.get(seq=1).pk, jobs, {"id": f"{FIRST_ID} + n", "job_id": words["job"]})
-    _copy("jobs_webhookdelivery", delivery.pk, jobs, {
+    _copy(
+        "jobs_jobevent", template.events.get(seq=1).pk, (first, jobs), {"id": f"{FIRST_ID} + n", "job_id": words["job"]}
+    )
+    _copy("jobs_webhookdelivery", delivery.pk, (first, jobs), {
         "id": f"{FIRST_ID} + n",
         "attempt_token": "'token-' || n",
         "attempt_id": f"{FIRST_ID} + n",
@@ -77,7 +80,7 @@ def fill(jobs: int, *, template: Any, rare_provider: int) -> None:
         "received_at": ago("received_at"),
         "due_at": "NULL",
     })  # fmt: skip
-    _copy("notifications_notification", template.notifications.get().pk, jobs, {
+    _copy("notifications_notification", template.notifications.get().pk, (first, jobs), {
         "id": f"{FIRST_ID} + n",
         "job_id": words["job"],
         "created_at": ago("created_at"),
@@ -88,15 +91,16 @@ def fill(jobs: int, *, template: Any, rare_provider: int) -> None:
             cursor.execute("ANALYZE")
 
 
-def _copy(table: str, key: Any, count: int, other: dict[str, str]) -> None:
+def _copy(table: str, key: Any, numbers: tuple[int, int], other: dict[str, str]) -> None:
+    first, count = numbers
     key = key.hex if connection.vendor == "sqlite" and hasattr(key, "hex") else key
     with connection.cursor() as cursor:
         columns = [column.name for column in connection.introspection.get_table_description(cursor, table)]
         values = ", ".join(other.get(name, f't."{name}"') for name in columns).replace("%", "%%")
         names = ", ".join(f'"{name}"' for name in columns)
         cursor.execute(
-            f"WITH RECURSIVE numbers(n) AS (SELECT CAST(1 AS BIGINT) UNION ALL "
-            f"SELECT n + 1 FROM numbers WHERE n < {count}) INSERT INTO {table} ({names}) "
+            f"WITH RECURSIVE numbers(n) AS (SELECT CAST({first} AS BIGINT) UNION ALL "
+            f"SELECT n + 1 FROM numbers WHERE n < {first + count - 1}) INSERT INTO {table} ({names}) "
             f"SELECT {values} FROM numbers CROSS JOIN (SELECT * FROM {table} WHERE id = %s) t",
             [key],
         )
@@ -123,7 +127,7 @@ class Watch:
         """Return the statements whose plan reads a big table from end to end."""
         seen, found = set(), []
         for sql, params in self.statements:
-            if not sql.startswith(("SELECT", "WITH")) or not any(table in sql for table in BIG) or sql in seen:
+            if not sql.lstrip().startswith(("SELECT", "WITH")) or not any(table in sql for table in BIG) or sql in seen:
                 continue
             seen.add(sql)
             found += [Read(step, sql) for step in (_sqlite(sql, params) if _is_sqlite() else _postgres(sql, params))]

@@ -9,8 +9,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from jobs.clock import database_now
+from jobs.ledger import inspect_next
 from jobs.reconcile.sweep import Reconciler
 from providers.keys import OtherKeys, require_known_keys
+
+
+def inspect_ledger() -> None:
+    """Inspect the next part of the ledger, when it is due (`jobs.ledger.continuous`)."""
+    inspect_next(now=database_now())
 
 
 class Command(BaseCommand):
@@ -21,7 +28,7 @@ class Command(BaseCommand):
             require_known_keys()
         except OtherKeys as error:
             raise CommandError(str(error), returncode=2) from None
-        reconciler = Reconciler()
+        reconciler = Reconciler(inspect_ledger)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: reconciler.stop())
         reconciler.run()

@@ -307,3 +307,47 @@ def test_the_lane_wakes_up_when_the_minute_frees_a_call(paid, stub):
     lane = DispatchLane()
     assert lane.claim(9) == []
     assert 2 < lane.next_wakeup_at - time.monotonic() <= 3
+
+
+# --- Money that is settled --------------------------------------------------------------------------
+
+
+def test_what_is_settled_is_not_added_up_again_and_what_is_open_is(paid, monkeypatch):
+    """A million attempts of a day took half a second, every five seconds, under the lock that claims need."""
+    noon = NOW().replace(hour=12)
+    done, opened = claim(paid, 2)
+    apply(done, PredictionStatus.SUCCEEDED, video_url="http://x/film.mp4")
+    Attempt.objects.filter(id=done.id).update(claimed_at=noon - timedelta(hours=2), slot_held=False)
+    Attempt.objects.filter(id=opened.id).update(claimed_at=noon - timedelta(hours=1))
+    limits.settle_budgets(now=noon)
+    paid.refresh_from_db()
+    assert (paid.budget_used, paid.budget_settled) == (Decimal("0.50"), Decimal("0.25"))
+    assert paid.budget_settled_to == noon - timedelta(hours=1)
+    # The open one fails and costs nothing; the settled one is not read.
+    Attempt.objects.filter(id=opened.id).update(cost=0, slot_held=False)
+    read = []
+    cost_of = limits._cost_of
+    monkeypatch.setattr(limits, "_cost_of", lambda *a, since, **b: read.append(since) or cost_of(*a, since=since, **b))
+    limits.settle_budgets(now=noon)
+    assert used() == Decimal("0.25")
+    assert min(read) == noon - timedelta(hours=1)
+
+
+def test_another_day_is_settled_anew(paid: ProviderConfig) -> None:
+    now = NOW()
+    Attempt.objects.filter(id=claim(paid)[0].id).update(claimed_at=now - timedelta(minutes=1), slot_held=False)
+    ProviderConfig.objects.update(budget_settled=99, budget_settled_to=now - timedelta(days=1))
+    limits.settle_budgets(now=now)
+    assert used() in (Decimal("0.25"), Decimal(0))  # nothing, in the first minute of a day
+    later = now + timedelta(days=1)
+    limits.settle_budgets(now=later)
+    assert used() == 0
+
+
+def test_of_a_provider_without_a_budget_staff_see_the_last_minute_s_sum(paid: ProviderConfig) -> None:
+    ProviderConfig.objects.update(daily_budget=None)
+    claim(paid)
+    limits.settle_budgets(now=NOW())
+    assert ProviderConfig.objects.get().budget_used == 0
+    limits.settle_budgets(now=NOW(), of_all=True)
+    assert used() == Decimal("0.25")

@@ -16,7 +16,6 @@ from confinement import confine
 from jobs import storage
 from jobs.models import Heartbeat
 from selfiehero.health import checks
-from selfiehero.health.ledger import LedgerLook
 from selfiehero.health.serving import ServingLook
 from selfiehero.server.drain import draining
 from tests.support.timing import takes_about
@@ -27,12 +26,10 @@ Usage = namedtuple("Usage", "total used free")
 @pytest.fixture(autouse=True)
 def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     checks._cache.clear()
-    monkeypatch.setattr(checks, "_ledger", LedgerLook())
     monkeypatch.setattr(checks, "_serving", ServingLook())
     monkeypatch.setattr(checks, "FIRST_SERVING_SECONDS", 10.0)  # a busy machine still has the first answer
     yield
     checks._serving.wait(10)
-    checks._ledger.wait(10)
     checks._cache.clear()
     draining.clear()
 

@@ -21,7 +21,6 @@ from jobs.queue import engine
 from providers import keys
 from selfiehero import proxies
 from selfiehero.health import checks, serving
-from selfiehero.health.ledger import LedgerLook
 from selfiehero.health.serving import ServingLook
 from selfiehero.static_files import StaticFilesStorage
 from tests import factories
@@ -32,12 +31,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     checks._cache.clear()
-    monkeypatch.setattr(checks, "_ledger", LedgerLook())
     monkeypatch.setattr(checks, "_serving", ServingLook())
     monkeypatch.setattr(checks, "FIRST_SERVING_SECONDS", 10.0)  # a busy machine still has the first answer
     monkeypatch.setattr(proxies, "_seen", set())
     yield
-    checks._ledger.wait(10)
     checks._serving.wait(10)
     checks._cache.clear()
 

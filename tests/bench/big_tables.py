@@ -1,0 +1,153 @@
+"""What a database with many jobs costs: the staff's indexes at each write, the ledger's steps, the money of a day.
+
+    python -m tests.bench.big_tables [--postgres] [--jobs 1000000]
+
+CPU of this process on SQLite, whose engine runs inside it; by the clock on PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+ROWS = 5_000
+STAFFS = [
+    *("job_created", "job_status", "job_look", "job_failure", "job_email", "job_hero_name"),
+    *("delivery_received", "delivery_verdict", "delivery_provider", "delivery_event"),
+    *("notification_created", "notification_channel", "notification_sent"),
+]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=1_000_000)
+    parser.add_argument("--postgres", action="store_true", help="PostgreSQL instead of SQLite")
+    options = parser.parse_args()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        if options.postgres:
+            from tests.support.postgres import running_postgres
+
+            os.environ["DATABASE_URL"] = stack.enter_context(running_postgres())
+        else:
+            os.environ["DATABASE_URL"] = f"sqlite:///{folder / 'db.sqlite3'}"
+        os.environ |= {"VAR_DIR": str(folder), "ENV_FILE": "", "DJANGO_SETTINGS_MODULE": "selfiehero.settings"}
+        import django
+
+        django.setup()
+        from django.core.management import call_command
+
+        call_command("migrate", verbosity=0)
+        measure(options.jobs)
+
+
+def measure(jobs: int) -> None:
+    from django.db import connection
+
+    from tests.support import big_tables
+
+    job = big_tables.make(jobs)
+    print(f"── {jobs:,} jobs on {connection.vendor}")
+    ledger_steps()
+    money()
+    indexes(job, jobs)
+
+
+def timed(work: Callable[[], Any]) -> float:
+    from django.db import connection
+
+    clock = time.process_time if connection.vendor == "sqlite" else time.perf_counter
+    started = clock()
+    work()
+    return clock() - started
+
+
+def ledger_steps() -> None:
+    from django.utils import timezone
+
+    from jobs.ledger import continuous
+    from jobs.models import LedgerInspection
+
+    steps: list[float] = []
+    while not steps or LedgerInspection.objects.get().walk_found is not None:
+        LedgerInspection.objects.update(due_at=timezone.now())
+        steps.append(timed(lambda: continuous.inspect_next(now=timezone.now())))
+    print(f"ledger      {len(steps)} steps, {sum(steps):.1f} s together, the longest {max(steps):.2f} s")
+    print(f"its row     {timed(continuous.newest) * 1000:.1f} ms to read")
+
+
+def money() -> None:
+    from django.utils import timezone
+
+    from jobs.routing import limits
+    from providers.models import ProviderConfig
+
+    provider = ProviderConfig.objects.get(slug="common")
+    day = timezone.now().replace(year=2000)
+    print(f"day's money {timed(lambda: limits.committed(provider, now=day)) * 1000:.0f} ms to add up from all attempts")
+
+
+def indexes(job: Any, jobs: int) -> None:
+    """Print what writes cost with and without each index of the staff's lists, in microseconds a row."""
+    from django.db import connection
+
+    from providers.models import ProviderConfig
+    from tests.support import big_tables
+
+    rare = ProviderConfig.objects.get(slug="rare").pk
+    made = {name: _definition(name) for name in STAFFS}
+    made = {name: sql for name, sql in made.items() if sql}
+    first = jobs + 1
+
+    def write() -> float:
+        nonlocal first
+
+        def work() -> None:
+            big_tables.fill(ROWS, template=job, rare_provider=rare, first=first)
+            _run(f"UPDATE jobs_job SET status = 'canceled' WHERE id IN (SELECT job_id FROM jobs_attempt WHERE id "
+                 f"BETWEEN {big_tables.FIRST_ID + first} AND {big_tables.FIRST_ID + first + ROWS})")  # fmt: skip
+
+        took = timed(work)
+        first += ROWS
+        return took / ROWS * 1e6
+
+    write()
+    with_all = min(write() for _ in range(2))
+    print(f"indexes     {with_all:.1f} µs a job with all {len(made)} of the staff's indexes")
+    for name, sql in made.items():
+        _run(f"DROP INDEX {name}")
+        without = min(write() for _ in range(2))
+        _run(sql)
+        print(f"            {with_all - without:5.1f} µs {name}")
+    for name in made:
+        _run(f"DROP INDEX {name}")
+    print(f"            {with_all - min(write() for _ in range(2)):5.1f} µs all of them; on {connection.vendor}")
+
+
+def _definition(name: str) -> str:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT sql FROM sqlite_master WHERE type = 'index' AND name = %s", [name])
+        else:
+            cursor.execute("SELECT indexdef FROM pg_indexes WHERE indexname = %s", [name])
+        row = cursor.fetchone()
+    return str(row[0]) if row else ""
+
+
+def _run(sql: str) -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+if __name__ == "__main__":
+    main()
