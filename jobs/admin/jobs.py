@@ -103,7 +103,7 @@ class JobAdmin(big_tables.BigTableAdmin):
     def find(self, rows: QuerySet[Job], term: str) -> QuerySet[Job]:
         return filters.search(rows, term)
 
-    @admin.display(description="")
+    @admin.display(description="picture")
     def thumbnail(self, job: Job) -> str:
         address = _poster_url(job, now=timezone.now())
         if not address:

@@ -22,7 +22,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from jobs.audit import audit
 from jobs.client_address import client_network
 
-from . import second_step
+from . import rooms, second_step
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,11 @@ class StaffSite(AdminSite):
             name = "second_step" if second_step.is_enrolled(request.user) else "security"
             return HttpResponseRedirect(f"{reverse(f'admin:{name}')}?{urlencode({'next': _next(request)})}")
         return super().login(request, extra_context)
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        context = super().each_context(request)
+        groups = rooms.rooms_of(context["available_apps"], path=request.path)
+        return context | {"rooms": groups, "tabs": rooms.tabs_of(groups)}
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         return [
