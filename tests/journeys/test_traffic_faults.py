@@ -69,8 +69,8 @@ def test_ten_copies_of_each_webhook_at_once_have_one_effect(rig):
         kinds += Counter(job.events.using(ALIAS).values_list("kind", flat=True))
     assert kinds["succeeded"] == kinds["rendered"] == 30
     assert sum(sum(rig.simulator.state(vendor)["webhooks"].values()) for vendor in CLOUDS) >= 300
-    for answers in (rig.simulator.state(vendor)["webhooks"] for vendor in CLOUDS):
-        assert all(answer.startswith("2") for answer in answers)
+    answers = [answer for vendor in CLOUDS for answer in rig.simulator.state(vendor)["webhooks"]]
+    assert [answer for answer in answers if not answer.startswith("2")] == []
 
 
 def test_webhooks_before_the_submit_answer_are_joined(rig):
