@@ -1,7 +1,7 @@
 from django.urls import include, path
 
 from jobs.api.receipts import KeysView, VerifyView
-from jobs.web import handover, media, pages, sharing, status, webhooks
+from jobs.web import handover, media, pages, sharing, site, status, webhooks
 
 from .api import docs
 
@@ -18,11 +18,16 @@ urlpatterns = [
     path("t/<str:token>/", pages.magic_link, name="magic_link"),
     path("me/", pages.heroes, name="heroes"),
     path("v/<slug:share_slug>/", sharing.share, name="share"),
+    path("v/<slug:share_slug>/card.jpg", sharing.card, name="share_card"),
     path("v/<slug:share_slug>/embed/", sharing.embed, name="embed"),
     path("v/<slug:share_slug>/report/", sharing.report, name="report"),
     path("oembed", sharing.oembed, name="oembed"),
     path("v/<slug:share_slug>/film.mp4", media.shared_film, name="shared_film"),
     path("v/<slug:share_slug>/poster.jpg", media.shared_poster, name="shared_poster"),
+    path("robots.txt", site.robots, name="robots"),
+    path("favicon.ico", site.favicon, name="favicon"),
+    path("apple-touch-icon.png", site.touch_icon, name="touch_icon"),
+    path("apple-touch-icon-precomposed.png", site.touch_icon),
     path("status", status.status, name="status"),
     path("status.json", status.status_json, name="status_json"),
     path("styleguide/", pages.styleguide, name="styleguide"),

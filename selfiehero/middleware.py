@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
+from urllib.parse import quote
 
 from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
+from django.urls import is_valid_path
+from django.utils.http import escape_leading_slashes
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as noop
 from django.views.defaults import bad_request as plain_bad_request
@@ -26,6 +29,7 @@ from jobs.intake.problems import TITLES
 logger = logging.getLogger(__name__)
 
 _AFTER_SECONDS = "5"
+_BEHIND_A_LINK = ".,;:!?)]}>*'\"»’”。、）」"
 _outage_log = LogLimiter(10.0)
 
 
@@ -97,7 +101,18 @@ def answer_to(exception: BaseException | None, request: HttpRequest) -> HttpResp
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Answer an address that there is not, in the form that whoever asks can read."""
+    if (mended := _without_punctuation(request)) is not None:
+        return HttpResponseRedirect(mended)
     return _refusal(request, 404) or page_not_found(request, exception or Http404())
+
+
+def _without_punctuation(request: HttpRequest) -> str | None:
+    """Return the page that was meant when a chat took the punctuation behind a link for a part of it."""
+    clean = request.path.rstrip(_BEHIND_A_LINK)
+    if clean == request.path or request.method not in ("GET", "HEAD") or is_for_programs(clean):
+        return None
+    path = next((path for path in (clean, f"{clean}/") if is_valid_path(path)), None)
+    return path and escape_leading_slashes(quote(path))
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

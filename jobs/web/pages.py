@@ -30,6 +30,8 @@ from jobs.intake import job_input, throttles
 from jobs.intake.problems import problem_of
 from jobs.models import Job, JobQuerySet, Look
 
+from . import cards
+
 _HEROES_SHOWN = 60
 
 
@@ -55,8 +57,11 @@ def start(request: HttpRequest) -> HttpResponse:
             if found is None:
                 raise
             problem = found.body()
+    looks, chosen = list(Look.objects.filter(active=True)), request.POST.get("look", "") or request.GET.get("look", "")
     context = {
-        "looks": Look.objects.filter(active=True),
+        "looks": looks,
+        "shown_look": next((look for look in looks if look.slug == chosen), looks[0] if looks else None),
+        "card": cards.start_tags(),
         "limits": {
             "bytes": settings.PHOTO_MAX_BYTES,
             "pixels": settings.PHOTO_MAX_PIXELS,
@@ -64,7 +69,6 @@ def start(request: HttpRequest) -> HttpResponse:
         },
         "retention_hours": _retention_hours(),
         "consent_version": settings.CONSENT_VERSION,
-        "chosen": request.POST.get("look", "") or request.GET.get("look", ""),
         "typed_name": request.POST.get("hero_name", "")[: settings.HERO_NAME_MAX],
         "once": secrets.token_urlsafe(16),
         "upload_url": reverse("api:jobs"),

@@ -1,6 +1,7 @@
 """Public pages of shared films, for people and for services that make link previews.
 
 /v/<slug>/          the page: the film and one call to action, with the tags that Discord, X, Slack and others read
+/v/<slug>/card.jpg  the picture of its link
 /v/<slug>/embed/    the film alone, for a frame on another site; the only address of ours that may be framed
 /v/<slug>/report/   a form to report that a film should not be public
 /oembed?url=…       how to embed a film, by the specification of oembed.com
@@ -13,6 +14,7 @@ stops at once (`jobs.web.media`), and no address here outlives the sharing.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -33,10 +35,12 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods, require_safe
 from rest_framework.exceptions import Throttled
 
-from jobs import services
+from jobs import services, storage
 from jobs.intake import throttles
 from jobs.models import Job
+from jobs.storage_guard import StorageAway
 
+from . import cards
 from .media import NO_ROBOTS
 
 PAGE_SECONDS = 60
@@ -44,6 +48,7 @@ STALE_SECONDS = 30
 # For films whose size was not stored: the size of the studio's films.
 _USUAL_SIZE = (720, 1280)
 _WORDS_MAX = 500
+_CARDS_KEPT = 32  # of about 100 kB each
 
 REPORT_REASONS = {
     "me": noop("It shows me, or somebody in my care, and nobody asked."),
@@ -58,6 +63,28 @@ def share(request: HttpRequest, share_slug: str) -> HttpResponse:
     """The page of a shared film; 404 once it is no longer shared."""
     job = _shared_job(share_slug)
     return _kept(request, job, "pages/share.html")
+
+
+@require_safe
+def card(request: HttpRequest, share_slug: str) -> HttpResponse:
+    """The picture that a preview of the film's link shows, with its words in the language of the film's owner."""
+    job = _shared_job(share_slug)
+    if not job.poster_key:
+        raise Http404
+    with _language_of(job):
+        words = _("is the hero of this film.") if job.hero_name else _("The hero of this film could be you.")
+    try:
+        picture = _drawn_card(job.poster_key, job.hero_name, words)
+    except StorageAway:
+        return HttpResponse(status=503, headers={"Retry-After": "10"})
+    except OSError as error:
+        raise Http404 from error  # erased a moment ago
+    response = HttpResponse(picture, content_type="image/jpeg")
+    response["X-Robots-Tag"] = NO_ROBOTS
+    answer = _for_a_cdn(request, job, response)
+    # As film and poster: kept by a CDN, and asked for again each time, so that the face is gone once sharing ends.
+    answer["Cache-Control"] = "public, no-cache"
+    return answer
 
 
 @xframe_options_exempt
@@ -142,6 +169,12 @@ def report(request: HttpRequest, share_slug: str) -> HttpResponse:
     return render(request, "pages/report.html", context)
 
 
+@lru_cache(maxsize=_CARDS_KEPT)
+def _drawn_card(poster_key: str, name: str, words: str) -> bytes:
+    # A link that spreads is fetched by many services within a minute.
+    return cards.of_film(storage.read(poster_key), name=name, words=words)
+
+
 def _shared_job(share_slug: str) -> Job:
     job = Job.objects.shared_as(share_slug).select_related("look").first()
     if job is None:
@@ -157,6 +190,7 @@ def _shown(job: Job) -> dict[str, Any]:
             "path": "share",
             "video": "shared_film",
             "poster": "shared_poster",
+            "card": "share_card",
             "report": "report",
             "embed": "embed",
         }.items()
@@ -178,6 +212,9 @@ def _shown(job: Job) -> dict[str, Any]:
         "oembed": urljoin(settings.PUBLIC_URL, reverse("oembed")),
         "absolute_video": urljoin(settings.PUBLIC_URL, paths["video"]),
         "absolute_poster": urljoin(settings.PUBLIC_URL, paths["poster"]),
+        "absolute_card": urljoin(settings.PUBLIC_URL, paths["card"]),
+        "card_width": cards.WIDTH,
+        "card_height": cards.HEIGHT,
         "width": width,
         "height": height,
         "poster_width": job.poster_width or width,

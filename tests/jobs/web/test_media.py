@@ -217,7 +217,7 @@ def test_a_shared_film_has_addresses_of_its_own(shared):
     film, poster = f"/v/{shared.share_slug}/film.mp4", f"/v/{shared.share_slug}/poster.jpg"
     assert "/media/" not in page, "signed addresses outlive the sharing"
     assert f'src="{film}" poster="{poster}"' in page
-    for name, path in (("og:video", film), ("og:image", poster)):
+    for name, path in (("og:video", film), ("og:image", f"/v/{shared.share_slug}/card.jpg")):
         assert f'<meta property="{name}" content="http://' in page
         assert f'{path}">' in page.partition(f'"{name}"')[2].partition("\n")[0]
     whole, part = Client().get(film), Client().get(film, headers={"Range": "bytes=5-9"})

@@ -1,5 +1,6 @@
 """The page of a shared film, as machines that make previews of links read it, and as a CDN keeps it."""
 
+import io
 import json
 from html.parser import HTMLParser
 from urllib.parse import parse_qs, urlsplit
@@ -8,8 +9,9 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
+from PIL import Image, ImageChops, ImageStat
 
-from jobs import services
+from jobs import services, storage
 from jobs.models import AuditEntry, Job
 from tests import factories
 from tests.jobs.films import reels
@@ -70,11 +72,11 @@ def test_every_tag_is_there(head, shared):
         "og:title": headline,
         "og:description": description,
         "og:url": page,
-        "og:image": f"{page}poster.jpg",
-        "og:image:secure_url": f"{page}poster.jpg",
+        "og:image": f"{page}card.jpg",
+        "og:image:secure_url": f"{page}card.jpg",
         "og:image:type": "image/jpeg",
-        "og:image:width": "640",
-        "og:image:height": "1173",
+        "og:image:width": "1200",
+        "og:image:height": "630",
         "og:image:alt": alt,
         "og:video": f"{page}film.mp4",
         "og:video:url": f"{page}film.mp4",
@@ -83,10 +85,10 @@ def test_every_tag_is_there(head, shared):
         "og:video:width": "96",
         "og:video:height": "176",
         "og:video:duration": "6",
-        "twitter:card": "player",
+        "twitter:card": "summary_large_image",
         "twitter:title": headline,
         "twitter:description": description,
-        "twitter:image": f"{page}poster.jpg",
+        "twitter:image": f"{page}card.jpg",
         "twitter:image:alt": alt,
         "twitter:player": f"{page}embed/",
         "twitter:player:width": "96",
@@ -102,6 +104,11 @@ def test_every_tag_is_there(head, shared):
     discovery = urlsplit(head.links["alternate", "application/json+oembed"]["href"])
     assert f"{discovery.scheme}://{discovery.netloc}{discovery.path}" == f"{SITE}/oembed"
     assert parse_qs(discovery.query) == {"url": [page], "format": ["json"]}
+
+
+def test_who_is_invited_gets_the_look_they_saw(shared):
+    page = Client().get(f"/v/{shared.share_slug}/").content.decode()
+    assert f'href="/?look={shared.look.slug}"' in page
 
 
 def test_what_the_tags_name_is_there(head, shared):
@@ -123,7 +130,38 @@ def test_a_film_without_a_name_or_a_known_size_has_a_page_too(provider, settings
     head = Head(Client().get(f"/v/{job.share_slug}/").content.decode())
     assert head.meta["og:title"] == "The hero of this film could be you"
     sizes = [head.meta[f"og:{kind}:{edge}"] for kind in ("video", "image") for edge in ("width", "height")]
-    assert sizes == ["720", "1280", "720", "1280"]
+    assert sizes == ["720", "1280", "1200", "630"]
+    with Image.open(io.BytesIO(Client().get(f"/v/{job.share_slug}/card.jpg").content)) as card:
+        assert card.size == (1200, 630)
+
+
+def test_the_picture_of_a_link_shows_the_hero_and_their_name(shared):
+    """Its right side is the poster's own colours; its left says the name, which another name changes."""
+    job = shared
+    poster = Image.new("RGB", (720, 1280), (200, 30, 90))
+    data = io.BytesIO()
+    poster.save(data, "JPEG")
+    Job.objects.filter(id=job.id).update(poster_key=storage.save(storage.new_key("poster", "jpg"), data.getvalue()))
+    answer = Client().get(f"/v/{job.share_slug}/card.jpg")
+    assert (answer["Content-Type"], answer["Cache-Control"]) == ("image/jpeg", "public, no-cache")
+    assert answer["X-Robots-Tag"] == "noindex, noimageindex"
+    card = Image.open(io.BytesIO(answer.content))
+    assert card.size == (1200, 630)
+    right = ImageStat.Stat(card.crop((900, 40, 1190, 590))).mean
+    assert [abs(seen - own) < 6 for seen, own in zip(right, (200, 30, 90), strict=True)] == [True] * 3
+    again = Client().get(f"/v/{job.share_slug}/card.jpg", headers={"If-None-Match": answer["ETag"]})
+    assert (again.status_code, again["Cache-Control"]) == (304, "public, no-cache")
+    Job.objects.filter(id=job.id).update(hero_name="KAIRO")
+    other = Image.open(io.BytesIO(Client().get(f"/v/{job.share_slug}/card.jpg").content))
+    box = ImageChops.difference(card, other).point(lambda value: 255 * (value > 40)).getbbox()
+    assert box[0] >= 50 and box[2] < 660 and box[1] > 150 and box[3] < 330, "only the name differs"
+
+
+@pytest.mark.parametrize("name", ["日本", "Анна", "🦾", "X" * 60])
+def test_a_name_that_the_card_cannot_write_is_left_out(name, shared):
+    Job.objects.filter(id=shared.id).update(hero_name=name)
+    with Image.open(io.BytesIO(Client().get(f"/v/{shared.share_slug}/card.jpg").content)) as card:
+        assert card.size == (1200, 630)
 
 
 # --- Kept by a CDN ------------------------------------------------------------------------------
@@ -168,7 +206,7 @@ def test_only_the_frame_may_be_framed(shared):
 def test_when_sharing_stops_nothing_is_left(stop, shared):
     slug = shared.share_slug
     {"unshare": services.unshare_job, "erase": services.erase_job}[stop](shared.id, now=timezone.now())
-    for path in ("", "embed/", "report/"):
+    for path in ("", "embed/", "report/", "card.jpg"):
         assert Client().get(f"/v/{slug}/{path}").status_code == 404
     assert oembed(f"{SITE}/v/{slug}/").status_code == 404
 
