@@ -334,7 +334,7 @@ CACHES = {
 
 # --- The product ----------------------------------------------------------------------------------
 PHOTO_MAX_BYTES = 12 * 2**20
-PHOTO_MAX_PIXELS = 40_000_000
+PHOTO_MAX_PIXELS = 50_000_000  # as phones take them
 PREPARE_CHILDREN = ENV.prepare_children  # photos opened at the same time by a prepare worker
 PHOTO_LONG_EDGE = 1536
 HERO_NAME_MAX = 24

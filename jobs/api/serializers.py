@@ -12,7 +12,9 @@ from jobs.models import Job
 
 @extend_schema_serializer(component_name="Order")
 class JobInputSerializer(serializers.Serializer):
-    selfie = serializers.FileField(help_text="JPEG, PNG, WebP or HEIC; at most 12 MB and 40 megapixels; one face.")
+    selfie = serializers.FileField(
+        help_text="JPEG, PNG, WebP or HEIC; at most 12 MB and 50 megapixels (PNG, WebP: 40); one face."
+    )
     look = serializers.CharField(help_text="A slug of /api/v1/looks/.")
     consent = serializers.ChoiceField(["true"], help_text="The face is yours, or its owner said yes.")
     hero_name = serializers.CharField(required=False, max_length=settings.HERO_NAME_MAX)

@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
+from . import colours, headers, png_chunks
 from .outcomes import BadPhoto
 
 MID_GREY = (128, 128, 128)
@@ -28,6 +29,10 @@ UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 ORIENTATION_TAG = 0x0112
+# Larger pictures would not fit into the sandbox's memory twice with sixteen bits, and are opened with eight.
+MOST_DEEP_PIXELS = 25_000_000
+# What is put where a JPEG without an end stops; zeros are what libjpeg would take by itself.
+_CONTINUATIONS = (b"", b"\x55" * 4096, b"\xaa" * 4096)
 
 
 def decode(data: bytes, *, long_edge: int, pixels: int, formats: Sequence[str]) -> Image.Image:
@@ -46,15 +51,26 @@ def decode(data: bytes, *, long_edge: int, pixels: int, formats: Sequence[str]) 
 
 
 def _decode(data: bytes, long_edge: int, formats: Sequence[str]) -> Image.Image:
-    image: Image.Image = Image.open(io.BytesIO(data), formats=tuple(formats))
+    png = png_chunks.take_apart(data) if data.startswith(headers.PNG_SIGNATURE) else None
+    image: Image.Image = Image.open(io.BytesIO(png.data if png else _padded(data)), formats=tuple(formats))
     if image.format in ("PNG", "WEBP") and getattr(image, "is_animated", False):
         raise BadPhoto("photo_animated")
-    target = _fit(image.size, long_edge)
     if image.format in ("JPEG", "MPO"):
-        image.draft(None, target)
-    image.load()
+        image = _load_jpeg(image, data, long_edge)
+    encoding = png.encoding if png else colours.of_nclx(image.info.get("nclx_profile"))
+    profile = png.profile if png else image.info.get("icc_profile")
+    if profile:
+        encoding = colours.SRGB
+    deep = None
+    if not encoding.is_srgb and image.width * image.height <= MOST_DEEP_PIXELS:
+        deep = _deep_pixels(image, png, data, encoding)
+    if deep is None:
+        image.load()
     # After load(): a PNG may carry its EXIF behind the pixels, and HEIC decoding may change the size.
-    orientation, profile = _orientation(image), image.info.get("icc_profile")
+    orientation = _orientation(image)
+    if deep is not None:
+        image = _deep_to_srgb(deep, long_edge, encoding)
+        profile, encoding = None, colours.SRGB
     image = _plain_mode(image)
     target = _fit(image.size, long_edge)
     if image.size != target:
@@ -64,12 +80,68 @@ def _decode(data: bytes, long_edge: int, formats: Sequence[str]) -> Image.Image:
     if alpha is not None:
         image = image.convert(image.mode[:-1])
     image = _to_srgb(image, profile)
+    if not encoding.is_srgb:
+        image = Image.fromarray(colours.to_srgb(np.asarray(image), encoding))
     fresh = Image.new("RGB", image.size, MID_GREY)
     fresh.paste(image, mask=alpha)
     if orientation in UPRIGHT:
         fresh = fresh.transpose(UPRIGHT[orientation])
     fresh.info.clear()
     return fresh
+
+
+def _padded(data: bytes) -> bytes:
+    """Return a WebP with the byte that makes its last chunk even; some programs leave it out."""
+    is_short = data.startswith(b"RIFF") and int.from_bytes(data[4:8], "little") + 8 == len(data) + 1
+    return data + b"\0" if is_short else data
+
+
+def _load_jpeg(image: Image.Image, data: bytes, long_edge: int) -> Image.Image:
+    """Return a JPEG's pixels, no larger than needed. Raise BadPhoto for one without an end of which pixels are missing.
+
+    libjpeg makes pixels up for data that is missing, without a word. So a JPEG without its end is continued with
+    several kinds of data: when all give the same pixels, none of them was needed.
+    """
+    image.draft(None, _fit(image.size, long_edge))
+    if headers.has_jpeg_end(data):
+        return image
+    seen: Image.Image | None = None
+    for continuation in _CONTINUATIONS:
+        ended = data.rstrip(b"\xff") + continuation + b"\xff\xd9"
+        image = Image.open(io.BytesIO(ended), formats=("JPEG", "MPO"))
+        image.draft(None, _fit(image.size, long_edge))
+        image.load()
+        if seen is not None and not np.array_equal(np.asarray(seen), np.asarray(image)):
+            raise BadPhoto("photo_unreadable", "the file ends early")
+        seen = image
+    return image
+
+
+def _deep_pixels(
+    image: Image.Image, png: png_chunks.Png | None, data: bytes, encoding: colours.Encoding
+) -> np.ndarray | None:
+    """Return RGB pixels of sixteen bits where eight would show steps, None where they would not."""
+    import cv2  # the child of films decodes posters, and has neither
+    import pillow_heif
+
+    if image.format == "HEIF" and encoding.has_highlights:
+        picture = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
+        pixels = np.asarray(picture)
+        return pixels if pixels.dtype == np.uint16 and picture.mode.startswith("RGB;") else None
+    if png is not None and png.is_deep and not encoding.is_srgb and image.mode == "RGB":
+        bgr = cv2.imdecode(np.frombuffer(png.data, np.uint8), cv2.IMREAD_UNCHANGED)
+        if bgr is not None and bgr.dtype == np.uint16 and bgr.ndim == 3 and bgr.shape[2] == 3:
+            return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    return None
+
+
+def _deep_to_srgb(pixels: np.ndarray, long_edge: int, encoding: colours.Encoding) -> Image.Image:
+    import cv2
+
+    target = _fit((pixels.shape[1], pixels.shape[0]), long_edge)
+    if target != (pixels.shape[1], pixels.shape[0]):
+        pixels = cv2.resize(pixels, target, interpolation=cv2.INTER_AREA)
+    return Image.fromarray(colours.to_srgb(pixels, encoding))
 
 
 @contextmanager

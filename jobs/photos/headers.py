@@ -1,14 +1,17 @@
 """Reads the headers of each format: the picture's size, whether it is animated, whether the file is complete.
 
 Each reader calls `check_size` as soon as it knows the size, returns the size, and raises BadPhoto for what it refuses.
-A header that ends early may raise IndexError or struct.error, which `upload_checks` turns into photo_unreadable. Every
-loop is bounded, because a file may consist of nothing but empty segments.
+A file ends where its pictures end: what programs write behind them is not read, and an end that is missing is no fault
+while every pixel is there. A header that ends early may raise IndexError or struct.error, which `upload_checks` turns
+into photo_unreadable. Every loop is bounded, because a file may consist of nothing but empty segments.
 """
 
 import re
 import struct
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
+from . import jpeg_scans
 from .outcomes import BadPhoto
 
 CheckSize = Callable[[int, int], None]
@@ -50,8 +53,16 @@ _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = frozenset({0x01, _START_OF_IMAGE, _END_OF_IMAGE})
 
 
-def read_jpeg(data: bytes, check_size: CheckSize, most_scans: int) -> tuple[Size, int]:
-    """Return the size of a JPEG that ends properly, and its scans, which are no more than allowed."""
+class Jpeg(NamedTuple):
+    """A JPEG's size and number of scans, and whether it has its end marker."""
+
+    size: Size
+    scans: int
+    has_end: bool
+
+
+def read_jpeg(data: bytes, check_size: CheckSize, most_scans: int) -> Jpeg:
+    """Return what a JPEG's header says; its scans are no more than allowed, and nothing is known to be missing."""
     size: Size | None = None
     scans = 0
     for marker, start in _jpeg_segments(data):
@@ -68,8 +79,15 @@ def read_jpeg(data: bytes, check_size: CheckSize, most_scans: int) -> tuple[Size
         elif marker == _END_OF_IMAGE:
             if size is None or not scans:
                 raise BadPhoto("photo_unreadable", "no picture")
-            return size, scans
-    raise BadPhoto("photo_unreadable", "no end of image")
+            return Jpeg(size, scans, has_end=True)
+    if size is None or not scans or jpeg_scans.is_whole(data, _jpeg_segments(data)) is False:
+        raise BadPhoto("photo_unreadable", "the file ends early")
+    return Jpeg(size, scans, has_end=False)
+
+
+def has_jpeg_end(data: bytes) -> bool:
+    """Return whether a JPEG has its end marker. Raise BadPhoto or struct.error for segments that make no sense."""
+    return any(marker == _END_OF_IMAGE for marker, _ in _jpeg_segments(data))
 
 
 def is_bare_jpeg(data: bytes) -> bool:
@@ -109,25 +127,26 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def read_png(data: bytes, check_size: CheckSize) -> Size:
-    """Return the size of a PNG that is one still picture and complete to its last chunk."""
+    """Return the size of a PNG that is one still picture and not cut within its pixels."""
     length, name, width, height = struct.unpack_from(">I4sII", data, 8)
     if name != b"IHDR" or length != 13:
         raise BadPhoto("photo_unreadable", "no IHDR")
     check_size(width, height)
     position, has_pixels = 8, False
     for _ in range(MOST_SEGMENTS):
+        if has_pixels and position + 8 > len(data):
+            return width, height  # whether these were all pixels shows when they are inflated
         length, name = struct.unpack_from(">I4s", data, position)
         position += 12 + length
-        if position > len(data):
-            raise BadPhoto("photo_unreadable", "a chunk ends early")
         if name == b"acTL":
             raise BadPhoto("photo_animated")
-        if name == b"IDAT":
-            has_pixels = True
-        elif name == b"IEND":
+        if name == b"IEND":
             if not has_pixels:
                 raise BadPhoto("photo_unreadable", "no picture")
             return width, height
+        if position - 4 > len(data) and not (has_pixels and name != b"IDAT"):
+            raise BadPhoto("photo_unreadable", "a chunk ends early")
+        has_pixels = has_pixels or name == b"IDAT"
     raise BadPhoto("photo_unreadable", "too many chunks")
 
 
@@ -143,7 +162,7 @@ def read_webp(data: bytes, check_size: CheckSize) -> Size:
     """Return the size of a WebP that is one still picture and not cut short."""
     (riff_length,) = struct.unpack_from("<I", data, 4)
     end = riff_length + 8
-    if end > len(data):
+    if end > len(data) + 1:  # the last byte may be one that only makes the length even
         raise BadPhoto("photo_unreadable", "the file ends early")
     canvas: Size | None = None
     position = 12
@@ -185,24 +204,84 @@ def _webp_bitstream_size(name: bytes, data: bytes, start: int) -> Size:
 
 
 def read_heic(data: bytes, check_size: CheckSize) -> Size:
-    """Return the size of the largest picture in a HEIC that is a still photo and not cut short."""
+    """Return the size of the largest picture in a HEIC that is a still photo and not cut short.
+
+    What stands behind the last box that makes sense is ignored, as decoders do: phones write text and films there.
+    """
     sizes: list[Size] = []
-    boxes = set()
-    for name, start, end in _boxes(data, 0, len(data)):
+    boxes, extents, is_cut = set(), 0, False
+    for name, start, end in _top_boxes(data):
         boxes.add(name)
+        is_cut = is_cut or end > len(data)
         if name == b"meta":
             for width, height in _heic_sizes(data, start, end):
                 sizes.append((width, height))
                 if width * height == 0:
                     check_size(width, height)
+            extents = max(extents, _end_of_pictures(data, start, end))
     brands = _brands(data)
     if data[8:12] in SEQUENCE_BRANDS or (b"moov" in boxes and brands & SEQUENCE_BRANDS):
         raise BadPhoto("photo_animated")
     if not sizes or not boxes & {b"mdat", b"idat"}:
         raise BadPhoto("photo_unreadable", "no picture")
+    if extents > len(data) or (is_cut and not extents):
+        raise BadPhoto("photo_unreadable", "the file ends early")
     width, height = max(sizes, key=lambda size: size[0] * size[1])
     check_size(width, height)
     return width, height
+
+
+def _top_boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the outermost boxes, up to what is none; the pictures' own may claim to end behind the file."""
+    has_meta, end = False, 0
+    try:
+        for name, start, end in _boxes(data, 0, len(data)):
+            has_meta = has_meta or name == b"meta"
+            yield name, start, end
+    except BadPhoto:
+        if data[end + 4 : end + 8] == b"mdat":
+            is_long = data[end : end + 4] == b"\0\0\0\1"
+            yield b"mdat", end + (16 if is_long else 8), len(data) + 1
+        elif not has_meta:
+            raise
+
+
+def _end_of_pictures(data: bytes, start: int, end: int) -> int:
+    """Return where the last byte of a picture stands in the file, by the box iloc; 0 without one (ISO 14496-12)."""
+    for name, at, _ in _boxes(data, start + 4, end):
+        if name == b"iloc":
+            return _end_of_extents(data, at)
+    return 0
+
+
+def _end_of_extents(data: bytes, at: int) -> int:
+    version, widths, more_widths = data[at], data[at + 4], data[at + 5]
+    offset_width, length_width = widths >> 4, widths & 15
+    base_width, index_width = more_widths >> 4, more_widths & 15 if version else 0
+    at += 6
+
+    def number(width: int) -> int:
+        nonlocal at
+        if at + width > len(data):
+            raise IndexError("iloc ends early")
+        at += width
+        return int.from_bytes(data[at - width : at], "big")
+
+    last = extents = 0
+    for _ in range(number(4 if version == 2 else 2)):
+        number(4 if version == 2 else 2)
+        method = number(2) & 15 if version else 0
+        number(2)
+        base = number(base_width)
+        for _ in range(number(2)):
+            extents += 1
+            if extents > MOST_SEGMENTS:
+                raise BadPhoto("photo_unreadable", "too many extents")
+            number(index_width)
+            offset, length = base + number(offset_width), number(length_width)
+            if method == 0 and offset < len(data) + 2**40:
+                last = max(last, offset + length)
+    return last
 
 
 def _brands(data: bytes) -> set[bytes]:

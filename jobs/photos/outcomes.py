@@ -47,7 +47,7 @@ OUTCOMES: dict[str, Outcome] = {
     ),
     "photo_too_many_pixels": Outcome(
         422,
-        noop("The photo has more than 40 megapixels."),
+        noop("The photo has more than 50 megapixels, or 40 as PNG or WebP."),
         noop("Send a smaller copy, or set the camera to a normal size."),
     ),
     "photo_too_many_scans": Outcome(

@@ -15,10 +15,14 @@ from .outcomes import BadPhoto
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How large a photo may be: bytes of the file, pixels, JPEG scans, and the least length of its shorter edge."""
+    """How large a photo may be: bytes of the file, pixels, JPEG scans, and the least length of its shorter edge.
+
+    Cameras write JPEG and HEIC. The others are opened whole, in up to four channels, and are allowed fewer pixels.
+    """
 
     bytes: int = 12 * 2**20
-    pixels: int = 40_000_000
+    pixels: int = 50_000_000
+    other_pixels: int = 40_000_000
     scans: int = 64
     shorter_edge: int = 64
 
@@ -57,20 +61,23 @@ def inspect(source: bytes | bytearray | memoryview | IO[bytes], *, limits: Limit
     def check_size(width: int, height: int) -> None:
         if width <= 0 or height <= 0:
             raise BadPhoto("photo_unreadable", f"{width}×{height}")
-        if width * height > limits.pixels:
+        if width * height > (
+            limits.pixels if photo_format in ("jpeg", "heic") else min(limits.pixels, limits.other_pixels)
+        ):
             raise BadPhoto("photo_too_many_pixels", f"{width}×{height}")
         if min(width, height) < limits.shorter_edge:
             raise BadPhoto("photo_too_small", f"{width}×{height}")
 
+    scans, has_end = 1, True
     try:
         if photo_format == "jpeg":
-            (width, height), scans = headers.read_jpeg(data, check_size, limits.scans)
+            (width, height), scans, has_end = headers.read_jpeg(data, check_size, limits.scans)
         else:
-            (width, height), scans = headers.READERS[photo_format](data, check_size), 1
+            width, height = headers.READERS[photo_format](data, check_size)
         is_deep = photo_format == "png" and headers.is_deep_png(data)
     except (struct.error, IndexError) as error:
         raise BadPhoto("photo_unreadable", "the header ends early") from error
-    cost = decode_cost(photo_format, width=width, height=height, scans=scans, is_deep=is_deep)
+    cost = decode_cost(photo_format, width=width, height=height, scans=scans, is_deep=is_deep, has_end=has_end)
     return PhotoFacts(format=photo_format, width=width, height=height, bytes=len(data), cost=cost)
 
 

@@ -13,7 +13,7 @@ from jobs.photos.headers import is_bare_jpeg
 from jobs.photos.outcomes import BadPhoto, CleanPhoto
 from jobs.photos.sandbox import Sandbox, Sandboxes, SandboxUnavailable
 from jobs.sandbox.process import PROJECT_ROOT
-from tests.jobs.photos import pictures
+from tests.jobs.photos import phones, pictures
 
 pytestmark = pytest.mark.slow
 
@@ -204,7 +204,10 @@ def test_no_photo_makes_the_child_load_or_open_anything(sandbox):
     """A confined process can do neither, so whatever is loaded on first use has to be loaded before."""
     sandbox.close()
     assert refusal(sandbox, b"ODD watch").detail == "watching"
-    for data in [*pictures.ordinary().values(), b"no photo", pictures.jpeg()[:300]]:
+    colours = phones.colours()
+    odd = [colours[name] for name in ("HEIC, P3", "HEIC, BT.2020 PQ", "PNG, gAMA and cHRM of P3")]
+    odd.append(phones.endings()["progressive JPEG, no end"])
+    for data in [*pictures.ordinary().values(), *odd, b"no photo", pictures.jpeg()[:300]]:
         try:
             sandbox.clean(data)
         except BadPhoto as bad:
@@ -309,7 +312,7 @@ def test_a_forked_process_gets_a_child_of_its_own_and_leaves_the_parents_alone()
     script = f"""
 import os
 from jobs.photos.sandbox import Sandbox
-from tests.jobs.photos import pictures
+from tests.jobs.photos import phones, pictures
 sandbox = Sandbox(module={ODD!r})
 sandbox.start()
 first, photo = sandbox.child_pid, pictures.jpeg()

@@ -1,0 +1,97 @@
+"""Takes a PNG apart for its decoder: only what makes the picture is left, and the colours are read by themselves.
+
+Pillow refuses a whole photo for a wrong checksum in a comment, or for a text that inflates to more than a megabyte.
+Other decoders ignore what they do not need, and so is it done here: chunks that do not matter are dropped, and those
+that do but are damaged are dropped too, unless they are the pixels.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import zlib
+from dataclasses import dataclass
+
+from . import colours
+from .headers import MOST_SEGMENTS, PNG_SIGNATURE
+from .outcomes import BadPhoto
+
+_CRITICAL = (b"IHDR", b"PLTE", b"IDAT")
+_HELPFUL = (b"tRNS", b"eXIf", b"iTXt")  # transparency, and where the orientation may stand
+_COLOURS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
+_XMP = b"XML:com.adobe.xmp\0"
+_LONGEST_XMP = 512 * 1024
+_LONGEST_PROFILE = 4 * 2**20
+
+
+@dataclass(frozen=True)
+class Png:
+    """A PNG of the chunks that make the picture, its profile if it has one, and otherwise what its colours are."""
+
+    data: bytes
+    profile: bytes | None
+    encoding: colours.Encoding
+    is_deep: bool
+
+
+def take_apart(data: bytes) -> Png:
+    """Return what a decoder needs of a PNG. Raise BadPhoto for one that moves."""
+    kept, found = [PNG_SIGNATURE], dict[bytes, bytes]()
+    position = len(PNG_SIGNATURE)
+    for _ in range(MOST_SEGMENTS):
+        if position + 8 > len(data):
+            break
+        length, name = struct.unpack_from(">I4s", data, position)
+        content, checksum = data[position + 8 : position + 8 + length], data[position + 8 + length :][:4]
+        position += 12 + length
+        if name == b"acTL":
+            raise BadPhoto("photo_animated")
+        if name == b"IEND":
+            break
+        if len(content) < length:
+            break
+        is_right = checksum == struct.pack(">I", zlib.crc32(name + content))
+        if name in _CRITICAL and (is_right or len(checksum) == 4):
+            kept.append(struct.pack(">I", length) + name + content + checksum)
+        elif name == b"IDAT":
+            kept.append(_chunk(name, content))  # the file ends in its checksum
+        elif name in _COLOURS and is_right:
+            found.setdefault(name, content)
+        elif name in _HELPFUL and is_right and _is_useful(name, content):
+            kept.append(_chunk(name, content))
+    kept.append(_chunk(b"IEND", b""))
+    profile = _profile(found.get(b"iCCP", b"")) if b"cICP" not in found else None
+    return Png(b"".join(kept), profile, _encoding(found), data[24] == 16)
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def _is_useful(name: bytes, content: bytes) -> bool:
+    if name != b"iTXt":
+        return True
+    # The byte behind the keyword says whether the text is compressed; XMP is not.
+    return content.startswith(_XMP + b"\0") and len(content) < _LONGEST_XMP
+
+
+def _profile(content: bytes) -> bytes | None:
+    """Return the ICC profile of an iCCP chunk, None for a broken one and for one of more than four megabytes."""
+    _, _, packed = content.partition(b"\0")
+    inflate = zlib.decompressobj()
+    with contextlib.suppress(zlib.error):
+        profile = inflate.decompress(packed[1:], _LONGEST_PROFILE)
+        if profile and not inflate.unconsumed_tail:
+            return profile
+    return None
+
+
+def _encoding(found: dict[bytes, bytes]) -> colours.Encoding:
+    """Return the colours that the chunks name, in the PNG specification's order: cICP, sRGB, then gAMA and cHRM."""
+    if len(cicp := found.get(b"cICP", b"")) == 4:
+        return colours.of_codes(cicp[0], cicp[1])
+    gamma, primaries = found.get(b"gAMA", b""), found.get(b"cHRM", b"")
+    if b"sRGB" in found or len(gamma) != 4:
+        return colours.SRGB
+    places = [value / 100_000 for value in struct.unpack(">8I", primaries)] if len(primaries) == 32 else None
+    return colours.of_gamma(int.from_bytes(gamma, "big") / 100_000, places)

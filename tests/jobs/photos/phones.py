@@ -1,0 +1,158 @@
+"""Photos as phones and programs really write them, with what is odd about each: every one shows the same person."""
+
+import io
+import struct
+import zlib
+from functools import cache
+
+import numpy as np
+import pillow_heif
+from PIL import Image
+
+from tests.jobs.photos import pictures
+from tests.jobs.photos.pictures import png_chunk
+
+SIZE = (400, 400)
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/">' + b" " * 300 + b'</x:xmpmeta><?xpacket end="w"?>'
+PRIMARIES = {
+    "BT.709": (1, ((0.64, 0.33), (0.3, 0.6), (0.15, 0.06))),
+    "P3": (12, ((0.68, 0.32), (0.265, 0.69), (0.15, 0.06))),
+    "BT.2020": (9, ((0.708, 0.292), (0.17, 0.797), (0.131, 0.046))),
+}
+PQ, HLG, LINEAR, SRGB = 16, 18, 8, 13
+
+
+def to_xyz(name: str) -> np.ndarray:
+    columns = np.array([[x / y, 1, (1 - x - y) / y] for x, y in PRIMARIES[name][1]]).T
+    white = np.array([0.3127 / 0.329, 1, (1 - 0.3127 - 0.329) / 0.329])
+    return columns * np.linalg.solve(columns, white)
+
+
+def light(picture: Image.Image) -> np.ndarray:
+    value = np.asarray(picture) / 255
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+def as_numbers(picture: Image.Image, primaries: str, transfer: int, *, brighter: float = 1.0) -> np.ndarray:
+    """Return the picture in 16 bits as another encoding writes it; white is 203 cd/m²."""
+    shown = light(picture) * brighter @ (np.linalg.inv(to_xyz(primaries)) @ to_xyz("BT.709")).T
+    shown = np.maximum(shown, 0)
+    if transfer == PQ:
+        power = (shown * 203 / 10_000) ** (1305 / 8192)
+        value = ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** (2523 / 32)
+    elif transfer == HLG:
+        luminance = np.maximum(shown @ [0.2627, 0.678, 0.0593], 1e-9) * 203 / 1000
+        scene = shown * 203 / 1000 * (luminance ** (1 / 1.2 - 1))[..., None]
+        bright = 0.17883277 * np.log(np.maximum(12 * scene - 0.28466892, 1e-9)) + 0.55991073
+        value = np.where(scene <= 1 / 12, np.sqrt(3 * scene), bright)
+    elif transfer == LINEAR:
+        value = shown
+    else:
+        value = np.where(shown <= 0.0031308, 12.92 * shown, 1.055 * np.maximum(shown, 1e-9) ** (1 / 2.4) - 0.055)
+    return np.round(np.clip(value, 0, 1) * 65535).astype(np.uint16)
+
+
+def heic_of(numbers: np.ndarray, primaries: str, transfer: int) -> bytes:
+    height, width = numbers.shape[:2]
+    output = io.BytesIO()
+    pillow_heif.options.SAVE_HDR_TO_12_BIT = False
+    pillow_heif.encode(
+        "RGB;16",
+        (width, height),
+        numbers.tobytes(),
+        output,
+        quality=92,
+        chroma="444",
+        color_primaries=PRIMARIES[primaries][0],
+        transfer_characteristics=transfer,
+        matrix_coefficients=9 if primaries == "BT.2020" else 1,
+        full_range_flag=1,
+    )
+    return output.getvalue()
+
+
+def png_of(numbers: np.ndarray, *extra: bytes, bits: int = 8) -> bytes:
+    height, width = numbers.shape[:2]
+    values = numbers if bits == 16 else (numbers / 257).round().astype(np.uint8)
+    rows = b"".join(b"\0" + row.astype(">u2" if bits == 16 else np.uint8).tobytes() for row in values)
+    return pictures.png((width, height), bits, 2, rows, *extra)
+
+
+def chrm(primaries: str) -> bytes:
+    places = ((0.3127, 0.329), *PRIMARIES[primaries][1])
+    return png_chunk(
+        b"cHRM", b"".join(struct.pack(">I", round(value * 100_000)) for place in places for value in place)
+    )
+
+
+def gama(exponent: float) -> bytes:
+    return png_chunk(b"gAMA", struct.pack(">I", round(exponent * 100_000)))
+
+
+def cicp(primaries: str, transfer: int) -> bytes:
+    return png_chunk(b"cICP", bytes([PRIMARIES[primaries][0], transfer, 0, 1]))
+
+
+def broken(chunk: bytes) -> bytes:
+    return chunk[:-4] + bytes([chunk[-4] ^ 1]) + chunk[-3:]
+
+
+@cache
+def control() -> Image.Image:
+    """The person, softly: what a codec loses of fine detail is not what is compared."""
+    return pictures.person((SIZE[0] // 3, SIZE[1] // 3)).resize(SIZE, Image.Resampling.BICUBIC)
+
+
+@cache
+def endings() -> dict[str, bytes]:
+    """Files that end elsewhere than their format says, with every pixel there."""
+    heic = pictures.encoded(control(), "HEIF", quality=90)
+    jpeg = pictures.encoded(control(), "JPEG", quality=95)
+    progressive = pictures.encoded(control(), "JPEG", quality=95, progressive=True, restart_marker_blocks=7)
+    png = pictures.encoded(control(), "PNG")
+    text = zlib.compress(b"A" * 1_600_000)
+    big_text = png_chunk(b"zTXt", b"Comment\0\0" + text)
+    profile = png_chunk(b"iCCP", b"p\0\0" + zlib.compress(bytes(5_000_000)))
+
+    def with_chunk(chunk: bytes) -> bytes:
+        return png[:33] + chunk + png[33:]
+
+    return {
+        "HEIC, XMP behind it": heic + XMP,
+        "HEIC, a scrap of a box": heic + b"\0\0\0\5abcd",
+        "HEIC, a box that claims more": heic + b"\x7f\0\0\0mpvd" + bytes(50),
+        "HEIC, three zeros": heic + bytes(3),
+        "JPEG, no end": jpeg[:-2],
+        "JPEG, half an end": jpeg[:-1],
+        "progressive JPEG, no end": progressive[:-2],
+        "PNG, a long text": with_chunk(big_text),
+        "PNG, a wrong checksum in a text": with_chunk(broken(png_chunk(b"tEXt", b"Title\0me"))),
+        "PNG, a wrong checksum in a time": with_chunk(broken(png_chunk(b"tIME", bytes(7)))),
+        "PNG, a wrong checksum in a gamma": with_chunk(broken(gama(1.0))),
+        "PNG, a profile without end": with_chunk(profile),
+        "PNG, no end": png[:-12],
+        "PNG, cut in the last checksum": png[:-14],
+        "PNG, rubbish instead of an end": png[:-12] + b"\xff" * 9,
+    }
+
+
+@cache
+def colours() -> dict[str, bytes]:
+    """Files whose numbers are not sRGB's, in the ways that they can say so."""
+
+    def numbers(primaries: str, transfer: int) -> np.ndarray:
+        return as_numbers(control(), primaries, transfer)
+
+    return {
+        "HEIC, P3": heic_of(numbers("P3", SRGB), "P3", SRGB),
+        "HEIC, BT.2020 PQ": heic_of(numbers("BT.2020", PQ), "BT.2020", PQ),
+        "HEIC, BT.2020 HLG": heic_of(numbers("BT.2020", HLG), "BT.2020", HLG),
+        "PNG, cICP P3": png_of(numbers("P3", SRGB), cicp("P3", SRGB)),
+        "PNG, cICP BT.2020 PQ, 16 bits": png_of(numbers("BT.2020", PQ), cicp("BT.2020", PQ), bits=16),
+        "PNG, cICP above gAMA": png_of(numbers("P3", SRGB), gama(1.0), cicp("P3", SRGB)),
+        "PNG, gAMA 1": png_of(numbers("BT.709", LINEAR), gama(1.0)),
+        "PNG, gAMA 1, 16 bits": png_of(numbers("BT.709", LINEAR), gama(1.0), bits=16),
+        "PNG, gAMA and cHRM of P3": png_of(numbers("P3", LINEAR), gama(1.0), chrm("P3"), bits=16),
+        "PNG, sRGB above gAMA": png_of(numbers("BT.709", SRGB), png_chunk(b"sRGB", b"\0"), gama(1.0)),
+        "PNG, gAMA of sRGB": png_of(numbers("BT.709", SRGB), gama(0.45455), chrm("BT.709")),
+    }
