@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from providers.faces.vision import EYE_OUTER_LEFT, EYE_OUTER_RIGHT
 from providers.studio.film.person.cutout import cut_out
+from providers.studio.film.person.eyelids import eyelids
 from providers.studio.film.person.faceframe import FaceFrame
+from providers.studio.film.person.relief import CELL, STILL, Gesture, Relief
 from providers.studio.film.person.relight import relight
 from providers.studio.film.person.subject import Subject, place
 from providers.studio.film.suit.armour import Armour
@@ -51,10 +54,8 @@ class Pose:
     left: float = 1.0  # gain of the lights
     right: float = 1.0
     sweep: float = 0.0
-    yaw: float = 0.0  # px the nearest point moves to the right
-    pitch: float = 0.0  # px it moves down
-    breath: float = 0.0  # px the chest moves
     circuits: float = 1.0  # gain of the traces
+    gesture: Gesture = STILL
 
 
 class Hero:
@@ -99,9 +100,9 @@ class Hero:
         self._glass = cv2.merge([self._visor.mask] * 3 + [np.zeros_like(self._visor.mask)])
         self._circuits = cv2.multiply(circuits.layer, gray_layer(to_byte(figure.alpha[window])), scale=1 / 255)
         self._phase = circuits.phase
-        # Both are smooth, so a quarter of the plate's size is enough.
-        movement = np.dstack([figure.depth, figure.breath]).astype(np.float32)
-        self._movement = cv2.resize(movement, None, fx=2 / GRID, fy=2 / GRID, interpolation=cv2.INTER_AREA)
+        self._relief = Relief(figure.cutout, figure.triangles)
+        left, top = self._frame.window[:2]
+        self._lids = eyelids([eye - (left, top) for eye in figure.cutout.eyes], self._bare)
         self._scratch = Scratch()
         self._plate = np.zeros((PLATE_HEIGHT, PLATE_WIDTH, 4), np.uint8)
         self._layer = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
@@ -110,6 +111,15 @@ class Hero:
         columns, rows = (np.arange(-1, length // GRID + 1) for length in (FRAME_WIDTH, FRAME_HEIGHT))
         middle = (GRID - 1) / 2
         self._columns, self._rows = np.meshgrid(*(axis.astype(np.float32) * GRID + middle for axis in (columns, rows)))
+
+    @property
+    def eyes(self) -> np.ndarray:
+        """The point between the eyes, plate px."""
+        return (self.points[EYE_OUTER_LEFT] + self.points[EYE_OUTER_RIGHT]) / 2
+
+    def shown(self, matrix: np.ndarray, pose: Pose) -> np.ndarray:
+        """Return where a frame shows the mesh's points, 468 x 2, through a plate → frame matrix."""
+        return apply(matrix, self.points + self._relief.carried(self.points, pose.gesture))
 
     def hides_from(self, matrix: np.ndarray) -> int:
         """The frame row below which the hero covers everything behind, through a plate → frame matrix."""
@@ -122,6 +132,7 @@ class Hero:
         cv2.addWeighted(self._left[seen], pose.left, self._right[seen], pose.right, 0, plate)
         cv2.add(plate, self._base[seen], plate)
         self._dress_face(pose)
+        self._blink(pose)
         if pose.sweep > 0.02:
             cv2.addWeighted(plate, 1, self._sweep[seen], pose.sweep, 0, plate)
         window = self._plate[self._frame.slice]
@@ -146,7 +157,7 @@ class Hero:
         if pose.visor >= 1:
             return
         window = self._plate[self._frame.slice]
-        wiped = int(self._frame.width * (0.12 + 0.76 * pose.visor)) if pose.visor > 0 else 0
+        wiped = self._wiped(pose)
         base, left, right = (plate[:, wiped:] for plate in self._bare)
         bare = cv2.addWeighted(left, pose.left, right, pose.right, 0)
         cv2.add(bare, base, window[:, wiped:])
@@ -154,6 +165,28 @@ class Hero:
             edge = np.s_[:, max(0, wiped - 5) : wiped + 1]
             strip = np.ascontiguousarray(self._glass[edge])
             cv2.add(window[edge], strip, window[edge])
+
+    def _blink(self, pose: Pose) -> None:
+        """Draw the lids over the eyes, behind the glass."""
+        if pose.gesture.blink < 0.02:
+            return
+        window, wiped = self._plate[self._frame.slice], self._wiped(pose)
+        for lid in self._lids:
+            eye, skin = (
+                cv2.addWeighted(left, pose.left, right, pose.right, 0, dtype=cv2.CV_32F) + base
+                for base, left, right in ([plate[lid.box] for plate in self._bare], lid.layers)
+            )
+            keep = self._visor.keep[lid.box].copy()
+            keep[:, max(0, wiped - lid.box[1].start) :] = 1  # the visor is not on there yet
+            change = (lid.closed(eye, skin, pose.gesture.blink) - eye) * keep[..., None]
+            change[..., 3] = 0
+            cv2.add(window[lid.box], change, window[lid.box], dtype=cv2.CV_8U)
+
+    def _wiped(self, pose: Pose) -> int:
+        """The column of the face's window up to which the visor is on."""
+        if pose.visor >= 1:
+            return self._frame.width
+        return int(self._frame.width * (0.12 + 0.76 * pose.visor)) if pose.visor > 0 else 0
 
     def _reflect(self, window: np.ndarray, seconds: float) -> None:
         """Draw the reflection that glides over the glass."""
@@ -165,28 +198,28 @@ class Hero:
             cv2.add(window, cv2.multiply(self._glass, gain, scale=1 / 255), window)
 
     def _turn(self, matrix: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.ndarray]:
-        """Return the plate point of every frame pixel, shifted by depth, for the turn of the head and the breath."""
+        """Return the plate point of every frame pixel where the hero moves as the pose says."""
         (xx, xy, x0), (yx, yy, y0) = inverse(matrix)
         rows, columns = self._columns.shape
-        # From points of the grid to pixels of the movement's maps.
-        start_x, start_y, middle = self._columns[0, 0], self._rows[0, 0], (GRID - 1) / 2
-        to_movement = np.array(
+        # From points of the grid to points of the movement's fields.
+        start_x, start_y, middle, step = self._columns[0, 0], self._rows[0, 0], (CELL - 1) / 2, GRID / CELL
+        to_fields = np.array(
             [
-                [xx, xy, (x0 + xx * start_x + xy * start_y - middle) / GRID],
-                [yx, yy, (y0 + yx * start_x + yy * start_y - middle) / GRID],
+                [xx * step, xy * step, (x0 + xx * start_x + xy * start_y - middle) / CELL],
+                [yx * step, yy * step, (y0 + yx * start_x + yy * start_y - middle) / CELL],
             ]
         )
-        movement = self._scratch.get("movement", (rows, columns, 2), np.float32)
-        cv2.warpAffine(self._movement, to_movement, (columns, rows), movement, INVERSE, cv2.BORDER_REPLICATE)
-        depth, breath, map_x, map_y = (
-            self._scratch.get(name, (rows, columns), np.float32) for name in ("depth", "breath", "map_x", "map_y")
+        moved = self._scratch.get("moved", (rows, columns, 2), np.float32)
+        came = self._relief.moved(pose.gesture)
+        cv2.warpAffine(came, to_fields, (columns, rows), moved, INVERSE, cv2.BORDER_REPLICATE)
+        right, down, map_x, map_y = (
+            self._scratch.get(name, (rows, columns), np.float32) for name in ("right", "down", "map_x", "map_y")
         )
-        cv2.split(movement, [depth, breath])
+        cv2.split(moved, [right, down])
         cv2.addWeighted(self._columns, xx, self._rows, xy, x0, map_x)
-        cv2.scaleAdd(depth, pose.yaw, map_x, map_x)
+        cv2.subtract(map_x, right, map_x)
         cv2.addWeighted(self._columns, yx, self._rows, yy, y0, map_y)
-        cv2.scaleAdd(depth, pose.pitch, map_y, map_y)
-        cv2.scaleAdd(breath, pose.breath, map_y, map_y)
+        cv2.subtract(map_y, down, map_y)
         return self._enlarged("full_x", map_x), self._enlarged("full_y", map_y)
 
     def _enlarged(self, name: str, grid: np.ndarray) -> np.ndarray:

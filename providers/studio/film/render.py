@@ -17,6 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from providers.faces.eyes import warm_up_eyes
 from providers.faces.vision import warm_up_models
 from providers.studio.errors import HOLOGRAM, Cancelled, NoFace, UnreadablePhoto
 from providers.studio.film.city.city import City
@@ -78,6 +79,7 @@ class Renderer:
         Raise Cancelled when `should_stop` returns True; what was loaded before is kept.
         """
         warm_up_models()
+        warm_up_eyes()
         _check_stop(should_stop)
         warm_up_weather()
         for slug in looks:

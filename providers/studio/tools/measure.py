@@ -44,6 +44,9 @@ from providers.studio.film.person.matting import foreground
 from providers.studio.film.person.photo import Photo, read_photo
 from providers.studio.film.person.subject import Subject, analyse, place
 from providers.studio.film.render import Renderer
+from providers.studio.film.shots import Director
+
+from .motion import LEAST_MOTION, Motion, motion
 
 PHOTOS = {".jpg", ".jpeg", ".png", ".webp"}
 ALPHA = "-alpha"  # NAME-alpha.png is the true alpha of NAME.jpg
@@ -92,6 +95,7 @@ class Shown:
     distance: float  # see `face_distance`
     near_white: float = 0.0  # share of the bare head without detail: see `blown_out`
     clipped: float = 0.0
+    motion: Motion | None = None
 
 
 def lit_centre(pixels: np.ndarray, points: np.ndarray) -> Skin:
@@ -185,7 +189,9 @@ def show(renderer: Renderer, photo: Photo, subject: Subject, look: str) -> Shown
     bare = bare_close_up(subject, Hero(subject, LOOKS[look], renderer.armour(look)))
     close_up = mesh_of(bare)
     distance = face_distance(subject.mesh.points, close_up.points) if close_up else 1.0
-    return Shown(look, skin, error, max(0.0, skin.burnt - plain.burnt), distance, *blown_out(subject, bare))
+    burnt = max(0.0, skin.burnt - plain.burnt)
+    moved = motion(director) if isinstance(director, Director) else None
+    return Shown(look, skin, error, burnt, distance, *blown_out(subject, bare), moved)
 
 
 def complaints(fit: MatteFit | None, shown: list[Shown]) -> list[str]:
@@ -212,7 +218,13 @@ def complaints(fit: MatteFit | None, shown: list[Shown]) -> list[str]:
             broken.append(f"{one.look}: {one.near_white:.1%} of the head nearly white, {one.clipped:.1%} clipped")
         if one.distance > MOST_DISTANCE:
             broken.append(f"{one.look}: another face ({one.distance:.3f})")
+        if one.motion is not None and min(one.motion.hero, one.motion.close_up) < LEAST_MOTION:
+            broken.append(f"{one.look}: a still face ({one.motion.hero:.1f} px, {one.motion.close_up:.1f} px)")
     return broken
+
+
+def _moves(moved: Motion | None) -> str:
+    return f", moves {moved.hero:.1f} {moved.close_up:.1f} {moved.title:.1f} px" if moved else ""
 
 
 def photos_in(folder: Path) -> Iterator[tuple[Path, np.ndarray | None]]:
@@ -247,7 +259,7 @@ def measure(renderer: Renderer, path: Path, alpha: np.ndarray | None, looks: lis
         yield (
             f"  {one.look:15} hue {hue}, exposure {one.skin.luma:.2f}, burnt {one.burnt:.1%}, "
             f"head {one.near_white:.1%} white {one.clipped:.1%} clipped, "
-            f"distance {one.distance:.3f}"
+            f"distance {one.distance:.3f}{_moves(one.motion)}"
         )
     for complaint in complaints(fit, shown):
         yield f"  FAIL {complaint}"

@@ -34,6 +34,7 @@ from providers.studio.film.city.weather import make_falls
 from providers.studio.film.hero import Hero, Pose
 from providers.studio.film.looks import LOOKS, Look
 from providers.studio.film.person.photo import read_photo
+from providers.studio.film.person.relief import Gesture
 from providers.studio.film.person.subject import Subject, analyse, place, warp_photo
 from providers.studio.film.render import Renderer
 from providers.studio.film.suit.details import paint_details
@@ -75,9 +76,14 @@ class Sample:
             seconds,
             left=0.95 + 0.10 * np.sin(3 * turn),
             right=0.95 + 0.10 * np.sin(2 * turn + 1),
-            yaw=8 * np.sin(turn),
-            pitch=-2 * np.sin(turn),
-            breath=2 * np.sin(2 * turn),
+            gesture=Gesture(
+                yaw=3.4 * np.sin(turn),
+                pitch=-0.8 * np.sin(turn),
+                breath=np.sin(2 * turn),
+                gaze_x=-3.0 * np.sin(turn),
+                gust=0.6,
+                wind=turn,
+            ),
         )
         self._hero.draw(still_camera(), pose, picture)
         self._scenery.bloom(picture)

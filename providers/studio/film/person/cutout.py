@@ -20,6 +20,7 @@ class Cutout:
     colours: np.ndarray  # BGR uint8, plate size
     alpha: np.ndarray  # float32 0..1, plate size
     points: np.ndarray  # the mesh on the plate, float32 468 x 3
+    eyes: tuple[np.ndarray, ...]  # on the plate, see `find_eyes`
     face_height: float  # plate px
     face_y: float  # plate px
     scale: float  # plate px per photo px
@@ -47,6 +48,7 @@ def cut_out(subject: Subject, placement: Placement) -> Cutout:
         colours,
         alpha,
         points,
+        tuple(apply(matrix, eye) for eye in subject.eyes),
         face_height=subject.face_height * placement.scale,
         face_y=placement.face_y,
         scale=placement.scale,

@@ -53,8 +53,6 @@ class Figure:
     right: np.ndarray
     sweep: np.ndarray
     triangles: np.ndarray  # n x 3 mesh point numbers
-    depth: np.ndarray  # float32 0 (far) .. 1 (near), half size: how much the figure turns
-    breath: np.ndarray  # float32 0..1, half size: how much it breathes
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ def relight(cutout: Cutout, look: Look) -> Figure:
     rows = cutout.photo_rows
     half_rows = rows // 2
     alpha = cv2.resize(cutout.alpha, (HALF_WIDTH, HALF_HEIGHT), interpolation=cv2.INTER_AREA)
-    body, radius = _body_heights(alpha, cutout.face_height)
+    body = _body_heights(alpha, cutout.face_height)
     triangles = triangulate(cutout.points[:, :2])
     face = _face_heights(cutout, triangles, half_rows)
     inner, blend = _face_region(cutout, half_rows)
@@ -117,17 +115,16 @@ def relight(cutout: Cutout, look: Look) -> Figure:
     )
     _true_skin(cutout, base, left, right, exposed)
     _leave_room(base[:rows], (left[:rows], right[:rows]))
-    depth, breath = _movement(cutout, alpha, body / radius, face, blend)
-    return Figure(cutout, cutout.alpha.copy(), base, left, right, sweep, triangles, depth, breath)
+    return Figure(cutout, cutout.alpha.copy(), base, left, right, sweep, triangles)
 
 
-def _body_heights(alpha: np.ndarray, face_height: float) -> tuple[np.ndarray, float]:
-    """The matte inflated to a round body, and its thickness; half-size px."""
+def _body_heights(alpha: np.ndarray, face_height: float) -> np.ndarray:
+    """The matte inflated to a round body; half-size px."""
     radius = face_height * BODY_RADIUS
     framed = cv2.copyMakeBorder(alpha, 0, 60, 60, 60, cv2.BORDER_REPLICATE)
     distance = cv2.distanceTransform((framed > 0.5).astype(np.uint8), cv2.DIST_L2, 5)[:HALF_HEIGHT, 60:-60]
     inwards = np.clip(distance / radius, 0, 1)
-    return blur(radius * np.sqrt(np.clip(1 - (1 - inwards) ** 2, 0, 1)), radius * 0.09), radius
+    return blur(radius * np.sqrt(np.clip(1 - (1 - inwards) ** 2, 0, 1)), radius * 0.09)
 
 
 def _face_heights(cutout: Cutout, triangles: np.ndarray, half_rows: int) -> np.ndarray:
@@ -310,20 +307,3 @@ def _graded(picture: np.ndarray, gray: np.ndarray, bright: np.ndarray, look: Loo
     picture *= (1 - bright) * cool + bright * warm
     picture += (1 - np.clip(bright * 1.6, 0, 1)) * (bgr(look.shadow) / 255 * 0.36)
     return picture
-
-
-def _movement(
-    cutout: Cutout, alpha: np.ndarray, body: np.ndarray, face: np.ndarray, blend: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """How far each pixel moves when the head turns, and when the chest breathes."""
-    depth = body * 0.45
-    rows = slice(0, face.shape[0])
-    nearness = 0.55 + 0.45 * np.clip(face / (face.max() + 1e-5), 0, 1)
-    depth[rows] = depth[rows] * (1 - blend) + blend * nearness
-    depth = blur(np.where(alpha > 0.05, depth, 0).astype(np.float32), cutout.face_height * 0.03)
-    half_face = cutout.face_height * 0.5
-    chin = cutout.points[CHIN, 1] * 0.5
-    lines = np.arange(HALF_HEIGHT, dtype=np.float32)[:, None]
-    head = 1 - smoothsteps(chin - 0.05 * half_face, chin + 0.45 * half_face, lines)
-    breath = np.repeat(smoothsteps(chin, chin + 0.9 * half_face, lines), HALF_WIDTH, axis=1)
-    return depth * (0.25 + 0.75 * head), breath.astype(np.float32)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from providers.faces.eyes import find_eyes
 from providers.faces.vision import CHIN, FOREHEAD, NOSE_TIP, TEMPLE_LEFT, TEMPLE_RIGHT, Mesh, find_faces, find_mesh
 from providers.studio.errors import NoFace
 from providers.studio.film.canvas import PLATE_HEIGHT, PLATE_WIDTH
@@ -27,6 +28,7 @@ RIVAL_WIDTH = 0.35  # other faces at least this wide, compared with the hero's, 
 class Subject:
     photo: Photo
     mesh: Mesh  # in the photo's pixels
+    eyes: tuple[np.ndarray, ...]  # in the photo's pixels, see `find_eyes`
     matte: np.ndarray  # float32 0..1, at the photo's size
     centre: np.ndarray  # photo px, between forehead and chin
     face_height: float  # photo px
@@ -80,7 +82,7 @@ def _analyse(photo: Photo, picture: np.ndarray | None) -> Subject:
         matte = matte * picture
     middle = (points[TEMPLE_LEFT, 0] + points[TEMPLE_RIGHT, 0]) / 2
     yaw = float((points[NOSE_TIP, 0] - middle) / max(1.0, face_width))
-    return Subject(photo, mesh, matte, centre, face_height, yaw, face.score, len(faces))
+    return Subject(photo, mesh, find_eyes(photo.pixels, mesh), matte, centre, face_height, yaw, face.score, len(faces))
 
 
 def _turned(photo: Photo, quarters: int) -> Photo:

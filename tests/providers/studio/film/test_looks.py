@@ -57,7 +57,7 @@ def eye_strip(picture: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.nd
 
 def eyes_of_close_up(director, points: np.ndarray, face_height: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The close-up's middle frame, where the head looks ahead, and the outer corners of the eyes in it."""
-    timeline = director._look.timeline
+    timeline = director.look.timeline
     number = round((timeline.close_up_at + timeline.title_at) / 2 * 24)
     progress = (number / 24 - timeline.close_up_at) / (timeline.title_at - timeline.close_up_at)
     corners = points[[EYE_OUTER_LEFT, EYE_OUTER_RIGHT]]
