@@ -42,10 +42,12 @@ from providers.studio.film.looks import LOOKS
 from providers.studio.film.person.cutout import cut_out
 from providers.studio.film.person.matting import foreground
 from providers.studio.film.person.photo import Photo, read_photo
+from providers.studio.film.person.skin import strangeness
 from providers.studio.film.person.subject import Subject, analyse, place
 from providers.studio.film.render import Renderer
 from providers.studio.film.shots import Director
 
+from .face_light import FaceLight, face_light, unkind
 from .motion import LEAST_MOTION, Motion, motion
 
 PHOTOS = {".jpg", ".jpeg", ".png", ".webp"}
@@ -82,6 +84,7 @@ class Skin:
     saturation: float  # 0..1
     luma: float  # 0..1, mean
     burnt: float  # share of pixels that look white: a luma of at least WHITE
+    colour: tuple[float, float, float] = (0.0, 0.0, 0.0)  # BGR, 0..255
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class Shown:
     near_white: float = 0.0  # share of the bare head without detail: see `blown_out`
     clipped: float = 0.0
     motion: Motion | None = None
+    light: FaceLight | None = None
 
 
 def lit_centre(pixels: np.ndarray, points: np.ndarray) -> Skin:
@@ -108,7 +112,8 @@ def lit_centre(pixels: np.ndarray, points: np.ndarray) -> Skin:
     blue, green, red = (float(value) for value in colours.mean(0))
     hue, saturation, _ = cv2.cvtColor(np.array([[[blue, green, red]]], np.float32) / 255, cv2.COLOR_BGR2HSV)[0, 0]
     luma = float(LUMA @ (blue, green, red)) / 255
-    return Skin(float(hue), float(saturation), luma, float((colours @ LUMA >= WHITE * 255).mean()))
+    burnt = float((colours @ LUMA >= WHITE * 255).mean())
+    return Skin(float(hue), float(saturation), luma, burnt, (blue, green, red))
 
 
 def hue_difference(one: float, other: float) -> float:
@@ -161,6 +166,13 @@ def bare_close_up(subject: Subject, hero: Hero) -> np.ndarray:
     return out[..., :3].copy()
 
 
+def photo_to_close_up(subject: Subject) -> np.ndarray:
+    """The photo → frame matrix of a `bare_close_up`."""
+    placed = place(subject).matrix
+    x, y = apply(placed, subject.mesh.points[:, :2]).mean(0).tolist()
+    return (np.vstack([camera(1.7, x, y), (0, 0, 1)]) @ np.vstack([placed, (0, 0, 1)]))[:2]
+
+
 def blown_out(subject: Subject, bare: np.ndarray) -> tuple[float, float]:
     """The shares of the head in a `bare_close_up`, above the chin, that are nearly white and that clip."""
     cutout = cut_out(subject, place(subject))
@@ -185,13 +197,15 @@ def show(renderer: Renderer, photo: Photo, subject: Subject, look: str) -> Shown
     mesh = mesh_of(frame)
     skin = lit_centre(frame, mesh.points) if mesh else Skin(0.0, 0.0, 0.0, 0.0)
     plain = lit_centre(subject.photo.pixels, subject.mesh.points)
-    error = hue_difference(skin.hue, plain.hue) if plain.saturation >= LEAST_HUE else None
+    kept = plain.saturation >= LEAST_HUE and strangeness(np.array(plain.colour)) < 0.2  # else the film gives skin a hue
+    error = hue_difference(skin.hue, plain.hue) if kept else None
     bare = bare_close_up(subject, Hero(subject, LOOKS[look], renderer.armour(look)))
     close_up = mesh_of(bare)
     distance = face_distance(subject.mesh.points, close_up.points) if close_up else 1.0
     burnt = max(0.0, skin.burnt - plain.burnt)
     moved = motion(director) if isinstance(director, Director) else None
-    return Shown(look, skin, error, burnt, distance, *blown_out(subject, bare), moved)
+    light = face_light(subject, photo_to_close_up(subject), bare)
+    return Shown(look, skin, error, burnt, distance, *blown_out(subject, bare), moved, light)
 
 
 def complaints(fit: MatteFit | None, shown: list[Shown]) -> list[str]:
@@ -218,6 +232,7 @@ def complaints(fit: MatteFit | None, shown: list[Shown]) -> list[str]:
             broken.append(f"{one.look}: {one.near_white:.1%} of the head nearly white, {one.clipped:.1%} clipped")
         if one.distance > MOST_DISTANCE:
             broken.append(f"{one.look}: another face ({one.distance:.3f})")
+        broken += [f"{one.look}: {text}" for text in (unkind(one.light) if one.light else [])]
         if one.motion is not None and min(one.motion.hero, one.motion.close_up) < LEAST_MOTION:
             broken.append(f"{one.look}: a still face ({one.motion.hero:.1f} px, {one.motion.close_up:.1f} px)")
     return broken
@@ -225,6 +240,18 @@ def complaints(fit: MatteFit | None, shown: list[Shown]) -> list[str]:
 
 def _moves(moved: Motion | None) -> str:
     return f", moves {moved.hero:.1f} {moved.close_up:.1f} {moved.title:.1f} px" if moved else ""
+
+
+def _whites(light: FaceLight | None) -> str:
+    if light is None:
+        return ""
+    pairs = [("teeth", light.teeth), ("whites", light.eyes)]
+    said = [
+        f", {name} L {pair[0].lightness:.2f}>{pair[1].lightness:.2f} C {pair[0].chroma:.0f}>{pair[1].chroma:.0f}"
+        for name, pair in pairs
+        if pair
+    ]
+    return "".join([*said, f", face {light.clipped:.2%} clipped"])
 
 
 def photos_in(folder: Path) -> Iterator[tuple[Path, np.ndarray | None]]:
@@ -259,7 +286,7 @@ def measure(renderer: Renderer, path: Path, alpha: np.ndarray | None, looks: lis
         yield (
             f"  {one.look:15} hue {hue}, exposure {one.skin.luma:.2f}, burnt {one.burnt:.1%}, "
             f"head {one.near_white:.1%} white {one.clipped:.1%} clipped, "
-            f"distance {one.distance:.3f}{_moves(one.motion)}"
+            f"distance {one.distance:.3f}{_moves(one.motion)}{_whites(one.light)}"
         )
     for complaint in complaints(fit, shown):
         yield f"  FAIL {complaint}"

@@ -15,8 +15,8 @@ from providers.faces.eyes import LOWER_RIM, RIM
 from providers.studio.film.canvas import blur, smoothsteps
 
 from .membrane import stretched
+from .skin import LUMA
 
-LUMA = np.array([0.114, 0.587, 0.299], np.float32)  # of BGR
 LEAST_OPEN = 0.10  # eye widths: eyes less open do not blink
 # In eye widths.
 ABOVE, BELOW, BESIDE = 0.23, 0.09, 0.06  # what of the skin around an eye is lashes and rims

@@ -28,7 +28,9 @@ from providers.studio.film.canvas import (
 from providers.studio.film.looks import Look
 
 from .cutout import Cutout
-from .skin import Grade, centre_mask, wanted_colour, wanted_luma
+from .skin import LUMA, Grade, centre_mask, wanted_colour, wanted_luma
+from .tint import tint
+from .whites import whiten
 
 HALF_WIDTH, HALF_HEIGHT = PLATE_WIDTH // 2, PLATE_HEIGHT // 2
 HEADROOM = 2  # light masks reach 2 before they are cut off
@@ -39,6 +41,8 @@ SHIELDED_SIDES = 0.50  # and the rest of it
 USUAL_GAIN = 0.85  # of the coloured lights, over the film
 # What the coloured lights keep where a channel of the base has a value: all up to a fifth, a little at the top.
 ROOM = np.clip(np.linspace(1.20, -0.08, 256) * 255, 0.05 * 255, 255).astype(np.uint8)
+SOFTENED, SOFT_KEY, LIFTED = 0.75, 0.05, 0.06  # share and width (face heights) of the key's blur on a face; its lift
+BRIGHT_CLOTH, CLOTH_KEPT = 1.15, 0.30  # luma, as a share of the face's; share that is kept of what is brighter
 BODY_RADIUS = 0.23  # of the face's height: how thick the body is modelled
 
 
@@ -96,12 +100,16 @@ def relight(cutout: Cutout, look: Look) -> Figure:
     small = cv2.resize(cutout.colours[:rows], (HALF_WIDTH, half_rows), interpolation=cv2.INTER_AREA)
     luma = to_unit(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY))
     face_luma = float(np.median(luma[inner > 0])) if inner.any() else 0.5
+    tint(cutout, face_luma)
     exposed = wanted_luma(face_luma, float(np.percentile(luma[::4, ::4], 99.5)))
     normals = _normals(body[:half_rows], face, blend, luma, cutout.scale)
 
     fade = 1 - 0.75 * smoothsteps(0.66, 1.0, np.linspace(0, 1, HALF_HEIGHT, dtype=np.float32))
     fade = fade[:half_rows, None]
     key = np.clip(normals.facing(-0.18, -0.45, 0.86), 0, 1)
+    # The photo has the nose's own shadow: another one beside it would be a wedge.
+    key += (SOFTENED * blend) * (wide_blur(key, cutout.face_height * SOFT_KEY) - key)
+    key += (LIFTED * blend) * (1 - key)
     key = (0.15 + 0.84 * key**1.7 * fade) * (0.82 + 0.18 * blend)
     base, albedo = _grade(cutout, look, key, exposed / max(face_luma, 0.02))
 
@@ -114,6 +122,8 @@ def relight(cutout: Cutout, look: Look) -> Figure:
         )
     )
     _true_skin(cutout, base, left, right, exposed)
+    _calm(base[:rows], (left[:rows], right[:rows]), blend, exposed)
+    whiten(cutout, base, face_luma, exposed)
     _leave_room(base[:rows], (left[:rows], right[:rows]))
     return Figure(cutout, cutout.alpha.copy(), base, left, right, sweep, triangles)
 
@@ -193,6 +203,21 @@ def _true_skin(cutout: Cutout, base: np.ndarray, left: np.ndarray, right: np.nda
     grade = Grade(base[window][mask > 0][:, :3], lights, wanted)
     shown = np.flatnonzero(base[: cutout.photo_rows, :, 3].max(0))
     grade.apply(base[: cutout.photo_rows, shown[0] : shown[-1] + 1], 0.08 * cutout.face_height)
+
+
+def _calm(base: np.ndarray, lights: tuple[np.ndarray, ...], blend: np.ndarray, luma: float) -> None:
+    """Dim what is much brighter than the face around it, a scarf or a collar, in the base layer and the lights."""
+    size = blend.shape[1] // 2, blend.shape[0] // 2
+    small = cv2.resize(base, size, interpolation=cv2.INTER_AREA)[..., :3] @ LUMA / (255 * luma)
+    over = np.maximum(blur(small.astype(np.float32), 2) - BRIGHT_CLOTH, 0)
+    if over.max() < 0.05:
+        return
+    dimmed = over * (1 - CLOTH_KEPT) / (BRIGHT_CLOTH + over)
+    dimmed *= 1 - cv2.resize(blend, size, interpolation=cv2.INTER_AREA)
+    kept = cv2.resize(to_byte(1 - dimmed), base.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    kept = cv2.merge([kept, kept, kept, np.full_like(kept, 255)])
+    for layer in (base, *lights):
+        cv2.multiply(layer, kept, layer, 1 / 255)
 
 
 def _leave_room(base: np.ndarray, lights: tuple[np.ndarray, ...]) -> None:

@@ -26,6 +26,9 @@ BRIGHTEST = 0.88  # of 1: nothing is brighter, so that the bloom burns nothing o
 HEADROOM = 2.0  # graded light reaches so far before it is compressed
 KNEE, TOP = 0.62, 0.90  # of 1: peaks above the knee are rounded off to the top, channel by channel
 TOE, DARK = 0.30, 0.14  # share taken from black, and of 1: where that ends: dark hair and cloth stay dark
+PALE = (0.10, 0.21)  # saturation of skin in photos without colour, and of skin that is left as it is
+WARM_HUE, STRANGE_HUE = 22.0, (28.0, 60.0)  # degrees: of skin, and how far off it is strange
+LUMA = np.array([0.114, 0.587, 0.299], np.float32)  # of BGR
 COARSE = 4  # how much smaller the map of what is compressed is
 
 
@@ -50,11 +53,21 @@ def centre_mask(points: np.ndarray, left: int, top: int, width: int, height: int
 
 def wanted_colour(photo: np.ndarray, luma: float) -> np.ndarray:
     """Return the photo's mean skin (BGR, 0..255) at another luma: its hue, and most of its saturation."""
-    gray = float(photo @ (0.114, 0.587, 0.299))
-    scaled = photo * (luma * 255 / max(gray, 1.0))
+    scaled = photo * (luma * 255 / max(float(photo @ LUMA), 1.0))
     saturation = 1 - scaled.min() / max(scaled.max(), 1e-3)
     kept = min(SATURATION_KEPT, MOST_SATURATED / max(saturation, 1e-3))
     return luma * 255 + (scaled - luma * 255) * kept
+
+
+def strangeness(skin: np.ndarray) -> float:
+    """How little a mean colour of skin (BGR) looks like skin in daylight or lamplight, 0..1.
+
+    1 in black-and-white photos, and in light as blue or green as no lamp's.
+    """
+    blue, green, red = (float(value) for value in skin)
+    hue = float(np.degrees(np.arctan2(np.sqrt(3) * (green - blue), 2 * red - green - blue)))
+    pale = 1 - smoothstep(*PALE, 1 - min(blue, green, red) / max(blue, green, red, 1.0))
+    return max(pale, smoothstep(*STRANGE_HUE, abs((hue - WARM_HUE + 180) % 360 - 180)))
 
 
 class Grade:
