@@ -35,6 +35,11 @@ class TimedCache(Generic[Value]):
                 reading = self._reading = Future()
         return self._read_for_all(reading) if is_mine else reading.result()
 
+    def peek(self) -> Value | None:
+        """Return the kept value, however old; None when nothing was read yet. Never reads."""
+        with self._lock:
+            return self._kept[1] if self._kept is not None else None
+
     def put(self, value: Value, *, seconds: float | None = None) -> None:
         """Keep this value, for so many seconds if not for as long as usual."""
         with self._lock:

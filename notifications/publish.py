@@ -22,6 +22,7 @@ from django.conf import settings
 
 from common import redis_clients
 from jobs import snapshots
+from jobs.overload import state
 from jobs.queue.redis_breaker import Blocked, gate
 
 from . import messages
@@ -44,7 +45,10 @@ def on_job_changed(*, job_ids: list[UUID], **kwargs: Any) -> None:
     A page joins its group before it reads the row, so one that is not there yet misses nothing.
     """
     if listened_to := with_listeners(job_ids):
-        publish(snapshots.snapshots_for(listened_to))
+        bodies = snapshots.snapshots_for(listened_to)
+        if state.known().tells_only_the_end:
+            bodies = [body for body in bodies if body["finished_at"]]
+        publish(bodies)
 
 
 def with_listeners(job_ids: Collection[UUID]) -> list[UUID]:

@@ -72,6 +72,8 @@ class Environment:
     requires_second_step: bool
     private_provider_hosts: tuple[str, ...]
     job_deadline: timedelta
+    admission_backlog: timedelta
+    admission_wait_seconds: float
     retention: timedelta
     throttle_rates: Mapping[str, str]
     prepare_children: int
@@ -190,6 +192,10 @@ def load(env: Mapping[str, str]) -> Environment:
         requires_second_step=parse_bool("REQUIRE_STAFF_2FA", env.get("REQUIRE_STAFF_2FA"), default=False),
         private_provider_hosts=tuple((env.get("PROVIDER_PRIVATE_HOSTS") or "").replace(",", " ").split()),
         job_deadline=timedelta(minutes=parse_number(env, "JOB_DEADLINE_MINUTES", 30, most=LONGEST_DEADLINE_MINUTES)),
+        admission_backlog=timedelta(
+            minutes=parse_number(env, "ADMISSION_BACKLOG_MINUTES", 15, most=LONGEST_DEADLINE_MINUTES)
+        ),
+        admission_wait_seconds=parse_number(env, "ADMISSION_WAIT_MS", 20, most=60_000) / 1000,
         retention=timedelta(hours=parse_number(env, "RETENTION_HOURS", 24, most=LONGEST_RETENTION_HOURS)),
         throttle_rates={
             "uploads": parse_rate(env, "THROTTLE_UPLOADS", "60/min"),

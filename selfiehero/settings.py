@@ -64,6 +64,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "selfiehero.language.middleware",
     "selfiehero.middleware.database_unavailable",
+    "selfiehero.server.admission.middleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -340,6 +341,7 @@ PHOTO_LONG_EDGE = 1536
 HERO_NAME_MAX = 24
 CONSENT_VERSION = "2026-11"
 JOB_DEADLINE = ENV.job_deadline
+ADMISSION_BACKLOG, ADMISSION_WAIT_SECONDS = ENV.admission_backlog, ENV.admission_wait_seconds
 RETENTION = ENV.retention
 VIDEO_MAX_BYTES = 200 * 2**20
 MAX_ATTEMPTS = 5

@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import hypothesis
@@ -24,6 +25,7 @@ from jobs.lanes.collect import CollectLane
 from jobs.lanes.dispatch import DispatchLane
 from jobs.lanes.prepare import PrepareLane
 from jobs.models import Lane
+from jobs.overload import state as overload_state
 from jobs.photos.outcomes import BadPhoto, CleanPhoto
 from jobs.queue import queues, redis_breaker
 from jobs.queue.engine import LaneWork, Pump
@@ -32,6 +34,7 @@ from jobs.routing import cold_starts
 from jobs.web import status
 from notifications import publish
 from providers.models import ProviderConfig
+from selfiehero.server import admission
 from tests import factories
 from tests.stub_provider import Delivery, StubProvider
 
@@ -71,6 +74,10 @@ def nothing_left_behind() -> Iterator[None]:
     """Each test starts without files and without what the product remembers for a few seconds."""
     eta._cache.clear()
     status._cache.clear()
+    overload_state._cache.clear()
+    admission.gate.reset()
+    # The thread that reads the load in a web process would use a connection of its own.
+    admission.gate.latest = SimpleNamespace(get=overload_state.known)
     cold_starts._noted.clear()
     redis_breaker.gate.reset()
     deliveries._allowance = deliveries._Allowance(deliveries._REJECTED_KEPT_PER_MINUTE)

@@ -14,7 +14,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from jobs.models import AuditEntry, Heartbeat
+from jobs.models import AuditEntry, Heartbeat, LoadState
+from jobs.overload.state import load_of
 from providers.admin import pill
 
 from . import big_tables, parts
@@ -109,3 +110,20 @@ class HeartbeatAdmin(parts.ReadOnlyAdmin):
         if silence < _QUIET_AFTER:
             return pill("alive", css="succeeded")
         return pill(f"silent for {parts.span(silence)}", css="failed")
+
+
+@admin.register(LoadState)
+class LoadAdmin(parts.ReadOnlyAdmin):
+    """What the cluster goes by; `manage.py brownout` sets a level by hand."""
+
+    list_display = ("measured_at", "waiting", "backlog_seconds", "capacity", "admitted_per_second", "shown_level")
+    fields = (*list_display, "measured_by", "forced_until", "forced_by")
+    readonly_fields = ("shown_level",)
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    @admin.display(description="level")
+    def shown_level(self, row: LoadState) -> str:
+        load = load_of(row, now=timezone.now())
+        return f"{load.level.label} by hand" if load.forced_until else load.level.label

@@ -20,6 +20,7 @@ from jobs import lifecycle
 from jobs.clock import database_now
 from jobs.lifecycle.statements import is_supported, update_rows
 from jobs.models import Attempt, Job, Lane, WebhookDelivery
+from jobs.overload import state
 from jobs.queue import queues
 from jobs.routing import fallback
 from jobs.routing.breaker import HealthSignal
@@ -128,7 +129,8 @@ def _news(attempt: Attempt, event: ProviderEvent, *, now: datetime, provider_out
         Attempt.objects.filter(id=attempt.id).update(
             preview_url=event.preview_url, first_frame_at=Coalesce(F("first_frame_at"), Value(now))
         )
-        if attempt.job_id and lifecycle.mark_preview_announced(attempt.job_id, now=now):
+        is_left_out = state.known().skips_posters
+        if attempt.job_id and not is_left_out and lifecycle.mark_preview_announced(attempt.job_id, now=now):
             queues.nudge_after_commit(Lane.COLLECT)
 
 

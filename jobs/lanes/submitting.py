@@ -33,6 +33,7 @@ from django.utils import timezone
 
 from jobs import storage
 from jobs.models import Attempt, Look
+from jobs.overload import state
 from jobs.queue import claims
 from jobs.queue.engine import stopping
 from providers import registry
@@ -97,6 +98,8 @@ def submit(submission: Submission) -> SubmitResult:
             request = _upload(adapter, account, request)
             if stopping.is_set():  # the POST may take longer than there is time; nothing is lost yet
                 raise NotSent("this process is told to end")
+        if state.known().shortens_films:
+            account = adapter.shortened(account)
         if attempt.job_id is None:
             account, request = adapter.keep_warm_request(account, request)
         _check_time(submission, "the photo")

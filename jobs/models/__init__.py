@@ -5,7 +5,7 @@ jobs        what people asked for, and the lane that each job waits in
 attempts    the tries of a job at its providers
 events      the append-only history of each job
 deliveries  webhook calls as they arrived
-records     heartbeats, the ledger's newest inspection, the staff's audit trail, measured start times
+records     heartbeats, the load, the ledger's newest inspection, the staff's audit trail, measured start times
 sql         expressions for SQLite's query planner
 """
 
@@ -14,7 +14,7 @@ from .deliveries import WebhookDelivery
 from .events import JobEvent, next_seq
 from .jobs import QUEUE_LANES, Job, JobQuerySet, Lane
 from .looks import Look
-from .records import AuditEntry, Heartbeat, LedgerInspection, StartTimes
+from .records import AuditEntry, Heartbeat, LedgerInspection, LoadState, StartTimes
 
 __all__ = [
     "QUEUE_LANES",
@@ -27,6 +27,7 @@ __all__ = [
     "JobQuerySet",
     "Lane",
     "LedgerInspection",
+    "LoadState",
     "Look",
     "StartTimes",
     "WebhookDelivery",

@@ -1,11 +1,15 @@
-"""Rows beside the jobs: heartbeats of processes, the staff's audit trail, how long models take to start."""
+"""Rows beside the jobs: heartbeats of processes, the load, the staff's audit trail, how long models take to start."""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import models
 
 from providers.models import ProviderConfig
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class StartTimes(models.Model):
@@ -61,6 +65,32 @@ class LedgerInspection(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class LoadState(models.Model):
+    """How much waits in the whole cluster, and what is left out for it. One row, written by `jobs.overload.state`."""
+
+    ONLY = 1
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY, editable=False)
+    measured_at = models.DateTimeField(default=EPOCH)
+    measured_by = models.CharField(max_length=60, blank=True, default="", help_text="The reconcile process that does.")
+    waiting = models.PositiveIntegerField(default=0, help_text="Jobs that wait for us or for a provider's free slot.")
+    capacity = models.FloatField(null=True, blank=True, help_text="Jobs that leave a second; empty while unknown.")
+    backlog_seconds = models.FloatField(default=0.0, help_text="How long a job that comes now would wait.")
+    admitted_per_second = models.FloatField(
+        null=True, blank=True, help_text="New jobs that each web process lets in; empty: all."
+    )
+    level = models.PositiveSmallIntegerField(default=0, help_text="Brownout level, by measurement.")
+    forced_level = models.PositiveSmallIntegerField(null=True, blank=True, help_text="Brownout level, by staff.")
+    forced_until = models.DateTimeField(null=True, blank=True)
+    forced_by = models.CharField(max_length=150, blank=True, default="")
+
+    class Meta:
+        verbose_name = verbose_name_plural = "load"
+
+    def __str__(self) -> str:
+        return f"{self.waiting} waiting"
 
 
 class AuditEntry(models.Model):

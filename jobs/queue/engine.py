@@ -28,6 +28,7 @@ from django.utils import timezone
 
 from jobs.heartbeats import beat_path, host_id
 from jobs.models import Heartbeat
+from jobs.overload import state
 
 from . import queues
 
@@ -208,6 +209,7 @@ class Pump:
         """Claim as much as there are free threads, and start it."""
         if waits_for_tick:
             self._wait_for_tick()
+        state.current()  # read here, for whoever asks `state.known()` while this claim is worked on
         self.work.before_claim()
         room = self.work.threads - self._in_flight
         items = self.work.claim(room) if room > 0 else []

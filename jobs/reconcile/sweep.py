@@ -14,6 +14,7 @@
 | job ended, notification waiting | notify | `due_at` | sent, or given up |
 | webhook secrets old, model cold | reconcile | `secrets_asked_at`, the last call | fetched, warmed (`maintenance`) |
 | money committed to attempts that failed | reconcile | every few seconds | given back to the day's budget |
+| more jobs than are worked off | reconcile | the backlog's limit | less is made, then fewer come in (`overload`) |
 | anything else that is open | reconcile | every 15 seconds | put back in one of these states (`orphans`) |
 | due, leased or blocked until a time that no step sets | reconcile | every 15 seconds | set to now (`clock_skew`) |
 
@@ -39,6 +40,7 @@ from jobs import lifecycle
 from jobs.clock import database_now
 from jobs.lanes import ingest, polling, pumps
 from jobs.models import Heartbeat, Job, Lane
+from jobs.overload.state import LoadMeter
 from jobs.queue import engine, queues
 from jobs.routing import limits
 
@@ -77,6 +79,7 @@ class Reconciler:
         self._settled_at = 0.0
         self._settled_all_at = float("-inf")
         self._orphans_at = 0.0
+        self._load = LoadMeter()
 
     def run(self) -> None:
         """Tick once a second; a failing step is logged and tried again with the next tick."""
@@ -114,6 +117,7 @@ class Reconciler:
     def tick(self) -> None:
         """Run each step that needs no call to a provider once."""
         for step in (
+            self._measure_load,
             self._renew_nudges,
             self._work_other_lanes,
             self._apply_deliveries,
@@ -142,6 +146,9 @@ class Reconciler:
             self._beat_at = time.monotonic()
             engine.beat("reconcile")
             engine.retire_heartbeats()
+
+    def _measure_load(self) -> None:
+        self._load.tick(now=database_now())
 
     def _renew_nudges(self) -> None:
         now = database_now()

@@ -27,6 +27,8 @@ from common.times import rfc3339
 from jobs import messages, storage
 from jobs.estimates import eta, metrics
 from jobs.models import Attempt, Heartbeat
+from jobs.overload import state as overload_state
+from jobs.overload.levels import WORDS
 from jobs.routing import cold_starts
 from providers.models import BreakerReason, ProviderConfig
 
@@ -98,6 +100,8 @@ def check_now(*, now: datetime) -> dict[str, Any]:
     forecast = eta.survey(now=now)
     waiting = eta.waiting(limit=_MANY)
     promised = eta.range_at(forecast, waiting, now=now)
+    load = overload_state.read_now()
+    is_open = load.admitted_per_second is None
     notes = _notes(now=now)
     studios, taken = _studios(now=now)
     accepting = storage.free_bytes_when_full() is None
@@ -105,12 +109,17 @@ def check_now(*, now: datetime) -> dict[str, Any]:
     if not promises.count:
         promises = metrics.promises(now=now, window=metrics.DAY)
     state = _state(accepting=accepting, is_blocked=forecast.is_blocked, waiting=waiting, p90=promised[1], notes=notes)
+    if state in ("quiet", "busy") and (load.level or not is_open):
+        state = "crowded"
+    notes += [WORDS[load.level]] if load.level else []
+    notes += [] if is_open else [_("New photos wait at the door: those who have waited longest are let in first.")]
     places = sum(studio["places"] for studio in studios if studio["is_open"])
     return {
         "state": state,
         **_WORDS[state],
         "accepting": accepting,
         "eta_seconds": {"p50": promised[0], "p90": promised[1]},
+        "load": {"level": load.level.label, "backlog_seconds": load.backlog_seconds, "lets_everybody_in": is_open},
         "waiting": waiting,
         "is_more": waiting >= _MANY,
         "places": {"taken": min(taken, places), "open": places, "share": min(1.0, taken / places) if places else 1.0},

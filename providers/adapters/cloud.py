@@ -77,6 +77,14 @@ class CloudAdapter(Adapter):
         smallest = {**account.parameters, **self.model_of(account.model).smallest}
         return replace(account, parameters=smallest), request
 
+    def shortened(self, account: Account) -> Account:
+        """Return the account with the model's shortest `duration`, where it has one that staff did not set by hand."""
+        model = self.model_of(account.model)
+        shortest = model.smallest.get("duration", model.defaults.get("duration"))
+        if "duration" not in model.inputs or shortest is None:
+            return account
+        return replace(account, parameters={**account.parameters, "duration": shortest})
+
     def inputs(self, account: Account, request: SubmitRequest) -> dict[str, Any]:
         """Return the model's inputs: its defaults, staff's parameters, and those of this film. Raise Rejected."""
         model = self.model_of(account.model)

@@ -3,9 +3,9 @@
 Ready means that an upload can be kept and served: the database takes writes, the disk has room or the bucket answers,
 the process is not on its way out, and what `selfiehero.health.serving` checks is ok. `state` is "ready", "degraded" or
 "not ready". Redis is not needed for that, so without it the answer is "degraded" and still 200. Workers and
-reconcile are told for people to read: a late worker delays films, it does not lose photos. So are the
-ledger (`selfiehero.health.ledger`) and what this kernel offers to confine the sandboxes: neither a difference nor a
-lack makes the answer 503.
+reconcile are told for people to read: a late worker delays films, it does not lose photos. So are the load, the ledger
+(`selfiehero.health.ledger`) and what this kernel offers to confine the sandboxes: neither a difference nor a lack makes
+the answer 503.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ from django.views.decorators.http import require_safe
 
 from common import redis_clients
 from common.timed_cache import TimedCache
+from common.times import rfc3339
 from confinement.confine import offered as offered_confinement
 from jobs import storage
 from jobs.models import Heartbeat
 from selfiehero import proxies
+from selfiehero.server.admission import gate
 from selfiehero.server.drain import draining
 
 from . import ledger, serving
@@ -108,6 +110,20 @@ def look_now() -> dict[str, Any]:
         **_serving.told(wait_seconds=FIRST_SERVING_SECONDS),
         "proxies": proxies.told(),
         "confinement": confinement(),
+        "load": load(),
+    }
+
+
+def load() -> dict[str, Any]:
+    """Say how much waits in the cluster, what is left out for it, and how many new jobs this process lets in."""
+    known = gate.latest.get()
+    return {
+        "level": known.level.label,
+        "forced_until": rfc3339(known.forced_until) if known.forced_until else None,
+        "waiting": known.waiting,
+        "backlog_seconds": known.backlog_seconds,
+        "admits_per_second": known.admitted_per_second,
+        "door": gate.told(),
     }
 
 

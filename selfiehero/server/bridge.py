@@ -30,6 +30,7 @@ import os
 import re
 import sys
 import tempfile
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -43,7 +44,7 @@ from common.problem import CONTENT_TYPE
 from common.security_headers import of_data
 from selfiehero.redaction import shown
 
-from . import busy
+from . import admission, busy
 from .limits import WEBHOOK_PREFIX, body_limit, problem, too_large
 
 Scope = MutableMapping[str, Any]
@@ -132,6 +133,9 @@ class Bridge:
         if self.is_overrun(scope["path"]):
             await send_busy(scope, send, retry_after=2)
             return
+        if BODY_EXTENSION not in scope.get("extensions", {}) and (refusal := await weighed(scope)):
+            await send_refusal(scope, send, refusal)
+            return
         try:
             body, length = await collect(scope, receive)
         except ClientGone:
@@ -142,9 +146,11 @@ class Bridge:
             return
         try:
             environ, is_head = environ_of(scope, body, length), scope["method"] == "HEAD"
-            answer = await self.run(self.start, environ, is_head, patience=LONGEST_WAIT_SECONDS)
+            environ[admission.DECIDED] = True
+            answer = await self.run(self.begin, time.monotonic(), environ, is_head, patience=LONGEST_WAIT_SECONDS)
         except NoThread:
             body.close()
+            self.waited(LONGEST_WAIT_SECONDS)
             await send_busy(scope, send, retry_after=5)
             return
         except Exception:
@@ -199,6 +205,14 @@ class Bridge:
         self.abandoned.discard(work)
         if not work.cancelled() and work.exception() is None and isinstance(answer := work.result(), WsgiResponse):
             answer.close()
+
+    def begin(self, queued_at: float, environ: dict[str, Any], is_head: bool) -> WsgiResponse:
+        self.waited(time.monotonic() - queued_at)
+        return self.start(environ, is_head)
+
+    def waited(self, seconds: float) -> None:
+        """Note how long a request waited for one of these threads."""
+        admission.gate.door.waited(seconds)
 
     def start(self, environ: dict[str, Any], is_head: bool) -> WsgiResponse:
         """Run the view and read the first block, which is all of most responses."""
@@ -256,6 +270,9 @@ class PasswordLane(Bridge):
     def most_waiting(self) -> int:
         return MOST_WAITING_WITH_PASSWORDS
 
+    def waited(self, seconds: float) -> None:
+        """Passwords are slow on purpose: that says nothing of the door."""
+
 
 FAILED = problem(500, "internal_error", "Internal server error", "Something went wrong on our side.")
 
@@ -268,6 +285,25 @@ async def send_plain(send: Send, status: int, body: bytes, headers: Headers) -> 
         *headers,
     ]
     await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def weighed(scope: Scope) -> admission.Refusal | None:
+    """Return why a request may not come in; None lets it in."""
+
+    def headers() -> dict[str, str]:
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+    gate = admission.gate
+    refusal = gate.weigh(scope["method"], scope["path"], headers, gate.latest.get)
+    if refusal is not None and (asked := admission.ask_whether_repeated(headers())):
+        return None if await asyncio.wrap_future(asked) else refusal
+    return refusal
+
+
+async def send_refusal(scope: Scope, send: Send, refusal: admission.Refusal) -> None:
+    headers, body = admission.answer(scope["path"], scope.get("headers", ()), refusal)
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 

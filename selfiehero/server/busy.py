@@ -5,8 +5,10 @@ Rendered once for each language and kept, because it is needed when there is no 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from typing import Any
 
 from csp.middleware import CSPMiddleware
 from django.http import HttpRequest, HttpResponse, parse_cookie
@@ -15,6 +17,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from common.problem import CONTENT_TYPE
+from common.problem import body as problem_body
 from selfiehero import language
 from selfiehero.middleware import busy_page, is_for_programs
 
@@ -23,15 +26,33 @@ from .limits import problem
 Headers = list[tuple[bytes, bytes]]
 
 
-def answer(path: str, headers: Iterable[tuple[bytes, bytes]], *, retry_after: int) -> tuple[Headers, bytes]:
-    """Return headers and body of the 503 for this request, in the language of its sender."""
+def answer(
+    path: str,
+    headers: Iterable[tuple[bytes, bytes]],
+    *,
+    retry_after: int,
+    place: Mapping[str, Any] | None = None,
+) -> tuple[Headers, bytes]:
+    """Return headers and body of the 503 for this request, in the language of its sender.
+
+    A program also gets its place in the waiting room: `{"token": …, "ahead": people, "seconds": until the next try}`.
+    """
     asked = _request(path, headers)
     with translation.override(None):
         code = translation.get_language_from_request(asked)
-    return _made(is_for_programs(path), code, retry_after)
+    said, body = _made(is_for_programs(path), code, retry_after)
+    if place is None or not is_for_programs(path):
+        return said, body
+    with translation.override(code):
+        detail = _("More people than places right now. You keep your place: about {ahead} are ahead of you.")
+        title = _("Service unavailable")
+    detail = detail.format(ahead=place["ahead"])
+    body = json.dumps(problem_body(503, "busy", title, detail) | {"place": dict(place)}).encode()
+    return [(name, b"%d" % len(body) if name == b"content-length" else value) for name, value in said], body
 
 
-@lru_cache(maxsize=64)
+# A page for each language and each number of seconds that a waiting room says.
+@lru_cache(maxsize=512)
 def _made(is_for_a_program: bool, code: str, retry_after: int) -> tuple[Headers, bytes]:
     def respond(request: HttpRequest) -> HttpResponse:
         if not is_for_a_program:

@@ -23,6 +23,7 @@ from zope.interface import implementer
 from common.problem import CONTENT_TYPE
 from common.security_headers import of_data
 
+from . import admission
 from .drain import draining
 from .limits import address_too_long, bad_request, body_limit, head_too_large, no_room, problem, too_large
 
@@ -51,7 +52,8 @@ class Request(WebRequest):
         # Twisted would parse every form by itself, only for daphne to ignore the result.
         super().__init__(*args, parsePOSTFormSubmission=False, **kwargs)
         self._limit = self._length = 0
-        self._is_refused = self._has_arrived = False
+        self._is_refused = self._has_arrived = self._is_undecided = False
+        self._expects: list[bytes] | None = None
         self._arrives_by = time.monotonic() + HEAD_SECONDS
         self._stalled_since: float | None = None
         self._taken = asyncio.Event()
@@ -74,6 +76,47 @@ class Request(WebRequest):
             self.content = BytesIO() if expected <= IN_MEMORY_BYTES else temporary_file()
         except OSError:
             self._refuse(*no_room())
+            return
+        self._ask_admission()
+
+    def _ask_admission(self) -> None:
+        """Refuse a new job that there is no room for. Nothing is read while the database is asked about its key."""
+        method = self.channel._command.decode("latin-1")
+        refusal = admission.gate.weigh(method, self._path, self._headers, admission.gate.latest.get)
+        if refusal is None:
+            return
+        asked = admission.ask_whether_repeated(self._headers())
+        if asked is None:
+            self._send_away(refusal)
+            return
+        self._expects = self.requestHeaders.getRawHeaders(b"Expect")
+        self.requestHeaders.removeHeader(b"Expect")
+        self._is_undecided = True
+        self.channel._networkProducer.pauseProducing()
+        asked.add_done_callback(lambda done: reactor.callFromThread(self._decided, refusal, done.result()))
+
+    def _decided(self, refusal: admission.Refusal, is_repeated: bool) -> None:
+        """Go on where `_ask_admission` stopped."""
+        self._is_undecided = False
+        if self.channel is None:
+            return
+        self.channel._networkProducer.resumeProducing()
+        if not is_repeated:
+            self._send_away(refusal)
+        elif self._expects and not self._has_arrived:
+            self.channel._send100Continue()
+        if self._has_arrived:
+            self.process()
+
+    def _send_away(self, refusal: admission.Refusal) -> None:
+        headers, body = admission.answer(self._path, self._pairs(), refusal)
+        self._refuse(503, body, headers)
+
+    def _pairs(self) -> list[tuple[bytes, bytes]]:
+        return [(name.lower(), value) for name, values in self.requestHeaders.getAllRawHeaders() for value in values]
+
+    def _headers(self) -> dict[str, str]:
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self._pairs()}
 
     def handleContentChunk(self, data: bytes) -> None:
         self._length += len(data)
@@ -89,7 +132,7 @@ class Request(WebRequest):
         except OSError:
             self._refuse(*no_room())
 
-    def _refuse(self, status: int, body: bytes) -> None:
+    def _refuse(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]] | None = None) -> None:
         """Answer now, and drop the rest of the body."""
         self._is_refused = True
         self.content.close() if self.content else None
@@ -98,11 +141,14 @@ class Request(WebRequest):
         self._arrives_by = time.monotonic() + REFUSED_SECONDS
         self.requestHeaders.removeHeader(b"Expect")  # Twisted would ask for the body right after this
         self.channel.persistent = False
-        self.channel.transport.write(last_answer(status, body))
-        logger.info("request_refused status=%s", status)
+        self.channel.transport.write(last_answer(status, body, headers))
+        if status != HTTPStatus.SERVICE_UNAVAILABLE:  # one line for each would be a crowd's
+            logger.info("request_refused status=%s", status)
 
     def process(self) -> None:
         self._has_arrived = True
+        if self._is_undecided:
+            return None
         if self._is_refused:
             self.channel.loseConnection()
             return None
@@ -309,14 +355,18 @@ class Socket(WebSocketProtocol):
             self.serverReject()
 
 
-def last_answer(status: int, body: bytes) -> bytes:
-    """Return a whole response, for a connection that is closed after it."""
+def last_answer(status: int, body: bytes, headers: list[tuple[bytes, bytes]] | None = None) -> bytes:
+    """Return a whole response, for a connection that is closed after it; a problem unless `headers` say otherwise."""
+    if headers is None:
+        headers = [
+            (b"Content-Type", CONTENT_TYPE.encode()),
+            (b"Content-Length", b"%d" % len(body)),
+            *of_data(hsts_seconds=settings.SECURE_HSTS_SECONDS),
+        ]
     lines = (
         b"HTTP/1.1 %d %s" % (status, PHRASES[status]),
-        b"Content-Type: " + CONTENT_TYPE.encode(),
-        b"Content-Length: %d" % len(body),
         b"Connection: close",
-        *(name + b": " + value for name, value in of_data(hsts_seconds=settings.SECURE_HSTS_SECONDS)),
+        *(name + b": " + value for name, value in headers),
         b"",
         body,
     )
