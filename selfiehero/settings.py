@@ -155,7 +155,7 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
 
 # --- Files ---------------------------------------------------------------------------------------
 STATIC_URL = "static/"
-STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT = Path(os.environ.get("STATIC_DIR") or VAR_DIR / "static")
 STATICFILES_DIRS = [ROOT / "static"]
 MEDIA_ROOT = VAR_DIR / "media"
 S3_BUCKET = os.environ.get("S3_BUCKET") or ""

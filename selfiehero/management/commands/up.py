@@ -21,15 +21,19 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--prepare", action="store_true", help="only migrate, collect static files and seed")
+        parser.add_argument("--no-static", action="store_true", help="with --prepare: collect no static files")
+        parser.add_argument("--no-admin", action="store_true", help="with --prepare: make no admin account")
 
-    def handle(self, *args: Any, prepare: bool, verbosity: int, **options: Any) -> None:
+    def handle(
+        self, *args: Any, prepare: bool, no_static: bool, no_admin: bool, verbosity: int, **options: Any
+    ) -> None:
         if prepare:
-            self.prepare(verbosity)
+            self.prepare(verbosity, with_static=not no_static, with_admin=not no_admin)
             return
         os.chdir(PROJECT_DIR)  # so that -m finds the package wherever this was called
         os.execv(sys.executable, [sys.executable, "-m", "selfiehero.supervisor"])  # noqa: S606 our own module
 
-    def prepare(self, verbosity: int) -> None:
+    def prepare(self, verbosity: int, *, with_static: bool, with_admin: bool) -> None:
         """Bring database and static files up to date; what is there already stays."""
         try:
             require_known_keys()  # before anything of the database is changed
@@ -37,8 +41,9 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=2) from None
         quieter = max(0, verbosity - 1)
         call_command("migrate", interactive=False, verbosity=quieter, stdout=self.stdout)
-        collect_static_files(verbosity=quieter)
-        call_command("seed", verbosity=verbosity, stdout=self.stdout)
+        if with_static:
+            collect_static_files(verbosity=quieter)
+        call_command("seed", no_admin=not with_admin, verbosity=verbosity, stdout=self.stdout)
 
 
 def collect_static_files(*, verbosity: int) -> None:
