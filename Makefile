@@ -13,7 +13,7 @@ export PIP_ROOT_USER_ACTION := ignore
 # A .venv whose Python was moved or removed is made anew.
 _ := $(shell test ! -e $(VENV)/made || $(PYTHON) -c '' 2>/dev/null || rm -rf $(VENV))
 
-.PHONY: help up test test-all check coverage bench soak chaos lighthouse install install-tests chromium clean
+.PHONY: help up test test-all test-deploy check coverage bench soak chaos lighthouse install install-tests chromium clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,16 @@ test: install-tests chromium ## everything CI runs: all tests, then the database
 
 test-all: install-tests chromium ## `make test` and what tries the same promises at more sizes, seeds and lengths
 	@bash scripts/run-tests $(VENV)/bin all
+
+$(VENV)/installed-deploy: tests/deploy/requirements.txt | $(VENV)/made
+	@bash scripts/make-venv $(VENV)/deploy-tools
+	@bash scripts/pip-install $(VENV)/deploy-tools tests/deploy/requirements.txt "what tests of deploy/ need"
+	@touch $@
+
+# Twenty minutes, and the packages of scripts/install-deploy-tools: as root, or with sudo.
+test-deploy: install-tests $(VENV)/installed-deploy ## nginx, two hosts, PostgreSQL, Valkey and S3 as in production: films, a release, kills
+	@bash scripts/install-deploy-tools
+	@DEPLOY_TOOLS=$(CURDIR)/$(VENV)/deploy-tools $(PYTHON) -m pytest -s tests/deploy $(PYTEST_ARGS)
 
 check: install-tests ## format, lint, import contracts, types, missing migrations, fast tests
 	@bash scripts/check $(VENV)/bin

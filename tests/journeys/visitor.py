@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import requests
 
@@ -10,10 +11,11 @@ import requests
 class Visitor:
     """Keeps its cookie; every read survives a web process that is being restarted."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, ca: Path | None = None) -> None:
         self.url = url
         self.session = requests.Session()
         self.session.trust_env = False
+        self.session.verify = str(ca) if ca else True
         self.session.get(f"{url}/api/v1/looks/", timeout=10).raise_for_status()
 
     def send(self, photo: Path, **fields: str) -> requests.Response:
@@ -53,6 +55,6 @@ class Visitor:
 
     def film(self, job: dict[str, Any]) -> bytes:
         """Download a job's film."""
-        answer = self.session.get(self.url + job["links"]["video"], timeout=30)
+        answer = self.session.get(urljoin(self.url, job["links"]["video"]), timeout=30)
         answer.raise_for_status()
         return answer.content

@@ -12,7 +12,7 @@ LIFE = timedelta(days=1)
 
 
 class Authority:
-    """Signs certificates; `client` is a context that trusts it alone."""
+    """Signs certificates; `client` is a context that trusts it alone, `pem` its own certificate."""
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -22,7 +22,8 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .sign(self._key, hashes.SHA256())
         )
-        self.client = ssl.create_default_context(cadata=_pem(self._certificate).decode())
+        self.pem = _pem(self._certificate)
+        self.client = ssl.create_default_context(cadata=self.pem.decode())
 
     def server(self, folder: Path, *names: str) -> ssl.SSLContext:
         """Return a server's context with a certificate for these names."""
