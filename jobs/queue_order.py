@@ -32,7 +32,7 @@ from django.utils.crypto import salted_hmac
 from providers import registry
 from providers.models import ProviderConfig
 
-from .models import Attempt, Job, Lane
+from .models import Attempt, Job, Lane, plain_sql
 
 TURN_SPACING = timedelta(seconds=30)
 # For each unit that opening a photo costs above an ordinary one: many costly ones at once let others pass.
@@ -43,6 +43,12 @@ RETRY_SHARE = 0.2
 RETRY_FLOOR = 5
 # A retry beyond the budget is due again after a random time up to this.
 RETRY_WAIT = timedelta(seconds=5)
+
+# With the condition of the index `job_turn`, word for word, as SQLite wants it.
+_LAST_TURN = (
+    "SELECT turn_at FROM jobs_job WHERE status IN ('queued', 'processing') AND turn_key = %s "
+    "ORDER BY turn_at DESC LIMIT 1"
+)
 
 PHOTO_REFUSED = "photo_refused"
 NO_PROVIDER = ","
@@ -67,10 +73,9 @@ def turn_key(owner: str, *, newcomer_from: str = "") -> str:
 
 def next_turn(key: str, *, now: datetime, photo_cost: int = 1) -> datetime:
     """Return the `turn_at` of the next job under this key, later by what opening its photo costs."""
-    turns = Job.objects.is_open().filter(turn_key=key).order_by("-turn_at")
-    last = turns.values_list("turn_at", flat=True).first()
+    last = plain_sql.one(_LAST_TURN, key)
     now += COST_SPACING * (photo_cost - 1)
-    return max(now, last + TURN_SPACING) if last else now
+    return max(now, plain_sql.moment(last[0]) + TURN_SPACING) if last else now
 
 
 def waiting(*, now: datetime, limit: int) -> int:

@@ -22,7 +22,7 @@ from jobs.queue import claims, queues
 
 from . import lifecycle, queue_order, receipts, signals, storage
 from .audit import audit
-from .models import Job, JobEvent, Lane, Look, next_seq
+from .models import Job, JobEvent, Lane, Look, next_seq, plain_sql
 
 logger = logging.getLogger(__name__)
 
@@ -155,8 +155,7 @@ def _is_surely_absent(job_id: UUID) -> bool:
 
 
 def _earlier(given: JobInput, owner: str) -> Job | None:
-    rows = Job.objects.filter(owner=owner, idempotency_key=given.idempotency_key)
-    return rows.select_related("look").first()
+    return plain_sql.first(Job, "owner = %s AND idempotency_key = %s", owner, given.idempotency_key)
 
 
 def _accepted_meanwhile(given: JobInput, owner: str) -> Job:

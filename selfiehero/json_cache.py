@@ -33,7 +33,19 @@ class JSONSerializer:
 
 
 class Client(RedisCacheClient):
-    """Drops what it cannot read."""
+    """Drops what it cannot read, and keeps its Redis clients, which Django makes anew for every call.
+
+    There is one server, so that what is read and what is written each need one.
+    """
+
+    def __init__(self, servers: Any, **options: Any) -> None:
+        super().__init__(servers, **options)
+        self._clients: dict[bool, Any] = {}
+
+    def get_client(self, key: Any = None, *, write: bool = False) -> Any:
+        if write not in self._clients:
+            self._clients[write] = super().get_client(key, write=write)
+        return self._clients[write]
 
     def get(self, key: Any, default: Any = None) -> Any:
         try:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect, JsonResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect, JsonResponse
 from django.templatetags.static import static
 from django.urls import resolve
 from django.utils import timezone
@@ -35,6 +35,7 @@ from jobs.models import Job, JobEvent, Look
 
 from . import schema  # noqa: F401 - schema registers itself
 from . import serializers as shapes
+from .plain import PlainMethods, PlainRequest, json_response, multipart
 
 MAX_EVENTS = 500
 
@@ -82,9 +83,10 @@ def _key_conflict() -> Problem:
     )
 
 
-class JobsView(APIView):
+class JobsView(PlainMethods):
     """Ask for a film; list your films."""
 
+    plain = frozenset({"POST"})
     parser_classes = [MultiPartParser]
 
     def get_throttles(self) -> list[Any]:
@@ -107,18 +109,19 @@ class JobsView(APIView):
         ],
         responses={
             202: shapes.ReceivedJobSerializer,
-            **problems(400, 403, 409, 413, 415, 422, 429, 503, 507),
+            **problems(400, 401, 403, 406, 409, 413, 415, 422, 429, 503, 507),
         },
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: PlainRequest) -> HttpResponse:
         now = timezone.now()
+        fields, files = multipart(request)
         given = job_input.read_job_input(
-            cast(QueryDict, request.data),  # the parser of forms
-            request.FILES,
+            fields,
+            files,
             idempotency_key=request.headers.get("Idempotency-Key"),
             locale=get_language() or "",
         )
-        owner, cookie, newcomer_from = str(request.auth or ""), "", ""
+        owner, cookie, newcomer_from = request.auth, "", ""
         throttles.charge_upload(request, owner, given.photo_cost)
         if not owner:
             cookie, owner = identity.new_visitor()
@@ -128,7 +131,7 @@ class JobsView(APIView):
         except services.IdempotencyConflict:
             raise _key_conflict() from None
         body = snapshots.with_receipt(job, now=now)
-        response = Response(body, status=202, headers={"Location": body["links"]["self"], "Retry-After": "2"})
+        response = json_response(body, status=202, headers={"Location": body["links"]["self"], "Retry-After": "2"})
         if cookie:
             identity.set_visitor_cookie(response, cookie)
         return response
@@ -147,7 +150,7 @@ class JobsView(APIView):
         )
 
 
-class _OneJobView(APIView):
+class _OneJobView(PlainMethods):
     throttle_classes = [throttles.Reads]
 
     def job_of(self, request: Request, job_id: UUID) -> Job:
@@ -162,11 +165,16 @@ class _OneJobView(APIView):
 class JobView(_OneJobView):
     """One film: read it, erase it."""
 
-    @extend_schema(operation_id="read_job", responses={200: shapes.JobSerializer, **problems(404)})
-    def get(self, request: Request, job_id: UUID) -> Response:
-        job = self.job_of(request, job_id)
-        headers = {} if job.is_final else {"Retry-After": "2"}
-        return Response(snapshots.of(job, now=timezone.now()), headers=headers | {"Cache-Control": "no-store"})
+    plain = frozenset({"GET", "HEAD"})
+
+    @extend_schema(operation_id="read_job", responses={200: shapes.JobSerializer, **problems(401, 404, 406, 429, 503)})
+    def get(self, request: PlainRequest, job_id: UUID) -> HttpResponse:
+        now = timezone.now()
+        body = snapshots.read(job_id, request.auth, identity.opened_by(request, now=now))
+        if body is None:
+            raise not_found()
+        headers = {} if body["status"] in Job.FINAL else {"Retry-After": "2"}
+        return json_response(body, headers=headers | {"Cache-Control": "no-store"})
 
     @extend_schema(operation_id="erase_job", responses={202: shapes.ErasureSerializer, **problems(404)})
     def delete(self, request: Request, job_id: UUID) -> Response:

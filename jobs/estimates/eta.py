@@ -204,10 +204,11 @@ def _slot_groups(
     unlucky: float,
 ) -> list[SlotGroup]:
     left = sorted(max(film - age, film * _OVERDUE) for age in in_flight)[-number:]
-    free_in = [0.0] * (number - len(left)) + left
     period = max(slot_seconds, 60 * number / row.max_per_minute)
-    # Rounded to the half second, so that a provider with many slots is a few groups.
-    groups = Counter(max(opens_in, round(seconds * 2) / 2) for seconds in free_in)
+    # Rounded to the half second, so that a provider with many slots is a few groups; free slots are one.
+    groups = Counter(max(opens_in, round(seconds * 2) / 2) for seconds in left)
+    if number > len(left):
+        groups[max(opens_in, 0.0)] += number - len(left)
     return [SlotGroup(times, seconds, film, period, unlucky) for seconds, times in sorted(groups.items())]
 
 

@@ -11,9 +11,16 @@ import threading
 import time
 from bisect import bisect_left
 from datetime import datetime
+from typing import Any
 
-from jobs.models import Job
+from django.db import connection
 
+from jobs.models import plain_sql
+
+# The condition of the index `job_line_claim`, word for word, as SQLite wants it.
+_WAITING = "SELECT priority, {turn_at} FROM jobs_job WHERE NOT (lane = '') AND lane IN ('prepare', 'dispatch')"
+# As the driver passes it on without reading it, where it is a text.
+_TURN_AT = {"sqlite": "turn_at || ''"}
 # Lists up to this length are read for each position, so positions are exact.
 EXACT_UP_TO = 200
 # Reading longer lists takes at most one part in so many of a process's time.
@@ -29,7 +36,8 @@ class QueueIndex:
 
     def forget(self) -> None:
         """Read the list again for the next position."""
-        self._keys: list[tuple[int, datetime]] = []
+        # Times as the database keeps them; SQLite's are texts, which sort as the times do.
+        self._keys: list[tuple[int, Any]] = []
         self._fresh_until = 0.0
 
     def position_of(self, *, priority: int, turn_at: datetime) -> int:
@@ -37,11 +45,11 @@ class QueueIndex:
         with self._lock:
             if time.monotonic() >= self._fresh_until:
                 self._read()
-            return bisect_left(self._keys, (-priority, turn_at))
+            return bisect_left(self._keys, (-priority, plain_sql.adapted(turn_at)))
 
     def _read(self) -> None:
         started = time.monotonic()
-        rows = Job.objects.in_queue().order_by().values_list("priority", "turn_at")
+        rows = plain_sql.every(_WAITING.format(turn_at=_TURN_AT.get(connection.vendor, "turn_at")))
         self._keys = sorted((-priority, turn_at) for priority, turn_at in rows)
         now = time.monotonic()
         self._fresh_until = now + READING_SHARE * (now - started) if len(self._keys) > EXACT_UP_TO else 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import av
 import av.error
@@ -90,7 +91,7 @@ def _opened(descriptor: int) -> InputContainer:
     """Open a film by a descriptor, so that a file that names other files or addresses cannot make us open them."""
     options = {"fd": str(descriptor), "protocol_whitelist": "fd", "analyzeduration": "1"}
     # FFmpeg decodes pictures of every stream to learn what the index says already: two thirds of a probe's CPU.
-    nothing_decoded = [{"skip_frame": "all"}] * MOST_STREAMS
+    nothing_decoded: Any = [{"skip_frame": "all"}] * MOST_STREAMS  # PyAV declares texts and takes dictionaries
     return av.open("fd:", format="mp4", options=options, stream_options=nothing_decoded, metadata_errors="replace")
 
 

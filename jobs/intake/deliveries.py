@@ -20,7 +20,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 
-from jobs.models import Attempt, Lane, WebhookDelivery
+from jobs.models import Lane, WebhookDelivery, plain_sql
 from jobs.queue import queues
 from providers import payloads, registry
 from providers.errors import BadSignature, StaleSignature, UnreadableSecret
@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 MAX_BYTES = 2**20
 KEPT_BYTES = 64 * 1024
 Verdict = WebhookDelivery.Verdict
+_IS_KNOWN = "SELECT 1 FROM jobs_attempt WHERE token = %s AND provider_id = %s LIMIT 1"
 # Stored beside the headers with the signature, which the adapter names.
 _KEPT_HEADERS = ("content-type", "user-agent")
 # Forgeries are stored as evidence, but not so many that they could fill the disk.
@@ -56,7 +57,7 @@ def record(
     if len(body) > MAX_BYTES:
         return RecordedDelivery("too_big", 413)
     attempt_token = _storable(attempt_token)[:64]
-    provider = ProviderConfig.objects.filter(slug=_storable(provider_slug)).first()
+    provider = plain_sql.first(ProviderConfig, "slug = %s", _storable(provider_slug))
     if provider is None:
         return RecordedDelivery("unknown_provider", 401)
     adapter = registry.adapter_for(provider.adapter)
@@ -73,7 +74,7 @@ def record(
         _doubt_secrets(provider, now=now)
         _keep_rejected(provider_slug, attempt_token, Verdict.FORGED, kept, body, now=now)
         return RecordedDelivery(Verdict.FORGED, 401)
-    known = Attempt.objects.filter(token=attempt_token, provider=provider).exists()
+    known = plain_sql.one(_IS_KNOWN, attempt_token, provider.id)
     delivery = WebhookDelivery(
         provider=provider_slug,
         attempt_token=attempt_token,
@@ -86,7 +87,7 @@ def record(
     )
     try:
         with transaction.atomic():
-            delivery.save(force_insert=True)
+            plain_sql.insert(delivery)
             queues.nudge_after_commit(Lane.COLLECT)
     except IntegrityError:
         return RecordedDelivery(Verdict.DUPLICATE, 200)

@@ -14,7 +14,7 @@ from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 
-from jobs.models import Look
+from jobs.models import Look, plain_sql
 from jobs.photos import upload_checks
 from jobs.photos.outcomes import BadPhoto
 from jobs.services import JobInput
@@ -103,7 +103,7 @@ def _check_key(key: str) -> None:
 
 
 def _look(slug: str) -> Look:
-    look = Look.objects.filter(slug=slug, active=True).first() if slug and "\x00" not in slug else None
+    look = plain_sql.first(Look, "slug = %s AND active", slug) if slug and "\x00" not in slug else None
     if look is None:
         slugs = ", ".join(Look.objects.filter(active=True).values_list("slug", flat=True))
         raise Problem(

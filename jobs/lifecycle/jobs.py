@@ -12,7 +12,7 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
 
 from jobs import queue_order
-from jobs.models import Attempt, Job, JobEvent, Lane
+from jobs.models import Attempt, Job, JobEvent, Lane, plain_sql
 
 from .attempts import abandon_attempts, hold_attempts
 from .changes import Stage, Status, change, change_all
@@ -34,8 +34,9 @@ def accept(job: Job, *, now: datetime, data: Mapping[str, Any] | None = None) ->
     job.status, job.stage, job.seq = Status.QUEUED, Stage.ACCEPTED, 1
     job.turn_key = job.turn_key or job.owner
     job.turn_at = queue_order.next_turn(job.turn_key, now=now, photo_cost=job.photo_cost)
-    job.save(force_insert=True)
-    JobEvent.objects.create(job_id=job.id, seq=1, kind="accepted", at=now, data={"look": job.look.slug, **(data or {})})
+    plain_sql.insert(job)
+    data = {"look": job.look.slug, **(data or {})}
+    plain_sql.insert(JobEvent(job_id=job.id, seq=1, kind="accepted", at=now, data=data))
 
 
 def start_preparing(job_id: UUID, *, lease_token: str, now: datetime) -> bool:

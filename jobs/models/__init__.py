@@ -7,6 +7,7 @@ events      the append-only history of each job
 deliveries  webhook calls as they arrived
 records     heartbeats, the load, the ledger's newest inspection, the staff's audit trail, measured start times
 sql         expressions for SQLite's query planner
+plain_sql   one row read or written without the ORM's cost, where every hero passes
 """
 
 from .attempts import Attempt, AttemptQuerySet
