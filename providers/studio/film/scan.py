@@ -25,12 +25,16 @@ from .canvas import (
     inverse,
     scalar,
     smoothstep,
+    smoothsteps,
     to_unit,
+    wide_blur,
 )
 from .hud import write
 from .looks import Look
 
 EMPTY = np.array([40, 30, 28], np.float32)  # BGR behind transparent photos
+LEAST_FACE, MOST_FACE = 0.27, 0.56  # of the plate's height
+DARKER = 0.45  # how much darker it gets far beyond the photo's edges
 LINE_GLOW = 90  # px above and below the scan line
 
 
@@ -99,36 +103,33 @@ class Scan:
         cv2.multiply(panel, (0.38, 0.38, 0.38, 1), panel)
         colour = scalar(self._look.visor_colour)
         cv2.rectangle(out, (x, y), (x + 3, y + 85), colour, -1)
-        write(out, f"BIOMETRIC SCAN {percent:05.1f}%", 25, x + 16, y + 6, self._look.visor_colour)
+        write(out, f"CASTING THE LEAD {percent:03.0f}%", 25, x + 16, y + 6, self._look.visor_colour)
         cv2.rectangle(out, (x + 16, y + 44), (x + 16 + int(3.35 * percent), y + 49), colour, -1)
         if progress > 0.62:
             blink = (255, 255, 255) if int(seconds * 14) % 2 else self._look.left_light
-            write(out, "HERO DNA DETECTED", 22, x + 16, y + 52, blink)
+            write(out, "HERO FOUND", 22, x + 16, y + 52, blink)
 
     @staticmethod
     def _framed(subject: Subject) -> tuple[np.ndarray, float, float, float]:
-        """Fit the photo to the plate: it fills the plate, or a tight portrait is shown whole over its blurred copy.
+        """Fit the photo to the plate: it fills it, or where the face would be too large it goes on beyond its edges.
 
         Return the plate with the photo's scale and its top left corner.
         """
         pixels = subject.photo.pixels
         height, width = pixels.shape[:2]
         filling = max(PLATE_WIDTH / width, PLATE_HEIGHT / height)
-        scale = max(filling, 0.27 * PLATE_HEIGHT / subject.face_height)
-        tight = subject.face_height * scale > 0.40 * PLATE_HEIGHT
-        if tight:
-            scale = max(0.36 * PLATE_HEIGHT / subject.face_height, min(PLATE_WIDTH / width, PLATE_HEIGHT / height))
-        x = _kept_on_plate(PLATE_WIDTH / 2 - scale * subject.centre[0], width * scale, PLATE_WIDTH)
+        scale = max(filling, LEAST_FACE * PLATE_HEIGHT / subject.face_height)
+        scale = min(scale, max(MOST_FACE * PLATE_HEIGHT / subject.face_height, PLATE_WIDTH / width))
+        points = subject.mesh.points[:, 0]
+        middle = float(points.min() + points.max()) / 2
+        x = _kept_on_plate(PLATE_WIDTH / 2 - scale * middle, width * scale, PLATE_WIDTH)
         y = _kept_on_plate(PLATE_HEIGHT * 0.44 - scale * subject.centre[1], height * scale, PLATE_HEIGHT)
         matrix = np.array([[scale, 0, x], [0, scale, y]], np.float32)
-        photo = warp_photo(pixels, matrix, scale, sharp_from=1.4)
-        size = (PLATE_WIDTH, PLATE_HEIGHT)
-        if tight:
-            cover = cv2.warpAffine(np.full((height, width), 255, np.uint8), matrix, size)
-            cover = to_unit(blur(cv2.erode(cover, np.ones((5, 5), np.uint8)), 2))[..., None]
-            photo = (photo * cover + _blurred_backdrop(pixels, filling) * (1 - cover)).astype(np.uint8)
+        photo = warp_photo(pixels, matrix, scale, sharp_from=1.4, border=cv2.BORDER_REFLECT_101)
+        if scale < filling:
+            photo = _blurred_beyond(photo, (x, y, x + width * scale, y + height * scale))
         if subject.photo.alpha is not None:
-            alpha = to_unit(cv2.warpAffine(subject.photo.alpha, matrix, size))[..., None]
+            alpha = to_unit(cv2.warpAffine(subject.photo.alpha, matrix, (PLATE_WIDTH, PLATE_HEIGHT)))[..., None]
             photo = (photo * alpha + EMPTY * (1 - alpha)).astype(np.uint8)
         return photo, scale, x, y
 
@@ -152,10 +153,14 @@ def _kept_on_plate(offset: float, length: float, plate: float) -> float:
     return min(plate - length, max(0.0, offset))
 
 
-def _blurred_backdrop(pixels: np.ndarray, filling: float) -> np.ndarray:
-    """The photo filling the plate, blurred and dark."""
-    small = cv2.resize(pixels, None, fx=0.12 * filling, fy=0.12 * filling, interpolation=cv2.INTER_AREA)
-    small = blur(small, 5)
-    height, width = int(PLATE_HEIGHT * 0.12), int(PLATE_WIDTH * 0.12)
-    top, left = max(0, (small.shape[0] - height) // 2), max(0, (small.shape[1] - width) // 2)
-    return cv2.resize(small[top : top + height, left : left + width], (PLATE_WIDTH, PLATE_HEIGHT)) * np.float32(0.55)
+def _blurred_beyond(picture: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
+    """Blur a plate more and more beyond the photo's box (left, top, right, bottom), where it is mirrored."""
+    left, top, right, bottom = box
+    columns, rows = np.arange(PLATE_WIDTH, dtype=np.float32), np.arange(PLATE_HEIGHT, dtype=np.float32)
+    across = np.maximum(np.maximum(left - columns, columns - right), 0)
+    down = np.maximum(np.maximum(top - rows, rows - bottom), 0)
+    beyond = np.maximum(across[None], down[:, None])
+    for sigma, (start, end) in ((7.0, (0.0, 90.0)), (34.0, (30.0, 300.0))):
+        share = smoothsteps(start, end, beyond)[..., None]
+        picture = (picture + (wide_blur(picture, sigma).astype(np.float32) - picture) * share).astype(np.uint8)
+    return (picture * (1 - DARKER * smoothsteps(0, 500, beyond)[..., None])).astype(np.uint8)

@@ -1,6 +1,6 @@
 """The shots of a film, frame by frame. A look's timeline says when each begins.
 
-    scan      the plain selfie, a scan line, the face's mesh; breaks up into
+    scan      the plain selfie, a scan line, the face's mesh; breaks up, the only time in a film, into
     hero      crash zoom, crane, dolly or vertigo; the visor boots, circuits light up
     close-up  tilted, pushing in, passing or rising, out-of-focus lights behind
     title     the camera settles, the title breaks in; fades out over the last moments
@@ -130,7 +130,7 @@ class Director:
         return Staging(move.matrix(), pose, move)
 
     def _hero_shot(self, number: int, seconds: float, progress: float) -> float:
-        shots, lean, timeline = self._variation.shots, self._variation.shots.lean, self.look.timeline
+        shots, lean = self._variation.shots, self._variation.shots.lean
         self._play(self._stage_hero(seconds, progress), seconds)
         self._scenery.bloom(self._picture)
         if progress > 0.36:
@@ -140,9 +140,7 @@ class Director:
             level = FRAME_HEIGHT * (0.29 + 0.08 * shots.flare)
             self._scenery.flare(self._picture, x, level, 0.55 * np.sin(np.pi * across))
         self._finish(number, seconds)
-        booted = (seconds - timeline.visor_at) / (timeline.close_up_at - timeline.hero_at)
-        booting = -0.005 < booted < 0.015 or 0.20 < booted < 0.215
-        return max(1 - smoothstep(0, 0.07, progress), smoothstep(0.955, 1, progress) * 0.8, 0.55 if booting else 0.0)
+        return 1 - smoothstep(0, 0.07, progress)
 
     def _stage_close_up(self, seconds: float, progress: float) -> Staging:
         shots = self._variation.shots
@@ -170,7 +168,7 @@ class Director:
         across = 0.1 + 0.8 * progress if shots.lean > 0 else 0.9 - 0.8 * progress
         self._scenery.flare(self._picture, FRAME_WIDTH * across, flare_y, gain)
         self._finish(number, seconds)
-        return max(1 - smoothstep(0, 0.16, progress), smoothstep(0.86, 1, progress) * 0.9)
+        return 0.0
 
     def _stage_title(self, seconds: float, progress: float) -> Staging:
         shots = self._variation.shots
@@ -196,7 +194,7 @@ class Director:
         if progress > 0.90:
             cv2.convertScaleAbs(self._picture, self._picture, 1 - smoothstep(0.90, 1.0, progress))
         lay_mark(self._picture, self._mark, seconds - timeline.mark_at, timeline.seconds - seconds)
-        return 1 - smoothstep(0, 0.10, progress)
+        return 0.0
 
     def _play(self, staging: Staging, seconds: float) -> None:
         """Draw the street or its blur, and the hero before it."""

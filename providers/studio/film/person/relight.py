@@ -43,6 +43,9 @@ USUAL_GAIN = 0.85  # of the coloured lights, over the film
 ROOM = np.clip(np.linspace(1.20, -0.08, 256) * 255, 0.05 * 255, 255).astype(np.uint8)
 SOFTENED, SOFT_KEY, LIFTED = 0.75, 0.05, 0.06  # share and width (face heights) of the key's blur on a face; its lift
 BRIGHT_CLOTH, CLOTH_KEPT = 1.15, 0.30  # luma, as a share of the face's; share that is kept of what is brighter
+# Of cloth: how far a colour is from the skin's, luma as a share of the skin's, and how vivid a colour is, 0..1.
+NO_SKIN, PALE_CLOTH, VIVID = (0.14, 0.22), (0.75, 1.05), (0.14, 0.26)
+CHEEKS, COLLAR = 0.50, 0.30  # face heights above the chin: where a headscarf is looked for, and where collars begin
 BODY_RADIUS = 0.23  # of the face's height: how thick the body is modelled
 
 
@@ -123,6 +126,7 @@ def relight(cutout: Cutout, look: Look) -> Figure:
     )
     _true_skin(cutout, base, left, right, exposed)
     _calm(base[:rows], (left[:rows], right[:rows]), blend, exposed)
+    _undress(cutout, base, (left, right, sweep), look)
     whiten(cutout, base, face_luma, exposed)
     _leave_room(base[:rows], (left[:rows], right[:rows]))
     return Figure(cutout, cutout.alpha.copy(), base, left, right, sweep, triangles)
@@ -220,6 +224,56 @@ def _calm(base: np.ndarray, lights: tuple[np.ndarray, ...], blend: np.ndarray, l
         cv2.multiply(layer, kept, layer, 1 / 255)
 
 
+def _undress(cutout: Cutout, base: np.ndarray, layers: tuple[np.ndarray, ...], look: Look) -> None:
+    """Make the photo's collar, tie or microphone dark cloth: in the suit's opening are only skin, hair and beard.
+
+    A headscarf, which is cloth beside the cheeks too, stays as it is.
+    """
+    chin, width, height = cutout.points[CHIN, :2], cutout.face_width, cutout.face_height
+    top, bottom = int(chin[1] - CHEEKS * height), cutout.photo_rows
+    left, right = (int(np.clip(chin[0] + side * 0.75 * width, 0, PLATE_WIDTH)) for side in (-1, 1))
+    if top < 0 or bottom - top < 8 or right - left < 8:
+        return
+    window = np.s_[top:bottom, left:right]
+    skin = np.array(cv2.mean(cutout.colours, centre_mask(cutout.points, 0, 0, PLATE_WIDTH, PLATE_HEIGHT))[:3]) / 255
+    picture, alpha = blur(cutout.colours[window], 1.5).astype(np.float32) / 255, cutout.alpha[window]
+    cloth, gray = _cloth(picture, skin), picture @ LUMA
+    oval = np.zeros(gray.shape, np.uint8)
+    cv2.fillPoly(oval, [np.round(cutout.points[list(FACE_OVAL), :2] - (left, top)).astype(np.int32)], 255)
+    reach = 2 * round(0.06 * width) + 1
+    beside = (cv2.dilate(oval, np.ones((1, reach), np.uint8)) > oval) & (alpha > 0.8)
+    beside[int((CHEEKS - COLLAR) * height) :] = False
+    if beside.sum() > 50 and cloth[beside].mean() > 0.35:
+        return
+    # Beside the jaw the cloth begins at once, in the middle below a beard.
+    middle, axes = (int(chin[0]) - left, int(chin[1]) - top), (int(0.24 * width), int(0.15 * height))
+    cv2.ellipse(oval, middle, axes, 0, 0, 180, 255, -1)
+    cloth *= 1 - np.minimum(1, 1.6 * to_unit(blur(oval, 0.018 * height)))
+    cloth *= 1 - smoothsteps(0.62, 0.75, np.abs(np.arange(left, right, dtype=np.float32) - chin[0]) / width)
+    rows = np.arange(bottom - top, dtype=np.float32) / height - (CHEEKS - COLLAR)
+    cloth *= smoothsteps(0, 0.10, rows)[:, None]
+    cloth = blur(cv2.dilate(cloth.astype(np.float32), np.ones((5, 5), np.uint8)), 2.0)
+    under = base[window][..., :3].astype(np.float32)
+    dark = bgr(look.suit.cloth) * ((0.35 + 0.45 * gray * alpha) * alpha)[..., None]
+    dark = np.minimum(dark, np.maximum(under, 6))
+    base[window][..., :3] = np.clip(under + (dark - under) * cloth[..., None], 0, 255).astype(np.uint8)
+    kept = to_byte(1 - 0.75 * cloth)
+    kept = cv2.merge([kept, kept, kept, np.full_like(kept, 255)])
+    for layer in layers:
+        cv2.multiply(layer[window], kept, layer[window], 1 / 255)
+
+
+def _cloth(picture: np.ndarray, skin: np.ndarray) -> np.ndarray:
+    """How much each pixel (BGR, 0..1) looks like pale or vivid cloth beside a mean colour of skin, 0..1.
+
+    Skin has about the same shares of red and blue in any light. What is dark and gray may be hair.
+    """
+    share = picture / np.maximum(picture.sum(2, keepdims=True), 0.05)
+    off = smoothsteps(*NO_SKIN, np.abs(share - (skin / skin.sum()).astype(np.float32)).sum(2))
+    pale = smoothsteps(*PALE_CLOTH, picture @ LUMA / max(float(skin @ LUMA), 0.05))
+    return off * np.maximum(pale, smoothsteps(*VIVID, picture.max(2) - picture.min(2)))
+
+
 def _leave_room(base: np.ndarray, lights: tuple[np.ndarray, ...]) -> None:
     """Dim the city's lights where a channel of the base is bright already: pale hair and foreheads would burn."""
     room = cv2.LUT(base, ROOM)
@@ -259,9 +313,9 @@ def _light_masks(
     weight = (1 + 0.9 * (1 - blend) * body) * fade
     masks: list[tuple[np.ndarray, np.ndarray | None]] = []
     for side, direction, gain in ((1, (-0.92, -0.18, 0.10), 1.12), (-1, (0.92, -0.10, 0.06), 1.0)):
-        rim = blur(_rim(alpha, side * 4, 1.5), 0.8) * 0.9 + blur(_rim(alpha, side * 11, 3), 2.5) * 0.5
+        rim = blur(_rim(alpha, side * 4, 1.5), 1.8) * 0.55 + blur(_rim(alpha, side * 13, 3.5), 4.5) * 0.5
         skin = (normals.facing(*direction) ** 1.5 * gain * shield + rim * 0.55) * weight
-        masks.append((skin, rim * 0.45 * weight))
+        masks.append((skin, rim * 0.32 * weight))
     masks.append((normals.facing(0.45, -0.2, 0.75) ** 3 * fade, None))
     return masks
 

@@ -113,13 +113,19 @@ def place(subject: Subject) -> Placement:
     return Placement(matrix, float(scale), face_x, float(face_y))
 
 
-def warp_photo(pixels: np.ndarray, matrix: np.ndarray, scale: float, sharp_from: float = 1.3) -> np.ndarray:
+def warp_photo(
+    pixels: np.ndarray,
+    matrix: np.ndarray,
+    scale: float,
+    sharp_from: float = 1.3,
+    border: int = cv2.BORDER_REPLICATE,
+) -> np.ndarray:
     """Lay photo pixels on a plate without aliasing; the photo's edge is continued outwards."""
     size = (PLATE_WIDTH, PLATE_HEIGHT)
     if scale < 0.6:
         pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         matrix = matrix.copy()
         matrix[:, :2] /= scale
-        return cv2.warpAffine(pixels, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return cv2.warpAffine(pixels, matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
     flags = cv2.INTER_LINEAR if scale < sharp_from else cv2.INTER_CUBIC
-    return cv2.warpAffine(pixels, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(pixels, matrix, size, flags=flags, borderMode=border)

@@ -1,4 +1,4 @@
-"""The closing mark: the product's name, and a note that the film was generated."""
+"""The closing mark: the product's name, and a note to whoever is shown the film: what it was made from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from providers.studio.film.looks import Look
 
 from .lettering import LINE, TITLE, text_mask
 
-WORDMARK, NOTE = "SELFIE HERO", "A LOCALLY RENDERED FILM"
+WORDMARK, NOTE = "SELFIE HERO", "MADE FROM ONE SELFIE. YOUR TURN"
 MARK_TOP, MARK_HEIGHT = 1146, 104  # px
 EMBLEM = 76  # px
 WHITE = (246, 250, 255)

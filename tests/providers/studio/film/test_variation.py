@@ -10,13 +10,11 @@ import numpy as np
 import pytest
 
 from providers.studio.film import assets
-from providers.studio.film.canvas import FRAME_HEIGHT, FRAME_WIDTH, PLATE_HEIGHT, PLATE_WIDTH, apply, camera, inverse
+from providers.studio.film.canvas import FRAME_HEIGHT, FRAME_WIDTH, PLATE_HEIGHT, PLATE_WIDTH, apply, inverse
 from providers.studio.film.city.scenery import Scenery
-from providers.studio.film.hero import Pose
 from providers.studio.film.looks import LOOKS, NEON_NOIR
 from providers.studio.film.moves import FACE_LEVEL, hero_move, title_move
 from providers.studio.film.person.photo import read_photo
-from providers.studio.film.person.relief import Gesture
 from providers.studio.film.suit.details import paint_details
 from providers.studio.film.variation import CloseUp, HeroShot, ShotList, TitleMove, Variation
 
@@ -100,15 +98,3 @@ def test_the_same_photo_filmed_for_two_jobs_looks_different(renderer, astronaut)
     for number in (40, 66, 90, 124):
         one, other = (film.frame(number)[..., :3].astype(int) for film in films)
         assert np.abs(one - other).mean() > 8
-
-
-@pytest.mark.parametrize("zoom", [1.05, 1.8])
-def test_the_head_turns_without_tearing(renderer, astronaut, zoom):
-    hero = renderer.direct(read_photo(astronaut), look="neon-noir", hero_name="", seed="turn")._hero
-    matrix = camera(zoom, PLATE_WIDTH / 2, PLATE_HEIGHT * 0.45)
-    for yaw in (-6, 6):  # as far as any shot turns it
-        map_x, map_y = hero._turn(matrix, Pose(1.0, gesture=Gesture(yaw=yaw, pitch=-3, breath=1)))
-        step = PLATE_WIDTH / FRAME_WIDTH / zoom  # plate px a frame pixel has without the turn
-        for steps in (np.diff(map_x, axis=1), np.diff(map_y, axis=0)):
-            assert steps.min() > 0.35 * step  # nothing doubled or folded
-            assert steps.max() < 1.65 * step  # nothing stretched apart
