@@ -6,31 +6,28 @@
 from __future__ import annotations
 
 import math
-from ipaddress import ip_address
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Field, QuerySet, URLField
 from django.forms import Field as FormField
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.text import Truncator
 from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST
 
 from . import registry, signatures
+from .callbacks import transport_problem
 from .forms import ProviderForm, describe_secrets, with_new_secret
-from .http.addresses import is_public
-from .models import NOTHING_AGAINST_IT, BreakerReason, BreakerState, ProviderConfig
-from .types import PhotoTransport
+from .models import NOTHING_AGAINST_IT, TESTED, UNTESTED, BreakerReason, BreakerState, ProviderConfig
 
 _SECRET_STATES = ("api_key_state", "webhook_secrets_state")
 _SECRET_INPUTS = ("new_api_key", "remove_api_key", "new_webhook_secret", "drop_older", "remove_webhook_secrets")
@@ -39,27 +36,6 @@ _SECRET_INPUTS = ("new_api_key", "remove_api_key", "new_webhook_secret", "drop_o
 def pill(word: str, *, css: str = "") -> str:
     """Return a word as a coloured pill. `css` names the colour when the word does not."""
     return format_html('<span class="pill pill-{}">{}</span>', css or word, word.replace("_", " "))
-
-
-def transport_problem(provider: ProviderConfig) -> str:
-    """Return why the vendor could not fetch photos from us or tell us of films, '' when it could or is on this machine.
-
-    Names are not looked up: a public name counts as public.
-    """
-    ours, theirs = urlsplit(settings.CALLBACK_URL), urlsplit(provider.base_url)
-    if not _is_public_host(theirs.hostname or "") or (ours.scheme == "https" and _is_public_host(ours.hostname or "")):
-        return ""
-    what = "fetch photos or send webhooks" if provider.photo_transport == PhotoTransport.URL else "send webhooks"
-    return f"{provider} could not {what}: CALLBACK_URL is {settings.CALLBACK_URL}, not a public https address. " + (
-        "Choose another photo transport, or set CALLBACK_URL." if what.startswith("fetch") else "Films are polled."
-    )
-
-
-def _is_public_host(host: str) -> bool:
-    try:
-        return is_public(str(ip_address(host)))
-    except ValueError:
-        return "." in host and not host.endswith((".local", ".localhost", ".internal", ".lan"))
 
 
 def _makes_own_secrets(provider: ProviderConfig) -> bool:
@@ -75,11 +51,12 @@ class ProviderAdmin(admin.ModelAdmin):
     list_display: tuple[str, ...] = ("title", "slug", "adapter_title", "place", "state")
     list_filter = ("enabled", "adapter")
     search_fields = ("slug", "title")
-    actions = ("enable", "disable", "close_breaker")
+    actions = ("test_connection", "enable", "disable", "close_breaker")
     readonly_fields: ClassVar[tuple[str, ...]] = (
         "state",
         "failures",
         "newest_error",
+        "connection",
         *_SECRET_STATES,
         "created_at",
         "updated_at",
@@ -118,7 +95,7 @@ class ProviderAdmin(admin.ModelAdmin):
             *([("Dates", {"fields": ["created_at", "updated_at"], "classes": ["collapse"]})] if obj else []),
         ]
 
-    now_fields: tuple[str, ...] = ("state", "failures", "newest_error")
+    now_fields: tuple[str, ...] = ("state", "connection", "failures", "newest_error")
 
     def get_readonly_fields(self, request: HttpRequest, obj: ProviderConfig | None = None) -> list[str]:
         # The slug is part of webhook addresses that vendors hold.
@@ -153,7 +130,9 @@ class ProviderAdmin(admin.ModelAdmin):
         now = timezone.now()
         blocked_until = provider.blocked_until(now=now)
         if not provider.enabled:
-            return pill("disabled", css="canceled")
+            return pill("disabled" if provider.may_be_enabled else "disabled, not tested", css="canceled")
+        if provider.host_gone_at is not None:
+            return pill(f"its host {provider.host} is gone", css="failed")
         if blocked_until is not None:
             seconds = f"{math.ceil((blocked_until - now).total_seconds())} s"
             if blocked_until == provider.breaker_until:
@@ -166,6 +145,8 @@ class ProviderAdmin(admin.ModelAdmin):
             return pill("today's budget is used up", css="queued")
         if used_up := self.used_up(provider):
             return pill(used_up, css="queued")
+        if provider.is_on_probation:
+            return pill("on probation: one film at a time until the first is there", css="queued")
         return pill("ready", css="succeeded")
 
     def used_up(self, provider: ProviderConfig) -> str:
@@ -187,6 +168,16 @@ class ProviderAdmin(admin.ModelAdmin):
             naturaltime(provider.last_error_at),
         )
 
+    @admin.display(description="connection test")
+    def connection(self, provider: ProviderConfig) -> str:
+        """Say in words what came of the newest connection test."""
+        if provider.test_asked_at is not None:
+            return f"Running, asked for {naturaltime(provider.test_asked_at)}. Load this page again in a few seconds."
+        if not provider.test_result:
+            return "Needed by none that the product runs itself." if provider.is_managed else "Not tested yet."
+        css = "failed" if provider.test_result.startswith("Failed") else "succeeded"
+        return format_html('<span class="pill pill-{}">{}</span> {}', css, *provider.test_result.split(maxsplit=1))
+
     @admin.display(description="API key")
     def api_key_state(self, provider: ProviderConfig) -> str:
         return describe_secrets(provider)["api_key"]
@@ -206,13 +197,13 @@ class ProviderAdmin(admin.ModelAdmin):
             columns = {field.name for field in ProviderConfig._meta.concrete_fields}
             changed = columns.intersection(form.changed_data) | form.filled_in
             changed |= {name for name, _what in form.secret_changes}
-            changed |= self._follow(provider, changed)
+            changed |= self._follow(request, provider, changed)
             provider.save(update_fields=[*changed, "updated_at"])
         else:
             # Nobody's photo goes to a provider that nobody has looked at: it is switched on by a change of its own.
-            provider.enabled = False
+            provider.enabled, provider.host = False, self.host_of(provider)
             super().save_model(request, provider, form, change)
-            self.message_user(request, f"{provider} is disabled. Enable it when its settings are right.")
+            self.message_user(request, f"{provider} is disabled. Test its connection, then enable it.")
         if problem := transport_problem(provider):
             self.message_user(request, problem, messages.WARNING)
         if form.secret_changes:
@@ -220,12 +211,22 @@ class ProviderAdmin(admin.ModelAdmin):
         if change and "enabled" in form.changed_data:
             self.record(request, "provider_enabled" if provider.enabled else "provider_disabled", provider, {})
 
-    def _follow(self, provider: ProviderConfig, changed: set[str]) -> set[str]:
+    def host_of(self, provider: ProviderConfig) -> str:
+        """Return the host that alone can call its address, '' for an address of the network. `jobs` overrides it."""
+        return ""
+
+    def _follow(self, request: HttpRequest, provider: ProviderConfig, changed: set[str]) -> set[str]:
         """Update the columns that depend on changed ones, and return their names.
 
-        A new key or base URL closes an account breaker; a new budget is counted from zero.
+        A new key or base URL closes an account breaker; a new budget is counted from zero. Other settings of the
+        connection have to be tested before it is enabled again, and another address is another provider.
         """
         follow: dict[str, Any] = {}
+        if changed & set(TESTED) and not provider.is_managed:
+            follow |= UNTESTED
+        if changed & {"adapter", "base_url"} and not provider.is_managed:
+            follow |= {"enabled": False, "proven_at": None, "host": self.host_of(provider), "host_gone_at": None}
+            self.message_user(request, f"{provider} has another address: test its connection, then enable it.")
         if changed & {"api_key", "base_url"}:
             follow |= {"secrets_asked_at": None}
             if provider.breaker_reason == BreakerReason.ACCOUNT:
@@ -244,7 +245,18 @@ class ProviderAdmin(admin.ModelAdmin):
 
     @admin.action(description="Enable the selected providers", permissions=["change"])
     def enable(self, request: HttpRequest, providers: QuerySet[ProviderConfig]) -> None:
-        self._switch(request, providers.filter(enabled=False), "provider_enabled", enabled=True)
+        disabled = list(providers.filter(enabled=False))
+        if untested := [row for row in disabled if not row.may_be_enabled]:
+            names = ", ".join(str(row) for row in untested)
+            self.message_user(request, f"Test the connection first: {names}.", messages.ERROR)
+        tested = [row.pk for row in disabled if row.may_be_enabled]
+        if tested or not untested:
+            self._switch(request, providers.filter(enabled=False, pk__in=tested), "provider_enabled", enabled=True)
+
+    @admin.action(description="Test the connection with a film of the sample photo", permissions=["change"])
+    def test_connection(self, request: HttpRequest, providers: QuerySet[ProviderConfig]) -> None:
+        values = {"test_asked_at": timezone.now(), "test_token": "", "test_result": ""}
+        self._switch(request, providers.filter(test_asked_at=None), "provider_tested", **values)
 
     @admin.action(description="Disable the selected providers", permissions=["change"])
     def disable(self, request: HttpRequest, providers: QuerySet[ProviderConfig]) -> None:
@@ -269,8 +281,20 @@ class ProviderAdmin(admin.ModelAdmin):
     # --- Generated secrets ------------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.generate_secret)
-        return [path("<int:object_id>/new-secret/", view, name="providers_new_secret"), *super().get_urls()]
+        new_secret = self.admin_site.admin_view(self.generate_secret)
+        test = self.admin_site.admin_view(require_POST(self.ask_for_test))
+        return [
+            path("<int:object_id>/new-secret/", new_secret, name="providers_new_secret"),
+            path("<int:object_id>/test/", test, name="providers_test"),
+            *super().get_urls(),
+        ]
+
+    def ask_for_test(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Have the connection tested by reconcile, which speaks to providers; the page then shows the result."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        self.test_connection(request, ProviderConfig.objects.filter(pk=object_id))
+        return HttpResponseRedirect(reverse("admin:providers_providerconfig_change", args=[object_id]))
 
     def generate_secret(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Add a new webhook secret in front of the others and show it this one time."""

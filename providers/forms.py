@@ -9,7 +9,7 @@ from django import forms
 from providers.http.hosts import Entry
 
 from . import registry
-from .models import ProviderConfig
+from .models import TESTED, ProviderConfig
 from .secrets import ciphertext_of
 from .validators import check_api_key
 
@@ -143,7 +143,16 @@ class ProviderForm(forms.ModelForm):
         self.secret_changes = []
         self._take_api_key(given)
         self._take_webhook_secrets(given)
+        self._refuse_untested(given)
         return given
+
+    def _refuse_untested(self, given: dict[str, Any]) -> None:
+        """Refuse to enable a provider whose connection was not tested with the settings that are saved."""
+        if self.instance.pk is None or not given.get("enabled") or self.initial.get("enabled"):
+            return
+        changed = {*self.changed_data, *self.filled_in, *(name for name, _what in self.secret_changes)}
+        if not self.instance.may_be_enabled or (changed & set(TESTED) and not self.instance.is_managed):
+            self.add_error("enabled", "Save it disabled, test the connection, then enable it.")
 
     def _fill_in(self, given: dict[str, Any]) -> None:
         """Fill in the adapter's base URL and the limits of the chosen account level."""

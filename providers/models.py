@@ -54,10 +54,23 @@ NOTHING_AGAINST_IT: dict[str, Any] = {
 }
 
 
+# The settings that a connection test is about, and the state of a provider that was not tested with them.
+TESTED = ("adapter", "base_url", "model", "parameters", "photo_transport", "api_key", "webhook_secrets")
+UNTESTED: dict[str, Any] = {"test_asked_at": None, "test_token": "", "test_result": "", "tested_at": None}
+
+
 class ProviderQuerySet(models.QuerySet["ProviderConfig"]):
     def in_order(self) -> ProviderQuerySet:
-        """Return the enabled providers, in staff's order."""
-        return self.filter(enabled=True).order_by("order", "id")
+        """Return the enabled providers, in staff's order; without those whose host is gone."""
+        return self.filter(enabled=True, host_gone_at=None).order_by("order", "id")
+
+    def reached_from(self, host: str) -> ProviderQuerySet:
+        """Return those that the processes of this host can call: an address of a machine's own is nobody else's."""
+        return self.filter(host__in=["", host])
+
+    def out_of_reach_of(self, host: str) -> ProviderQuerySet:
+        """Return those that only another host can call, as long as that host is there."""
+        return self.exclude(host__in=["", host]).filter(host_gone_at=None)
 
 
 class ProviderConfig(models.Model):
@@ -137,6 +150,21 @@ class ProviderConfig(models.Model):
         max_digits=12, decimal_places=4, default=Decimal(0), db_default=Decimal(0), editable=False
     )
     budget_settled_to = models.DateTimeField(null=True, blank=True, editable=False)
+
+    # Its address, key and secret follow a process that the product runs itself.
+    is_managed = models.BooleanField(default=False, db_default=False, editable=False)
+    # The host (`jobs.heartbeats.host_id`) whose processes alone can call its address, '' for an address of the network.
+    host = models.CharField(max_length=40, blank=True, default="", db_default="", editable=False)
+    host_gone_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    # The connection test (`jobs.reconcile.connection_tests`): asked for, the attempt that makes it, what came of it.
+    test_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    test_token = models.CharField(max_length=48, blank=True, default="", db_default="", editable=False)
+    test_result = models.CharField(max_length=300, blank=True, default="", db_default="", editable=False)
+    tested_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When the test passed with the settings as they are."
+    )
+    proven_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When its first film was there.")
 
     secrets_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
     secrets_learned_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -232,6 +260,16 @@ class ProviderConfig(models.Model):
     def poll_at(self, *, now: datetime) -> datetime:
         """Return when to poll a prediction that was not heard of by then. `silence` is clamped to its allowed range."""
         return now + min(max(self.silence, validators.SHORTEST_SILENCE), validators.LONGEST_SILENCE)
+
+    @property
+    def may_be_enabled(self) -> bool:
+        """Whether its connection test has passed; what the product runs itself needs none."""
+        return self.is_managed or self.tested_at is not None
+
+    @property
+    def is_on_probation(self) -> bool:
+        """Whether it makes one film at a time, because it has not delivered a first one yet."""
+        return not self.is_managed and self.proven_at is None
 
     def is_rate_limited(self, *, now: datetime) -> bool:
         """Whether the provider has asked us to wait, and the wait is not over."""

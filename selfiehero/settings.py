@@ -349,6 +349,8 @@ RECONCILE_PUMP_SECONDS = 15.0
 # Where providers reach us: webhooks and signed photo addresses. A provider on this machine needs no public name.
 CALLBACK_URL = ENV.callback_url
 STUDIO_URL = ENV.studio_url
+# One for all hosts, at an address of the network; otherwise each host has its own.
+STUDIO_IS_SHARED = ENV.given_studio_url is not None
 SIMULATOR_URL = ENV.simulator_url
 # Names that providers' calls may go to although they lead into a private network.
 PROVIDER_PRIVATE_HOSTS = [

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from common.files import replace_file
+from jobs.clock import database_now
+from jobs.routing import hosts
 from providers import registry
 from providers.models import ProviderConfig
 from providers.simulator import behaviour, scenario_files, signing
@@ -66,7 +68,11 @@ def enable(url: str, *, scenario: str, secrets_path: Path) -> list[str]:
     for adapter, row in ROWS.items():
         if adapter not in known:
             continue
+        own, slug = hosts.own_row(PREFIX + adapter, host=hosts.this_host(), api_key="", now=database_now())
         current = {
+            "is_managed": True,
+            "host": hosts.this_host(),
+            "host_gone_at": None,
             "enabled": True,
             "base_url": url + row["path"],
             "api_key": "simulator",
@@ -85,7 +91,7 @@ def enable(url: str, *, scenario: str, secrets_path: Path) -> list[str]:
             "attempt_deadline": timedelta(minutes=5),
         }
         ProviderConfig.objects.update_or_create(
-            slug=PREFIX + adapter, defaults=current, create_defaults=current | first_time
+            slug=own.slug if own else slug, defaults=current, create_defaults=current | first_time
         )
         titles.append(row["title"])
     replace_file(applied, json.dumps(limits))
@@ -114,8 +120,9 @@ def _read_limits(path: Path) -> dict[str, dict[str, int]] | None:
 
 
 def disable() -> list[str]:
-    """Disable the rows of simulated clouds; return the titles of those that were enabled."""
-    rows = ProviderConfig.objects.filter(slug__in=[PREFIX + adapter for adapter in ROWS], enabled=True)
+    """Disable this host's rows of simulated clouds; return the titles of those that were enabled."""
+    rows = ProviderConfig.objects.filter(slug__startswith=PREFIX, is_managed=True, enabled=True)
+    rows = rows.reached_from(hosts.this_host())
     titles = list(rows.values_list("title", flat=True))
     rows.update(enabled=False)
     return titles

@@ -50,6 +50,8 @@ def make_provider(url: str = "http://127.0.0.1:9", *, slug: str = "studio", **va
         "submit_timeout": timedelta(seconds=2),
         "silence": timedelta(seconds=20),
         "attempt_deadline": timedelta(minutes=5),
+        "tested_at": timezone.now(),
+        "proven_at": timezone.now(),
     }
     return ProviderConfig.objects.create(slug=slug, **fields | values)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib import admin
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
@@ -12,8 +13,9 @@ from django.utils import timezone
 
 from jobs.estimates import metrics
 from jobs.models import Attempt
-from jobs.routing import cold_starts, limits
+from jobs.routing import cold_starts, hosts, limits
 from providers.admin import ProviderAdmin, pill
+from providers.http.addresses import is_this_machine
 from providers.models import ProviderConfig
 
 from . import faces, parts
@@ -39,7 +41,7 @@ class ProviderWithLoadAdmin(AuditedMixin, ProviderAdmin):
         *("in_flight", "calls_last_minute", "spent", "model_is", "starts", "first_pictures"),
     )
     now_fields = (
-        *("state", "failures", "newest_error", "in_flight", "calls_last_minute", "spent"),
+        *("state", "connection", "failures", "newest_error", "in_flight", "calls_last_minute", "spent"),
         *("model_is", "starts", "first_pictures"),
     )
 
@@ -60,14 +62,14 @@ class ProviderWithLoadAdmin(AuditedMixin, ProviderAdmin):
 
     # Any: a row of `get_queryset`, with what that adds to it.
     def used_up(self, provider: Any) -> str:
-        if provider.slots_held >= provider.max_concurrent:
+        if provider.slots_held >= limits.slots_of(provider):
             return "full"
         calls = provider.calls_answered + provider.calls_unanswered
         return "minute used up" if calls >= provider.max_per_minute else ""
 
     @admin.display(description="in flight")
     def in_flight(self, provider: Any) -> str:
-        return f"{provider.slots_held} / {provider.max_concurrent}"
+        return f"{provider.slots_held} / {limits.slots_of(provider)}"
 
     @admin.display(description="calls / minute")
     def calls_last_minute(self, provider: Any) -> str:
@@ -105,6 +107,10 @@ class ProviderWithLoadAdmin(AuditedMixin, ProviderAdmin):
     def first_pictures(self, provider: ProviderConfig) -> str:
         found = metrics.first_frames(provider=provider)
         return f"{found.p50:.1f} s, 90 % within {found.p90:.1f} s (newest {found.count})" if found else "–"
+
+    def host_of(self, provider: ProviderConfig) -> str:
+        host = urlsplit(provider.base_url).hostname or ""
+        return hosts.this_host() if is_this_machine(host) else ""
 
     def record(self, request: HttpRequest, action: str, provider: ProviderConfig, data: dict[str, Any]) -> None:
         faces.note(request, action, provider.slug, data)

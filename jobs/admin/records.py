@@ -25,7 +25,7 @@ ACTIONS = (
     *("job_canceled", "job_retried", "job_erased", "job_priority", "delivery_applied_again"),
     *("film_reported", "film_mixed_up"),
     *("provider_added", "provider_changed", "provider_enabled", "provider_disabled", "provider_key_changed"),
-    *("provider_breaker_closed", "look_added", "look_changed"),
+    *("provider_tested", "provider_breaker_closed", "look_added", "look_changed"),
     *("user_added", "user_changed", "user_deleted", "group_added", "group_changed", "group_deleted"),
     *("second_step_added", "second_step_removed"),
 )

@@ -20,7 +20,7 @@ from jobs.films.sandbox import FilmSandbox, SandboxUnavailable, shared_sandbox
 from jobs.models import Attempt, Lane
 from jobs.queue import claims, queues
 from jobs.queue.engine import LaneWork
-from jobs.routing import fallback
+from jobs.routing import fallback, hosts
 from providers.models import ProviderConfig
 
 from . import ingest, mixed_up
@@ -74,7 +74,7 @@ class CollectLane(LaneWork):
             pass
 
     def claim(self, room: int) -> list[_FetchItem]:
-        claim = claims.claim_lane(Lane.COLLECT, limit=room, lease=LEASE)
+        claim = claims.claim_lane(Lane.COLLECT, limit=room, lease=LEASE, not_at=hosts.out_of_reach())
         items = []
         for job in claim.jobs:
             attempt = job.winner

@@ -21,7 +21,7 @@ from django.db.models import F, Q
 from jobs import lifecycle
 from jobs.models import Attempt, AttemptQuerySet, Job, Lane
 from jobs.queue import queues
-from jobs.routing import cold_starts, fallback
+from jobs.routing import cold_starts, fallback, hosts
 from jobs.routing.breaker import HealthSignal
 from jobs.routing.provider_outcomes import ProviderOutcomes
 from providers import registry
@@ -278,6 +278,8 @@ def _claimed(rows: AttemptQuerySet, field: str, *, until: datetime) -> list[Atte
     Each provider gets an equal share, so that one with a thousand silent predictions leaves room for the others.
     """
     taken = []
+    if elsewhere := hosts.out_of_reach():
+        rows = rows.exclude(provider__in=elsewhere)
     providers = list(rows.order_by().values_list("provider", flat=True).distinct())
     for provider_id in providers:
         candidates = rows.among([provider_id]).select_related("provider", "job").order_by(field)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
@@ -20,7 +20,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 
 from jobs import lifecycle, queue_order
 from jobs.clock import database_now
@@ -51,8 +51,16 @@ def new_token() -> str:
     return secrets.token_hex(16)
 
 
-def claim_lane(lane: str, *, limit: int, lease: timedelta, cost_limit: int | None = None, at_least: int = 1) -> Claim:
-    """Take up to `limit` due jobs of a lane, first in queue order first.
+def claim_lane(
+    lane: str,
+    *,
+    limit: int,
+    lease: timedelta,
+    cost_limit: int | None = None,
+    at_least: int = 1,
+    not_at: Collection[int] = (),
+) -> Claim:
+    """Take up to `limit` due jobs of a lane, first in queue order first; none whose film is at a provider of `not_at`.
 
     With `cost_limit` no more than cost so much together (`Job.photo_cost`); the first `at_least` whatever they cost.
     """
@@ -60,7 +68,11 @@ def claim_lane(lane: str, *, limit: int, lease: timedelta, cost_limit: int | Non
     with transaction.atomic():
         now = database_now()
         until = now + lease
-        due = list(locked(Job.objects.claimable(lane, now=now)).values_list("id", "photo_cost")[:limit])
+        rows = Job.objects.claimable(lane, now=now)
+        if not_at:
+            making = Attempt.objects.filter(job=OuterRef("pk"), slot_held=True, provider__in=not_at)
+            rows = rows.exclude(winner__provider__in=not_at).exclude(Exists(making))
+        due = list(locked(rows).values_list("id", "photo_cost")[:limit])
         ids = _within(due, cost_limit, at_least)
         if ids:
             Job.objects.filter(id__in=ids, lane=lane, due_at__lte=now).update(due_at=until, lease_token=token)
@@ -150,6 +162,27 @@ def claim_keep_warm(provider_id: int, *, idle_since: datetime, cold: bool) -> At
         attempt = _attempt(provider, None, cold=cold, now=now)
         attempt.save(force_insert=True)
         _write_claim(provider, [attempt], now=now)
+        return attempt
+
+
+def claim_connection_test(provider_id: int) -> Attempt | None:
+    """Reserve the one call of a connection test, and note its token; None without room, money, or when it has begun.
+
+    A disabled provider is tested too, and one behind an open breaker: staff want to know whether it works by now.
+    """
+    with transaction.atomic():
+        provider = ProviderConfig.objects.select_for_update().get(id=provider_id)
+        now = database_now()
+        provider.check_readable("api_key")
+        affordable = limits.affordable(provider, now=now)
+        if provider.test_asked_at is None or provider.test_token or limits.room(provider, now=now) < 1:
+            return None
+        if affordable is not None and affordable < 1:
+            return None
+        attempt = _attempt(provider, None, cold=True, now=now)
+        attempt.save(force_insert=True)
+        _write_claim(provider, [attempt], now=now)
+        ProviderConfig.objects.filter(id=provider_id).update(test_token=attempt.token)
         return attempt
 
 

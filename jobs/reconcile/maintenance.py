@@ -22,7 +22,7 @@ from django.db.models import F, Q
 from jobs.lanes import dispatch, submitting
 from jobs.models import Look
 from jobs.queue import claims
-from jobs.routing import cold_starts
+from jobs.routing import cold_starts, hosts
 from providers import registry
 from providers.errors import ProviderError, UnreadableSecret
 from providers.models import ProviderConfig
@@ -41,7 +41,8 @@ def learn_secrets(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     doubted = Q(secrets_doubted_at__gte=F("secrets_asked_at"))
     due = long_ago | (Q(secrets_asked_at__lte=now - LEARN_AGAIN) & (in_vain | doubted))
     taken = []
-    for provider in ProviderConfig.objects.filter(due, enabled=True):
+    in_use = Q(enabled=True) | Q(test_asked_at__isnull=False)
+    for provider in ProviderConfig.objects.filter(due, in_use).reached_from(hosts.this_host()):
         if not provider.capabilities.can_learn_secrets:
             continue
         same = ProviderConfig.objects.filter(id=provider.id, secrets_asked_at=provider.secrets_asked_at)
@@ -51,6 +52,14 @@ def learn_secrets(threads: ThreadPoolExecutor, *, now: datetime) -> int:
         if found:
             _store_secrets(provider.id, found, now=now)
     return len(taken)
+
+
+def learn_secrets_of(provider: ProviderConfig, *, now: datetime) -> None:
+    """Fetch the webhook secrets of one provider now, and set them in the given object."""
+    ProviderConfig.objects.filter(id=provider.id).update(secrets_asked_at=now)
+    if found := _ask_secrets(provider):
+        _store_secrets(provider.id, found, now=now)
+        provider.refresh_from_db(fields=["webhook_secrets"])
 
 
 def _ask_secrets(provider: ProviderConfig) -> tuple[str, ...]:
@@ -80,7 +89,8 @@ def _store_secrets(provider_id: int, found: tuple[str, ...], *, now: datetime) -
 
 def keep_warm(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     """Request a small film where a model would be unloaded otherwise; return how many were requested."""
-    rows = ProviderConfig.objects.in_order().exclude(keep_warm_interval=None)
+    reached = ProviderConfig.objects.in_order().reached_from(hosts.this_host())
+    rows = reached.exclude(keep_warm_interval=None)
     providers = [provider for provider in rows if provider.capabilities.can_keep_warm]
     look = Look.objects.filter(active=True).first() if providers else None
     if look is None:

@@ -15,6 +15,8 @@
 | webhook secrets old, model cold | reconcile | `secrets_asked_at`, the last call | fetched, warmed (`maintenance`) |
 | money committed to attempts that failed | reconcile | every few seconds | given back to the day's budget |
 | more jobs than are worked off | reconcile | the backlog's limit | less is made, then fewer come in (`overload`) |
+| connection test of a provider asked for | reconcile | `test_asked_at` | made, judged (`connection_tests`) |
+| the host of a provider's address gone | reconcile | its heartbeats | the provider is retired (`routing.hosts`) |
 | anything else that is open | reconcile | every 15 seconds | put back in one of these states (`orphans`) |
 | due, leased or blocked until a time that no step sets | reconcile | every 15 seconds | set to now (`clock_skew`) |
 
@@ -42,9 +44,9 @@ from jobs.lanes import ingest, polling, pumps
 from jobs.models import Heartbeat, Job, Lane
 from jobs.overload.state import LoadMeter
 from jobs.queue import engine, queues
-from jobs.routing import limits
+from jobs.routing import hosts, limits
 
-from . import clock_skew, maintenance, orphans, retention
+from . import clock_skew, connection_tests, maintenance, orphans, retention
 
 logger = logging.getLogger(__name__)
 
@@ -198,6 +200,7 @@ class Reconciler:
     def _keep_providers_ready(self) -> None:
         maintenance.learn_secrets(self._threads, now=database_now())
         maintenance.keep_warm(self._threads, now=database_now())
+        connection_tests.advance(self._threads, now=database_now())
 
     def _show_warming_up(self) -> None:
         polling.show_warming_up(now=database_now())
@@ -214,6 +217,7 @@ class Reconciler:
             self._orphans_at = time.monotonic()
             orphans.bring_back(now=database_now())
             clock_skew.bring_near(now=database_now())
+            hosts.retire_gone(now=database_now())
 
     def _end_late_jobs(self) -> None:
         end_late_jobs(now=database_now())

@@ -28,6 +28,11 @@ SETTLED_AFTER = timedelta(minutes=15)
 SETTLED_IN_STEPS_OF = timedelta(minutes=1)
 
 
+def slots_of(provider: ProviderConfig) -> int:
+    """Return how many attempts a provider may have at once: one, until its first film was there."""
+    return 1 if provider.is_on_probation else provider.max_concurrent
+
+
 def slots_held(provider_ids: Collection[int]) -> dict[int, int]:
     """Return how many slots are held at each provider; a provider without any is left out."""
     return dict(_by_provider(Attempt.objects.holding_a_slot().among(provider_ids)))
@@ -49,7 +54,7 @@ def calls_counted(provider_ids: Collection[int], *, now: datetime) -> dict[int, 
 
 def room(provider: ProviderConfig, *, now: datetime) -> int:
     """Return how many more calls the slots and the minute of a provider allow; never below 0."""
-    slots = provider.max_concurrent - slots_held([provider.id]).get(provider.id, 0)
+    slots = slots_of(provider) - slots_held([provider.id]).get(provider.id, 0)
     if slots <= 0:
         return 0
     calls = provider.max_per_minute - calls_counted([provider.id], now=now).get(provider.id, 0)

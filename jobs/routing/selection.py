@@ -25,7 +25,7 @@ from itertools import groupby
 from jobs import queue_order
 from providers.models import ProviderConfig
 
-from . import cold_starts, limits
+from . import cold_starts, hosts, limits
 
 
 class Closed(StrEnum):
@@ -54,8 +54,11 @@ class ProviderCapacity:
 
 
 def survey(*, now: datetime) -> list[ProviderCapacity]:
-    """Return the capacities of all enabled providers, in staff's order, with four SQL statements in all."""
-    providers = list(ProviderConfig.objects.in_order())
+    """Return the capacities of the enabled providers that this host can call, with four SQL statements in all.
+
+    They are in staff's order.
+    """
+    providers = list(ProviderConfig.objects.in_order().reached_from(hosts.this_host()))
     ids = [provider.id for provider in providers]
     if not ids:
         return []
@@ -70,7 +73,8 @@ def survey(*, now: datetime) -> list[ProviderCapacity]:
 def _capacity(
     provider: ProviderConfig, held: int, calls: int, known: cold_starts.Known, *, now: datetime
 ) -> ProviderCapacity:
-    room = max(0, min(provider.max_concurrent - held, provider.max_per_minute - calls))
+    slots = limits.slots_of(provider)
+    room = max(0, min(slots - held, provider.max_per_minute - calls))
     closed: Closed | None = None
     opens_at: datetime | None = None
     probing = provider.needs_probe(now=now)
@@ -81,7 +85,7 @@ def _capacity(
         closed, opens_at = Closed.PROBING, provider.probe_until
     elif provider.is_out_of_budget(now=now):
         closed, opens_at = Closed.BUDGET, limits.day_start(now) + timedelta(days=1)
-    elif held >= provider.max_concurrent:
+    elif held >= slots:
         closed = Closed.SLOTS
     elif calls >= provider.max_per_minute:
         closed, opens_at = Closed.CALLS, limits.next_call_at(provider, counted=calls, now=now)

@@ -78,6 +78,14 @@ def is_public(address: str) -> bool:
     return not any(ip in network for network in _NOT_PUBLIC_4)
 
 
+def is_this_machine(host: str) -> bool:
+    """Tell whether a host, by name or address, is the machine itself."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
 def connect(
     host: str,
     port: int,

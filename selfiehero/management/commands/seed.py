@@ -13,8 +13,10 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
+from jobs.clock import database_now
 from jobs.looks import SHIPPED
 from jobs.models import Look
+from jobs.routing import hosts
 from providers.keys import OtherKeys, require_known_keys
 from providers.models import ProviderConfig
 from providers.studio.service import credentials
@@ -43,9 +45,19 @@ class Command(BaseCommand):
                 self._seed_admin()
 
     def _seed_studio(self) -> None:
-        """The studio's slots: one for each renderer, and one more so that no renderer waits for the next job."""
+        """The row of this host's own studio, or of the one that all hosts share (STUDIO_URL).
+
+        Its slots: one for each renderer, and one more so that no renderer waits for the next job.
+        """
         made = credentials.load_or_create(settings.VAR_DIR / "studio")
+        host = "" if settings.STUDIO_IS_SHARED else hosts.this_host()
+        row, slug = None, "studio"
+        if host:
+            row, slug = hosts.own_row(slug, host=host, api_key=made.api_key, now=database_now())
         current = {
+            "is_managed": True,
+            "host": host,
+            "host_gone_at": None,
             "base_url": settings.STUDIO_URL,
             "api_key": made.api_key,
             "webhook_secrets": [made.webhook_secret],
@@ -62,7 +74,8 @@ class Command(BaseCommand):
             "silence": timedelta(seconds=8),
             "attempt_deadline": timedelta(minutes=5),
         }
-        ProviderConfig.objects.update_or_create(slug="studio", defaults=current, create_defaults=current | first_time)
+        slug = row.slug if row else slug
+        ProviderConfig.objects.update_or_create(slug=slug, defaults=current, create_defaults=current | first_time)
 
     def _seed_simulator(self) -> None:
         if settings.SIMULATOR_URL:

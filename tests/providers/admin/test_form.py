@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs.models import AuditEntry
-from providers.admin import transport_problem
+from providers.callbacks import transport_problem
 from providers.models import ProviderConfig
 from tests.providers.admin.form import KEY, LIST, NEW, OLD, form_of, page_of, save
 
