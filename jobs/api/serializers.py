@@ -15,14 +15,14 @@ class JobInputSerializer(serializers.Serializer):
     selfie = serializers.FileField(
         help_text="JPEG, PNG, WebP or HEIC; at most 12 MB and 50 megapixels (PNG, WebP: 40); one face."
     )
-    look = serializers.CharField(help_text="A slug of /api/v1/looks/.")
+    look = serializers.SlugField(help_text="A slug of /api/v1/looks/.")
     consent = serializers.ChoiceField(["true"], help_text="The face is yours, or its owner said yes.")
     hero_name = serializers.CharField(required=False, max_length=settings.HERO_NAME_MAX)
-    email = serializers.EmailField(required=False)
+    email = serializers.EmailField(required=False, max_length=254)
 
 
 class RemixSerializer(serializers.Serializer):
-    look = serializers.CharField(help_text="A slug of /api/v1/looks/.")
+    look = serializers.SlugField(help_text="A slug of /api/v1/looks/.")
     hero_name = serializers.CharField(
         required=False, max_length=settings.HERO_NAME_MAX, help_text="The same as before when it is left out."
     )
@@ -33,12 +33,12 @@ class EmailSerializer(serializers.Serializer):
 
 
 class EtaSerializer(serializers.Serializer):
-    p50 = serializers.IntegerField(help_text="Seconds; half of the films are done by then.")
-    p90 = serializers.IntegerField(help_text="Seconds; nine of ten films are done by then.")
+    p50 = serializers.IntegerField(min_value=0, help_text="Seconds; half of the films are done by then.")
+    p90 = serializers.IntegerField(min_value=0, help_text="Seconds; nine of ten films are done by then.")
 
 
 class QueueSerializer(serializers.Serializer):
-    position = serializers.IntegerField(help_text="How many jobs are ahead of this one.")
+    position = serializers.IntegerField(min_value=0, help_text="How many jobs are ahead of this one.")
     eta_seconds = EtaSerializer()
     reason = serializers.CharField(allow_null=True, help_text="Why the range moved, in a sentence.")
 
@@ -66,11 +66,11 @@ class JobSerializer(serializers.Serializer):
     status = serializers.ChoiceField(Job.Status.choices)
     stage = serializers.ChoiceField(Job.Stage.choices)
     progress = serializers.FloatField(min_value=0, max_value=1)
-    look = serializers.CharField()
-    hero_name = serializers.CharField(allow_blank=True)
+    look = serializers.SlugField()
+    hero_name = serializers.CharField(allow_blank=True, max_length=settings.HERO_NAME_MAX)
     queue = QueueSerializer()
     failure = FailureSerializer(allow_null=True)
-    seq = serializers.IntegerField()
+    seq = serializers.IntegerField(min_value=1)
     created_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
     erase_at = serializers.DateTimeField(help_text="When photo and film are erased at the latest.")
@@ -95,7 +95,7 @@ class JobPageSerializer(serializers.Serializer):
 
 
 class JobEventSerializer(serializers.Serializer):
-    seq = serializers.IntegerField()
+    seq = serializers.IntegerField(min_value=1)
     kind = serializers.CharField()
     at = serializers.DateTimeField()
     data = serializers.DictField()  # type: ignore[assignment]  # DRF's own way to name a field; only the class has it
@@ -123,7 +123,9 @@ class ReceiptStatusSerializer(serializers.Serializer):
     genuine = serializers.BooleanField(help_text="True; what is not ours is answered with a problem.")
     did = serializers.ChoiceField([receipts.ACCEPTED, receipts.ERASED], help_text="What the receipt was given for.")
     job = serializers.UUIDField()
-    photo_sha256 = serializers.CharField(allow_null=True, help_text="Of the photo as received; for “accepted” only.")
+    photo_sha256 = serializers.RegexField(
+        "^[0-9a-f]{64}$", allow_null=True, help_text="Of the photo as received; for “accepted” only."
+    )
     at = serializers.DateTimeField(help_text="When that was.")
     key_id = serializers.CharField(help_text="Which of /receipts/keys it is signed with.")
     outcome = serializers.ChoiceField(list(messages.OUTCOMES), help_text="What became of it until now.")
@@ -150,7 +152,7 @@ class PublicKeysSerializer(serializers.Serializer):
 
 
 class LookSerializer(serializers.Serializer):
-    slug = serializers.CharField()
+    slug = serializers.SlugField()
     title = serializers.CharField()
     note = serializers.CharField()
     picture = serializers.CharField(help_text="Address of a sample picture.")
@@ -160,7 +162,7 @@ class LookSerializer(serializers.Serializer):
 class ProblemSerializer(serializers.Serializer):
     type = serializers.CharField()
     title = serializers.CharField()
-    status = serializers.IntegerField()
+    status = serializers.IntegerField(min_value=400, max_value=599)
     code = serializers.CharField(help_text="Stable; for programs.")
     detail = serializers.CharField(help_text="A sentence for people.")
     field = serializers.CharField(required=False)

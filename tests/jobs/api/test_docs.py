@@ -1,5 +1,7 @@
 """The page that shows the API, as a browser sees it."""
 
+import json
+
 import pytest
 from django.test import Client
 
@@ -51,3 +53,50 @@ def test_only_the_api_says_where_the_document_is(db):
     script = Client().get("/api/docs/?script=")
     assert script["Content-Type"].startswith("application/javascript")
     assert '"validatorUrl": "none"' in script.content.decode()
+
+
+@pytest.fixture(scope="module")
+def document(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock():
+        return json.loads(Client().get("/api/v1/schema/", headers={"Accept": "application/json"}).content)
+
+
+def operations(document):
+    return {
+        operation["operationId"]: operation
+        for verbs in document["paths"].values()
+        for verb, operation in verbs.items()
+        if verb in ("get", "post", "delete", "put", "patch")
+    }
+
+
+def test_only_what_belongs_to_somebody_asks_who_they_are(document):
+    security = {name: operation["security"] for name, operation in operations(document).items()}
+    both = [{"visitorCookie": []}, {"apiToken": []}]
+    for name in ("list_looks", "verify_receipt", "verify_receipt_by_post", "list_receipt_keys", "read_push_key"):
+        assert security.pop(name) == []
+    for name in ("create_job", "list_jobs"):
+        assert security.pop(name) == [{}, *both]
+    assert all(asked == both for asked in security.values())
+
+
+def test_every_status_that_may_come_is_described(document):
+    described = {name: set(operation["responses"]) for name, operation in operations(document).items()}
+    assert all({"429", "503"} <= statuses for statuses in described.values())
+    assert described["create_job"] >= {"202", "400", "401", "403", "409", "413", "415", "422", "507"}
+    assert described["read_job"] >= {"200", "401", "404"}
+    assert described["erase_job"] >= {"202", "403", "404"}
+    for operation in operations(document).values():
+        for status, answer in operation["responses"].items():
+            assert status < "400" or "application/problem+json" in answer["content"]
+
+
+def test_values_have_their_limits(document):
+    shapes = document["components"]["schemas"]
+    job, order, verdict = (shapes[name]["properties"] for name in ("Job", "OrderRequest", "Verdict"))
+    assert (job["progress"]["minimum"], job["progress"]["maximum"], job["seq"]["minimum"]) == (0, 1, 1)
+    assert order["hero_name"]["maxLength"] == 24
+    assert order["email"] == {"type": "string", "format": "email", "maxLength": 254, "minLength": 1}
+    assert order["look"]["pattern"]
+    assert verdict["photo_sha256"]["pattern"] == "^[0-9a-f]{64}$"
+    assert shapes["Problem"]["properties"]["status"]["minimum"] == 400
