@@ -20,6 +20,11 @@ def client_network(request: Any) -> str:
     told = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
     proxies = settings.TRUSTED_PROXIES
     address = told[-min(proxies, len(told))] if proxies and told else request.META.get("REMOTE_ADDR", "")
+    return network_of(address)
+
+
+def network_of(address: str) -> str:
+    """Return what limits count an IP address under; 0.0.0.0 for what is none."""
     if address.startswith("[") or address.count(":") == 1:  # some proxies tell the port too
         address = address.removeprefix("[").partition("]" if address.startswith("[") else ":")[0]
     try:

@@ -4,10 +4,12 @@ Two hosts that make keys of their own on one database would send empty API keys 
 cookies and media addresses. So the first start writes a fingerprint of each key, and a process that has others does
 not start.
 
-| the process's FIELD_KEYS | what happens |
+| the process's keys | what happens |
 | --- | --- |
-| all that are recorded | it starts; its first key, which encrypts, is recorded when it is new |
-| not all that are recorded | it refuses: it could not decrypt every value |
+| all that are recorded | it starts; its first key, which encrypts or signs, is recorded when it is new |
+| not all that are recorded | it refuses: it could not decrypt every value, or would refuse what others signed |
+
+The keys of SECRET_KEY are itself and then SECRET_KEY_FALLBACKS.
 
 `manage.py rotate_keys` encrypts everything with the first key, and records that key alone and the present SECRET_KEY.
 """
@@ -117,7 +119,7 @@ def _compare_and_record() -> list[str]:
 
 def _own() -> dict[str, list[str]]:
     return {
-        SECRET_KEY: [fingerprint(SECRET_KEY, settings.SECRET_KEY)],
+        SECRET_KEY: [fingerprint(SECRET_KEY, key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)],
         FIELD_KEYS: [fingerprint(FIELD_KEYS, key) for key in settings.FIELD_KEYS],
     }
 

@@ -42,7 +42,7 @@ FALSE_WORDS = {"0", "false", "no", "off"}
 # Long enough for a key from openssl or uuidgen; a word that a person made up is shorter.
 SHORTEST_SECRET_KEY, FEWEST_DIFFERENT = 32, 5
 LONGEST_DEADLINE_MINUTES, LONGEST_RETENTION_HOURS, MOST_PROXIES = 24 * 60, 365 * 24, 10
-MOST_PREPARE_CHILDREN = 256
+MOST_PREPARE_CHILDREN, MOST_CONNECTIONS = 256, 100_000
 # The units that REST framework knows; of any other it reads the first letter, and fails with the first request.
 RATE = re.compile(r"[1-9][0-9]{0,8}/(s|sec|second|m|min|minute|h|hour|d|day)", re.ASCII)
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -66,6 +66,7 @@ class Environment:
     runs_simulator: bool
     simulator_scenario: str
     given_secret_key: str | None = field(repr=False)
+    secret_key_fallbacks: tuple[str, ...] = field(repr=False)  # sign nothing, but what they signed still holds
     given_field_keys: tuple[str, ...] = field(repr=False)
     callback_url: str
     trusted_proxies: int
@@ -76,6 +77,7 @@ class Environment:
     admission_wait_seconds: float
     retention: timedelta
     throttle_rates: Mapping[str, str]
+    connections_per_address: int  # 0: as many as they like
     prepare_children: int
     log_level: str
     contact: ContactSettings
@@ -186,6 +188,9 @@ def load(env: Mapping[str, str]) -> Environment:
         runs_simulator=parse_bool("SIMULATOR", env.get("SIMULATOR"), default=False),
         simulator_scenario=env.get("SIMULATOR_SCENARIO") or "everyday",
         given_secret_key=parse_secret_key(env.get("SECRET_KEY")),
+        secret_key_fallbacks=tuple(
+            filter(None, map(parse_secret_key, (env.get("SECRET_KEY_FALLBACKS") or "").replace(",", " ").split()))
+        ),
         given_field_keys=tuple(parse_field_keys(env.get("FIELD_KEYS") or "")),
         callback_url=parse_http_url("CALLBACK_URL", env.get("CALLBACK_URL")) or public_url,
         trusted_proxies=parse_number(env, "TRUSTED_PROXIES", 0, least=0, most=MOST_PROXIES),
@@ -202,6 +207,7 @@ def load(env: Mapping[str, str]) -> Environment:
             "uploads_address": parse_rate(env, "THROTTLE_UPLOADS_ADDRESS", "600/min"),
             "reads": parse_rate(env, "THROTTLE_READS", "1800/min"),
         },
+        connections_per_address=parse_number(env, "CONNECTIONS_PER_ADDRESS", 1024, least=0, most=MOST_CONNECTIONS),
         prepare_children=parse_number(env, "PREPARE_CHILDREN", studio.cores(), most=MOST_PREPARE_CHILDREN),
         log_level=parse_log_level(env.get("LOG_LEVEL")),
         contact=read_contact_settings(env, public_url=public_url),

@@ -26,6 +26,7 @@ from common.security_headers import of_data
 from . import admission
 from .drain import draining
 from .limits import address_too_long, bad_request, body_limit, head_too_large, no_room, problem, too_large
+from .peers import PeerLimit
 
 logger = logging.getLogger(__name__)
 
@@ -311,9 +312,10 @@ class HTTP(HTTPFactory):
         return _GenericHTTPChannelProtocol(Channel())
 
     _counted_at, _open_files, _since = float("-inf"), 0, 0
+    _peers = PeerLimit(kept_files=KEPT_FILES)
 
     def buildProtocol(self, addr: Any) -> Any:
-        if self._is_full():
+        if self._is_full() or self._peers.refuses(addr):
             return None  # Twisted closes the connection
         protocol = super().buildProtocol(addr)
         protocol.requestFactory = Request

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
+from jobs import magic_links, storage
 from providers import keys
 from providers.errors import UnreadableSecret
 from providers.models import KeyFingerprints, ProviderConfig
@@ -134,3 +136,37 @@ def test_saving_a_row_that_cannot_be_decrypted_keeps_its_secrets(settings: Any) 
     settings.FIELD_KEYS = (OLD,)
     kept = ProviderConfig.objects.get(pk=row.pk)
     assert (kept.api_key, kept.webhook_secrets) == ("sk_1", ["whsec_1"])
+
+
+def test_secret_key_changes_without_a_host_refused_or_a_link_ended(settings: Any) -> None:
+    """All hosts know the new key first, then sign with it; the old one goes when nothing signed with it is left."""
+    first, second = settings.SECRET_KEY, "a new secret key of this product, long enough for anybody"
+    job = factories.make_job()
+    now = timezone.now()
+    link = magic_links.url_for(job, now=now)
+    media = storage.signed_url("video/ab/x.mp4", filename="x.mp4", now=now)
+
+    def host(key: str, *fallbacks: str) -> None:
+        settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = key, list(fallbacks)
+
+    def holds() -> bool:
+        *_, expires, signature, _kind, _folder, _file, name = media.split("/")
+        fits = storage.signature_fits("video/ab/x.mp4", name, int(expires), signature, now=now)
+        return fits and magic_links.read(link.split("/")[-2], now=now) is not None
+
+    host(first, second)
+    keys.require_known_keys()
+    host(first)  # the other host, before its restart
+    assert keys.differing_keys() == []
+    for steps in ((second, first), (first, second), (second, first)):
+        host(*steps)
+        keys.require_known_keys()
+        assert keys.differing_keys() == []
+        assert holds()
+    host(first)
+    assert keys.differing_keys() == ["SECRET_KEY"]
+    host(second, first)
+    rotate()
+    host(second)
+    keys.require_known_keys()
+    assert not holds()

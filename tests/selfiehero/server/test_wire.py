@@ -5,10 +5,13 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from selfiehero.server import protocols
+from tests.support.processes import wait_for
 from tests.support.served import Served
 
 BODY = "Content-Length: 2\n\n{}"
@@ -98,3 +101,27 @@ def test_connections_leave_descriptors_for_the_rest(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(protocols.os, "listdir", lambda path: ["1"] * 8)
     monkeypatch.setattr(protocols, "COUNT_SECONDS", 1000.0)
     assert [factory._is_full() for _ in range(4)] == [False, False, False, True]
+
+
+def test_an_address_has_no_more_connections_than_one_may(tmp_path: Path) -> None:
+    """Whoever opens them all would leave none for others. This machine's own programs are not counted."""
+    with Served(tmp_path, env={"CONNECTIONS_PER_ADDRESS": "3"}) as web, ExitStack() as stack:
+
+        def connect(source: str) -> socket.socket:
+            made = socket.create_connection(("127.0.0.1", web.port), timeout=10, source_address=(source, 0))
+            return stack.enter_context(made)
+
+        def is_served(connection: socket.socket) -> bool:
+            try:
+                connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                return connection.recv(12) == b"HTTP/1.1 200"
+            except (ConnectionError, TimeoutError):
+                return False
+
+        crowd = [connect("127.0.0.2") for _ in range(3)]
+        assert [is_served(one) for one in crowd] == [True] * 3
+        assert not is_served(connect("127.0.0.2"))
+        assert is_served(connect("127.0.0.3"))
+        assert all(is_served(connect("127.0.0.1")) for _ in range(5))
+        crowd[0].close()
+        wait_for(lambda: is_served(connect("127.0.0.2")), "room for another connection", seconds=10)
