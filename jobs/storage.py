@@ -9,6 +9,7 @@ import contextlib
 import errno
 import hashlib
 import hmac
+import itertools
 import logging
 import os
 import secrets
@@ -162,8 +163,12 @@ def is_on_disk(key: str) -> bool:
 
 
 def keys_older_than(moment: datetime) -> Iterator[tuple[str, list[str]]]:
-    """Yield (kind, keys) in batches for files stored on this machine's disk before `moment`; nothing with S3."""
+    """Yield (kind, keys) in batches for files that were stored before `moment`."""
     if settings.S3_BUCKET:
+        for kind in KINDS:
+            old = (key for key, stored_at in listed(f"{kind}/") if stored_at < moment)
+            while batch := list(itertools.islice(old, _BATCH)):
+                yield kind, batch
         return
     root, oldest = Path(settings.MEDIA_ROOT), moment.timestamp()
     for kind in KINDS:
@@ -179,6 +184,22 @@ def keys_older_than(moment: datetime) -> Iterator[tuple[str, list[str]]]:
                     keys = []
         if keys:
             yield kind, keys
+
+
+def listed(prefix: str) -> Iterator[tuple[str, datetime]]:
+    """Yield key and time of every file of the bucket below a prefix; a call for each thousand.
+
+    StorageAway when the bucket does not answer.
+    """
+    bucket: Any = default_storage
+    with breaker.guard():
+        objects = iter(bucket.bucket.objects.filter(Prefix=prefix))
+    while True:
+        with breaker.guard():
+            page = list(itertools.islice(objects, _BATCH))
+        if not page:
+            return
+        yield from ((found.key, found.last_modified) for found in page)
 
 
 def signed_url(key: str, *, filename: str, now: datetime, base: str = "") -> str:
@@ -197,17 +218,19 @@ def signed_url(key: str, *, filename: str, now: datetime, base: str = "") -> str
         return s3.url(key, parameters={"ResponseContentDisposition": disposition})
     period = settings.MEDIA_URL_SECONDS
     expires = (int(now.timestamp()) // period + 2) * period
-    path = reverse("media", args=[expires, _signature(key, filename, expires), key, filename])
+    path = reverse("media", args=[expires, _signature(key, filename, expires, settings.SECRET_KEY), key, filename])
     return base + path
 
 
 def signature_fits(key: str, filename: str, expires: int, signature: str, *, now: datetime) -> bool:
     """Return whether a signed address is ours, including its file name, and has not expired."""
-    ours = _signature(key, filename, expires).encode()
-    return hmac.compare_digest(ours, signature.encode("utf-8", "replace")) and expires > now.timestamp()
+    given = signature.encode("utf-8", "replace")
+    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    fits = [hmac.compare_digest(_signature(key, filename, expires, secret).encode(), given) for secret in keys]
+    return any(fits) and expires > now.timestamp()
 
 
-def _signature(key: str, filename: str, expires: int) -> str:
+def _signature(key: str, filename: str, expires: int, secret: str) -> str:
     # A file name has no slash, so the border between key and name is unambiguous.
     message = f"media:{expires}:{key}/{filename}".encode("utf-8", "replace")
-    return hmac.new(settings.SECRET_KEY.encode(), message, hashlib.sha256).hexdigest()[:40]
+    return hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()[:40]

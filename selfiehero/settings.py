@@ -25,6 +25,7 @@ PUBLIC_URL = ENV.public_url
 PRODUCT_VERSION = VERSION
 DEBUG = ENV.debug
 SECRET_KEY = ENV.secret_key
+SECRET_KEY_FALLBACKS = list(ENV.secret_key_fallbacks)
 FIELD_KEYS = ENV.field_keys
 ALLOWED_HOSTS = list(ENV.allowed_hosts)
 IS_HTTPS = urlsplit(PUBLIC_URL).scheme == "https"
@@ -163,7 +164,7 @@ if S3_BUCKET:
     from botocore.config import Config as BotoConfig
 
     _MEDIA = {
-        "BACKEND": "storages.backends.s3.S3Storage",
+        "BACKEND": "jobs.bucket.Bucket",
         "OPTIONS": {
             "bucket_name": S3_BUCKET,
             "endpoint_url": os.environ.get("S3_ENDPOINT_URL") or None,
@@ -224,6 +225,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = IS_HTTPS
 SECURE_SSL_REDIRECT = False
 # Behind a proxy that overwrites these headers, and only there.
 TRUSTED_PROXIES = ENV.trusted_proxies
+CONNECTIONS_PER_ADDRESS = ENV.connections_per_address
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
@@ -323,6 +325,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "jobs.api.schema.complete"],
 }
 CACHES = {
     "default": {

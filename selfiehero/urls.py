@@ -3,11 +3,12 @@ from django.urls import include, path
 
 from selfiehero.health import checks
 
-from . import language
+from . import language, releases
 from .staff.passkeys import TakeWithPasskey
 
 urlpatterns = [
     path("healthz", checks.healthz, name="healthz"),
+    path("static/<path:name>", releases.static_file),
     path("readyz", checks.readyz, name="readyz"),
     path("i18n/setlang/", language.choose, name="set_language"),
     path("admin/passkeys/authentication/complete/", TakeWithPasskey.as_view()),

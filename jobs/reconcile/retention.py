@@ -85,7 +85,7 @@ def sweep_unreferenced_files(*, now: datetime) -> int:
     """Remove photos and films that no row names; return how many.
 
     A process that is killed between storing a file and writing its row, or between writing the row and removing the
-    file, leaves one. In an S3 bucket a lifecycle rule has to remove them.
+    file, leaves one.
     """
     removed = 0
     for keys in unreferenced_files(older_than=now - UNREFERENCED_AFTER):

@@ -56,6 +56,7 @@ OVERDUE = timedelta(seconds=1)
 UNATTENDED = timedelta(seconds=3 * engine.HEARTBEAT_SECONDS)
 RETENTION_EVERY_SECONDS = 30.0
 UNREFERENCED_FILES_EVERY_SECONDS = 600.0
+UNREFERENCED_IN_BUCKET_EVERY_SECONDS = 6 * 3600.0
 SETTLE_EVERY_SECONDS = 5.0
 # What providers without a budget spent is only shown.
 SETTLE_ALL_EVERY_SECONDS = 60.0
@@ -77,6 +78,7 @@ class Reconciler:
         self._substitutes: dict[str, threading.Thread] = {}
         self._swept_at = 0.0
         self._swept_files_at = 0.0
+        self._swept_bucket_at = float("-inf")
         self._beat_at = 0.0
         self._settled_at = 0.0
         self._settled_all_at = float("-inf")
@@ -87,7 +89,7 @@ class Reconciler:
         """Tick once a second; a failing step is logged and tried again with the next tick."""
         asking = [
             threading.Thread(target=self._repeat, args=(partial(_guarded, step),), name=step.__name__, daemon=True)
-            for step in (*self._questions(), self._erase_due, *self._beside)
+            for step in (*self._questions(), self._erase_due, self._sweep_bucket, *self._beside)
         ]
         for thread in asking:
             thread.start()
@@ -231,7 +233,15 @@ class Reconciler:
             retention.forget_evidence(now=database_now())
             self._swept_at = time.monotonic()
 
+    def _sweep_bucket(self) -> None:
+        """In a thread of its own: it takes a call for each thousand files."""
+        if settings.S3_BUCKET and time.monotonic() - self._swept_bucket_at > UNREFERENCED_IN_BUCKET_EVERY_SECONDS:
+            self._swept_bucket_at = time.monotonic()
+            retention.sweep_unreferenced_files(now=database_now())
+
     def _sweep_unreferenced_files(self) -> None:
+        if settings.S3_BUCKET:
+            return
         if time.monotonic() - self._swept_files_at > UNREFERENCED_FILES_EVERY_SECONDS:
             self._swept_files_at = time.monotonic()
             retention.sweep_unreferenced_files(now=database_now())
