@@ -34,6 +34,11 @@ class Command(BaseCommand):
             self.stdout.write(f"{column}: {rotation.changed} changed")
             if rotation.unreadable:
                 unreadable.append(f"{column} of {', '.join(map(str, rotation.unreadable))}")
+        for column, rotate_column in keys.other_rotations.items():
+            changed, rows = rotate_column()
+            self.stdout.write(f"{column}: {changed} changed")
+            if rows:
+                unreadable.append(f"{column} of {', '.join(map(str, rows))}")
         if lost or not unreadable:
             keys.record_keys()
         if unreadable:

@@ -22,6 +22,7 @@ from providers.models import ProviderConfig
 from providers.studio.service import credentials
 from providers.studio.service.settings import default_renderers
 from selfiehero import simulated_providers
+from selfiehero.staff import code_apps
 
 
 class Command(BaseCommand):
@@ -41,6 +42,7 @@ class Command(BaseCommand):
             if settings.STUDIO_URL:
                 self._seed_studio()
             self._seed_simulator()
+            code_apps.seal_plain()
             if not no_admin:
                 self._seed_admin()
 
