@@ -103,13 +103,15 @@ def owner_of(request: HttpRequest) -> str | None:
 
 def opened_by(request: HttpRequest, *, now: datetime) -> frozenset[UUID]:
     """Return the ids of the jobs that this browser has opened with magic links."""
-    return frozenset(magic_links.opened(request.COOKIES.get(settings.MAGIC_LINK_COOKIE_NAME, ""), now=now))
+    cookie = request.COOKIES.get(settings.MAGIC_LINK_COOKIE_NAME, "")
+    return magic_links.still_open(magic_links.opened(cookie, now=now))
 
 
 def opened_by_headers(headers: Mapping[str, str], *, now: datetime) -> frozenset[UUID]:
     """Return the same for a socket's handshake headers (lower-case names)."""
     cookies = parse_cookie(headers.get("cookie", ""))
-    return frozenset(magic_links.opened(cookies.get(settings.MAGIC_LINK_COOKIE_NAME, ""), now=now))
+    cookie = cookies.get(settings.MAGIC_LINK_COOKIE_NAME, "")
+    return magic_links.still_open(magic_links.opened(cookie, now=now))
 
 
 def keep_magic_link(
@@ -119,7 +121,7 @@ def keep_magic_link(
     kept = request.COOKIES.get(settings.MAGIC_LINK_COOKIE_NAME, "")
     response.set_cookie(
         settings.MAGIC_LINK_COOKIE_NAME,
-        magic_links.cookie_with(kept, link.job_id, link.ends_at, now=now),
+        magic_links.cookie_with(kept, link, now=now),
         max_age=settings.MAGIC_LINK_COOKIE_AGE,
         secure=settings.IS_HTTPS,
         httponly=True,

@@ -12,6 +12,8 @@ from django.dispatch import Signal
 job_ended = Signal()
 # Sent inside the transaction in which jobs are erased, with owners: {job_id: owner}, on the same terms.
 jobs_erased = Signal()
+# Sent after commit with job_id: what was opened by the job's magic links is to be closed.
+links_ended = Signal()
 # Sent after commit with job_ids: list[UUID], each once per transaction.
 job_changed = Signal()
 

@@ -7,7 +7,7 @@ class NotificationsConfig(AppConfig):
 
     def ready(self) -> None:
         from jobs.lanes import pumps
-        from jobs.signals import job_changed, job_ended, jobs_erased
+        from jobs.signals import job_changed, job_ended, jobs_erased, links_ended
 
         from . import access, checks, lane, layer, outbox, publish  # noqa: F401 checks register themselves
 
@@ -15,5 +15,6 @@ class NotificationsConfig(AppConfig):
         access.listen()
         job_ended.connect(outbox.on_job_ended, dispatch_uid="notifications.outbox")
         jobs_erased.connect(outbox.on_jobs_erased, dispatch_uid="notifications.outbox")
+        links_ended.connect(publish.on_links_ended, dispatch_uid="notifications.publish")
         pumps.register(lane.NotifyLane, has_due=lane.has_due)
         job_changed.connect(publish.on_job_changed, dispatch_uid="notifications.publish")

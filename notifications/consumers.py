@@ -84,6 +84,7 @@ class JobConnection(AsyncConsumer):
         self.joining: asyncio.Future[bool] | None = None
         self.is_closed = self.has_followed = False
         self.owner_group = ""
+        self.is_by_link = False
         self.check_after = FIRST_CHECK_SECONDS
         self.ends_at: float | None = None
         self.patience: asyncio.Timeout | None = None
@@ -91,6 +92,7 @@ class JobConnection(AsyncConsumer):
     async def serve(self, headers: dict[str, str], receive: Any) -> None:
         """Send snapshots until the page leaves or the connection is closed."""
         self.language, self.headers = messages.language_of(headers), headers
+        self.is_by_link = f"{settings.MAGIC_LINK_COOKIE_NAME}=" in headers.get("cookie", "")
         try:
             if await self.greet(headers):
                 await self.follow(receive)
@@ -154,11 +156,11 @@ class JobConnection(AsyncConsumer):
         """Return what else wakes this connection, besides the page and the layer."""
         return ()
 
-    # --- Access: visitors keep their cookie, users log out ---------------------------------------------
+    # --- Access: visitors keep their cookie, users log out, magic links are ended ------------------------
 
     def checks(self) -> tuple[Callable[[], Awaitable[dict[str, Any]]], ...]:
-        """Return what makes a user's connection check again whether it may stay, also when nobody says so."""
-        return (self.check_is_due,) if self.owner_group else ()
+        """Return what makes a connection that may lose its access check again, also when nobody says so."""
+        return (self.check_is_due,) if self.owner_group or self.is_by_link else ()
 
     async def check_is_due(self) -> dict[str, Any]:
         await asyncio.sleep(self.check_after)
@@ -179,7 +181,7 @@ class JobConnection(AsyncConsumer):
     async def dispatch(self, message: dict[str, Any]) -> None:
         if message["type"] == "job.changed":
             await self.on_job_changed(message)
-        elif message["type"] == "access.changed" and self.owner_group:
+        elif message["type"] == "access.changed":
             await self.check_access()
 
     async def on_job_changed(self, message: dict[str, Any]) -> None:

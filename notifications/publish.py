@@ -86,9 +86,18 @@ def publish(bodies: Iterable[messages.Body]) -> bool:
 
 def access_changed(owner: str) -> bool:
     """Have the open lines of an owner look again whether they may stay. Return False when Redis cannot be reached."""
+    return _have_checked(messages.owner_group(owner))
+
+
+def on_links_ended(*, job_id: UUID, **_: object) -> None:
+    """Receive `jobs.signals.links_ended`: have the open lines about the job look again whether they may stay."""
+    _have_checked(messages.job_group(job_id))
+
+
+def _have_checked(group: str) -> bool:
     try:
         with gate.ask():
-            client().publish(_channel(messages.owner_group(owner)), msgpack.packb(messages.ACCESS_CHANGED))
+            client().publish(_channel(group), msgpack.packb(messages.ACCESS_CHANGED))
     except (redis.RedisError, OSError):
         return False
     return True

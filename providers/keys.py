@@ -34,8 +34,8 @@ logger = logging.getLogger(__name__)
 SECRET_KEY, FIELD_KEYS = "SECRET_KEY", "FIELD_KEYS"
 _FILES = {SECRET_KEY: "secret_key", FIELD_KEYS: "field_key"}
 _PURPOSE = b"selfiehero: fingerprint of "
-# What apps above encrypt with FIELD_KEYS in columns of other packages: by column, a function that encrypts all of it with
-# the first key, and returns how many values it changed and the rows that no key decrypts.
+# What apps above encrypt with FIELD_KEYS in columns of other packages: by column, a function that encrypts all of it
+# with the first key, and returns how many values it changed and the rows that no key decrypts.
 other_rotations: dict[str, Callable[[], tuple[int, list[Any]]]] = {}
 
 

@@ -10,6 +10,7 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/receipts/", views.ReceiptsView.as_view(), name="receipts"),
     path("jobs/<uuid:job_id>/cancel/", views.CancelView.as_view(), name="cancel"),
     path("jobs/<uuid:job_id>/remix/", views.RemixView.as_view(), name="remix"),
+    path("jobs/<uuid:job_id>/links/", views.LinksView.as_view(), name="links"),
     path("jobs/<uuid:job_id>/share/", views.ShareView.as_view(), name="share"),
     path("jobs/<uuid:job_id>/notify/", views.NotifyView.as_view(), name="notify"),
     path("looks/", views.LooksView.as_view(), name="looks"),

@@ -25,7 +25,7 @@ from rest_framework.views import APIView
 
 from common.problem import CONTENT_TYPE
 from common.times import rfc3339
-from jobs import identity, receipts, services, snapshots
+from jobs import identity, magic_links, receipts, services, snapshots
 from jobs.client_address import client_network
 from jobs.estimates import eta
 from jobs.intake import job_input, throttles
@@ -272,6 +272,18 @@ class ShareView(_OneJobView):
     def delete(self, request: Request, job_id: UUID) -> Response:
         now = timezone.now()
         return Response(snapshots.of(services.unshare_job(self.job_of(request, job_id).id, now=now), now=now))
+
+
+class LinksView(_OneJobView):
+    """The magic links of a film."""
+
+    @extend_schema(operation_id="end_links", responses={204: None, **problems(404)})
+    def delete(self, request: Request, job_id: UUID) -> Response:
+        """End all of them, and what they opened; for the owner alone, not for whoever came by one."""
+        if not Job.objects.visible_to(str(request.auth or "")).filter(id=job_id).exists():
+            raise not_found()
+        magic_links.end(job_id)
+        return Response(status=204)
 
 
 class NotifyView(_OneJobView):

@@ -127,6 +127,9 @@ class Job(models.Model):
     consent_at = models.DateTimeField()
     locale = models.CharField(max_length=10, blank=True, default="")
     email = models.EmailField(blank=True, default="")
+    links_epoch = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="Magic links of another epoch have been ended by the owner; 0 to 255."
+    )
     share_slug = models.CharField(max_length=24, null=True, blank=True, unique=True)
 
     # The forecast given at the upload, in seconds; `jobs.estimates.metrics` compares it with the real wait.

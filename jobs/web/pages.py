@@ -146,7 +146,7 @@ def magic_link(request: HttpRequest, token: str) -> HttpResponse:
     """Open a job on a device without its owner's cookie: store the link in a cookie and redirect to the job's page."""
     now = timezone.now()
     found = magic_links.read(token, now=now)
-    if found is None:
+    if found is None or not magic_links.still_open({found.job_id: found}):
         raise Http404
     response = redirect("job", job_id=found.job_id)
     if not Job.objects.visible_to(identity.owner_of(request) or "").filter(id=found.job_id).exists():

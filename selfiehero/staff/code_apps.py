@@ -1,9 +1,9 @@
 """The keys of code apps (TOTP) are encrypted in the database with FIELD_KEYS, as providers' secrets are.
 
 django-otp keeps them in plain hexadecimal digits: whoever reads a backup could make the codes of all staff. Its model
-stays as it is; a key is decrypted when a device is loaded and encrypted when it is saved. AES-GCM, because Fernet's text
-is longer than the column. `manage.py seed` encrypts what was kept in plain, `manage.py rotate_keys` what an older key
-did.
+stays as it is; a key is decrypted when a device is loaded and encrypted when it is saved. AES-GCM, because the text of
+Fernet is longer than the column. `manage.py seed` encrypts what was kept in plain, `manage.py rotate_keys` what an
+older key did.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ export const WORDS = {
   canceling: _("Canceling…"),
   noLink: _("No link this time. Close this and try again in a moment."),
   phoneCopied: _("Link copied. It opens this film only."),
+  linksEnded: _("All links to this film have ended, also those in mails."),
   phoneByHand: _("Copying is not allowed here. The link is marked: copy it by hand."),
   cancelFailed: _("That did not go through. Try again in a moment."),
 

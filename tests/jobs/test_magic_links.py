@@ -1,6 +1,7 @@
 """Magic links: one job, for a while, on a device that has no cookie of its owner."""
 
 import re
+import struct
 from datetime import timedelta
 
 import pytest
@@ -76,7 +77,7 @@ def test_the_oldest_of_too_many_magic_links_is_forgotten(job):
     now, cookie = timezone.now(), ""
     ids = [factories.uuid.uuid4() for _ in range(magic_links.MOST_KEPT + 1)]
     for job_id in ids:
-        cookie = magic_links.cookie_with(cookie, job_id, now + timedelta(hours=1), now=now)
+        cookie = magic_links.cookie_with(cookie, magic_links.MagicLink(job_id, now + timedelta(hours=1)), now=now)
     assert set(magic_links.opened(cookie, now=now)) == set(ids[1:])
     assert len(cookie) < 3000, "it fits into a cookie"
 
@@ -94,7 +95,7 @@ def test_a_magic_link_ends_when_the_job_is_erased_or_earlier(job):
 
 def test_an_opened_job_is_closed_at_its_end(job):
     now = timezone.now()
-    cookie = magic_links.cookie_with("", job.id, now + timedelta(minutes=1), now=now)
+    cookie = magic_links.cookie_with("", magic_links.MagicLink(job.id, now + timedelta(minutes=1)), now=now)
     assert magic_links.opened(cookie, now=now)
     assert not magic_links.opened(cookie, now=now + timedelta(minutes=1))
 
@@ -123,14 +124,14 @@ def test_no_byte_of_a_magic_link_can_be_changed(job):
 
 def test_a_magic_link_is_short_enough_for_a_line_of_mail_and_a_small_qr_code(job):
     link = magic_links.url_for(job, now=timezone.now())
-    assert re.fullmatch(r"/t/[A-Za-z0-9_-]{27}\.[A-Za-z0-9_-]{43}/", link)
+    assert re.fullmatch(r"/t/[A-Za-z0-9_-]{28}\.[A-Za-z0-9_-]{43}/", link)
     assert segno.make(f"https://hero.example{link}", error="m", micro=False).version <= 6
 
 
 def test_magic_links_outlive_the_replacement_of_the_secret_key_while_the_old_one_is_a_fallback(job, settings):
     now, old = timezone.now(), settings.SECRET_KEY
     text = magic_links.url_for(job, now=now).split("/")[2]
-    cookie = magic_links.cookie_with("", job.id, job.erase_at, now=now)
+    cookie = magic_links.cookie_with("", magic_links.MagicLink(job.id, job.erase_at), now=now)
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another key, of the day after it leaked", [old]
     assert magic_links.read(text, now=now).job_id == job.id
     assert set(magic_links.opened(cookie, now=now)) == {job.id}
@@ -157,3 +158,36 @@ def test_a_socket_reads_the_same_cookie(job):
     header = f"{settings.MAGIC_LINK_COOKIE_NAME}={phone.cookies[settings.MAGIC_LINK_COOKIE_NAME].value}"
     assert identity.opened_by_headers({"cookie": header}, now=timezone.now()) == {job.id}
     assert identity.opened_by_headers({"cookie": f"{settings.MAGIC_LINK_COOKIE_NAME}=x"}, now=timezone.now()) == set()
+
+
+def test_its_owner_ends_all_links_and_what_they_opened(job, api):
+    """A link that came into other hands, by a forwarded mail or a photo of the QR code, used to open until the end."""
+    phone, _ = phone_with(job)
+    old, ended = magic_links.url_for(job, now=timezone.now()), f"/api/v1/jobs/{job.id}/links/"
+    assert phone.delete(ended).status_code == 404, "not for whoever came by one"
+    assert phone.get(f"/jobs/{job.id}/").status_code == 200
+    assert api.delete(ended).status_code == 204
+    assert Client().get(old).status_code == 404
+    assert [phone.get(address).status_code for address in (f"/jobs/{job.id}/", f"/api/v1/jobs/{job.id}/")] == [404, 404]
+    assert api.get(f"/jobs/{job.id}/").status_code == 200
+    job.refresh_from_db()
+    assert phone_with(job)[1].status_code == 302, "a new one opens it"
+    assert Client().delete(ended).status_code == 404
+
+
+def test_links_of_before_there_were_epochs_open_as_long_as_none_was_ended(job):
+    now = timezone.now()
+    before = struct.pack(magic_links._PACKED_BEFORE, job.id.bytes, int(job.erase_at.timestamp()))
+    text = magic_links._signer().sign(signing.b64_encode(before).decode())
+    cookie = signing.dumps([(job.id.hex, int(job.erase_at.timestamp()))], salt=magic_links._COOKIE_SALT)
+    assert Client().get(f"/t/{text}/").status_code == 302
+    assert magic_links.still_open(magic_links.opened(cookie, now=now)) == {job.id}
+    magic_links.end(job.id)
+    assert Client().get(f"/t/{text}/").status_code == 404
+    assert magic_links.still_open(magic_links.opened(cookie, now=now)) == frozenset()
+
+
+def test_after_256_ends_it_begins_again(job):
+    Job.objects.update(links_epoch=magic_links.EPOCHS - 1)
+    magic_links.end(job.id)
+    assert Job.objects.get().links_epoch == 0

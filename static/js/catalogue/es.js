@@ -45,6 +45,7 @@ globalThis.catalogue = {
 "Canceling…": "Cancelando…",
 "No link this time. Close this and try again in a moment.": "Esta vez no hay enlace. Cierra esto y prueba en un momento.",
 "Link copied. It opens this film only.": "Enlace copiado. Solo abre esta película.",
+"All links to this film have ended, also those in mails.": "Todos los enlaces a esta película han quedado anulados, también los de los correos.",
 "Copying is not allowed here. The link is marked: copy it by hand.": "Aquí no se permite copiar. El enlace está marcado: cópialo a mano.",
 "That did not go through. Try again in a moment.": "No ha llegado. Prueba otra vez en un momento.",
 "Add your selfie": "Añade tu selfie",

@@ -43,6 +43,7 @@ globalThis.catalogue = {
 "Canceling…": "キャンセル中…",
 "No link this time. Close this and try again in a moment.": "リンクを作れませんでした。閉じて、少し後でお試しください。",
 "Link copied. It opens this film only.": "リンクをコピーしました。このムービーだけを開けます。",
+"All links to this film have ended, also those in mails.": "このムービーへのリンクは、メールのものも含めてすべて無効になりました。",
 "Copying is not allowed here. The link is marked: copy it by hand.": "ここでは自動コピーできません。選択されたリンクを手動でコピーしてください。",
 "That did not go through. Try again in a moment.": "うまくいきませんでした。少し後でもう一度お試しください。",
 "Add your selfie": "自撮りを追加",
