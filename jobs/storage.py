@@ -107,6 +107,34 @@ def read(key: str) -> bytes:
         return stored.read()
 
 
+class StoredFile:
+    """A stored file that is open for reading; whoever opened it closes it.
+
+    FileNotFoundError when there is none, StorageAway when the bucket does not answer, also while it is read.
+    """
+
+    def __init__(self, key: str) -> None:
+        with breaker.guard():
+            self._file = default_storage.open(key, "rb")
+            try:
+                self.size: int = self._file.size
+                self.modified_at: datetime = default_storage.get_modified_time(key)
+            except BaseException:
+                self._file.close()
+                raise
+
+    def seek(self, position: int) -> None:
+        with breaker.guard():
+            self._file.seek(position)
+
+    def read(self, size: int) -> bytes:
+        with breaker.guard():
+            return self._file.read(size)
+
+    def close(self) -> None:
+        self._file.close()
+
+
 def delete(keys: Iterable[str]) -> None:
     """Remove files; missing ones are ignored. Raise OSError when storage fails."""
     for key in keys:

@@ -23,7 +23,7 @@ from django.conf import settings
 from common import redis_clients
 from jobs import snapshots
 from jobs.overload import state
-from jobs.queue.redis_breaker import Blocked, gate
+from jobs.queue.redis_breaker import Blocked, breaker
 
 from . import messages
 
@@ -56,13 +56,13 @@ def with_listeners(job_ids: Collection[UUID]) -> list[UUID]:
 
     One round trip for all of them, a tenth of what reading a row for no page costs.
     """
-    if gate.is_blocked or not job_ids:
+    if breaker.is_open or not job_ids:
         return []
     try:
-        with gate.ask():
+        with breaker.guard():
             counts = client().pubsub_numsub(*[channel_of(job_id) for job_id in job_ids])
     except (redis.RedisError, OSError):
-        return []  # the gate has logged it
+        return []  # the breaker has logged it
     return [job_id for job_id, (_, count) in zip(job_ids, counts, strict=True) if count]
 
 
@@ -74,7 +74,7 @@ def publish(bodies: Iterable[messages.Body]) -> bool:
             pipeline = client().pipeline(transaction=False)
             for channel, packed in waiting[first : first + BATCH]:
                 pipeline.execute_command("PUBLISH", channel, packed)
-            with gate.ask():
+            with breaker.guard():
                 pipeline.execute()
     except Blocked:
         return False
@@ -96,7 +96,7 @@ def on_links_ended(*, job_id: UUID, **_: object) -> None:
 
 def _have_checked(group: str) -> bool:
     try:
-        with gate.ask():
+        with breaker.guard():
             client().publish(_channel(group), msgpack.packb(messages.ACCESS_CHANGED))
     except (redis.RedisError, OSError):
         return False

@@ -20,7 +20,7 @@ from django.urls import URLPattern
 from django_rq.admin import QueueAdmin
 from django_rq.models import Dashboard
 
-from jobs.queue.redis_breaker import gate
+from jobs.queue.redis_breaker import breaker
 
 View = Callable[..., HttpResponse]
 
@@ -74,7 +74,7 @@ def _guarded(view: View, *, is_read: bool) -> View:
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET", "HEAD"])
         try:
-            if gate.is_blocked:
+            if breaker.is_open:
                 raise redis.ConnectionError("left alone for a moment")
             return view(request, *args, **kwargs)
         except (redis.RedisError, OSError) as error:

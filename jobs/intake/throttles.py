@@ -19,7 +19,7 @@ from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
 
 from jobs.client_address import client_network
-from jobs.queue.redis_breaker import gate
+from jobs.queue.redis_breaker import breaker
 
 _NO_VIEW: Any = None  # none of these throttles looks at the view
 
@@ -47,7 +47,7 @@ class _FailOpenThrottle(SimpleRateThrottle):
 
     def allow_request(self, request: Request, view: APIView) -> bool:
         try:
-            with gate.ask():
+            with breaker.guard():
                 return super().allow_request(request, view)
         except (redis.RedisError, OSError):
             return True
@@ -61,7 +61,7 @@ class _FailOpenThrottle(SimpleRateThrottle):
         if key is None or more <= 0:
             return True
         try:
-            with gate.ask():
+            with breaker.guard():
                 self.now = self.timer()
                 self.history = [at for at in self.cache.get(key, []) if at > self.now - self.duration]
                 if len(self.history) + more > self.num_requests:

@@ -23,7 +23,7 @@ from rq import Queue
 from common import redis_clients
 
 from . import foreign
-from .redis_breaker import Blocked, gate
+from .redis_breaker import Blocked, breaker
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def nudge_after_commit(*lanes: str) -> None:
 def nudge(lane: str) -> bool:
     """Wake a lane. Return False, and never raise, when Redis cannot be reached."""
     try:
-        with gate.ask():
+        with breaker.guard():
             try:
                 _nudge(lane)
             except redis.ResponseError:  # a key of another type: not ours
@@ -95,7 +95,7 @@ def _nudge(lane: str) -> None:
 def renew_nudge(lane: str) -> bool:
     """Nudge a lane whose rows are overdue. A flag without a pump in RQ was left by a dead worker and is deleted."""
     try:
-        with gate.ask():
+        with breaker.guard():
             try:
                 waiting = client().llen(_queue(lane).key)
             except redis.ResponseError:
@@ -111,7 +111,7 @@ def renew_nudge(lane: str) -> bool:
 def pump_started(lane: str) -> None:
     """Delete the flag before a pump claims, so that the next nudge enqueues again."""
     try:
-        with gate.ask():
+        with breaker.guard():
             client().delete(_flag(lane))
     except Blocked:
         pass

@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import IO, Any
+from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
@@ -30,6 +31,7 @@ from django.views.decorators.http import require_safe
 
 from jobs import snapshots, storage
 from jobs.models import Job
+from jobs.storage_guard import PAUSE_SECONDS, StorageAway
 
 CHUNK = 256 * 1024
 # The type follows from the storage key, never from the file name in the address.
@@ -94,9 +96,11 @@ def _serve(request: HttpRequest, key: str, filename: str) -> HttpResponseBase:
     A list of ranges is answered with the whole file, which RFC 9110 allows.
     """
     try:
-        stored = default_storage.open(key, "rb")
+        stored = storage.StoredFile(key)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):
         return HttpResponse(status=404)
+    except StorageAway:
+        return HttpResponse(status=503, headers={"Retry-After": str(math.ceil(PAUSE_SECONDS))})
     size = stored.size
     # A key is random and its file never changes: the key is the entity tag.
     etag = f'"{key.rsplit("/", 1)[-1].split(".")[0]}"'
@@ -105,7 +109,7 @@ def _serve(request: HttpRequest, key: str, filename: str) -> HttpResponseBase:
         response: HttpResponseBase = HttpResponseNotModified()
         response["ETag"] = etag
         return response
-    modified = http_date(default_storage.get_modified_time(key).timestamp())
+    modified = http_date(stored.modified_at.timestamp())
     wanted = request.headers.get("Range", "")
     # A weak tag does not match here, and a date has to be exactly the same (RFC 9110, 13.1.5).
     if request.headers.get("If-Range", etag) not in (etag, modified):
@@ -164,7 +168,7 @@ def _span(header: str, size: int) -> tuple[int, int, bool] | None:
 class _Part:
     """A part of a stored file in chunks. Closing it closes the file, even if nothing was read."""
 
-    def __init__(self, stored: IO[bytes], first: int, length: int) -> None:
+    def __init__(self, stored: storage.StoredFile, first: int, length: int) -> None:
         self._stored, self._first, self._length = stored, first, length
 
     def __iter__(self) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from django.core.files.storage import storages
+from django.utils import timezone
 
 from jobs import storage
 from jobs.lanes import fetching
@@ -154,6 +155,25 @@ def test_an_upload_is_answered_503_in_words_with_a_time(client, bucket, silent):
     assert answer["Retry-After"] == "5"
     assert answer.json()["code"] == "storage_away"
     assert Job.objects.count() == 0
+
+
+@pytest.mark.parametrize("where", ["hangs", "gone", "refuses"])
+def test_a_film_is_503_with_a_time_while_its_bucket_is_away(where, client, bucket, silent, gone, refusing):
+    path = storage.signed_url("video/ab/abc.mp4", filename="hero.mp4", now=timezone.now())
+    bucket({"hangs": silent, "gone": gone, "refuses": refusing[0]}[where])
+    for _ in range(2):  # the second time without asking the bucket
+        answer = client.get(path)
+        assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert breaker.is_open
+
+
+def test_a_film_that_is_not_in_its_bucket_is_404(client, bucket, refusing):
+    address, statuses = refusing
+    statuses[0] = 404
+    path = storage.signed_url("video/ab/abc.mp4", filename="hero.mp4", now=timezone.now())
+    bucket(address)
+    assert client.get(path).status_code == 404
+    assert not breaker.is_open
 
 
 def test_readyz_says_it(client, bucket, gone):

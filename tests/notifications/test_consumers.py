@@ -219,7 +219,7 @@ _beyond_the_rows = iter(range(1000, 100_000))
 
 def hear_by_the_layer(job: Job, *sockets: ClientConnection) -> bool:
     """Push what only the layer can bring, for the rows say nothing of it; tell whether all hear it."""
-    redis_breaker.gate.reset()
+    redis_breaker.breaker.reset()
     body = snapshots.snapshots_for([job.id])[0] | {"seq": next(_beyond_the_rows)}
     publish.publish([body])
     with contextlib.suppress(TimeoutError):

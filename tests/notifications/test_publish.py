@@ -14,7 +14,7 @@ from django.db import transaction
 
 from jobs import signals, snapshots
 from jobs.queue import redis_breaker
-from jobs.queue.redis_breaker import gate
+from jobs.queue.redis_breaker import breaker
 from notifications import checks, messages, publish
 from tests import factories
 from tests.support.timing import takes_about
@@ -92,7 +92,7 @@ def test_a_change_is_told_once_it_is_committed() -> None:
 
 def test_a_dead_server_costs_one_try_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1")
-    monkeypatch.setattr(redis_breaker, "PAUSE_SECONDS", 60.0)
+    monkeypatch.setattr(redis_breaker.breaker, "pause_seconds", 60.0)
     assert publish.publish([body()]) is False
     monkeypatch.setattr(redis.Connection, "connect", lambda self: pytest.fail("it is asked again at once"))
     assert [publish.publish([body()]) for _ in range(100)] == [False] * 100
@@ -105,7 +105,7 @@ def test_a_silent_server_holds_nobody_longer_than_its_timeout(silent_server: str
 
 
 def test_while_nobody_can_be_told_nothing_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "_open_until", time.monotonic() + 60)
+    monkeypatch.setattr(breaker, "_open_until", time.monotonic() + 60)
     monkeypatch.setattr(snapshots, "snapshots_for", lambda ids: pytest.fail("read for nobody"))
     publish.on_job_changed(job_ids=[uuid4()])
 

@@ -339,7 +339,7 @@ def test_who_sends_no_cookie_shares_turns_with_the_network(db):
 @pytest.mark.parametrize("redis_is", ["dead", "hung"])
 @pytest.mark.django_db(transaction=True)
 def test_without_redis_a_job_is_accepted_quickly(redis_is, api, no_redis, hung_redis, monkeypatch):
-    monkeypatch.setattr(redis_breaker, "PAUSE_SECONDS", 60.0)
+    monkeypatch.setattr(redis_breaker.breaker, "pause_seconds", 60.0)
     (no_redis if redis_is == "dead" else hung_redis)()
     with takes_about(1.1):  # half a second for the throttles, as much for the nudge
         assert api.post(URL, order()).status_code == 202

@@ -127,7 +127,7 @@ def test_the_queue_is_django_rqs_and_made_as_the_settings_say(settings):
 
 @pytest.mark.parametrize("redis_is", ["dead", "hung"])
 def test_without_redis_a_nudge_is_lost_quickly_and_quietly(redis_is, no_redis, hung_redis, monkeypatch):
-    monkeypatch.setattr(redis_breaker, "PAUSE_SECONDS", 60.0)
+    monkeypatch.setattr(redis_breaker.breaker, "pause_seconds", 60.0)
     (no_redis if redis_is == "dead" else hung_redis)()
     with takes_about(0.5):
         assert queues.nudge(Lane.COLLECT) is False
@@ -143,7 +143,7 @@ def test_redis_that_is_back_is_used_again(point_redis, settings):
     point_redis("redis://127.0.0.1:9/0")
     assert queues.nudge(Lane.COLLECT) is False
     point_redis(alive)
-    redis_breaker.gate.reset()
+    redis_breaker.breaker.reset()
     assert queues.nudge(Lane.COLLECT) is True
 
 

@@ -8,55 +8,55 @@ import redis
 
 from jobs.models import Lane
 from jobs.queue import queues, redis_breaker
-from jobs.queue.redis_breaker import Blocked, Gate
+from jobs.queue.redis_breaker import Blocked, RedisBreaker
 
 
-def fail(gate: Gate, error: Exception) -> None:
-    with pytest.raises(type(error)), gate.ask():
+def fail(breaker: RedisBreaker, error: Exception) -> None:
+    with pytest.raises(type(error)), breaker.guard():
         raise error
 
 
 @pytest.mark.parametrize("error", [redis.TimeoutError("slow"), redis.ConnectionError("refused"), OSError("reset")])
 def test_after_a_failure_redis_is_not_asked_for_a_moment(error: Exception) -> None:
-    gate = Gate()
-    fail(gate, error)
-    assert gate.is_blocked
-    with pytest.raises(Blocked), gate.ask():
+    breaker = RedisBreaker()
+    fail(breaker, error)
+    assert breaker.is_open
+    with pytest.raises(Blocked), breaker.guard():
         pytest.fail("asked")
 
 
 def test_an_error_that_is_answered_at_once_blocks_nothing() -> None:
-    gate = Gate()
-    fail(gate, redis.ResponseError("OOM command not allowed"))
-    assert not gate.is_blocked
-    with gate.ask():
+    breaker = RedisBreaker()
+    fail(breaker, redis.ResponseError("OOM command not allowed"))
+    assert not breaker.is_open
+    with breaker.guard():
         pass
 
 
 def test_a_crawling_server_is_left_alone_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_breaker, "SLOW_SECONDS", 0.01)
-    gate = Gate()
-    with gate.ask():
+    breaker = RedisBreaker()
+    with breaker.guard():
         time.sleep(0.02)
-    assert gate.is_blocked
+    assert breaker.is_open
 
 
-def test_one_tries_while_the_others_wait_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_breaker, "PAUSE_SECONDS", 0.0)
-    gate = Gate()
-    fail(gate, redis.TimeoutError("hangs"))
-    with gate.ask(), pytest.raises(Blocked), gate.ask():
+def test_one_tries_while_the_others_wait_outside() -> None:
+    breaker = RedisBreaker()
+    breaker.pause_seconds = 0.0
+    fail(breaker, redis.TimeoutError("hangs"))
+    with breaker.guard(), pytest.raises(Blocked), breaker.guard():
         pytest.fail("two at once")
-    with gate.ask(), gate.ask():  # answered: open to everybody
+    with breaker.guard(), breaker.guard():  # answered: open to everybody
         pass
 
 
-def test_an_outage_is_two_lines_in_the_log(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(redis_breaker, "PAUSE_SECONDS", 0.0)
-    gate = Gate()
+def test_an_outage_is_two_lines_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    breaker = RedisBreaker()
+    breaker.pause_seconds = 0.0
     for _ in range(20):
-        fail(gate, redis.ConnectionError("refused"))
-    with gate.ask():
+        fail(breaker, redis.ConnectionError("refused"))
+    with breaker.guard():
         pass
     assert [record.getMessage().split()[0] for record in caplog.records] == ["redis_away", "redis_back"]
 
