@@ -1,4 +1,4 @@
-"""Tells operators of a proxy that the settings know nothing of.
+"""Warns operators of a proxy that the settings know nothing of.
 
 With TRUSTED_PROXIES=0 the X-Forwarded headers are ignored, so behind a proxy every visitor has the proxy's address: one
 limit for all. A visitor can send the headers too, so this is a warning and changes nothing.
@@ -45,7 +45,7 @@ def _note(found: list[str]) -> None:
         logger.warning("proxies_not_trusted %s", ADVICE.format(headers=", ".join(found)))
 
 
-def told() -> str:
+def advice() -> str:
     """Return "ok", or what to set because X-Forwarded headers arrive that are ignored."""
     if settings.TRUSTED_PROXIES or not _seen:
         return "ok"

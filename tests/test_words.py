@@ -42,6 +42,7 @@ WORDS = (
     r"seems_to_warm_up",
     r"clock_steps",
     r"redis_gate",
+    r"provider[_ ]outcomes",
 )
 # Names of Python modules, and of what they are imported as.
 MODULES = {
@@ -71,7 +72,7 @@ MODULES = {
         "tickets",
         "line",
     ),
-    *("clock_steps", "redis_gate"),
+    *("clock_steps", "redis_gate", "provider_outcomes"),
 }
 # Attributes and variables; as words of a sentence they are fine.
 IDENTIFIERS = {"telling", "pace", "strays", "refused_by"}

@@ -27,7 +27,7 @@ from jobs.queue import claims, queues
 from jobs.queue.engine import LaneWork
 from jobs.routing import breaker, fallback, selection
 from jobs.routing.breaker import HealthSignal, Observation
-from jobs.routing.provider_outcomes import ProviderOutcomes
+from jobs.routing.health_signals import HealthSignals
 from providers.errors import AccountProblem, Busy, ProviderError, Rejected, Unconfirmed, UnreadableSecret
 from providers.types import PredictionStatus
 
@@ -149,8 +149,8 @@ def pause_unusable(provider_id: int, error: Exception) -> None:
 
 def record(outcomes: Sequence[SubmitResult]) -> None:
     """Write the results of submits: first what they say about the providers, so that no claim comes in between."""
-    _provider_outcomes_of(outcomes).write()
-    now, provider_outcomes = database_now(), ProviderOutcomes()
+    _health_signals_of(outcomes).write()
+    now, health_signals = database_now(), HealthSignals()
     with transaction.atomic():
         lifecycle.hold_attempts([], ids=[outcome.attempt.id for outcome in outcomes])
         answered = [(outcome.attempt, outcome.event) for outcome in outcomes if outcome.event is not None]
@@ -164,27 +164,27 @@ def record(outcomes: Sequence[SubmitResult]) -> None:
         for attempt, event in answered:
             if event.progress or event.status not in _NO_NEWS:
                 # When a webhook was faster, what the answer says about the provider is recorded already.
-                news = provider_outcomes if attempt.id in moved else ProviderOutcomes()
+                news = health_signals if attempt.id in moved else HealthSignals()
                 attempt.status, attempt.submitted_at = Attempt.Status.SUBMITTED, now
-                ingest.apply_event(attempt, event, now=now, provider_outcomes=news)
+                ingest.apply_event(attempt, event, now=now, health_signals=news)
         for outcome in outcomes:
             if outcome.event is None and outcome.error is not None:
                 _record_error(outcome, outcome.error, now=now)
         queues.nudge_after_commit(Lane.DISPATCH)
-    provider_outcomes.write()
+    health_signals.write()
 
 
 _NO_NEWS = (PredictionStatus.QUEUED, PredictionStatus.UNKNOWN)
 
 
-def _provider_outcomes_of(outcomes: Sequence[SubmitResult]) -> ProviderOutcomes:
-    provider_outcomes = ProviderOutcomes()
+def _health_signals_of(outcomes: Sequence[SubmitResult]) -> HealthSignals:
+    health_signals = HealthSignals()
     for outcome in outcomes:
         error = outcome.error
         text = f"{type(error).__name__}: {error.detail}" if error is not None else ""
         retry_after = error.retry_after if error is not None else None
-        provider_outcomes.judge(outcome.attempt, _signal(error), error=text, retry_after=retry_after)
-    return provider_outcomes
+        health_signals.judge(outcome.attempt, _signal(error), error=text, retry_after=retry_after)
+    return health_signals
 
 
 def _signal(error: ProviderError | None) -> HealthSignal:

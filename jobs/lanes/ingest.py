@@ -24,7 +24,7 @@ from jobs.overload import state
 from jobs.queue import queues
 from jobs.routing import fallback
 from jobs.routing.breaker import HealthSignal
-from jobs.routing.provider_outcomes import ProviderOutcomes
+from jobs.routing.health_signals import HealthSignals
 from providers import registry
 from providers.types import PredictionStatus, ProviderEvent
 
@@ -51,32 +51,30 @@ _STAGES = {
 
 
 def apply_event(
-    attempt: Attempt, event: ProviderEvent, *, now: datetime, provider_outcomes: ProviderOutcomes | None = None
+    attempt: Attempt, event: ProviderEvent, *, now: datetime, health_signals: HealthSignals | None = None
 ) -> None:
     """Bring an attempt and its job up to date with what the provider reports.
 
     Call it inside a transaction, with `attempt.provider` loaded. What the event says about the provider is added to
-    `provider_outcomes`, which the caller writes after the transaction; without it, it is written after the commit.
+    `health_signals`, which the caller writes after the transaction; without it, it is written after the commit.
     """
-    if provider_outcomes is None:
-        provider_outcomes = ProviderOutcomes()
-        transaction.on_commit(provider_outcomes.write, robust=True)
+    if health_signals is None:
+        health_signals = HealthSignals()
+        transaction.on_commit(health_signals.write, robust=True)
     if attempt.prediction_id and event.prediction_id and attempt.prediction_id != event.prediction_id:
         logger.warning("event_of_another_prediction attempt=%s", attempt.id)
         return
     if event.status == PredictionStatus.SUCCEEDED:
-        _film_finished(attempt, event, now=now, provider_outcomes=provider_outcomes)
+        _film_finished(attempt, event, now=now, health_signals=health_signals)
     elif event.status in (PredictionStatus.FAILED, PredictionStatus.CANCELED):
-        _film_failed(attempt, event, now=now, provider_outcomes=provider_outcomes)
+        _film_failed(attempt, event, now=now, health_signals=health_signals)
     elif event.status in _STAGES:
-        _news(attempt, event, now=now, provider_outcomes=provider_outcomes)
+        _news(attempt, event, now=now, health_signals=health_signals)
     else:
         logger.warning("event_not_understood attempt=%s provider=%s", attempt.id, attempt.provider.slug)
 
 
-def _film_finished(
-    attempt: Attempt, event: ProviderEvent, *, now: datetime, provider_outcomes: ProviderOutcomes
-) -> None:
+def _film_finished(attempt: Attempt, event: ProviderEvent, *, now: datetime, health_signals: HealthSignals) -> None:
     cost = _cost(event)
     won = lifecycle.mark_attempt_succeeded(
         attempt, prediction_id=event.prediction_id, video_url=event.video_url, now=now, cost=cost
@@ -84,14 +82,14 @@ def _film_finished(
     if won and event.preview_url:
         Attempt.objects.filter(id=attempt.id).update(preview_url=event.preview_url)
     if attempt.status not in (Attempt.Status.SUCCEEDED, Attempt.Status.SUPERSEDED):
-        provider_outcomes.finished(attempt, now=now)
+        health_signals.finished(attempt, now=now)
         # So that a second delivery in the same batch does not count as another film.
         attempt.status = Attempt.Status.SUCCEEDED if won else Attempt.Status.SUPERSEDED
         attempt.prediction_id = attempt.prediction_id or event.prediction_id or None
     queues.nudge_after_commit(Lane.COLLECT, Lane.DISPATCH)
 
 
-def _film_failed(attempt: Attempt, event: ProviderEvent, *, now: datetime, provider_outcomes: ProviderOutcomes) -> None:
+def _film_failed(attempt: Attempt, event: ProviderEvent, *, now: datetime, health_signals: HealthSignals) -> None:
     canceled = event.status == PredictionStatus.CANCELED
     code = event.error_code or ("prediction_canceled" if canceled else "provider_failed")
     if lifecycle.mark_attempt_failed(
@@ -102,12 +100,12 @@ def _film_failed(attempt: Attempt, event: ProviderEvent, *, now: datetime, provi
         prediction_id=event.prediction_id,
         cost=_cost_of_failure(attempt, event),
     ):
-        provider_outcomes.judge(attempt, _SIGNALS.get(code, HealthSignal.FINISHED), error=f"{code}: {event.raw_error}")
+        health_signals.judge(attempt, _SIGNALS.get(code, HealthSignal.FINISHED), error=f"{code}: {event.raw_error}")
         fallback.after_failure(attempt, code=code, now=now)
     queues.nudge_after_commit(Lane.DISPATCH)
 
 
-def _news(attempt: Attempt, event: ProviderEvent, *, now: datetime, provider_outcomes: ProviderOutcomes) -> None:
+def _news(attempt: Attempt, event: ProviderEvent, *, now: datetime, health_signals: HealthSignals) -> None:
     stage = _STAGES[event.status]
     known = lifecycle.record_progress(
         attempt,
@@ -120,7 +118,7 @@ def _news(attempt: Attempt, event: ProviderEvent, *, now: datetime, provider_out
     if attempt.status not in Attempt.OPEN:
         return
     if stage == Job.Stage.RENDERING:
-        provider_outcomes.working(attempt, now=now)
+        health_signals.working(attempt, now=now)
         attempt.first_sign_at = attempt.first_sign_at or now
     attempt.progress = max(attempt.progress, min(1.0, event.progress or 0.0))
     attempt.prediction_id = attempt.prediction_id or event.prediction_id or None
@@ -161,7 +159,7 @@ def apply_deliveries(*, limit: int = APPLY_LIMIT) -> int:
     # Usually there are none; checking first avoids the write lock.
     if not WebhookDelivery.objects.filter(due_at__lte=now).exists():
         return 0
-    provider_outcomes = ProviderOutcomes()
+    health_signals = HealthSignals()
     with transaction.atomic():
         # By the index's own order: sorted by id, SQLite walks the whole table inside the write lock.
         due = WebhookDelivery.objects.filter(due_at__lte=now).order_by("due_at", "id")
@@ -169,18 +167,18 @@ def apply_deliveries(*, limit: int = APPLY_LIMIT) -> int:
             due = due.select_for_update(skip_locked=True)
         rows = list(due[:limit])
         attempts = _held({row.attempt_token for row in rows})
-        for delivery in _apply_usual(rows, attempts, now=now, provider_outcomes=provider_outcomes):
+        for delivery in _apply_usual(rows, attempts, now=now, health_signals=health_signals):
             try:
                 with transaction.atomic():
                     _apply_delivery(
-                        delivery, attempts.get(delivery.attempt_token), now=now, provider_outcomes=provider_outcomes
+                        delivery, attempts.get(delivery.attempt_token), now=now, health_signals=health_signals
                     )
             except Exception as error:
                 logger.exception("delivery_not_applied delivery=%s", delivery.id)
                 _try_again(delivery, f"{type(error).__name__}: {error}"[:300], now=now)
                 # The loaded attempts may have changes that were rolled back.
                 attempts |= _held({delivery.attempt_token})
-    provider_outcomes.write()
+    health_signals.write()
     return len(rows)
 
 
@@ -189,7 +187,7 @@ def _apply_usual(
     attempts: Mapping[str, Attempt],
     *,
     now: datetime,
-    provider_outcomes: ProviderOutcomes,
+    health_signals: HealthSignals,
 ) -> Sequence[WebhookDelivery]:
     """Apply at once those deliveries that report a film of their job's only open attempt; return all the others.
 
@@ -222,7 +220,7 @@ def _apply_usual(
         logger.exception("deliveries_not_applied_at_once count=%d", len(usual))
         return rows
     for attempt, event in usual.values():
-        provider_outcomes.finished(attempt, now=now)
+        health_signals.finished(attempt, now=now)
         attempt.status = Attempt.Status.SUCCEEDED if attempt.id in won else Attempt.Status.SUPERSEDED
         attempt.prediction_id = attempt.prediction_id or event.prediction_id or None
     queues.nudge_after_commit(Lane.COLLECT, Lane.DISPATCH)
@@ -272,7 +270,7 @@ def _held(tokens: Collection[str]) -> dict[str, Attempt]:
 
 
 def _apply_delivery(
-    delivery: WebhookDelivery, attempt: Attempt | None, *, now: datetime, provider_outcomes: ProviderOutcomes
+    delivery: WebhookDelivery, attempt: Attempt | None, *, now: datetime, health_signals: HealthSignals
 ) -> None:
     if attempt is None or attempt.provider.slug != delivery.provider:
         if now - delivery.received_at > UNKNOWN_FOR:
@@ -287,7 +285,7 @@ def _apply_delivery(
         # A dead letter: genuine, but in a form that the adapter cannot read. Kept for staff.
         _close(delivery, error=f"not readable: {error}"[:300])
         return
-    apply_event(attempt, event, now=now, provider_outcomes=provider_outcomes)
+    apply_event(attempt, event, now=now, health_signals=health_signals)
     _close(delivery, applied_at=now)
     if attempt.job is not None and attempt.job.erased_at:
         WebhookDelivery.objects.filter(id=delivery.id).update(body=b"", headers={})

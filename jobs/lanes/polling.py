@@ -23,7 +23,7 @@ from jobs.models import Attempt, AttemptQuerySet, Job, Lane
 from jobs.queue import queues
 from jobs.routing import cold_starts, fallback, hosts
 from jobs.routing.breaker import HealthSignal
-from jobs.routing.provider_outcomes import ProviderOutcomes
+from jobs.routing.health_signals import HealthSignals
 from providers import registry
 from providers.errors import AccountProblem, Busy, PredictionGone, ProviderError, UnreadableSecret
 from providers.models import ProviderConfig
@@ -59,7 +59,7 @@ def poll_silent(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     """Poll predictions without news for too long; return how many were polled."""
     rows = Attempt.objects.under_way().filter(poll_at__lte=now)
     attempts = _claimed(rows.exclude(prediction_id=None), "poll_at", until=now + ASK_AGAIN)
-    provider_outcomes = ProviderOutcomes()
+    health_signals = HealthSignals()
 
     def ask(attempt: Attempt) -> ProviderEvent:
         adapter = registry.adapter_for(attempt.provider.adapter)
@@ -72,7 +72,7 @@ def poll_silent(threads: ThreadPoolExecutor, *, now: datetime) -> int:
                 if lifecycle.mark_attempt_failed(
                     attempt, code="prediction_lost", raw_error=answer.detail, now=now, cost=attempt.cost
                 ):
-                    provider_outcomes.judge(attempt, HealthSignal.SPOILED, error=f"prediction_lost: {answer.detail}")
+                    health_signals.judge(attempt, HealthSignal.SPOILED, error=f"prediction_lost: {answer.detail}")
                     fallback.after_failure(attempt, code="prediction_lost", now=now)
                     queues.nudge_after_commit(Lane.DISPATCH)
             elif isinstance(answer, ProviderError):
@@ -80,8 +80,8 @@ def poll_silent(threads: ThreadPoolExecutor, *, now: datetime) -> int:
                 if answer.retry_after is not None and answer.retry_after > ASK_AGAIN:
                     Attempt.objects.filter(id=attempt.id).update(poll_at=now + answer.retry_after)
             else:
-                ingest.apply_event(attempt, answer, now=now, provider_outcomes=provider_outcomes)
-    provider_outcomes.write()
+                ingest.apply_event(attempt, answer, now=now, health_signals=health_signals)
+    health_signals.write()
     return len(attempts)
 
 
@@ -104,7 +104,7 @@ def look_up_unconfirmed(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     """
     rows = Attempt.objects.on_lease().filter(status=Attempt.Status.UNCONFIRMED, lease_until__lt=now - LISTING_DELAY)
     attempts = _claimed(rows, "lease_until", until=now + ASK_AGAIN - LISTING_DELAY)
-    provider_outcomes = ProviderOutcomes()
+    health_signals = HealthSignals()
 
     def ask(attempt: Attempt) -> ProviderEvent | None:
         adapter = registry.adapter_for(attempt.provider.adapter)
@@ -126,7 +126,7 @@ def look_up_unconfirmed(threads: ThreadPoolExecutor, *, now: datetime) -> int:
                     poll_at=attempt.provider.poll_at(now=now),
                     now=now,
                 )
-                ingest.apply_event(attempt, answer, now=now, provider_outcomes=provider_outcomes)
+                ingest.apply_event(attempt, answer, now=now, health_signals=health_signals)
     for attempt in attempts:
         if attempt not in able and attempt.provider.accepts_double_payment_risk:
             with _writing(attempt):
@@ -134,7 +134,7 @@ def look_up_unconfirmed(threads: ThreadPoolExecutor, *, now: datetime) -> int:
                 if rows.values_list("id").first() and lifecycle.mark_attempt_timed_out(attempt, now=now):
                     fallback.after_failure(attempt, code="provider_timeout", now=now)
                     queues.nudge_after_commit(Lane.DISPATCH)
-    provider_outcomes.write()
+    health_signals.write()
     return len(attempts)
 
 
@@ -167,17 +167,17 @@ def give_up_late_attempts(*, now: datetime) -> int:
     """Time out attempts past their deadline and send their jobs on; return how many."""
     rows = Attempt.objects.is_open().filter(deadline_at__lte=now).order_by("deadline_at")
     late = list(rows.select_related("provider")[:BATCH])
-    provider_outcomes = ProviderOutcomes()
+    health_signals = HealthSignals()
     for attempt in late:
         with _writing(attempt):
             if lifecycle.mark_attempt_timed_out(attempt, now=now):
                 if attempt.status != Attempt.Status.UNCONFIRMED:  # that was counted when its answer was lost
-                    provider_outcomes.judge(
+                    health_signals.judge(
                         attempt, HealthSignal.SPOILED, error="provider_timeout: no film before the deadline"
                     )
                 fallback.after_failure(attempt, code="provider_timeout", now=now)
                 queues.nudge_after_commit(Lane.DISPATCH)
-    provider_outcomes.write()
+    health_signals.write()
     return len(late)
 
 

@@ -2,5 +2,5 @@
 
 checks  what is asked, and the answers
 serving whether this process could serve what it would accept
-ledger  what `/readyz` tells of the conservation law
+ledger  what `/readyz` says of the conservation law
 """

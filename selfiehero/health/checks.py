@@ -3,9 +3,9 @@
 Ready means that an upload can be kept and served: the database takes writes, the disk has room or the bucket answers,
 the process is not on its way out, and what `selfiehero.health.serving` checks is ok. `state` is "ready", "degraded" or
 "not ready". Redis is not needed for that, so without it the answer is "degraded" and still 200. Workers and
-reconcile are told for people to read: a late worker delays films, it does not lose photos. So are the load, the ledger
-(`selfiehero.health.ledger`) and what this kernel offers to confine the sandboxes: neither a difference nor a lack makes
-the answer 503.
+reconcile are listed for people to read: a late worker delays films, it does not lose photos. So are the load, the
+ledger (`selfiehero.health.ledger`) and what this kernel offers to confine the sandboxes: neither a difference nor a
+lack makes the answer 503.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ from selfiehero.server.admission import gate
 from selfiehero.server.drain import draining
 
 from . import ledger, serving
-from .serving import ServingLook
+from .serving import ServingChecks
 
 LANES = ("prepare", "dispatch", "collect")
 # Without one of these no upload can be kept, or nothing can be served.
 NEEDED = ("database", "disk", "storage", *serving.CHECKS)
-LOOK_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 # So long the first request of a process waits for the results of `serving`; until they are there it is not ready.
 FIRST_SERVING_SECONDS = 0.5
-# Many who ask at once get one look.
+# Many who ask at once get the result of one check.
 FRESH_SECONDS = 0.5
 # Everybody beats every five seconds, idle or not; who has not for so long hangs or is gone.
 LATE_SECONDS = 20.0
 RETRY_AFTER = "5"
 
-# A thread of its own with a connection of its own: a database that hangs holds no request for longer than a look.
-_looker = ThreadPoolExecutor(1, thread_name_prefix="health")
-_bucket_looker = ThreadPoolExecutor(1, thread_name_prefix="health-storage")
-_serving = ServingLook()
+# A thread of its own with a connection of its own: a database that hangs holds no request for longer than a check.
+_database_thread = ThreadPoolExecutor(1, thread_name_prefix="health")
+_bucket_thread = ThreadPoolExecutor(1, thread_name_prefix="health-storage")
+_serving = ServingChecks()
 
 
 @never_cache
@@ -67,7 +67,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
     """Able to accept an upload: 200, or 503 with what is wrong."""
-    found = look()
+    found = results()
     is_ready = all(found[name] == "ok" for name in NEEDED) and not draining.is_set()
     state = "not ready" if not is_ready else "degraded" if is_degraded(found) else "ready"
     response = JsonResponse(
@@ -85,21 +85,21 @@ def is_degraded(found: dict[str, Any]) -> bool:
     )
 
 
-def look() -> dict[str, Any]:
+def results() -> dict[str, Any]:
     """Return what was found within the last moments, or within a second from now."""
     return _cache.get()
 
 
-def look_now() -> dict[str, Any]:
+def check_now() -> dict[str, Any]:
     """Ask database, disk, bucket and Redis."""
-    asked, give_up_at = _looker.submit(ask_database), time.monotonic() + LOOK_SECONDS
-    bucket = _bucket_looker.submit(storage.is_away)
+    asked, give_up_at = _database_thread.submit(ask_database), time.monotonic() + CHECK_SECONDS
+    bucket = _bucket_thread.submit(storage.is_away)
     found = {"disk": disk(), "redis": ask_redis()}
     try:
         answer = asked.result(timeout=max(0.0, give_up_at - time.monotonic()))
     except TimeoutError:
         asked.cancel()
-        answer = told("no answer within a second", [])
+        answer = heartbeats("no answer within a second", [])
     try:
         found["storage"] = "away" if bucket.result(timeout=max(0.0, give_up_at - time.monotonic())) else "ok"
     except TimeoutError:
@@ -107,8 +107,8 @@ def look_now() -> dict[str, Any]:
     return {
         **answer,
         **found,
-        **_serving.told(wait_seconds=FIRST_SERVING_SECONDS),
-        "proxies": proxies.told(),
+        **_serving.results(wait_seconds=FIRST_SERVING_SECONDS),
+        "proxies": proxies.advice(),
         "confinement": confinement(),
         "load": load(),
     }
@@ -134,7 +134,7 @@ def confinement() -> dict[str, Any]:
     return {"complete": offered.is_complete, "by": str(offered)}
 
 
-_cache = TimedCache(FRESH_SECONDS, lambda: look_now())  # asked by name: tests replace it
+_cache = TimedCache(FRESH_SECONDS, lambda: check_now())  # asked by name: tests replace it
 
 
 def ask_database() -> dict[str, Any]:
@@ -142,17 +142,17 @@ def ask_database() -> dict[str, Any]:
     try:
         check_writable()
         seen = list(Heartbeat.objects.order_by("name", "host"))
-        inspected = ledger.told()
+        inspected = ledger.result()
     except (DatabaseError, OSError) as error:
-        return told(f"failed: {type(error).__name__}", [])
+        return heartbeats(f"failed: {type(error).__name__}", [])
     finally:
         connection.close()
-    return told("ok", seen, inspected)
+    return heartbeats("ok", seen, inspected)
 
 
 def check_writable() -> None:
     """Raise DatabaseError when the database would not take a write within a second."""
-    milliseconds = int(LOOK_SECONDS * 800)
+    milliseconds = int(CHECK_SECONDS * 800)
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute(f"PRAGMA busy_timeout={milliseconds}")
@@ -164,10 +164,10 @@ def check_writable() -> None:
                 raise DatabaseError("read-only")
 
 
-def told(database: str, seen: Sequence[Heartbeat], inspected: dict[str, Any] = ledger.NOT_YET) -> dict[str, Any]:
+def heartbeats(database: str, seen: Sequence[Heartbeat], inspected: dict[str, Any] = ledger.NOT_YET) -> dict[str, Any]:
     """Return what the heartbeats say: by lane the newest one's age, each process by host, and who is late.
 
-    `inspected` is what there is to tell of the ledger.
+    `inspected` is what there is to say of the ledger.
     """
     expected = (*(f"worker-{lane}" for lane in LANES), "reconcile")
     ages: dict[str, float | None] = dict.fromkeys(expected)

@@ -1,6 +1,6 @@
-"""What `/readyz` tells of the ledger: whether what was accepted is all somewhere (see `jobs.ledger`).
+"""What `/readyz` says of the ledger: whether what was accepted is all somewhere (see `jobs.ledger`).
 
-Reconcile inspects it, once per cluster; here its newest result is read. A difference is told, not enforced: "not
+Reconcile inspects it, once per cluster; here its newest result is read. A difference is reported, not enforced: "not
 ready" means unable to accept, and whoever comes now can be accepted whatever became of those before.
 """
 
@@ -15,7 +15,7 @@ from jobs import ledger
 NOT_YET: dict[str, Any] = {"balance": "not inspected yet", "differences": None, "age": None}
 
 
-def told() -> dict[str, Any]:
+def result() -> dict[str, Any]:
     """Return the newest result, and its age in seconds."""
     newest = ledger.newest()
     if newest.at is None:

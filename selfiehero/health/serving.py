@@ -1,4 +1,4 @@
-"""What `/readyz` tells beyond the first look: whether this process could serve what it would accept.
+"""What `/readyz` says beyond the first checks: whether this process could serve what it would accept.
 
 | what | "ok" when |
 | --- | --- |
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 OK, NOT_YET = "ok", "not checked yet"
 EVERY_SECONDS, AFTER_A_FAILURE = 30.0, 2.0
-# An erasure counts as overdue from then on: reconcile looks every few seconds, and a file may take a few tries.
+# An erasure counts as overdue from then on: reconcile comes by every few seconds, and a file may take a few tries.
 OVERDUE_AFTER = timedelta(minutes=10)
 
 
@@ -77,7 +77,7 @@ CHECKS: dict[str, Callable[[], str]] = {
 }
 
 
-class ServingLook:
+class ServingChecks:
     """The newest results, and the thread that gets the next ones."""
 
     def __init__(self) -> None:
@@ -86,13 +86,13 @@ class ServingLook:
         self._next_at = float("-inf")
         self._seen: dict[str, Any] = dict.fromkeys(CHECKS, NOT_YET) | {"overdue_erasures": None}
 
-    def told(self, *, wait_seconds: float) -> dict[str, Any]:
+    def results(self, *, wait_seconds: float) -> dict[str, Any]:
         """Return the newest results, and see to it that they are renewed; the first caller waits for them so long."""
         with self._lock:
             is_first = self._thread is None
             is_running = self._thread is not None and self._thread.is_alive()
             if not is_running and time.monotonic() >= self._next_at:
-                self._thread = threading.Thread(target=self._look, name="health-serving", daemon=True)
+                self._thread = threading.Thread(target=self._check, name="health-serving", daemon=True)
                 self._thread.start()
         if is_first:
             self.wait(wait_seconds)
@@ -104,7 +104,7 @@ class ServingLook:
         if self._thread is not None:
             self._thread.join(max(0.0, seconds))
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         try:
             seen: dict[str, Any] = {name: _result(check) for name, check in CHECKS.items()}
             seen["overdue_erasures"] = _overdue_erasures()
@@ -122,7 +122,7 @@ class ServingLook:
 def _result(check: Callable[[], str]) -> str:
     try:
         return check()
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is told and the other checks are made
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is reported and the other checks are made
         return f"failed: {type(error).__name__}"
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from providers.studio.film.music.score import GLITCH, SYNTHWAVE, TAIKO, Cues, Music
-from providers.studio.film.titles.title_styles import NEON, STEEL, TERMINAL, TitleStyle
+from providers.studio.film.title_styles import NEON, STEEL, TERMINAL, TitleStyle
 
 from .canvas import FRAMES_PER_SECOND, Colour
 

@@ -12,7 +12,7 @@ from common.timed_cache import TimedCache
 from jobs import ledger
 from jobs.models import Job
 from selfiehero.health import checks
-from selfiehero.health.serving import ServingLook
+from selfiehero.health.serving import ServingChecks
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "_cache", TimedCache(-1.0, checks.look_now))
-    monkeypatch.setattr(checks, "_serving", ServingLook())
+    monkeypatch.setattr(checks, "_cache", TimedCache(-1.0, checks.check_now))
+    monkeypatch.setattr(checks, "_serving", ServingChecks())
     monkeypatch.setattr(checks, "FIRST_SERVING_SECONDS", 10.0)
 
 
@@ -60,7 +60,7 @@ def test_a_request_inspects_nothing(client: Client, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_database_that_does_not_answer_is_not_asked(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "ask_database", lambda: checks.told("failed: OperationalError", []))
+    monkeypatch.setattr(checks, "ask_database", lambda: checks.heartbeats("failed: OperationalError", []))
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["ledger"]["balance"] == "not inspected yet"

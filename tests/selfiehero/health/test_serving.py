@@ -21,7 +21,7 @@ from jobs.queue import engine
 from providers import keys
 from selfiehero import proxies
 from selfiehero.health import checks, serving
-from selfiehero.health.serving import ServingLook
+from selfiehero.health.serving import ServingChecks
 from selfiehero.static_files import StaticFilesStorage
 from tests import factories
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     checks._cache.clear()
-    monkeypatch.setattr(checks, "_serving", ServingLook())
+    monkeypatch.setattr(checks, "_serving", ServingChecks())
     monkeypatch.setattr(checks, "FIRST_SERVING_SECONDS", 10.0)  # a busy machine still has the first answer
     monkeypatch.setattr(proxies, "_seen", set())
     yield

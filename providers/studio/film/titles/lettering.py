@@ -8,8 +8,9 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from providers.studio.film.typefaces import HUD, LINE, SIGNS, TITLE, font_path
+
 from .shaping import clusters, face_of
-from .typefaces import HUD, LINE, SIGNS, TITLE, font_path
 
 __all__ = ["HUD", "LINE", "SIGNS", "TITLE", "font", "showable", "text_mask", "vertical_mask"]
 

@@ -14,7 +14,7 @@ from itertools import groupby
 import numpy as np
 import uharfbuzz as hb
 
-from .typefaces import FALLBACKS, JOINED, font_path
+from providers.studio.film.typefaces import FALLBACKS, JOINED, font_path
 
 # A letter of typical height in each font; it is drawn as tall as the title's capitals.
 TALL = {

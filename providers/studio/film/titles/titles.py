@@ -25,11 +25,11 @@ from providers.studio.film.canvas import (
 )
 from providers.studio.film.glitch import glitch_strip
 from providers.studio.film.looks import Look
+from providers.studio.film.title_styles import TitleStyle
+from providers.studio.film.typefaces import JOINED, SIGNS
 
 from .lettering import showable, text_mask
 from .shaping import CAPITAL, Line, clusters, draw_line, face_of, set_line
-from .title_styles import TitleStyle
-from .typefaces import JOINED, SIGNS
 
 STRIP_TOP, STRIP_HEIGHT = 905, 235  # px; below it lies the mark
 SHADE_TOP = int(FRAME_HEIGHT * 0.6)

@@ -9,7 +9,7 @@ from providers.studio.film.looks import LOOKS
 from providers.studio.film.titles.lettering import showable
 from providers.studio.film.titles.mark import NOTE, WORDMARK
 from providers.studio.film.titles.shaping import Line, clusters, covers, draw_line, set_line, visual_runs
-from providers.studio.film.titles.typefaces import FALLBACKS, FONTS, HEAVY, HUD, LINE, SIGNS, TITLE
+from providers.studio.film.typefaces import FALLBACKS, FONTS, HEAVY, HUD, LINE, SIGNS, TITLE
 
 MORE_SCRIPTS = (
     *("李小龙", "鑫淼", "蔡英文", "김민수", "龍之介 薔薇", "齋藤 鷹之丞", "李 Nova", "ქართული", "Հայկ", "রবীন্দ্রনাথ"),

@@ -15,8 +15,8 @@ from . import breaker, cold_starts
 from .breaker import HealthSignal
 
 
-class ProviderOutcomes:
-    """Collects outcomes until `write`."""
+class HealthSignals:
+    """Collects the signals of several attempts until `write`."""
 
     def __init__(self) -> None:
         self.observations: list[breaker.Observation] = []
