@@ -6,6 +6,7 @@ attempts    the tries of a job at its providers
 events      the append-only history of each job
 deliveries  webhook calls as they arrived
 records     heartbeats, the load, the ledger's newest inspection, the staff's audit trail, measured start times
+rollups     figures by the minute
 sql         expressions for SQLite's query planner
 plain_sql   one row read or written without the ORM's cost, where every hero passes
 """
@@ -16,6 +17,7 @@ from .events import JobEvent, next_seq
 from .jobs import QUEUE_LANES, Job, JobQuerySet, Lane
 from .looks import Look
 from .records import AuditEntry, Heartbeat, LedgerInspection, LoadState, StartTimes
+from .rollups import JobMinute, ProviderMinute
 
 __all__ = [
     "QUEUE_LANES",
@@ -25,11 +27,13 @@ __all__ = [
     "Heartbeat",
     "Job",
     "JobEvent",
+    "JobMinute",
     "JobQuerySet",
     "Lane",
     "LedgerInspection",
     "LoadState",
     "Look",
+    "ProviderMinute",
     "StartTimes",
     "WebhookDelivery",
     "next_seq",

@@ -130,6 +130,8 @@ class Attempt(models.Model):
                 name="attempt_lease", fields=["lease_until"], condition=Q(status__in=["submitting", "unconfirmed"])
             ),
             models.Index(name="attempt_poll", fields=["poll_at"], condition=Q(status__in=["submitted", "running"])),
+            # For the figures of a minute.
+            models.Index(name="attempt_ended", fields=["finished_at"], condition=Q(finished_at__isnull=False)),
             models.Index(name="attempt_film", fields=["film_sha256"], condition=~Q(film_sha256="")),
             models.Index(name="attempt_film_url", fields=["film_url_sha256"], condition=~Q(film_url_sha256="")),
             models.Index(name="attempt_cleanup", fields=["cleanup_at"], condition=~Q(cleanup="")),

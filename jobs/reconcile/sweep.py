@@ -17,6 +17,7 @@
 | more jobs than are worked off | reconcile | the backlog's limit | less is made, then fewer come in (`overload`) |
 | connection test of a provider asked for | reconcile | `test_asked_at` | made, judged (`connection_tests`) |
 | the host of a provider's address gone | reconcile | its heartbeats | the provider is retired (`routing.hosts`) |
+| a minute has figures that changed | reconcile | every five seconds | counted again (`rollups`) |
 | anything else that is open | reconcile | every 15 seconds | put back in one of these states (`orphans`) |
 | due, leased or blocked until a time that no step sets | reconcile | every 15 seconds | set to now (`clock_skew`) |
 
@@ -38,7 +39,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection, transaction
 
 from common.log_limiter import LogLimiter
-from jobs import lifecycle
+from jobs import lifecycle, rollups
 from jobs.clock import database_now
 from jobs.lanes import ingest, polling, pumps
 from jobs.models import Heartbeat, Job, Lane
@@ -61,6 +62,7 @@ SETTLE_EVERY_SECONDS = 5.0
 # What providers without a budget spent is only shown.
 SETTLE_ALL_EVERY_SECONDS = 60.0
 ORPHANS_EVERY_SECONDS = 15.0
+ROLLUPS_EVERY_SECONDS = rollups.EVERY.total_seconds()
 POLLING_THREADS = 48
 # At the end, for its own threads; substitutes of workers have `pumps.SUBSTITUTE_STOP_SECONDS` to give back their items.
 GOODBYE_SECONDS = 2.0
@@ -84,6 +86,7 @@ class Reconciler:
         self._settled_all_at = float("-inf")
         self._orphans_at = 0.0
         self._load = LoadMeter()
+        self._rollups, self._rollups_at = rollups.Writer(), 0.0
 
     def run(self) -> None:
         """Tick once a second; a failing step is logged and tried again with the next tick."""
@@ -131,6 +134,7 @@ class Reconciler:
             self._show_warming_up,
             self._settle_budgets,
             self._requeue_orphans,
+            self._write_rollups,
             self._sweep,
             self._sweep_unreferenced_files,
         ):
@@ -220,6 +224,11 @@ class Reconciler:
             orphans.bring_back(now=database_now())
             clock_skew.bring_near(now=database_now())
             hosts.retire_gone(now=database_now())
+
+    def _write_rollups(self) -> None:
+        if time.monotonic() - self._rollups_at > ROLLUPS_EVERY_SECONDS:
+            self._rollups_at = time.monotonic()
+            self._rollups.write_due(now=database_now())
 
     def _end_late_jobs(self) -> None:
         end_late_jobs(now=database_now())

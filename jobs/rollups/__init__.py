@@ -1,0 +1,12 @@
+"""Figures by the minute, so that pages and alerts read a few small rows however many jobs there are.
+
+histograms  times in buckets that can be added up
+arithmetic  the figures of one minute, read from the jobs and attempts of that minute
+writer      writes the minutes that are due, once per cluster
+windows     sums over the newest minutes
+"""
+
+from .windows import Flow, ProviderFlow, flow, newest, over
+from .writer import EVERY, Writer
+
+__all__ = ["EVERY", "Flow", "ProviderFlow", "Writer", "flow", "newest", "over"]
