@@ -21,6 +21,7 @@ from redis.commands.core import Script
 from rq import Queue
 
 from common import redis_clients
+from jobs.models import Lane
 
 from . import foreign
 from .redis_breaker import Blocked, breaker
@@ -55,6 +56,11 @@ def _queue(lane: str) -> Queue:
     Without one of ours `get_queue` makes a client, and with it a connection, at every call (a test counts them).
     """
     return django_rq.get_queue(lane, connection=client())
+
+
+def depths() -> dict[str, int]:
+    """Return how many pumps wait in each lane's queue. Raise redis.RedisError."""
+    return {lane: _queue(lane).count for lane in Lane.values}
 
 
 @lru_cache(maxsize=1)

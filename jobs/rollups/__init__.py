@@ -6,7 +6,7 @@ writer      writes the minutes that are due, once per cluster
 windows     sums over the newest minutes
 """
 
-from .windows import Flow, ProviderFlow, flow, newest, over
+from .windows import WINDOW, Flow, ProviderFlow, flow, newest, over
 from .writer import EVERY, Writer
 
-__all__ = ["EVERY", "Flow", "ProviderFlow", "Writer", "flow", "newest", "over"]
+__all__ = ["EVERY", "WINDOW", "Flow", "ProviderFlow", "Writer", "flow", "newest", "over"]

@@ -10,7 +10,8 @@ import segno
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils import timezone
@@ -19,6 +20,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from jobs import now
 from jobs.audit import audit
 from jobs.client_address import client_network
 
@@ -43,6 +45,18 @@ class StaffSite(AdminSite):
             return HttpResponseRedirect(f"{reverse(f'admin:{name}')}?{urlencode({'next': _next(request)})}")
         return super().login(request, extra_context)
 
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show what goes on now, to those who may see jobs; to others the rooms that they may enter."""
+        page = now.page_of(now.read(now=timezone.now())) if request.user.has_perm("jobs.view_job") else None
+        context = self.each_context(request) | {"title": "Now", "page": page} | (extra_context or {})
+        return render(request, "admin/now/page.html", context)
+
+    def now_json(self, request: HttpRequest) -> HttpResponse:
+        """Answer the same to a page that is open."""
+        if not request.user.has_perm("jobs.view_job"):
+            raise PermissionDenied
+        return JsonResponse(now.page_of(now.read(now=timezone.now())).as_json())
+
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         context = super().each_context(request)
         groups = rooms.rooms_of(context["available_apps"], path=request.path)
@@ -51,6 +65,7 @@ class StaffSite(AdminSite):
     def get_urls(self) -> list[URLResolver | URLPattern]:
         return [
             path("second-step/", never_cache(self.second_step), name="second_step"),
+            path("now.json", self.admin_view(self.now_json), name="now"),
             path("security/", never_cache(self.security), name="security"),
             *super().get_urls(),
         ]

@@ -1,0 +1,13 @@
+"""The present state of the product for those who run it: what is wrong, what to do next, and the figures that say so.
+
+facts     everything that is read, from the rollups and a few small tables
+forecast  when the queue is empty, now and after a change of limits
+house     Redis, database, disk and storage, measured by this process
+problems  what is not as it should be, with the next step, the worst first
+page      the same as words for the staff's first page, and as JSON for the open page
+"""
+
+from .facts import Facts, read
+from .page import Page, page_of
+
+__all__ = ["Facts", "Page", "page_of", "read"]
