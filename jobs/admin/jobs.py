@@ -10,7 +10,7 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet, Sum
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -20,22 +20,11 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_POST, require_safe
 
 from jobs import messages as job_messages
-from jobs import snapshots, storage
-from jobs.models import Attempt, Job, WebhookDelivery
+from jobs import notes, snapshots, storage
+from jobs.models import Attempt, Job
 from providers.admin import pill
 
-from . import actions, big_tables, faces, filters, ledger, parts
-
-_EVENTS_SHOWN = 1000
-_DELIVERIES_SHOWN = 200
-_ATTEMPT_COLOURS = {
-    Attempt.Status.SUCCEEDED: "succeeded",
-    Attempt.Status.FAILED: "failed",
-    Attempt.Status.TIMED_OUT: "failed",
-    Attempt.Status.CANCELED: "canceled",
-    Attempt.Status.SUPERSEDED: "canceled",
-    Attempt.Status.UNCONFIRMED: "queued",
-}
+from . import actions, big_tables, faces, filters, ledger, parts, story
 
 
 @admin.register(Job)
@@ -174,7 +163,7 @@ class JobAdmin(big_tables.BigTableAdmin):
         first, end = job.first_frame_at, job.finished_at
         return format_html(
             "accepted {}; first picture {}; ended {}",
-            _moment(job.created_at),
+            parts.moment(job.created_at),
             f"after {parts.span(first - job.created_at)}" if first else "not yet",
             f"after {parts.span(end - job.created_at)}" if end else "not yet",
         )
@@ -212,7 +201,7 @@ class JobAdmin(big_tables.BigTableAdmin):
 
     @admin.display(description="consent")
     def consent(self, job: Job) -> str:
-        return f"version {job.consent_version}, {_moment(job.consent_at)}"
+        return f"version {job.consent_version}, {parts.moment(job.consent_at)}"
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -227,27 +216,28 @@ class JobAdmin(big_tables.BigTableAdmin):
         return super().change_view(request, object_id, form_url, {**story, **(extra_context or {})})
 
     def _story(self, request: HttpRequest, job: Job) -> dict[str, Any]:
-        """Return a job's attempts, deliveries and events for the template."""
-        now = timezone.now()
-        attempts = list(job.attempts.select_related("provider"))
-        deliveries = WebhookDelivery.objects.filter(attempt__job=job).select_related("attempt")
-        events = list(job.events.order_by("seq")[:_EVENTS_SHOWN])
-        may = {
-            actions.PUT_FIRST: self.has_act_permission(request),
-            actions.PUT_BACK: self.has_act_permission(request),
-            actions.CANCEL: self.has_act_permission(request),
-            actions.RETRY: self.has_act_permission(request),
-            actions.ERASE: self.has_erase_permission(request),
-        }
-        return {
-            "attempts": [_attempt_facts(attempt, job, now=now) for attempt in attempts],
-            "cost": job.attempts.aggregate(total=Sum("cost"))["total"],
-            "deliveries": deliveries.defer("body", "headers").order_by("id")[:_DELIVERIES_SHOWN],
-            "events": [(event, parts.span(event.at - job.created_at)) for event in events],
+        """Return a job's time axis, attempts, deliveries, events and notes for the template."""
+        may_act = self.has_act_permission(request)
+        may = dict.fromkeys((actions.PUT_FIRST, actions.PUT_BACK, actions.CANCEL, actions.RETRY), may_act)
+        may[actions.ERASE] = self.has_erase_permission(request)
+        return story.story_of(job, now=timezone.now(), with_all="all" in request.GET) | {
             "buttons": actions.possible_for(job, [action for action, allowed in may.items() if allowed]),
             "sees_faces": faces.may_see(request),
             "can_show_photo": self._may_show_photo(request) and bool(job.clean_key),
+            "can_note": may_act or request.user.has_perm("jobs.add_staffnote"),
+            "poster": _poster_url(job, now=timezone.now()) if faces.may_see(request) else "",
         }
+
+    @method_decorator(require_POST)
+    def add_note(self, request: HttpRequest, job_id: UUID) -> HttpResponse:
+        """Keep what somebody wrote about a job."""
+        if not (self.has_act_permission(request) or request.user.has_perm("jobs.add_staffnote")):
+            raise PermissionDenied
+        if not Job.objects.filter(pk=job_id, erased_at=None).exists():
+            raise Http404
+        if notes.add(job_id, request.POST.get("text", ""), author=request.user, now=timezone.now()):
+            self.message_user(request, "Noted.", messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:jobs_job_change", args=[job_id]))
 
     # --- Actions ----------------------------------------------------------------------------------
 
@@ -283,7 +273,9 @@ class JobAdmin(big_tables.BigTableAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.show_photo)
         film = self.admin_site.admin_view(self.show_film)
+        note = self.admin_site.admin_view(self.add_note)
         own = [
+            path("<uuid:job_id>/note/", note, name="jobs_job_note"),
             path("<uuid:job_id>/photo/", view, name="jobs_job_photo"),
             path("<uuid:job_id>/film/", film, name="jobs_job_film"),
             ledger.address(self),
@@ -337,41 +329,3 @@ def _film_url(job: Job, *, now: datetime) -> str:
 
 def _poster_url(job: Job, *, now: datetime) -> str:
     return storage.signed_url(job.poster_key or job.preview_key, filename="poster.jpg", now=now)
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S}"
-
-
-def _attempt_facts(attempt: Attempt, job: Job, *, now: datetime) -> dict[str, Any]:
-    """Return one attempt as (name, value) pairs, empty ones left out."""
-    steps = [("claimed", attempt.claimed_at), ("answered", attempt.answered_at), ("submitted", attempt.submitted_at)]
-    steps += [("first sign", attempt.first_sign_at), ("first picture", attempt.first_frame_at)]
-    steps += [("ended", attempt.finished_at)]
-    path_of_times = ", ".join(f"{name} +{parts.span(at - job.created_at)}" for name, at in steps if at)
-    end = attempt.finished_at or now
-    cleanup = (
-        f"{attempt.cleanup} at {_moment(attempt.cleanup_at)}, tried {attempt.cleanup_tries} times"
-        if (attempt.cleanup and attempt.cleanup_at)
-        else attempt.cleanup
-    )
-    facts = [
-        ("Started", _moment(attempt.claimed_at) + (", model asleep" if attempt.was_cold else "")),
-        ("Kind", "" if attempt.kind == Attempt.Kind.FIRST else attempt.kind),
-        ("Steps", path_of_times),
-        ("Took", parts.span(end - attempt.claimed_at) + ("" if attempt.finished_at else " so far")),
-        ("Prediction", attempt.prediction_id or "not known"),
-        ("Progress", f"{attempt.progress:.0%}"),
-        ("Last news", parts.age(attempt.heard_at, now=now) + " ago" if attempt.heard_at else ""),
-        ("Error", attempt.error_code),
-        ("Cost", f"{attempt.cost.normalize():f} USD" if attempt.cost else "0"),
-        ("Cleanup", cleanup),
-        ("Slot", "held" if attempt.slot_held else "free"),
-        ("Given up after", _moment(attempt.deadline_at)),
-    ]
-    return {
-        "attempt": attempt,
-        "colour": _ATTEMPT_COLOURS.get(Attempt.Status(attempt.status), "processing"),
-        "facts": [(name, value) for name, value in facts if value],
-        "is_winner": attempt.pk == job.winner_id,
-    }

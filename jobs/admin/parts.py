@@ -56,6 +56,11 @@ def span(length: timedelta | None) -> str:
     return f"{total} s"
 
 
+def moment(at: datetime) -> str:
+    """Return a moment to the second."""
+    return f"{at:%Y-%m-%d %H:%M:%S}"
+
+
 def age(moment: datetime | None, *, now: datetime) -> str:
     """Return how long ago a moment was."""
     return "–" if moment is None else span(now - moment)

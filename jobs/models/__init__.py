@@ -5,7 +5,7 @@ jobs        what people asked for, and the lane that each job waits in
 attempts    the tries of a job at its providers
 events      the append-only history of each job
 deliveries  webhook calls as they arrived
-records     heartbeats, the load, the ledger's newest inspection, the staff's audit trail, measured start times
+records     staff's notes and audit trail, heartbeats, the load, the ledger's newest inspection, measured start times
 rollups     figures by the minute
 sql         expressions for SQLite's query planner
 plain_sql   one row read or written without the ORM's cost, where every hero passes
@@ -16,7 +16,7 @@ from .deliveries import WebhookDelivery
 from .events import JobEvent, next_seq
 from .jobs import QUEUE_LANES, Job, JobQuerySet, Lane
 from .looks import Look
-from .records import AuditEntry, Heartbeat, LedgerInspection, LoadState, StartTimes
+from .records import AuditEntry, Heartbeat, LedgerInspection, LoadState, StaffNote, StartTimes
 from .rollups import JobMinute, ProviderMinute
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "LoadState",
     "Look",
     "ProviderMinute",
+    "StaffNote",
     "StartTimes",
     "WebhookDelivery",
     "next_seq",

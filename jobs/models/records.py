@@ -1,4 +1,4 @@
-"""Rows beside the jobs: heartbeats of processes, the load, the staff's audit trail, how long models take to start."""
+"""Rows beside the jobs: staff's notes and audit trail, heartbeats of processes, the load, how models start."""
 
 from __future__ import annotations
 
@@ -91,6 +91,19 @@ class LoadState(models.Model):
 
     def __str__(self) -> str:
         return f"{self.waiting} waiting"
+
+
+class StaffNote(models.Model):
+    """What a staff member wrote about a job. Deleted when the job is erased (`jobs.notes`)."""
+
+    job = models.ForeignKey("jobs.Job", models.CASCADE, related_name="notes")
+    at = models.DateTimeField()
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
+    author_name = models.CharField(max_length=150, blank=True, default="", help_text="Stays when the user is gone.")
+    text = models.TextField()
+
+    def __str__(self) -> str:
+        return f"{self.author_name} {self.at:%Y-%m-%d %H:%M}"
 
 
 class AuditEntry(models.Model):

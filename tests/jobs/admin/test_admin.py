@@ -158,7 +158,7 @@ def test_a_job_s_page_tells_the_whole_story_in_order(admin_client: Client, provi
     )
     response = admin_client.get(page_of(attempt.job))
     text = text_of(response)
-    seqs = [event.seq for event, _offset in response.context["events"]]
+    seqs = [line.event.seq for line in response.context["timeline"].lines]
     assert seqs == list(range(1, len(seqs) + 1))
     assert [text.index(kind) for kind in ("accepted", "prepared", "dispatching")]
     assert attempt.prediction_id in text
