@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from jobs import services
+from jobs import moving, services
 from jobs.audit import audit
 from jobs.client_address import client_network
 from jobs.models import QUEUE_LANES, Job
@@ -45,6 +45,14 @@ def _retry(job_id: UUID, *, now: datetime, actor: Any, address: str) -> Job | No
 def _erase(job_id: UUID, *, now: datetime, actor: Any, address: str) -> Job | None:
     services.erase_job(job_id, now=now, by="staff")
     audit(actor, "job_erased", str(job_id), {}, now=now, address=address)
+    return None
+
+
+def _move(job_id: UUID, *, now: datetime, actor: Any, address: str) -> Job | None:
+    left = moving.move_job(job_id, now=now)
+    if not left:
+        raise services.NotPossible("no provider has it any more")
+    audit(actor, "job_moved", str(job_id), {"from": left}, now=now, address=address)
     return None
 
 
@@ -107,6 +115,17 @@ ERASE = StaffAction(
     possible=Q(erased_at=None),
     otherwise="erased already",
     act=_erase,
+)
+MOVE = StaffAction(
+    name="move_jobs",
+    button="Send to another provider",
+    question="send to another provider",
+    warning="The provider that has them is told to stop, and may still charge for its films. They go back to it only "
+    "when no other open provider can have them.",
+    done="sent to another provider",
+    possible=Q(status__in=Job.OPEN, lane="", winner=None),
+    otherwise="no provider has them now",
+    act=_move,
 )
 
 PUT_FIRST = StaffAction(

@@ -26,6 +26,8 @@ from providers.admin import pill
 
 from . import actions, big_tables, faces, filters, ledger, parts, story
 
+_ACTIONS_ON_ONE = (actions.PUT_FIRST, actions.PUT_BACK, actions.MOVE, actions.CANCEL, actions.RETRY)
+
 
 @admin.register(Job)
 class JobAdmin(big_tables.BigTableAdmin):
@@ -46,7 +48,8 @@ class JobAdmin(big_tables.BigTableAdmin):
         "u:…), a prediction id, or the end of a share address."
     )
     actions = tuple(
-        action.name for action in (actions.PUT_FIRST, actions.PUT_BACK, actions.CANCEL, actions.RETRY, actions.ERASE)
+        action.name
+        for action in (actions.PUT_FIRST, actions.PUT_BACK, actions.MOVE, actions.CANCEL, actions.RETRY, actions.ERASE)
     )
     change_form_template = "admin/jobs/job/change_form.html"
     fieldsets = (
@@ -218,7 +221,7 @@ class JobAdmin(big_tables.BigTableAdmin):
     def _story(self, request: HttpRequest, job: Job) -> dict[str, Any]:
         """Return a job's time axis, attempts, deliveries, events and notes for the template."""
         may_act = self.has_act_permission(request)
-        may = dict.fromkeys((actions.PUT_FIRST, actions.PUT_BACK, actions.CANCEL, actions.RETRY), may_act)
+        may = dict.fromkeys(_ACTIONS_ON_ONE, may_act)
         may[actions.ERASE] = self.has_erase_permission(request)
         return story.story_of(job, now=timezone.now(), with_all="all" in request.GET) | {
             "buttons": actions.possible_for(job, [action for action, allowed in may.items() if allowed]),
@@ -252,6 +255,10 @@ class JobAdmin(big_tables.BigTableAdmin):
     @admin.action(description="Put back in the queue…", permissions=["act"])
     def put_jobs_back(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
         return actions.run(actions.PUT_BACK, self, request, jobs)
+
+    @admin.action(description="Send to another provider…", permissions=["act"])
+    def move_jobs(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
+        return actions.run(actions.MOVE, self, request, jobs)
 
     @admin.action(description="Cancel…", permissions=["act"])
     def cancel_jobs(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
