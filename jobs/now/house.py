@@ -19,7 +19,7 @@ from django.utils import timezone
 from common.timed_cache import TimedCache
 from jobs import storage
 from jobs.queue import queues
-from jobs.queue.redis_breaker import gate
+from jobs.queue.redis_breaker import breaker
 from jobs.reconcile import erasures
 
 FRESH_SECONDS = 4.0
@@ -73,7 +73,7 @@ def _redis() -> tuple[Measured, Measured]:
     """Return how long the queues are, and how fast and large the server is."""
     started = time.perf_counter()
     try:
-        with gate.ask():
+        with breaker.guard():
             queues.client().ping()
             took = time.perf_counter() - started
             depths = queues.depths()

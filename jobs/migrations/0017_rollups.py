@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0015_load_state'),
+        ('jobs', '0016_links_epoch'),
         ('providers', '0004_key_fingerprints'),
     ]
 

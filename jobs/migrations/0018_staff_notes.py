@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0016_rollups'),
+        ('jobs', '0017_rollups'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
