@@ -36,7 +36,11 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--photo", type=Path, default=PHOTO)
     choices = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, Product(Path(folder)) as product, running_browser() as browser:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Product(Path(folder)) as product,
+        running_browser(webgl=True) as browser,
+    ):
         runs = [measure(browser, product.url, choices.photo) for _ in range(choices.runs + 1)][
             1:
         ]  # the first one warms up

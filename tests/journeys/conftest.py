@@ -1,4 +1,4 @@
-"""The real product, its real studio and a real browser, started once for all journeys of a file."""
+"""The real product and a real browser, started once for all journeys of a file or of all files."""
 
 import os
 from collections.abc import Iterator
@@ -19,9 +19,18 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
         yield running
 
 
+@pytest.fixture(scope="package")
+def quick_product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """The product with a studio whose films are tiny, for journeys whose subject is not what is on the film."""
+    renderer = "tests.support.fake_renderer:Renderer"
+    with Product(tmp_path_factory.mktemp("quick"), {"STUDIO_RENDERER": renderer}) as running:
+        yield running
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
-    with running_browser() as running:
+    """One Chromium that draws what a newcomer's does."""
+    with running_browser(webgl=True) as running:
         yield running
 
 

@@ -108,7 +108,7 @@ def test_a_photo_without_a_face_is_answered_with_what_to_do(product, tmp_path):
 
 
 def test_a_full_disk_is_said_with_its_own_sentence_and_tried_again(product, browser):
-    page = browser.new_context(viewport={"width": 360, "height": 740}).new_page()
+    page = browser.new_context(viewport={"width": 360, "height": 740}, reduced_motion="reduce").new_page()
     detail, sent = "There is no room for new photos right now.", []
 
     def refuse_once(route):
@@ -157,6 +157,18 @@ def test_without_scripts_the_films_own_controls_are_free(product, browser):
         assert is_apart, f"{name} lies on the film: {box}, {film}"
     page.click("[data-erase-form] button")
     assert page.text_content("h1") == "Erased."
+
+
+def test_a_film_survives_the_death_of_the_studio_during_its_render(product):
+    """The other processes die in test_kills."""
+    visitor = Visitor(product.url)
+    job_id = visitor.send(PHOTO, hero_name="NOVA-7").json()["id"]
+    visitor.wait_for(job_id, "rendering")
+    old = product.kill("studio")
+    job = visitor.wait_for_end(job_id, seconds=120)
+    assert job["status"] == "succeeded", job
+    assert_is_the_film(io.BytesIO(visitor.film(job)))
+    product.wait_until_restarted("studio", old)
 
 
 # --- A picture without a face -------------------------------------------------------------------------

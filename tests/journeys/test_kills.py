@@ -1,4 +1,8 @@
-"""Processes die in the middle of a film; each time the film is delivered without help."""
+"""Processes die in the middle of a film; each time the film is delivered without help.
+
+What is on the film does not matter here, so it is tiny and takes three seconds; the studio dies in `test_first_hero`,
+in the middle of a real one.
+"""
 
 import os
 import signal
@@ -7,6 +11,7 @@ import pytest
 
 from tests.journeys.conftest import PHOTO
 from tests.journeys.visitor import Visitor
+from tests.support.product import Product
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -14,53 +19,53 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 RECOVERED_WITHIN = 120
 
 
-def start_a_film(product) -> tuple[Visitor, str]:
+def start_a_film(product: Product) -> tuple[Visitor, str]:
     visitor = Visitor(product.url)
-    answer = visitor.send(PHOTO, hero_name="NOVA-7")
+    answer = visitor.send(PHOTO, hero_name="STEADY")
     assert answer.status_code == 202
     return visitor, answer.json()["id"]
 
 
-def assert_delivered_once(product, visitor: Visitor, job_id: str) -> None:
+def assert_delivered_once(product: Product, visitor: Visitor, job_id: str) -> None:
     job = visitor.wait_for_end(job_id, seconds=RECOVERED_WITHIN)
     assert job["status"] == "succeeded", job
-    assert len(visitor.film(job)) > 100_000
+    assert visitor.film(job)[4:8] == b"ftyp"
     events = visitor.session.get(product.url + job["links"]["events"], timeout=10).json()["events"]
     assert [event["kind"] for event in events].count("succeeded") == 1
 
 
-@pytest.mark.parametrize("name", ["worker-prepare", "worker-dispatch", "worker-collect", "reconcile", "studio"])
-def test_a_film_survives_the_death_of_a_process_during_its_render(product, name):
-    visitor, job_id = start_a_film(product)
+@pytest.mark.parametrize("name", ["worker-prepare", "worker-dispatch", "worker-collect", "reconcile"])
+def test_a_film_survives_the_death_of_a_process_during_its_render(quick_product, name):
+    visitor, job_id = start_a_film(quick_product)
     visitor.wait_for(job_id, "rendering")
-    old = product.kill(name)
-    assert_delivered_once(product, visitor, job_id)
-    product.wait_until_restarted(name, old)
+    old = quick_product.kill(name)
+    assert_delivered_once(quick_product, visitor, job_id)
+    quick_product.wait_until_restarted(name, old)
 
 
-def test_a_film_survives_the_death_of_the_web_process_during_the_wait(product):
-    visitor, job_id = start_a_film(product)
+def test_a_film_survives_the_death_of_the_web_process_during_the_wait(quick_product):
+    visitor, job_id = start_a_film(quick_product)
     visitor.wait_for(job_id, "rendering")
-    product.kill("web")
-    assert_delivered_once(product, visitor, job_id)
+    quick_product.kill("web")
+    assert_delivered_once(quick_product, visitor, job_id)
 
 
 @pytest.mark.parametrize("stage", ["accepted", pytest.param("submitted", marks=pytest.mark.thorough), "rendering"])
-def test_a_film_survives_a_valkey_that_comes_back_empty(product, stage):
-    visitor, job_id = start_a_film(product)
+def test_a_film_survives_a_valkey_that_comes_back_empty(quick_product, stage):
+    visitor, job_id = start_a_film(quick_product)
     visitor.wait_for(job_id, stage, "rendering")
-    old = product.pid_of("valkey")
-    for kept in (product.var_dir / "valkey").rglob("*"):
+    old = quick_product.pid_of("valkey")
+    for kept in (quick_product.var_dir / "valkey").rglob("*"):
         if kept.is_file():
             kept.unlink()
     os.kill(old, signal.SIGKILL)
-    assert_delivered_once(product, visitor, job_id)
-    product.wait_until_restarted("valkey", old)
+    assert_delivered_once(quick_product, visitor, job_id)
+    quick_product.wait_until_restarted("valkey", old)
 
 
-def test_every_worker_at_once_may_die(product):
-    visitor, job_id = start_a_film(product)
+def test_every_worker_at_once_may_die(quick_product):
+    visitor, job_id = start_a_film(quick_product)
     visitor.wait_for(job_id, "submitted", "rendering")
     for name in ("worker-prepare", "worker-dispatch", "worker-collect"):
-        product.kill(name)
-    assert_delivered_once(product, visitor, job_id)
+        quick_product.kill(name)
+    assert_delivered_once(quick_product, visitor, job_id)

@@ -151,8 +151,8 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def visit(browser: Any, web: Served) -> Iterator[Visit]:
-    context = browser.new_context(viewport={"width": 360, "height": 740})
-    context.set_default_timeout(15_000)
+    context = browser.new_context(viewport={"width": 360, "height": 740}, reduced_motion="reduce")
+    context.set_default_timeout(40_000)
     visit = Visit(web, context.new_page())
     yield visit
     context.close()

@@ -20,7 +20,7 @@ from jobs.looks import SHIPPED
 from jobs.models import Job
 from notifications import publish
 from tests import factories
-from tests.support.browser import running_browser
+from tests.support.browser import launch_options, running_browser
 from tests.support.processes import wait_for
 from tests.support.served import Served
 
@@ -43,12 +43,17 @@ def web(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
     """One Chromium with a camera. Its driver leaves an event loop in this thread; Django may work all the same."""
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    try:
-        with running_browser(args=CAMERA) as running:
-            yield running
-    finally:
-        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+    with pytest.MonkeyPatch.context() as patch, running_browser(args=CAMERA) as running:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        yield running
+
+
+@pytest.fixture(scope="package")
+def webgl_browser(browser: Any) -> Iterator[Any]:
+    """Another Chromium, whose pages draw with WebGL."""
+    running = browser.browser_type.launch(**launch_options(webgl=True, args=CAMERA))
+    yield running
+    running.close()
 
 
 @pytest.fixture
@@ -61,7 +66,10 @@ def looks(browser: Any, transactional_db: None) -> None:
 
 @pytest.fixture
 def visit(web: Served, browser: Any, looks: None, request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
-    """Open a page of the product; no script of it may fail, and it may ask no other host for anything."""
+    """Open a page of the product; no script of it may fail, and it may ask no other host for anything.
+
+    Nothing moves on it unless the test is about that: drawing motion without a graphics card is most of its cost.
+    """
     contexts, problems = [], []
 
     def note(message: Any) -> None:
@@ -71,9 +79,19 @@ def visit(web: Served, browser: Any, looks: None, request: pytest.FixtureRequest
         ):
             problems.append(message.text)
 
-    def open_page(path: str = "/", size: str = "phone", *, same: Any = None, **choices: Any) -> Any:
+    def open_page(
+        path: str = "/",
+        size: str = "phone",
+        *,
+        same: Any = None,
+        moving: bool = False,
+        webgl: bool = False,
+        **choices: Any,
+    ) -> Any:
         width, height = SIZES[size]
-        context = same or browser.new_context(viewport={"width": width, "height": height}, **choices)
+        chosen = request.getfixturevalue("webgl_browser") if webgl else browser
+        motion = {} if moving else {"reduced_motion": "reduce"}
+        context = same or chosen.new_context(viewport={"width": width, "height": height}, **motion, **choices)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(40_000)

@@ -26,12 +26,6 @@ STAGES = ("preparing", "waiting_for_slot", "submitted", "warming_up", "rendering
 FAILURES = ("no_face", "photo_refused", "no_provider")
 REASON = {"reason_code": "moved_busy", "reason_subject": "WaveSpeed", "reason_target": "Replicate"}
 
-# A picture drawn once in two layers does here, and costs a processor less than WebGL played by it.
-WITHOUT_WEBGL = """const { getContext } = HTMLCanvasElement.prototype;
-HTMLCanvasElement.prototype.getContext = function (kind, ...how) {
-    return kind.startsWith("webgl") ? null : getContext.call(this, kind, ...how);
-};"""
-
 
 class Visitor:
     """Somebody with films of every kind, and the addresses of all pages that there are for them."""
@@ -98,8 +92,7 @@ def enter(visit: Any, web: Any, visitor: Visitor) -> Callable[..., Any]:
     """Open an empty page as that visitor."""
 
     def open_page(size: str = "phone", **choices: Any) -> Any:
-        page = visit("", size, reduced_motion="reduce", **choices)
-        page.add_init_script(WITHOUT_WEBGL)
+        page = visit("", size, **choices)
         page.context.add_cookies([{"name": settings.VISITOR_COOKIE_NAME, "value": visitor.cookie, "url": web.url}])
         return page
 

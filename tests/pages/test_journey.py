@@ -1,4 +1,8 @@
-"""The whole way on every kind of screen, in one go each: from a photo to a film, and to nothing left of both."""
+"""The whole way on every kind of screen, in one go each: from a photo to a film, and to nothing left of both.
+
+The first of them with WebGL on a phone, as most people go it. What every page looks like at a desk's size is for
+`test_every_page` to say, so the others are tried there in `make test-all` alone.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,13 @@ from tests.support.layout import misplaced
 from tests.support.processes import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
-every_size = pytest.mark.parametrize("size", SIZES)
+
+
+def at(*sizes: str) -> pytest.MarkDecorator:
+    """Try a journey at these sizes, and in `make test-all` at all others as well."""
+    return pytest.mark.parametrize(
+        "size", [size if size in sizes else pytest.param(size, marks=pytest.mark.thorough) for size in SIZES]
+    )
 
 
 @pytest.fixture
@@ -57,11 +67,11 @@ def raise_curtain(page: Any) -> None:
     wait_for(lambda: page.evaluate("document.querySelector('[data-main]').currentTime > 0.1"), "the film to play")
 
 
-@every_size
+@at("phone", "desk")
 def test_a_photo_from_a_file_becomes_a_film_that_is_shared_taken_again_and_erased(
     size: str, visit: Any, show: Any, selfie: Path, provider: Any, look_at: Any, web: Any
 ) -> None:
-    page = visit("/", size)
+    page = visit("/", size, moving=True, webgl=size == "phone")
     page.set_input_files("#photo-file", selfie)
     has_photo(page)
     look_at(page, "photo")
@@ -101,7 +111,7 @@ def test_a_photo_from_a_file_becomes_a_film_that_is_shared_taken_again_and_erase
     link = page.locator("[data-link]").input_value()
     look_at(page, "link")
     page.keyboard.press("Escape")
-    stranger = visit("", size)
+    stranger = visit("", size, moving=True)
     address = web.url + "/v/" + link.partition("/v/")[2]
     assert stranger.goto(address).status == 200
     assert stranger.locator("h1").inner_text() == "NOVA-7"
@@ -135,11 +145,11 @@ def test_a_photo_from_a_file_becomes_a_film_that_is_shared_taken_again_and_erase
     assert page.locator(".hero-card").count() == 1, "the take that was canceled; the erased film is gone"
 
 
-@every_size
+@at("phone")
 def test_a_photo_from_the_camera_becomes_a_film_where_sockets_are_blocked_and_then_streams(
     size: str, visit: Any, show: Any, provider: Any, look_at: Any
 ) -> None:
-    page, streams, asked = visit("/", size), [], []
+    page, streams, asked = visit("/", size, moving=True), [], []
     page.route_web_socket("**/ws/**", lambda socket: socket.close(code=3000, reason="blocked"))
     page.on("request", lambda request: "/stream/" in request.url and streams.append(request.url))
     page.click("[data-photo-none] [data-camera]")
@@ -172,11 +182,11 @@ def test_a_photo_from_the_camera_becomes_a_film_where_sockets_are_blocked_and_th
     raise_curtain(page)
 
 
-@every_size
+@at("phone")
 def test_less_motion_means_stills_all_the_way(
     size: str, visit: Any, show: Any, selfie: Path, provider: Any, look_at: Any
 ) -> None:
-    page = visit("/", size, reduced_motion="reduce")
+    page = visit("/", size, webgl=True)
     page.evaluate(COUNT_PAINTINGS)
     assert page.get_attribute(".line", "aria-valuenow") == "52"
     page.set_input_files("#photo-file", selfie)

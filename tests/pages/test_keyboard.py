@@ -69,7 +69,7 @@ def go_through_dialog(page: Any, opener: str, dialog: str, *, leave: str = "Esca
 
 def test_everything_works_by_keyboard(visit: Any, show: Any, selfie: Path, looks: None) -> None:
     provider = factories.make_provider()
-    page, choosers = visit("/", "desk", reduced_motion="reduce"), []
+    page, choosers = visit("/", "desk"), []
     page.on("filechooser", lambda chooser: choosers.append(chooser))  # a bound append will not do for Playwright
     page.keyboard.press("Tab")
     assert focused(page, ".skip")

@@ -58,7 +58,7 @@ def fits(page: Any) -> bool:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_start_and_wait_speak_the_language_of_the_browser(language: str, visit: Any, show: Any, selfie: Path) -> None:
     factories.make_provider()
-    page = visit("/", locale=LANGUAGES[language], reduced_motion="reduce")
+    page = visit("/", locale=LANGUAGES[language])
     assert page.get_attribute("html", "lang") == language
     page.wait_for_function("document.querySelector('.line').getAttribute('aria-valuenow') !== '54'")
     assert english_seen(page, language) == []

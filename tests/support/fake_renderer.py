@@ -1,7 +1,7 @@
 """A renderer for tests of the studio: a tiny real film in a third of a second, and misbehaviour by hero name.
 
 CRASH dies every time, CRASH-ONCE the first time, HANG neither moves nor stops (HANG-ONCE the first time), SLOW takes
-ten seconds,
+ten seconds, STEADY three,
 NOFACE, UNREADABLE and BROKEN raise, HOARD takes a lot of memory.
 """
 
@@ -78,7 +78,7 @@ class Renderer:
         poster, video = folder / "poster.jpg", folder / "film.mp4"
         poster.write_bytes(POSTER)
         on_poster(poster)
-        steps, pause = (200, 0.05) if hero_name == "SLOW" else (10, 0.02)
+        steps, pause = {"SLOW": (200, 0.05), "STEADY": (60, 0.05)}.get(hero_name, (10, 0.02))
         for step in range(steps):
             if should_stop():
                 raise Cancelled
