@@ -52,7 +52,7 @@ def rooms_of(apps: Iterable[Mapping[str, Any]], *, path: str) -> list[Group]:
         if model.get("admin_url")
     }
     now = Room("Now", reverse("admin:index"), path == reverse("admin:index"), "now")
-    groups = []
+    groups: list[Group] = []
     for heading, listed in _GROUPS:
         rooms = [now] if not groups else []
         for name, word, icon in listed:

@@ -41,7 +41,8 @@ def tint(cutout: Cutout, skin: float) -> None:
         return
     half = (PLATE_WIDTH // 2, rows // 2)
     gray = cv2.cvtColor(cv2.resize(colours, half, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
-    like_skin = smoothsteps(*(limit * skin for limit in LIKE_SKIN), cv2.blur(gray, (5, 5)).astype(np.float32) / 255)
+    unlike, like = (limit * skin for limit in LIKE_SKIN)
+    like_skin = smoothsteps(unlike, like, cv2.blur(gray, (5, 5)).astype(np.float32) / 255)
     face = _mask(half, [points[list(FACE_OVAL), :2]], 0.02 * cutout.face_height)
     around = _mask(half, [_head(cutout)], 0.06 * cutout.face_height) * like_skin
     of_skin = np.maximum(face * np.maximum(like_skin, 0.35), around)
