@@ -52,10 +52,6 @@ class Migration(migrations.Migration):
                 'ordering': ['-minute'],
             },
         ),
-        migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(condition=models.Q(('finished_at__isnull', False)), fields=['finished_at'], name='attempt_ended'),
-        ),
         migrations.AddField(
             model_name='providerminute',
             name='provider',
