@@ -25,11 +25,19 @@ def inspect(product: Product, *arguments: str) -> tuple[int, dict[str, Any]]:
     return process.returncode, json.loads(said)
 
 
+def at_rest(product: Product) -> dict[str, Any]:
+    """Return the ledger once everything has come to rest. Each question is a process, so there are few."""
+
+    def found() -> dict[str, Any] | None:
+        code, ledger = inspect(product, "--settled", "--grace", "0")
+        return ledger if code == 0 else None
+
+    return wait_for(found, "everything to come to rest", seconds=60, every=2)
+
+
 def test_every_job_is_accounted_for_and_nothing_is_left_behind(quick_product: Product) -> None:
-    product, quiet = quick_product, ("--settled", "--grace", "0")
-    # Other tests may have made films with the same product.
-    wait_for(lambda: inspect(product, *quiet)[0] == 0, "everything to come to rest", seconds=60, every=1)
-    _, before = inspect(product, *quiet)
+    product = quick_product
+    before = at_rest(product)  # other tests may have made films with the same product
     visitor = Visitor(product.url)
     ids = [visitor.send(PHOTO).json()["id"] for _ in range(4)]
     jobs = f"{product.url}/api/v1/jobs"
@@ -38,8 +46,7 @@ def test_every_job_is_accounted_for_and_nothing_is_left_behind(quick_product: Pr
     ended = [visitor.wait_for_end(job_id, seconds=90)["status"] for job_id in ids[:3]]
     assert ended == ["succeeded"] * 3
     assert visitor.session.delete(f"{jobs}/{ids[0]}/", timeout=10).status_code == 202
-    wait_for(lambda: inspect(product, *quiet)[0] == 0, "everything to come to rest", seconds=60, every=1)
-    _, found = inspect(product, *quiet)
+    found = at_rest(product)
     assert found["files_checked"]
     for side in ("events", "rows"):
         more = {place: count - before[side].get(place, 0) for place, count in found[side].items()}
