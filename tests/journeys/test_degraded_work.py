@@ -117,6 +117,7 @@ class HandsFull:
             self.rig.start(name)
 
 
+@pytest.mark.thorough  # one lane at a time: test_storm
 def test_killed_workers_give_up_what_they_held_within_a_lease(tmp_path, django_db_blocker) -> None:
     """All at once; others go on with the same jobs."""
     with django_db_blocker.unblock(), Rig(tmp_path, **OFTEN) as rig:

@@ -59,10 +59,7 @@ def test_many_jobs_survive_a_valkey_that_is_emptied_under_load(rig, count):
     rig.assert_no_slot_leaks()
 
 
-# All three at once: test_degraded_work.
-@pytest.mark.parametrize(
-    "lane", [pytest.param(Lane.PREPARE, marks=THOROUGH), Lane.DISPATCH, pytest.param(Lane.COLLECT, marks=THOROUGH)]
-)
+@pytest.mark.parametrize("lane", [Lane.PREPARE, Lane.DISPATCH, Lane.COLLECT])
 def test_what_a_killed_worker_held_moves_again_within_one_lease(rig, lane):
     """The worker is not started again: the others and reconcile have to do.
 
