@@ -13,7 +13,7 @@ export PIP_ROOT_USER_ACTION := ignore
 # A .venv whose Python was moved or removed is made anew.
 _ := $(shell test ! -e $(VENV)/made || $(PYTHON) -c '' 2>/dev/null || rm -rf $(VENV))
 
-.PHONY: help up test test-all test-deploy check coverage bench soak chaos lighthouse install install-tests chromium clean
+.PHONY: help up test test-all test-deploy check coverage bench bench-check surge soak chaos lighthouse install install-tests chromium clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,7 +62,8 @@ check: install-tests ## format, lint, import contracts, types, missing migration
 coverage: install-tests ## what the fast tests reach: the total, and the files they reach least (COVERAGE_ARGS: other tests)
 	@bash scripts/coverage $(VENV)/bin
 
-bench: install-tests chromium ## figures and ratios: dispatch, simulator, film, prepare, confinement, first picture; wants an idle machine
+bench: install-tests chromium ## figures and ratios: each stage beside its floor and Gradio's queue, dispatch, simulator, film, prepare, confinement, first picture; wants an idle machine
+	@$(PYTHON) -m tests.bench.stages --write
 	@$(PYTHON) -m tests.bench.dispatch
 	@$(PYTHON) -m providers.simulator.bench
 	@$(PYTHON) -m providers.studio.tools.bench tests/photos/astronaut.jpg
@@ -70,6 +71,13 @@ bench: install-tests chromium ## figures and ratios: dispatch, simulator, film, 
 	@$(PYTHON) -m tests.bench.prepare
 	@$(PYTHON) -m tests.bench.confinement
 	@$(PYTHON) -m tests.bench.first_picture
+
+bench-check: install-tests ## each stage's CPU against what docs/bench keeps; fails when a ratio is more than 15 % worse
+	@$(PYTHON) -m tests.bench.stages --runs 5 --no-gradio --check
+
+# RATE is people a minute, HOLD seconds at the peak; SURGE_ARGS is for the rest (`manage.py surge --help`).
+surge: install ## rehearse the evening it goes viral, and the morning after (RATE=5000 HOLD=180 SMALL=1 SURGE_ARGS=…)
+	@$(PYTHON) manage.py surge --rate $(or $(RATE),5000) --hold $(or $(HOLD),180) $(if $(SMALL),--small) $(SURGE_ARGS)
 
 soak: install-tests ## many films in a row on one renderer (FILMS=1000), judged by laws; an hour on an idle machine
 	@$(PYTHON) -m providers.studio.tools.soak --films $(or $(FILMS),1000)
