@@ -10,6 +10,7 @@ from django.conf import settings
 
 from jobs import ledger, rollups
 from jobs.models import Heartbeat, JobMinute
+from jobs.overload import state
 from jobs.routing import limits
 from providers.models import ProviderConfig
 
@@ -65,6 +66,7 @@ class Facts:
     house: house.House
     law: ledger.Newest
     drain: Drain
+    load: state.Load
 
     @property
     def versions(self) -> set[str]:
@@ -86,6 +88,7 @@ def read(*, now: datetime) -> Facts:
         house.look(),
         ledger.newest(),
         Drain(waiting, flow.accepted, flow.left),
+        state.read_now(),
     )
 
 

@@ -50,7 +50,7 @@ class Problem:
 
 def found_in(facts: Facts) -> list[Problem]:
     """Return what is wrong, the worst first."""
-    problems = [*_broken(facts), *_house(facts), *_processes(facts), *_studios(facts), *_people(facts)]
+    problems = [*_broken(facts), *_house(facts), *_processes(facts), *_studios(facts), *_load(facts), *_people(facts)]
     return sorted(problems, key=lambda problem: problem.level != "bad")
 
 
@@ -121,14 +121,28 @@ def _studios(facts: Facts) -> Iterator[Problem]:
             (Move("Open the providers", listed, "Enable another one, or close a breaker."),),
         )
         return
+    queue = _queue(facts)
     for studio in studios:
         if sentence := _trouble(studio, facts):
-            yield Problem("warn", f"{sentence}{_queue(facts)}.", tuple(_moves(studio, facts)))
+            yield Problem("warn", f"{sentence}{queue}.", tuple(_moves(studio, facts)))
+            queue = ""  # is said once
     minutes = facts.drain.minutes
-    if facts.drain.waiting and (minutes is None or minutes > LONG_QUEUE / timedelta(minutes=1)):
+    if queue and facts.drain.waiting and (minutes is None or minutes > LONG_QUEUE / timedelta(minutes=1)):
         fullest = max(studios, key=lambda studio: (studio.is_full, studio.per_minute))
         what = f"{number(facts.drain.waiting)} wait"
         yield Problem("warn", f"{what}; {_pace(facts.drain, facts)}.", tuple(_raise(fullest, facts)))
+
+
+def _load(facts: Facts) -> Iterator[Problem]:
+    """Yield what is left out because too much waits, and whom the door keeps out."""
+    look = Move("Look at the load", reverse("admin:jobs_loadstate_changelist"), "How much waits, and what is left out.")
+    load = facts.load
+    if load.admitted_per_second is not None:
+        a_minute = number(60 * load.admitted_per_second)
+        yield Problem("warn", f"Too much waits: each web process lets in {a_minute} photos a minute.", (look,))
+    if load.level:
+        by = " by hand" if load.forced_until else ""
+        yield Problem("warn", f"Brownout level {load.level.label.replace('_', ' ')} is on{by}.", (look,))
 
 
 def _trouble(studio: Studio, facts: Facts) -> str:

@@ -30,6 +30,7 @@ _GROUPS = (
         "The house",
         [
             ("jobs.Heartbeat", "Heartbeats", ""),
+            ("jobs.LoadState", "Load", ""),
             ("notifications.Notification", "Notifications", ""),
             ("notifications.PushSubscription", "Push subscriptions", ""),
             ("django_rq.Dashboard", "Queues", ""),

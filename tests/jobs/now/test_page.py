@@ -17,6 +17,8 @@ from jobs import now, rollups
 from jobs.ledger import Finding, Ledger, Newest
 from jobs.models import Heartbeat, JobMinute, ProviderMinute
 from jobs.now import house, problems
+from jobs.overload.levels import Level
+from jobs.overload.state import Load
 from providers.models import ProviderConfig
 from tests import factories
 from tests.support import big_tables
@@ -149,6 +151,14 @@ def test_broken_promises_to_people_are_bad(evening) -> None:
     assert [words for level, words in sentences(facts) if level == "bad"] == [
         "The ledger does not balance: 2 jobs are not where their events say.",
         "3 people's photos should be erased by now and are not.",
+    ]
+
+
+def test_what_is_left_out_because_too_much_waits_is_told(evening) -> None:
+    load = Load(level=Level.SHORT_FILMS, admitted_per_second=0.5)
+    assert sentences(replace(evening(), load=load)) == [
+        ("warn", "Too much waits: each web process lets in 30 photos a minute."),
+        ("warn", "Brownout level short films is on."),
     ]
 
 
