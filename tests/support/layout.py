@@ -10,7 +10,7 @@ _LOOK = """() => {
     const isSeen = node => node.checkVisibility({ visibilityProperty: true, opacityProperty: true });
     const isCut = node => /hidden|clip|auto|scroll/.test(getComputedStyle(node).overflowX);
     const cutter = node => (!node || node === document.body || isCut(node) ? node : cutter(node.parentElement));
-    const aside = ".sr, .skip, .scroll";
+    const aside = ".sr, .skip, .scroll, .visually-hidden, .skip-to-content-link";
     if (document.documentElement.scrollWidth > wide) found.push(`scrolls to ${document.documentElement.scrollWidth}`);
 
     // Boxes: inside the screen. The body cuts off what is not, so that nothing scrolls; it is misplaced all the same.
