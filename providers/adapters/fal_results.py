@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from providers import error_mapping, payloads
+from providers import error_mapping, outputs, payloads
 from providers.types import PredictionStatus, ProviderEvent
 
 # docs, request errors: errors of the platform, raised before or after the model ran.
@@ -46,9 +46,12 @@ TRANSIENT = frozenset({"provider_failed", "provider_timeout"})
 
 
 def finished(prediction_id: str, output: Mapping[str, Any]) -> ProviderEvent:
-    """Return the event of a request that a model answered: succeeded with its film, failed without one."""
-    video = output.get("video")
-    film = payloads.address(video if isinstance(video, str) else payloads.mapping(video).get("url"))
+    """Return the event of a request that a model answered: succeeded with its film, failed without one or flagged."""
+    if outputs.is_flagged(output):
+        return ProviderEvent(
+            prediction_id, PredictionStatus.FAILED, error_code="photo_refused", raw_error=outputs.FLAGGED
+        )
+    film = outputs.film_in(output)
     if not film:
         return ProviderEvent(
             prediction_id,

@@ -27,7 +27,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, quote, urlsplit
 
-from providers import error_mapping, parameters, payloads, signatures
+from providers import error_mapping, outputs, parameters, payloads, signatures
 from providers.error_mapping import VendorError
 from providers.errors import AccountProblem, PredictionGone, Rejected, Unavailable, Unconfirmed
 from providers.http import client
@@ -326,11 +326,11 @@ class ReplicateAdapter(CloudAdapter):
         """Return the event that a prediction's JSON describes. Raise ValueError when it is not one."""
         prediction_id = payloads.identifier(prediction.get("id"))
         status = self.status_from(prediction.get("status"), STATUSES)
-        output = prediction.get("output")
-        # Video models return one URL or a list of them.
-        film = payloads.address(output[0] if isinstance(output, list) and output else output)
+        film = outputs.film_in(prediction.get("output"))
         error = payloads.text(prediction.get("error"))
-        if status == PredictionStatus.SUCCEEDED and not film:
+        if status == PredictionStatus.SUCCEEDED and outputs.is_flagged(prediction.get("output")):
+            status, error = PredictionStatus.FAILED, outputs.FLAGGED
+        elif status == PredictionStatus.SUCCEEDED and not film:
             status, error = PredictionStatus.FAILED, error or "succeeded without a film"
         has_film, has_failed = status == PredictionStatus.SUCCEEDED, status == PredictionStatus.FAILED
         return ProviderEvent(

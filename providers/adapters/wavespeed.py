@@ -25,7 +25,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from providers import error_mapping, parameters, payloads, signatures
+from providers import error_mapping, outputs, parameters, payloads, signatures
 from providers.error_mapping import VendorError
 from providers.errors import AccountProblem, BadSignature, PredictionGone, Rejected, Unavailable, Unconfirmed
 from providers.http import client
@@ -74,6 +74,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*){1,5}"
 # Bytes. One page of the docs says 20 MB, others say more.
 LONGEST_UPLOAD = 20_000_000
 SHORTEST_SECRET = 8
+_SECRET = re.compile(r"[A-Za-z0-9+/=_.-]+", re.ASCII)
 
 
 def _wan(**inputs: Any) -> Model:
@@ -126,9 +127,11 @@ class WaveSpeedAdapter(CloudAdapter):
 
     def check_secret(self, secret: str) -> str:
         try:
+            if not secret.startswith(signatures.PREFIX):
+                raise ValueError("an API key, or another vendor's")
             _secret_key(secret)
         except ValueError:
-            return f"A WaveSpeed secret is whsec_ and at least {SHORTEST_SECRET} characters."
+            return f"A WaveSpeed secret is whsec_ and {SHORTEST_SECRET} or more letters and digits, as its page shows."
         return ""
 
     # --- Predictions --------------------------------------------------------------------------------
@@ -273,10 +276,12 @@ class WaveSpeedAdapter(CloudAdapter):
         """Return the event that a task's JSON describes. Raise ValueError when it is not a task."""
         prediction_id = payloads.identifier(data.get("id"))
         status = self.status_from(data.get("status"), STATUSES)
-        outputs = data.get("outputs")
-        film = payloads.address(outputs[0]) if isinstance(outputs, list) and outputs else ""
+        found = data.get("outputs")
+        film = outputs.film_in([one for one in found if isinstance(one, str)] if isinstance(found, list) else "")
         error = payloads.text(data.get("error"))
-        if status == PredictionStatus.SUCCEEDED and not film:
+        if status in (PredictionStatus.SUCCEEDED, PredictionStatus.FAILED) and outputs.is_flagged(data):
+            status, error = PredictionStatus.FAILED, f"{outputs.FLAGGED}: {error}".removesuffix(": ")
+        elif status == PredictionStatus.SUCCEEDED and not film:
             status, error = PredictionStatus.FAILED, error or "completed without a film"
         return ProviderEvent(
             prediction_id=prediction_id,
@@ -288,9 +293,13 @@ class WaveSpeedAdapter(CloudAdapter):
 
 
 def _secret_key(secret: str) -> bytes:
-    """Return the HMAC key: the text behind whsec_, as bytes. Raise ValueError when it is too short to be safe."""
+    """Return the HMAC key: the text behind whsec_, as bytes. Raise ValueError for what is none.
+
+    That is one too short to be safe, and what is copied instead of it: a signature (`v3,…`), an API key, another
+    vendor's key, two secrets with a comma or a space between them.
+    """
     key = secret.removeprefix(signatures.PREFIX)
-    if len(key) < SHORTEST_SECRET or not key.isascii() or not key.isprintable():
+    if len(key) < SHORTEST_SECRET or key.startswith(signatures.PREFIX) or not _SECRET.fullmatch(key):
         raise ValueError("not a secret")
     return key.encode()
 

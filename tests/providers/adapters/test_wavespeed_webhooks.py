@@ -56,3 +56,23 @@ def test_an_old_delivery_is_stale():
 )
 def test_a_secret_that_could_be_guessed_is_rejected(secret, is_usable):
     assert (ADAPTER.check_secret(secret) == "") == is_usable
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        f"v1,{SECRET}",
+        f"v3,{'0' * 64}",
+        f"{SECRET} {SECRET}",
+        f"{SECRET},{SECRET}",
+        f"{SECRET}\n",
+        f"whsec_{SECRET}",
+        "whsec_a secret with spaces",
+        "r8_0123456789abcdefghijklmnopqrstuvwxyzA",
+        "0f6a6e2c-5a3d-4a8e-9b1f-1c2d3e4f5a6b:0123456789abcdef",
+        "ed25519:" + "A" * 43,
+        "0123456789abcdef" * 4,
+    ],
+)
+def test_what_is_copied_instead_of_a_secret_gets_a_sentence(copied):
+    assert ADAPTER.check_secret(copied).startswith("A WaveSpeed secret is whsec_")

@@ -1,0 +1,98 @@
+"""The film is found in every shape in which models return it, and what is flagged is not shown."""
+
+import json
+
+import pytest
+
+from providers import outputs, registry
+from providers.types import PredictionStatus
+
+FILM, PICTURE, PLAIN = "https://x.example/a/film.mp4?sig=1", "https://x.example/a/still.png", "https://x.example/f/9f2c"
+
+
+@pytest.mark.parametrize(
+    ("output", "film"),
+    [
+        (FILM, FILM),
+        ([FILM], FILM),
+        ([PICTURE, FILM], FILM),
+        ({"video": FILM}, FILM),
+        ([{"url": FILM}], FILM),
+        ({"video": {"url": FILM}}, FILM),
+        ({"videos": [{"url": FILM}]}, FILM),
+        ({"video_url": FILM}, FILM),
+        ({"image": {"url": PICTURE}, "video": {"url": PLAIN}}, PLAIN),
+        ({"thumbnail": PLAIN + "t", "video": PLAIN}, PLAIN),
+        ({"images": [{"url": PLAIN + "i", "content_type": "image/png"}], "output": PLAIN}, PLAIN),
+        ([{"url": PLAIN + "a", "content_type": "audio/mpeg"}, {"url": PLAIN, "content_type": "video/mp4"}], PLAIN),
+        ({"data": {"result": {"files": [{"url": FILM}]}}}, FILM),
+        ({"type": "video", "url": PLAIN}, PLAIN),
+        (PLAIN, PLAIN),
+        ([PLAIN, FILM], FILM),
+        ("https://x.example/FILM.MP4", "https://x.example/FILM.MP4"),
+        (PICTURE, ""),
+        ({"image": PLAIN}, ""),
+        ({"video": {"url": PLAIN, "content_type": "image/png"}}, ""),
+        ("ftp://x.example/film.mp4", ""),
+        ("https://[x/film.mp4", ""),
+        (None, ""),
+        ([], ""),
+        ({}, ""),
+        (7, ""),
+        ([[[[["no address"]]]]], ""),
+    ],
+)
+def test_the_film_is_found_by_type_ending_and_name(output, film):
+    assert outputs.film_in(output) == film
+
+
+def test_an_endless_output_is_read_no_further_than_needed():
+    assert outputs.film_in([["x"] * 5000] * 5000) == ""
+
+
+def replicate(output, **more):
+    return {"id": "p1", "status": "succeeded", "output": output, **more}
+
+
+def fal(payload):
+    return {"request_id": "p1", "status": "OK", "payload": payload}
+
+
+def wavespeed(found, **more):
+    return {"id": "p1", "status": "completed", "outputs": found, **more}
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("replicate", replicate({"video": FILM})),
+        ("replicate", replicate([{"url": FILM}])),
+        ("replicate", replicate([PICTURE, FILM])),
+        ("fal", fal({"videos": [{"url": FILM}]})),
+        ("fal", fal({"video_url": FILM})),
+        ("fal", fal({"video": {"url": FILM, "content_type": "video/mp4"}, "has_nsfw_concepts": [False]})),
+        ("wavespeed", wavespeed([PICTURE, FILM])),
+        ("wavespeed", wavespeed([FILM], has_nsfw_contents=[False])),
+    ],
+)
+def test_every_vendors_shapes_are_a_film(name, body):
+    event = registry.adapter_for(name).parse(json.dumps(body).encode())
+    assert (event.status, event.video_url, event.error_code) == (PredictionStatus.SUCCEEDED, FILM, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("wavespeed", wavespeed([], has_nsfw_contents=[True])),
+        ("wavespeed", wavespeed([FILM], has_nsfw_contents=[True])),
+        ("wavespeed", wavespeed([FILM, FILM], has_nsfw_contents=[False, True])),
+        ("wavespeed", wavespeed([], has_nsfw_contents=[True]) | {"status": "failed", "error": "task failed"}),
+        ("fal", fal({"video": {"url": FILM}, "has_nsfw_concepts": [True]})),
+        ("fal", fal({"has_nsfw_concepts": [True]})),
+        ("replicate", replicate({"video": FILM, "nsfw_content_detected": True})),
+    ],
+)
+def test_what_is_flagged_is_refused_with_and_without_a_film(name, body):
+    event = registry.adapter_for(name).parse(json.dumps(body).encode())
+    assert (event.status, event.video_url, event.error_code) == (PredictionStatus.FAILED, "", "photo_refused")
+    assert "NSFW" in event.raw_error
