@@ -13,7 +13,7 @@ export PIP_ROOT_USER_ACTION := ignore
 # A .venv whose Python was moved or removed is made anew.
 _ := $(shell test ! -e $(VENV)/made || $(PYTHON) -c '' 2>/dev/null || rm -rf $(VENV))
 
-.PHONY: help up test test-all test-deploy check coverage bench bench-check surge soak chaos lighthouse install install-tests chromium clean
+.PHONY: help up test test-all test-deploy check coverage bench bench-check surge soak chaos lighthouse install install-tests chromium pgbouncer clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,10 +40,13 @@ $(VENV)/installed-tests: tests/requirements.txt $(VENV)/installed
 chromium:
 	@bash scripts/install-chromium
 
-test: install-tests chromium ## everything CI runs: all tests, then the database's own on PostgreSQL
+pgbouncer:
+	@bash scripts/install-pgbouncer
+
+test: install-tests chromium pgbouncer ## everything CI runs: all tests, then the database's own on PostgreSQL
 	@bash scripts/run-tests $(VENV)/bin
 
-test-all: install-tests chromium ## `make test` and what tries the same promises at more sizes, seeds and lengths
+test-all: install-tests chromium pgbouncer ## `make test` and what tries the same promises at more sizes, seeds and lengths
 	@bash scripts/run-tests $(VENV)/bin all
 
 $(VENV)/installed-deploy: tests/deploy/requirements.txt | $(VENV)/made

@@ -27,6 +27,7 @@ from django.urls import reverse
 
 from common.timed_cache import TimedCache
 
+from . import s3_signing
 from .storage_guard import StorageAway, breaker
 
 logger = logging.getLogger(__name__)
@@ -237,15 +238,17 @@ def signed_url(key: str, *, filename: str, now: datetime, base: str = "") -> str
     """
     if not key:
         return ""
-    if settings.S3_BUCKET:
-        if not key.endswith(".mp4"):
-            return default_storage.url(key)
-        # A film plays despite this header, and gets its name when it is saved.
-        disposition = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
-        s3: Any = default_storage
-        return s3.url(key, parameters={"ResponseContentDisposition": disposition})
     period = settings.MEDIA_URL_SECONDS
-    expires = (int(now.timestamp()) // period + 2) * period
+    begun = int(now.timestamp()) // period * period
+    if settings.S3_BUCKET:
+        parameters = {}
+        if key.endswith(".mp4"):
+            # A film plays despite this header, and gets its name when it is saved.
+            parameters = {"ResponseContentDisposition": f"attachment; filename*=UTF-8''{quote(filename, safe='')}"}
+        s3: Any = default_storage
+        with s3_signing.signed_at(begun):
+            return s3.url(key, parameters=parameters, expire=2 * period)
+    expires = begun + 2 * period
     path = reverse("media", args=[expires, _signature(key, filename, expires, settings.SECRET_KEY), key, filename])
     return base + path
 

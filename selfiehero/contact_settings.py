@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from common import base64url
+from common.urls import with_escaped_login
 
 from .private_files import BadEnvironment, keep_secret
 
@@ -67,7 +68,7 @@ def own_subject(public_host: str, mail_from: str) -> str:
 def parse_mail_server(url: str) -> dict[str, Any]:
     """Return Django's settings for `smtp://` (STARTTLS), `smtps://` (TLS from the start) or `smtp+plain://` (none)."""
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(with_escaped_login(url))
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None

@@ -28,6 +28,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from dotenv import dotenv_values
 
+from common.urls import with_escaped_login
 from providers.studio.service import numbers as studio
 
 from .contact_settings import ContactSettings, read_contact_settings
@@ -60,6 +61,7 @@ class Environment:
     public_url: str
     allowed_hosts: tuple[str, ...]
     database_url: str | None = field(repr=False)
+    is_pooled: bool  # a pooler gives each transaction another connection
     given_redis_url: str | None = field(repr=False)  # None: the embedded Valkey
     given_studio_url: str | None  # None: the studio that `manage.py up` starts
     runs_studio: bool
@@ -181,7 +183,8 @@ def load(env: Mapping[str, str]) -> Environment:
         debug=parse_bool("DEBUG", env.get("DEBUG"), default=False),
         public_url=public_url,
         allowed_hosts=parse_allowed_hosts(env.get("ALLOWED_HOSTS"), host=host, public_url=public_url),
-        database_url=env.get("DATABASE_URL") or None,
+        database_url=with_escaped_login(env.get("DATABASE_URL") or "") or None,
+        is_pooled=parse_pooler(env.get("DATABASE_POOLER")),
         given_redis_url=parse_redis_url(env.get("REDIS_URL")),
         given_studio_url=parse_http_url("STUDIO_URL", env.get("STUDIO_URL")),
         runs_studio=parse_bool("STUDIO", env.get("STUDIO"), default=True) and not env.get("STUDIO_URL"),
@@ -312,9 +315,17 @@ def parse_http_url(name: str, value: str | None) -> str | None:
 def parse_redis_url(value: str | None) -> str | None:
     if not value:
         return None
+    value = with_escaped_login(value)
     if split_url("REDIS_URL", value).scheme not in {"redis", "rediss", "unix"}:
         raise BadEnvironment("REDIS_URL must start with redis://, rediss:// or unix://.")
     return value
+
+
+def parse_pooler(value: str | None) -> bool:
+    word = (value or "none").strip().lower()
+    if word in ("none", "session", "transaction"):
+        return word == "transaction"
+    raise BadEnvironment(f"DATABASE_POOLER must be none, session or transaction, not “{one_line(word)}”.")
 
 
 def split_url(name: str, value: str) -> SplitResult:

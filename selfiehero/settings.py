@@ -112,6 +112,8 @@ if DATABASE_URL:
             "keepalives_count": 3,
             "tcp_user_timeout": 20_000,
         } | DATABASES["default"].get("OPTIONS", {})
+        # Behind a pooler the next statement may have another connection, without the cursor of the last one.
+        DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = ENV.is_pooled
 else:
     DATABASES = {
         "default": {
@@ -161,7 +163,7 @@ STATICFILES_DIRS = [ROOT / "static"]
 MEDIA_ROOT = VAR_DIR / "media"
 S3_BUCKET = os.environ.get("S3_BUCKET") or ""
 if S3_BUCKET:
-    from botocore.config import Config as BotoConfig
+    from .s3_client import client_config
 
     _MEDIA = {
         "BACKEND": "jobs.bucket.Bucket",
@@ -173,15 +175,7 @@ if S3_BUCKET:
             "querystring_auth": True,
             "querystring_expire": 3600,
             "max_memory_size": 5 * 2**20,
-            # In all at most about six seconds for a call, and a server that hangs is told from one that is slow: the
-            # time-outs are for connecting and for each read.
-            "client_config": BotoConfig(
-                signature_version="s3v4",
-                connect_timeout=1.5,
-                read_timeout=3,
-                retries={"total_max_attempts": 2, "mode": "standard"},
-                max_pool_connections=32,
-            ),
+            "client_config": client_config(),
         },
     }
 else:
@@ -330,7 +324,7 @@ SPECTACULAR_SETTINGS = {
 CACHES = {
     "default": {
         "BACKEND": "selfiehero.json_cache.JSONCache",
-        "LOCATION": REDIS_URL,
+        "LOCATION": [REDIS_URL],  # Django splits a text at commas and semicolons
         "KEY_PREFIX": "cache",
         "OPTIONS": redis_clients.client_options(REDIS_TIMEOUT),
     }

@@ -10,6 +10,7 @@ lack makes the answer 503.
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from typing import Any
 
 import redis
 from django.conf import settings
+from django.core.cache import cache as shared_cache
 from django.db import DatabaseError, connection, transaction
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
@@ -205,10 +207,22 @@ def disk() -> str:
 
 
 def ask_redis() -> str:
-    """Say "ok", or "degraded" and why: photos are accepted without it, only slower to start."""
+    """Say "ok", or "degraded" and why: photos are accepted without it, only slower to start.
+
+    Both ways to it are tried by writing and reading: the plain client's, and the cache's, which reads addresses in its
+    own way and counts for the limits of every request.
+    """
+    key, value = f"health:{secrets.token_hex(8)}", secrets.token_hex(8)
     try:
         with redis_clients.client(settings.REDIS_URL, timeout=settings.REDIS_TIMEOUT) as client:
-            client.ping()
+            client.set(key, value, ex=10)
+            if client.get(key) != value.encode():
+                return "degraded: another value was read than was written"
+        shared_cache.set(key, value, 10)
+        if shared_cache.get(key) != value:
+            return "degraded: the cache does not keep what is written"
     except (redis.RedisError, OSError) as error:
         return f"degraded: {type(error).__name__}"
+    except Exception as error:  # noqa: BLE001 - an address that a client cannot read is told too
+        return f"degraded: REDIS_URL cannot be used ({type(error).__name__})"
     return "ok"

@@ -64,6 +64,11 @@ def storage_round_trip() -> str:
     """Return "ok" when a file can be written, read and deleted."""
     try:
         storage.check_round_trip()
+    except storage.StorageAway as error:
+        from selfiehero import s3_client  # only with a bucket: botocore costs every process 20 MB
+
+        advice = s3_client.advice() if "refuses" in str(error) else ""
+        return "; ".join(filter(None, (f"failed: {error}", advice)))
     except Exception as error:  # noqa: BLE001 - each storage backend has errors of its own
         return f"failed: {type(error).__name__}"
     return OK

@@ -29,8 +29,11 @@ def wait_briefly() -> None:
 
 
 def limit_waits(sender: Any, connection: Any, **kwargs: Any) -> None:
-    """Set PostgreSQL's time limits for this connection."""
-    if connection.vendor == "postgresql":
+    """Set PostgreSQL's time limits for this connection.
+
+    Behind a pooler they would stay with a connection that others get next: there the role has them (docs/operations).
+    """
+    if connection.vendor == "postgresql" and not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false)",

@@ -2,9 +2,12 @@
 
 import contextlib
 import errno
+import os
+import secrets
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +35,8 @@ def check(environment: Environment) -> None:
         check_redis(environment.given_redis_url)
     if environment.database_url:
         check_database(environment.database_url)
+    if bucket := os.environ.get("S3_BUCKET"):
+        check_bucket(bucket, os.environ)
 
 
 def check_python() -> None:
@@ -86,10 +91,62 @@ def check_redis(url: str) -> None:
     try:
         with contextlib.closing(redis_clients.client(url, timeout=PATIENCE, retries=3)) as client:
             client.ping()
+            check_rights(client)
     except (redis.RedisError, OSError, ValueError) as error:
         raise Problem(
             f"REDIS_URL ({without_password(url)}) does not answer: {first_line(error, url)}. "
             "Start that server, correct the address, or unset REDIS_URL to use the embedded Valkey."
+        ) from error
+
+
+def check_rights(client: Any) -> None:
+    """Try what the product does there: keep a value, and tell others by a channel."""
+    import redis
+
+    key = f"selfiehero:start:{secrets.token_hex(8)}"
+    try:
+        client.set(key, "1", ex=10)
+        if client.get(key) != b"1":
+            raise Problem("REDIS_URL does not keep what is written: another value was read.")
+        client.publish(key, "1")
+    except redis.exceptions.NoPermissionError as error:
+        raise Problem(
+            f"The user of REDIS_URL may not do what is needed ({str(error)[:100]}). Give it keys and channels: "
+            "ACL SETUSER NAME ~* &* +@all"
+        ) from error
+
+
+def check_bucket(bucket: str, env: Mapping[str, str]) -> None:
+    """Write, read and delete a small object with the product's own client."""
+    import boto3
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from selfiehero import s3_client
+
+    key, content = f"health/{secrets.token_hex(16)}", secrets.token_bytes(16)
+    try:
+        client = boto3.client(
+            "s3",
+            endpoint_url=env.get("S3_ENDPOINT_URL") or None,
+            region_name=env.get("S3_REGION") or None,
+            config=s3_client.client_config(),
+        )
+        client.put_object(Bucket=bucket, Key=key, Body=content)
+        if client.get_object(Bucket=bucket, Key=key)["Body"].read() != content:
+            raise Problem(f"S3_BUCKET {bucket} does not keep what is written: another content was read.")
+        client.delete_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", "unknown"))
+        told = "Check its name, S3_ENDPOINT_URL, S3_REGION and the keys"
+        advice = s3_client.advice()
+        raise Problem(
+            f"S3_BUCKET {bucket} refuses a small file: {code}. {told}{'; ' + advice if advice else ''}."
+        ) from error
+    except (BotoCoreError, Boto3Error, OSError, ValueError) as error:
+        raise Problem(
+            f"S3_BUCKET {bucket} does not answer: {first_line(error, '')}. Start that server, correct S3_ENDPOINT_URL, "
+            "or unset S3_BUCKET to keep files in VAR_DIR."
         ) from error
 
 

@@ -1,18 +1,28 @@
 /* The photo before it leaves: read, turned upright, scaled and re-encoded, so that a big file and what is hidden in it
-   stay on the device. Whatever the browser cannot read is sent as it is; the server cleans every photo anyway. */
+   stay on the device. What the browser can draw is a photo, whatever it is called. What it cannot draw is sent as it is
+   when its first bytes are those of a photo; the server cleans every photo anyway. */
 
 const LONG_EDGE = 1536, QUALITY = .9;
-const TYPES = ["image/jpeg", "image/png", "image/webp", "image/heic", "image/heif"];
+const STARTS = [/^\xff\xd8\xff/, /^\x89PNG\r\n\x1a\n/, /^RIFF....WEBP/s, /^....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)/s];
 
-/** Whether this looks like a photo we take; some systems name no type for HEIC. */
-export function isPhoto(file) {
-  return TYPES.includes(file.type) || (!file.type && /\.(jpe?g|png|webp|hei[cf])$/i.test(file.name));
+/** Whether the file's bytes begin as a photo that the server takes; names and types are often missing or wrong. */
+export async function isPhoto(file) {
+  const bytes = new Uint8Array(await file.slice(0, 12).arrayBuffer()), start = String.fromCharCode(...bytes);
+  return STARTS.some(known => known.test(start));
 }
+
+/* A drawing is no photo, though an image element would draw it. */
+const isDrawing = async file => /^\s*(<\?xml|<!--|<!doctype|<svg)/i.test(await file.slice(0, 256).text());
 
 async function decode(file) {
   try { return await createImageBitmap(file, { imageOrientation: "from-image" }); } catch { /* older browsers: by an element */ }
+  if (await isDrawing(file)) throw new TypeError("a drawing is no photo");
   const image = new Image(), address = URL.createObjectURL(file);
-  try { image.src = address; await image.decode(); return image; } finally { URL.revokeObjectURL(address); }
+  try {
+    image.src = address;
+    await image.decode();
+    return image;
+  } finally { URL.revokeObjectURL(address); }
 }
 
 /** Return a canvas with this part of a picture or video (all of it when none is named), at most 1536 px long. */

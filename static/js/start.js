@@ -68,10 +68,10 @@ async function accept(canvas, original) {
 }
 async function open(chosen) {
   if (!chosen) return;
-  if (!isPhoto(chosen)) { complain("selfie", WORDS.notAPhoto); return; }
   if (!chosen.size) { complain("selfie", WORDS.emptyFile); return; }
   performance.mark("photo-picked");
   const canvas = await upright(chosen);
+  if (!canvas && !(await isPhoto(chosen))) { complain("selfie", WORDS.notAPhoto); return; }
   if (!canvas && chosen.size > maxBytes) { complain("selfie", WORDS.tooBig(Math.floor(maxBytes / 1048576))); return; }
   await accept(canvas, chosen);
 }

@@ -110,6 +110,45 @@ def test_a_photo_may_be_pasted_or_dropped(kind, visit, received, selfie):
     assert received().size == (1024, 1536)
 
 
+def in_format(selfie: Any, name: str, **options: Any) -> bytes:
+    with Image.open(selfie) as photo:
+        output = io.BytesIO()
+        photo.resize((300, 200)).save(output, name, **options)
+    return output.getvalue()
+
+
+def test_bytes_and_not_names_say_what_a_photo_is(visit, received, selfie):
+    page, jpeg = visit(), in_format(selfie, "JPEG")
+
+    def choose(name: str, kind: str, content: bytes) -> None:
+        page.evaluate("document.querySelector('[data-photo]').dataset.photo = 'none'")
+        page.set_input_files("#photo-file", {"name": name, "mimeType": kind, "buffer": content})
+
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg" width="90" height="90"><rect width="90" height="90"/></svg>'
+    for name, kind, content in (
+        ("page.pdf", "application/pdf", b"%PDF-1.7 no photo"),
+        ("photo.jpg", "image/jpeg", b"no photo at all"),
+        ("photo.tif", "image/tiff", in_format(selfie, "TIFF")),
+        ("photo.svg", "image/svg+xml", svg),
+    ):
+        choose(name, kind, content)
+        page.locator("[data-error=selfie]", has_text="not a photo").wait_for()
+        page.evaluate("document.querySelector('[data-error=selfie]').textContent = ''")
+    for name, kind, content in (
+        ("IMG_0001.jpg", "image/jpg", jpeg),
+        ("download", "application/octet-stream", jpeg),
+        ("1000012345", "", jpeg),
+        ("photo.png", "text/plain", in_format(selfie, "PNG")),
+        ("photo.gif", "image/gif", in_format(selfie, "GIF")),
+        ("photo.bmp", "image/bmp", in_format(selfie, "BMP")),
+        ("photo.avif", "image/avif", in_format(selfie, "AVIF", quality=70)),
+    ):
+        choose(name, kind, content)
+        page.locator("[data-photo=seen]").wait_for()
+    send(page)
+    assert received().format == "JPEG", "the page sends what it drew"
+
+
 def test_what_the_browser_cannot_read_is_sent_as_it_is(visit, received, tmp_path):
     heic = tmp_path / "selfie.heic"
     from_pillow(Image.new("RGB", (640, 800), "#a07060")).save(heic)
