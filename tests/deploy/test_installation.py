@@ -111,6 +111,7 @@ def test_people_who_wait_are_told_when_their_process_restarts(quick: Installatio
         ssl=ssl.create_default_context(cafile=str(quick.ca)),
         additional_headers={"Cookie": cookie},
         proxy=None,
+        ping_interval=None,  # nothing is read while processes restart, pongs neither
     ) as socket:
         assert json.loads(socket.recv(timeout=20))["job"]["id"] == job["id"]
         for name in SOCKETS:
