@@ -48,7 +48,18 @@ def buildah(tmp_path_factory: pytest.TempPathFactory) -> Buildah:
     run("commit", "--quiet", "--rm", container, BASE)
     mounts = [part for path in OF_THIS_MACHINE for part in ("--volume", f"{path}:{path}:ro")]
     run(
-        *("build", "--isolation", "chroot", "--network", "host", "--build-arg", f"BASE={BASE}", *mounts),
+        *(
+            "build",
+            "--format",
+            "docker",
+            "--isolation",
+            "chroot",
+            "--network",
+            "host",
+            "--build-arg",
+            f"BASE={BASE}",
+            *mounts,
+        ),
         *("--ignorefile", str(DEPLOY / "Containerfile.dockerignore"), "--file", str(DEPLOY / "Containerfile")),
         *("--tag", "selfiehero", "."),
     )
