@@ -254,7 +254,7 @@ def _minute(moment: datetime) -> int:
     return int((moment.timestamp() + offset.total_seconds()) // 60)
 
 
-def _table(facts: Facts) -> list[Sequence[str]]:
+def _table(facts: Facts) -> Sequence[Sequence[str]]:
     rows: Iterable[Any] = facts.minutes[::-1][1::_TABLE_EVERY]
     return [
         (clock(row.minute), *(number(value) for value in (row.accepted, row.succeeded, row.failed, row.waiting)))

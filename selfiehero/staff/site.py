@@ -13,6 +13,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -45,11 +46,11 @@ class StaffSite(AdminSite):
             return HttpResponseRedirect(f"{reverse(f'admin:{name}')}?{urlencode({'next': _next(request)})}")
         return super().login(request, extra_context)
 
-    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show what goes on now, to those who may see jobs; to others the rooms that they may enter."""
         page = now.page_of(now.read(now=timezone.now())) if request.user.has_perm("jobs.view_job") else None
         context = self.each_context(request) | {"title": "Now", "page": page} | (extra_context or {})
-        return render(request, "admin/now/page.html", context)
+        return TemplateResponse(request, "admin/now/page.html", context)
 
     def now_json(self, request: HttpRequest) -> HttpResponse:
         """Answer the same to a page that is open."""
