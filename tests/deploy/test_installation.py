@@ -158,7 +158,7 @@ def test_a_restarted_database_is_a_pause(quick: Installation, photo: bytes):
         load.until(60, seconds=60)
         quick.postgres.stop()
         stopped_at = time.monotonic()
-        answer = requests.get(f"{quick.url}/me/", verify=str(quick.ca), timeout=30)
+        answer = requests.get(f"{quick.url}/api/v1/looks/", verify=str(quick.ca), timeout=30)
         assert answer.status_code == 503 and answer.headers["Retry-After"]
         quick.postgres.start()
         started_at = time.monotonic()
