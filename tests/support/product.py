@@ -14,6 +14,8 @@ from selfiehero.supervisor.guard import is_alive
 from tests.support.processes import free_port, start_process, stop_process, wait_for
 
 START_PATIENCE = 120.0
+# A machine that runs tests is busy, and a door that closes for it is no test's subject but admission's own.
+LONGEST_ADMISSION_WAIT = "60000"
 # What the test run chose for itself and a product must choose anew.
 NOT_INHERITED = (
     *(
@@ -33,6 +35,7 @@ NOT_INHERITED = (
 def product_env(**env: str) -> dict[str, str | None]:
     """Return what to add to the environment for a product that stands on its own."""
     own = {"DJANGO_SETTINGS_MODULE": "selfiehero.settings", "ENV_FILE": "", "NO_COLOR": "1", "HOST": "127.0.0.1"}
+    own["ADMISSION_WAIT_MS"] = LONGEST_ADMISSION_WAIT
     return {**dict.fromkeys(NOT_INHERITED), **own, **env}
 
 

@@ -13,6 +13,7 @@ from django.conf import settings
 
 from selfiehero.environment import PROJECT_DIR
 from tests.support.processes import free_port, start_process, stop_process, wait_for
+from tests.support.product import LONGEST_ADMISSION_WAIT
 
 
 class Served:
@@ -30,6 +31,7 @@ class Served:
             "DJANGO_SETTINGS_MODULE": "tests.support.served_settings",
             "VAR_DIR": str(folder / "var"),
             "PORT": str(self.port),
+            "ADMISSION_WAIT_MS": LONGEST_ADMISSION_WAIT,
             "SERVED_DATABASE": database or str(folder / "var" / "db.sqlite3"),
             # Hosts of one database have the same keys; a process with others refuses to start.
             **({"FIELD_KEYS": ",".join(settings.FIELD_KEYS)} if database else {}),
