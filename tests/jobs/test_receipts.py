@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -88,7 +89,7 @@ def test_the_same_request_again_has_the_same_receipt_and_its_owner_can_get_it_ag
 
 
 def test_no_message_no_list_and_no_poll_carries_it(api, ordered):
-    (message,) = snapshots.snapshots_for([ordered["id"]])
+    (message,) = snapshots.snapshots_for([UUID(ordered["id"])])
     assert "receipt" not in message
     assert "receipt" not in api.get("/api/v1/jobs/").json()["results"][0]
     assert "receipt" not in api.get(ordered["links"]["self"]).json()

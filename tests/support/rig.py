@@ -207,6 +207,7 @@ class Rig:
             "submit_timeout": timedelta(seconds=3),
             "silence": timedelta(seconds=5),
             "attempt_deadline": timedelta(seconds=60),
+            "proven_at": timezone.now(),  # until its first film a new provider gets one job at a time
         }
         return ProviderConfig.objects.using(ALIAS).create(slug=slug or vendor, **fields | values)
 
