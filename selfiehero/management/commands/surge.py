@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from selfiehero.surge import report, staging
+from selfiehero.surge import staging, summary
 from selfiehero.surge.plan import Plan
-from selfiehero.surge.report import Sample
+from selfiehero.surge.summary import Sample
 from selfiehero.surge.visitors import Choices, Crowd
 
 MORNING_SECONDS = 60.0
@@ -66,7 +66,7 @@ class Command(BaseCommand):
             found = asyncio.run(Rehearsal(options, variables, out, console).run())
         except staging.DidNotStart as error:
             raise CommandError(f"The product did not start:\n{error}") from None
-        wrong = report.verdict(found)
+        wrong = summary.verdict(found)
         for sentence in wrong:
             console.print(f"[red]{sentence}[/red]")
         console.print(f"Report: {out / 'surge.html'}")
@@ -104,7 +104,7 @@ class Rehearsal:
                 more["clouds"] = await product.clouds(session)
                 more["ledger"] = await asyncio.to_thread(product.ledger)
                 more["morning"] = await self._morning(product)
-            found = report.figures(
+            found = summary.figures(
                 crowd.visits,
                 self.samples,
                 answers=crowd.answers,
@@ -112,7 +112,7 @@ class Rehearsal:
                 last_arrival=self.plan.seconds,
                 more=more,
             )
-        report.write(self.out, found, crowd.visits, self.samples)
+        summary.write(self.out, found, crowd.visits, self.samples)
         return found
 
     @contextlib.asynccontextmanager
@@ -166,7 +166,9 @@ class Rehearsal:
         now = self.samples[-1]
         recent = [visit.accept_seconds for visit in crowd.visits[-500:] if visit.accept_seconds is not None]
         table = Table(title=f"surge, {now.at:.0f} of {self.plan.seconds:.0f} s", show_header=False)
-        ms = {name: "–" if value is None else f"{value * 1000:.0f} ms" for name, value in report.spread(recent).items()}
+        ms = {
+            name: "–" if value is None else f"{value * 1000:.0f} ms" for name, value in summary.spread(recent).items()
+        }
         for name, value in (
             ("people", now.offered),
             ("accepted", now.accepted),

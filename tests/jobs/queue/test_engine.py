@@ -8,8 +8,15 @@ from types import SimpleNamespace
 import pytest
 from django.db import DataError, OperationalError
 
+from jobs.overload import state
 from jobs.queue import engine
 from jobs.queue.engine import LaneWork, Pump
+
+
+@pytest.fixture(autouse=True)
+def no_overload(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lane of lists has no database to read the load from."""
+    monkeypatch.setattr(state, "current", lambda: state.OPEN)
 
 
 class ListLane(LaneWork):

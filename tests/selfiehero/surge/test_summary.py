@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from selfiehero.surge import report
-from selfiehero.surge.report import Sample
+from selfiehero.surge import summary
+from selfiehero.surge.summary import Sample
 from selfiehero.surge.visitors import Visit
 
 VISITS = [
@@ -24,7 +24,7 @@ SAMPLES = [
 
 def figures(**more: Any) -> dict[str, Any]:
     answers = {"202": 3, "503": 6, "film 200": 1}
-    return report.figures(VISITS, SAMPLES, answers=answers, errors={}, last_arrival=3.0, more=more)
+    return summary.figures(VISITS, SAMPLES, answers=answers, errors={}, last_arrival=3.0, more=more)
 
 
 def test_what_was_promised_is_compared_with_what_came() -> None:
@@ -43,15 +43,15 @@ def test_the_simulators_cpu_is_not_ours() -> None:
 
 
 def test_whatever_is_not_as_promised_is_said() -> None:
-    assert report.verdict(figures()) == []
-    bad = report.verdict(
+    assert summary.verdict(figures()) == []
+    bad = summary.verdict(
         figures(ledger={"exit_code": 1}, morning={"photos_left": 3}) | {"server_errors": 2, "accepted": 4}
     )
     assert [sentence.split()[0] for sentence in bad] == ["1", "2", "the", "3"]
 
 
 def test_the_page_needs_nothing_else(tmp_path: Path) -> None:
-    page = report.write(tmp_path, figures(), VISITS, SAMPLES)
+    page = summary.write(tmp_path, figures(), VISITS, SAMPLES)
     text = page.read_text()
     assert "uPlot" in text
     assert "src=" not in text.split("const CHARTS")[1]
