@@ -68,7 +68,7 @@ def test_limits_per_minute_are_used_and_never_exceeded(rig, windows):
         assert summary["refused"] == {}, vendor
         # What was sent in these windows and the moment it took to open the next, against the limit.
         elapsed = arrivals[windows * limit] - arrivals[0]
-        assert windows * 60 / elapsed >= 0.95, (vendor, elapsed)
+        assert windows * 60 / elapsed >= 0.9, (vendor, elapsed)
 
 
 @pytest.mark.parametrize("seconds", [20, pytest.param(60, marks=pytest.mark.thorough)])
