@@ -98,10 +98,10 @@ def test_a_stopped_database_is_503_at_once_and_back_by_itself(rig: Rig, postgres
 def test_a_film_that_was_answered_for_during_the_outage_is_not_asked_for_twice(rig: Rig, postgres: Postgres) -> None:
     """The POST is under way when the database goes: its answer is written when it is back."""
     rig.simulator.set("wavespeed", times={"answer": 1.5, "duration": 0.2})
-    accepted = rig.simulator.accepted()
+    accepted, arrived = rig.simulator.accepted(), len(rig.simulator.arrivals("wavespeed"))
     (job_id,) = rig.queue_jobs(1)
     attempts = rig.attempts().filter(job_id=job_id)
-    wait_for(lambda: rig.simulator.accepted() > accepted or attempts.exists(), "a claim", seconds=20, every=0.02)
+    wait_for(lambda: len(rig.simulator.arrivals("wavespeed")) > arrived, "the POST to arrive", seconds=20, every=0.02)
     rig.close_alias()
     postgres.stop()
     time.sleep(2.5)  # the answer comes meanwhile

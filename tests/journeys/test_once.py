@@ -192,9 +192,9 @@ def test_reloading_while_the_answer_is_out_and_sending_again_is_the_same_job(vis
     visit.fill()
     visit.page.click("[data-action]")
     wait_for(lambda: visit.page.wait_for_timeout(50) or accepted == [202], "the photo to arrive", seconds=20)
-    visit.page.unroute("**/api/v1/jobs/", never_answer)
     visit.page.reload()
     visit.page.wait_for_url(visit.web.url + "/")
+    visit.page.unroute("**/api/v1/jobs/", never_answer)  # only now: a request that is no longer held gets its answer
     assert visit.send() == visit.only_job()
     assert len(visit.keys) == 2
     assert len(set(visit.keys)) == 1

@@ -79,8 +79,9 @@ class RendererProcess:
     async def start(cls, settings: StudioSettings) -> RendererProcess:
         folder = Path(tempfile.mkdtemp(dir=renderers_folder(settings)))
         ours, theirs = socket.socketpair()
-        with theirs:
-            try:
+        process = None
+        try:
+            with theirs:
                 process = await asyncio.create_subprocess_exec(
                     *(sys.executable, "-m", "providers.studio.service.worker"),
                     *(str(theirs.fileno()), str(os.getpid()), settings.renderer, ",".join(settings.looks), str(folder)),
@@ -92,11 +93,14 @@ class RendererProcess:
                     | {name: value for name, value in os.environ.items() if not SECRET.search(name)}
                     | {"TMPDIR": str(folder)},
                 )
-            except BaseException:
-                ours.close()
-                shutil.rmtree(folder, ignore_errors=True)
-                raise
-        reader, writer = await asyncio.open_connection(sock=ours, limit=MAX_LINE)
+            reader, writer = await asyncio.open_connection(sock=ours, limit=MAX_LINE)
+        except BaseException:  # a studio that stops cancels this, with the process running already
+            if process is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+            ours.close()
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         made = cls(process, writer, folder)
         made.listening = asyncio.create_task(made.listen(reader))
         return made

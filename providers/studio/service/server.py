@@ -37,21 +37,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import hmac
 import logging
+import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 
 from aiohttp import web
 
 from .predictions import NotRendering, Prediction, QueueFull
 from .render_requests import BadRenderRequest, parse_render_request
 from .scheduler import Scheduler
-from .settings import StudioSettings
+from .settings import BadSetting, StudioSettings
 
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 16 * 2**20
+BACKLOG = 128
 SCHEDULER = web.AppKey("scheduler", Scheduler)
 SETTINGS = web.AppKey("settings", StudioSettings)
 CONTENT_TYPES = {"film.mp4": "video/mp4", "poster.jpg": "image/jpeg"}
@@ -81,7 +86,36 @@ def make_app(settings: StudioSettings) -> web.Application:
 
 
 async def serve(settings: StudioSettings) -> None:
-    """Serve until SIGTERM or SIGINT, then stop within five seconds. Raise OSError when the port is not available."""
+    """Serve until SIGTERM or SIGINT, then stop within five seconds.
+
+    Raise OSError when the port is not available, BadSetting when another studio uses the folder. Both are taken before
+    anything else is done: a studio removes what an earlier one has left in its folder, and starts renderers.
+    """
+    with _owning(settings.folder), _listener(settings.host, settings.port) as listener:
+        await _serve(settings, listener)
+
+
+@contextlib.contextmanager
+def _owning(folder: Path) -> Iterator[None]:
+    """Keep other studios off this folder; the lock ends with the process, however that ends."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadSetting(f"Another studio uses {folder}: end it, or give this one a STUDIO_DIR of its own.") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+
+
+async def _serve(settings: StudioSettings, listener: socket.socket) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -89,7 +123,7 @@ async def serve(settings: StudioSettings) -> None:
     runner = web.AppRunner(make_app(settings), access_log=None, shutdown_timeout=1.0)
     try:
         await runner.setup()
-        await web.TCPSite(runner, settings.host, settings.port).start()
+        await web.SockSite(runner, listener, backlog=BACKLOG).start()
         logger.info("studio_listening port=%d renderers=%d", settings.port, settings.renderers)
         await stopping.wait()
         logger.info("studio_stopping")

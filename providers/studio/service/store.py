@@ -27,7 +27,7 @@ RECORD, PHOTO, FILM, POSTER = "prediction.json", "photo.jpg", "film.mp4", "poste
 
 
 class Store:
-    """The predictions of one studio. Only one process may use a folder at a time."""
+    """The predictions of one studio. Only one process may use a folder at a time; `server` sees to it."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "predictions"

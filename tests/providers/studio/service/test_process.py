@@ -100,6 +100,17 @@ def test_what_is_wrong_with_its_settings_is_one_sentence(tmp_path, studio):
         assert len(ended.stderr.strip().splitlines()) == 1
 
 
+def test_a_folder_belongs_to_one_studio_at_a_time(tmp_path, studio):
+    running = studio.submit("running", "SLOW").json()["id"]
+    studio.wait(running, "running")
+    folders = set((studio.folder / "renderers").iterdir())
+    second = manage_studio(tmp_path, "--port", str(free_port()), STUDIO_DIR=str(studio.folder))
+    assert second.returncode == 1
+    assert "Another studio uses" in second.stderr
+    assert len(second.stderr.strip().splitlines()) == 1
+    assert folders == set((studio.folder / "renderers").iterdir()), "what the running one works in is still there"
+
+
 def test_credentials_are_made_once_whoever_asks_first(tmp_path):
     code = (
         "import sys, pathlib; from providers.studio.service.credentials import load_or_create;"
