@@ -28,13 +28,13 @@ def test_a_full_disk_takes_no_photos_and_the_films_under_way_finish(tmp_path, dj
         media = rig.var_dir / "media"
         with small_disk(media, megabytes=64):
             (media / "clean").mkdir()
-            rig.simulator.set("wavespeed", times={"answer": 0.05, "duration": 5})
+            rig.simulator.set("wavespeed", times={"answer": 0.05, "duration": 12})
             rig.add_provider("wavespeed", max_concurrent=10)
             doors = Doors(rig)
             rig.start_all()
             rig.queue_jobs(3)
             running = rig.attempts().filter(status__in=[Attempt.Status.SUBMITTED, Attempt.Status.RUNNING])
-            wait_for(lambda: running.count() == 3, "three films to be under way", seconds=30)
+            wait_for(lambda: running.count() == 3, lambda: f"three films to be under way\n{rig.describe()}", seconds=30)
             with filled(media, leave=2 * 2**20):
                 session = doors.session()
                 refused = wait_for(
@@ -47,7 +47,7 @@ def test_a_full_disk_takes_no_photos_and_the_films_under_way_finish(tmp_path, dj
                 assert (ready.status_code, ready.json()["database"]) == (503, "ok")
                 assert ready.json()["disk"].startswith("full")
                 films = rig.jobs().filter(status=Job.Status.SUCCEEDED)
-                wait_for(lambda: films.count() == 3, f"the films to finish\n{rig.describe()}", seconds=60)
+                wait_for(lambda: films.count() == 3, lambda: f"the films to finish\n{rig.describe()}", seconds=60)
             before = rig.jobs().count()
             rig.simulator.set("wavespeed", times={"answer": 0.05, "duration": 0.2})
             rig.queue_jobs(1)
@@ -56,7 +56,7 @@ def test_a_full_disk_takes_no_photos_and_the_films_under_way_finish(tmp_path, dj
                 wait_for(lambda: "film_not_collected" in rig.log("collect"), "a film without room", seconds=30)
                 assert rig.counts()[Job.Status.SUCCEEDED] == 3
             wait_for(lambda: doors.upload(session).status == 202, "room for photos again", seconds=10)
-            wait_for(lambda: films.count() == 4, f"the film that waited\n{rig.describe()}", seconds=60)
+            wait_for(lambda: films.count() == 4, lambda: f"the film that waited\n{rig.describe()}", seconds=60)
             assert rig.attempts().count() == 4, "trouble of ours costs no second film"
             assert before == 3
             assert files_in(rig, "video") == set(films.values_list("video_key", flat=True))

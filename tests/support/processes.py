@@ -57,11 +57,16 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def wait_for(question: Callable[[], Answer], what: str, *, seconds: float = 20.0, every: float = 0.05) -> Answer:
-    """Return the first true answer; fail with what was waited for when there is none in time."""
+def wait_for(
+    question: Callable[[], Answer], what: str | Callable[[], str], *, seconds: float = 20.0, every: float = 0.05
+) -> Answer:
+    """Return the first true answer; fail with what was waited for when there is none in time.
+
+    `what` may be a function, so that what it tells is how things are at the end.
+    """
     give_up_at = time.monotonic() + seconds
     while not (answer := question()):
         if time.monotonic() > give_up_at:
-            raise AssertionError(f"waited {seconds:g} s for {what}")
+            raise AssertionError(f"waited {seconds:g} s for {what() if callable(what) else what}")
         time.sleep(every)
     return answer

@@ -104,7 +104,9 @@ def _owning(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BadSetting(f"Another studio uses {folder}: end it, or give this one a STUDIO_DIR of its own.") from None
+            raise BadSetting(
+                f"Another studio uses {folder}: end it, or give this one a STUDIO_DIR of its own."
+            ) from None
         yield
     finally:
         os.close(descriptor)
