@@ -350,17 +350,6 @@ def report_film(job_id: UUID, *, reason: str, words: str, now: datetime) -> None
     logger.warning("film_reported job=%s reason=%s", job_id, reason)
 
 
-def remember_email(job_id: UUID, email: str) -> None:
-    """Store the address to notify when the job ends. Raise NotPossible when it has ended already."""
-    if not Job.objects.is_open().filter(id=job_id).update(email=email):
-        raise NotPossible(_("This film has ended already; its page says how."))
-
-
-def forget_email(job_id: UUID) -> None:
-    """Delete the e-mail address of a job."""
-    Job.objects.filter(id=job_id).update(email="")
-
-
 def retry_job(job_id: UUID, *, now: datetime, actor: Any, address: str = "") -> Job:
     """Make a new job from an ended one, with the same photo, consent and time of erasure; staff only.
 

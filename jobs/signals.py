@@ -10,6 +10,9 @@ from django.dispatch import Signal
 # Sent inside the transaction in which a job ends, with job_id, owner, email, status, by (who canceled it) and now: what
 # a listener writes is committed together with the end. It must be short, and its exception rolls the end back.
 job_ended = Signal()
+# Sent inside the transaction in which a job gets an e-mail address, with job_id, owner, email and now. A listener
+# returns whether the address was confirmed before.
+email_given = Signal()
 # Sent inside the transaction in which jobs are erased, with owners: {job_id: owner}, on the same terms.
 jobs_erased = Signal()
 # Sent after commit with job_id: what was opened by the job's magic links is to be closed.

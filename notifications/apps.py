@@ -7,13 +7,14 @@ class NotificationsConfig(AppConfig):
 
     def ready(self) -> None:
         from jobs.lanes import pumps
-        from jobs.signals import job_changed, job_ended, jobs_erased, links_ended
+        from jobs.signals import email_given, job_changed, job_ended, jobs_erased, links_ended
 
-        from . import access, checks, lane, layer, outbox, publish  # noqa: F401 checks register themselves
+        from . import access, checks, confirmation, lane, layer, outbox, publish  # noqa: F401 checks register themselves
 
         layer.quiet_its_log()
         access.listen()
         job_ended.connect(outbox.on_job_ended, dispatch_uid="notifications.outbox")
+        email_given.connect(confirmation.on_email_given, dispatch_uid="notifications.confirmation")
         jobs_erased.connect(outbox.on_jobs_erased, dispatch_uid="notifications.outbox")
         links_ended.connect(publish.on_links_ended, dispatch_uid="notifications.publish")
         pumps.register(lane.NotifyLane, has_due=lane.has_due)

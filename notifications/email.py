@@ -22,6 +22,8 @@ from common import base64url
 from jobs import magic_links, messages
 from jobs.models import Job
 
+from . import confirmation, mail_limits
+
 logger = logging.getLogger(__name__)
 
 FILES = "django.core.mail.backends.filebased.EmailBackend"
@@ -78,12 +80,31 @@ def mail(job: Job, *, now: datetime) -> EmailMultiAlternatives:
             "language": translation.get_language(),
         }
         plain, page = render_to_string("mail/ended.txt", context), render_to_string("mail/ended.html", context)
+    return _message(job, job.status, title, plain, page)
+
+
+def confirmation_mail(job: Job) -> EmailMultiAlternatives:
+    """Return the mail that asks whether its reader wants mail about this job.
+
+    It has a link and nothing of the job, not even the hero's name: nobody can write to a stranger through us.
+    """
+    link = urljoin(settings.PUBLIC_URL, confirmation.url_for(job))
+    with translation.override(job.locale or settings.LANGUAGE_CODE):
+        title = _("Confirm your address")
+        body = _("Somebody asked us to write to this address when a film is ready.")
+        context = {"title": title, "body": body, "link": link, "language": translation.get_language()}
+        plain, page = render_to_string("mail/confirm.txt", context), render_to_string("mail/confirm.html", context)
+    return _message(job, f"confirm.{mail_limits.digest(job.email)[:16]}", title, plain, page)
+
+
+def _message(job: Job, about: str, title: str, plain: str, page: str) -> EmailMultiAlternatives:
+    """Return a message to the job's address whose id begins with the job's, by which `forget_files` finds it."""
     host = urlsplit(settings.PUBLIC_URL).hostname or "localhost"
     message = EmailMultiAlternatives(
         subject=f"{title} – Selfie Hero",
         body=plain,
         to=[job.email],
-        headers={"Message-ID": f"<{job.id}.{job.status}@{host}>", "Auto-Submitted": "auto-generated"},
+        headers={"Message-ID": f"<{job.id}.{about}@{host}>", "Auto-Submitted": "auto-generated"},
     )
     message.attach_alternative(page, "text/html")
     return message

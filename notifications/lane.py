@@ -25,7 +25,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from jobs import services
+from jobs import contact
 from jobs.clock import database_now
 from jobs.models import Job
 from jobs.queue import claims
@@ -33,7 +33,7 @@ from jobs.queue.engine import LaneWork
 from providers.errors import Rejected, Unavailable
 from providers.http.client import retry_after
 
-from . import email, mail_limits, push
+from . import confirmation, email, mail_limits, push
 from .models import Notification, NotificationQuerySet, PushSubscription
 
 logger = logging.getLogger(__name__)
@@ -100,9 +100,11 @@ class NotifyLane(LaneWork):
         rows = Notification.objects.filter(id__in=ids, lease_token=token).select_related("job__look", "subscription")
         messages = []
         for row in rows:
-            if row.job.erased_at or row.job.erase_at <= now or (row.channel == "email" and not row.job.email):
+            if row.job.erased_at or row.job.erase_at <= now or (row.subscription_id is None and not row.job.email):
                 _held(row.id, token).update(given_up_at=now, error="nothing left to send")
-            elif row.channel == "email" and row.tries == 1 and not mail_limits.take(row.job.email, now=now):
+            elif row.subscription_id is None and not _may_be_mailed(row):
+                _held(row.id, token).update(given_up_at=now, error="another address, or not confirmed")
+            elif row.subscription_id is None and row.tries == 1 and not mail_limits.take(row.job.email, now=now):
                 _held(row.id, token).update(given_up_at=now, error="three mails a day to one address")
                 logger.warning("mail_limit_reached job=%s", row.job_id)
             else:
@@ -134,9 +136,20 @@ def backoff(tries: int) -> timedelta:
     return max(LEAST_WAIT, cap * random.random())  # noqa: S311 - spreading load, not a secret
 
 
+def _may_be_mailed(row: Notification) -> bool:
+    """Return whether the job's address is the one to ask, or has been confirmed."""
+    is_confirmed = confirmation.is_confirmed(row.job.owner, row.job.email)
+    if row.channel == Notification.Channel.CONFIRM:
+        return not is_confirmed and row.recipient == mail_limits.digest(row.job.email)
+    return is_confirmed
+
+
 def _message(row: Notification, token: str, *, now: datetime) -> Message:
     if row.subscription is None:
-        return Message(row, token, mail=email.mail(row.job, now=now))
+        is_question = row.channel == Notification.Channel.CONFIRM
+        return Message(
+            row, token, mail=email.confirmation_mail(row.job) if is_question else email.mail(row.job, now=now)
+        )
     target = push.Target(row.subscription.endpoint, row.subscription.p256dh, row.subscription.auth)
     return Message(
         row,
@@ -206,9 +219,9 @@ def _record(result: SendResult, *, now: datetime) -> None:
 def _after_success(row: Notification, *, now: datetime) -> None:
     if row.subscription_id:
         PushSubscription.objects.filter(id=row.subscription_id).update(last_ok_at=now, failures=0)
-    elif row.job.status == Job.Status.SUCCEEDED:
+    elif row.channel == Notification.Channel.EMAIL and row.job.status == Job.Status.SUCCEEDED:
         # One message when the film is ready, then the address is forgotten. After a failure staff may try again.
-        services.forget_email(row.job_id)
+        contact.forget_email(row.job_id)
 
 
 def _count_refusal(subscription_id: int | None) -> None:

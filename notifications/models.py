@@ -46,14 +46,23 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
 
 
 class Notification(models.Model):
-    """One message to one browser or address about the end of one job."""
+    """One message to one browser or address: that a job has ended, or a link to confirm the address first."""
 
     class Channel(models.TextChoices):
         PUSH = "push"
         EMAIL = "email"
+        # A mail too: the link that confirms an address before any other mail goes there.
+        CONFIRM = "confirm"
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="notifications")
-    channel = models.CharField(max_length=5, choices=Channel.choices)
+    channel = models.CharField(max_length=7, choices=Channel.choices)
+    recipient = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="A keyed digest of the address that is to be confirmed.",
+    )
     subscription = models.ForeignKey(
         PushSubscription, models.CASCADE, null=True, blank=True, help_text="Mail goes to the job's own address."
     )
@@ -81,6 +90,12 @@ class Notification(models.Model):
         constraints = [
             models.UniqueConstraint(name="notification_push_once", fields=["job", "subscription"]),
             models.UniqueConstraint(name="notification_email_once", fields=["job"], condition=Q(channel="email")),
+            models.UniqueConstraint(
+                name="notification_confirm_once", fields=["job", "recipient"], condition=Q(channel="confirm")
+            ),
+            models.CheckConstraint(
+                name="notification_recipient_iff_confirm", condition=Q(recipient="") ^ Q(channel="confirm")
+            ),
             models.CheckConstraint(
                 name="notification_subscription_iff_push", condition=Q(subscription=None) ^ Q(channel="push")
             ),
@@ -89,6 +104,21 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return f"{self.channel} {self.pk} about {self.job_id}"
+
+
+class ConfirmedAddress(models.Model):
+    """An owner and a mailbox whose reader has agreed to mail about the owner's films."""
+
+    owner = models.CharField(max_length=80)
+    recipient = models.CharField(max_length=64, help_text="A keyed digest of the address.")
+    confirmed_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "confirmed addresses"
+        constraints = [models.UniqueConstraint(name="confirmed_address_once", fields=["owner", "recipient"])]
+
+    def __str__(self) -> str:
+        return f"confirmed address {self.pk}"
 
 
 class MailCount(models.Model):

@@ -2,9 +2,11 @@
 
 | a job | notifies |
 | --- | --- |
-| succeeded, failed | its e-mail address, its owner's browsers, browsers that opened it with a magic link |
+| succeeded, failed | its confirmed e-mail address, its owner's browsers, browsers that opened it with a magic link |
 | canceled by staff | likewise |
 | canceled by its owner, or by retention | no one: who did it knows |
+
+About a job whose address is confirmed only after its end, `notifications.confirmation` writes it then.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from django.db.models import Q
 
 from jobs.models import Job
 
-from . import email
+from . import confirmation, email
 from .models import Notification, PushSubscription
 
 Channel = Notification.Channel
@@ -34,7 +36,7 @@ def on_job_ended(*, job_id: UUID, owner: str, email: str, status: str, by: str, 
             "id", flat=True
         )
     ]
-    if email:
+    if email and confirmation.is_confirmed(owner, email):
         rows.append(Notification(job_id=job_id, channel=Channel.EMAIL, created_at=now, due_at=now))
     if rows:
         Notification.objects.bulk_create(rows)
@@ -44,6 +46,7 @@ def on_jobs_erased(*, owners: Mapping[UUID, str], **kwargs: Any) -> None:
     """Receive `jobs.signals.jobs_erased`: forget the messages, and with an owner's last job where to send any."""
     Notification.objects.filter(job__in=list(owners)).delete()
     email.forget_files(list(owners))
+    confirmation.forget_owners(owners.values())
     PushSubscription.objects.filter(job__in=list(owners)).delete()
     subscribed = PushSubscription.objects.filter(owner__in=set(owners.values()), job=None)
     if not (ended := set(subscribed.values_list("owner", flat=True))):

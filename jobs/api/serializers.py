@@ -29,7 +29,10 @@ class RemixSerializer(serializers.Serializer):
 
 
 class EmailSerializer(serializers.Serializer):
-    email = serializers.EmailField(max_length=254, help_text="Written to once, when the film is ready or failed.")
+    email = serializers.EmailField(
+        max_length=254,
+        help_text="Written to once, when the film is ready or failed. A new address first gets a link to confirm it.",
+    )
 
 
 class EtaSerializer(serializers.Serializer):
@@ -85,6 +88,13 @@ class ReceivedJobSerializer(JobSerializer):
         allow_null=True,
         help_text="Signed by us: the job, the SHA-256 of the photo as received, and when. /receipts/verify says later "
         "what became of it. Null once the job is erased: the photo's digest is erased with it.",
+    )
+
+
+class NotifiedJobSerializer(JobSerializer):
+    email_confirmed = serializers.BooleanField(
+        help_text="Whether the address was confirmed before. Otherwise it gets a link to confirm it, and nothing else "
+        "until that was done."
     )
 
 

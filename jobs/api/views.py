@@ -25,7 +25,7 @@ from rest_framework.views import APIView
 
 from common.problem import CONTENT_TYPE
 from common.times import rfc3339
-from jobs import identity, magic_links, receipts, services, snapshots
+from jobs import contact, identity, magic_links, receipts, services, snapshots
 from jobs.client_address import client_network
 from jobs.estimates import eta
 from jobs.intake import job_input, throttles
@@ -295,7 +295,7 @@ class NotifyView(_OneJobView):
     @extend_schema(
         operation_id="notify_by_email",
         request=shapes.EmailSerializer,
-        responses={202: shapes.JobSerializer, **problems(400, 403, 404, 409, 422, 429)},
+        responses={202: shapes.NotifiedJobSerializer, **problems(400, 403, 404, 409, 422, 429)},
     )
     def post(self, request: Request, job_id: UUID) -> Response:
         job = self.job_of(request, job_id)
@@ -309,10 +309,12 @@ class NotifyView(_OneJobView):
             raise Problem(422, "email_invalid", _("This is not an e-mail address."), field="email")
         now = timezone.now()
         try:
-            services.remember_email(job.id, email)
-        except services.NotPossible as error:
+            is_confirmed = contact.remember_email(job.id, email, now=now)
+        except contact.AlreadyEnded as error:
             raise Problem(409, "already_ended", str(error)) from None
-        return Response(snapshots.of(job, now=now), status=202)
+        except contact.TooManyAddresses as error:
+            raise Problem(409, "too_many_addresses", str(error), field="email") from None
+        return Response({**snapshots.of(job, now=now), "email_confirmed": is_confirmed}, status=202)
 
 
 class LooksView(APIView):

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
 
-from jobs import queue_order
+from jobs import queue_order, signals
 from jobs.models import Attempt, Job, JobEvent, Lane, plain_sql
 
 from .attempts import abandon_attempts, hold_attempts
@@ -37,6 +37,8 @@ def accept(job: Job, *, now: datetime, data: Mapping[str, Any] | None = None) ->
     plain_sql.insert(job)
     data = {"look": job.look.slug, **(data or {})}
     plain_sql.insert(JobEvent(job_id=job.id, seq=1, kind="accepted", at=now, data=data))
+    if job.email:
+        signals.email_given.send(sender=None, job_id=job.id, owner=job.owner, email=job.email, now=now)
 
 
 def start_preparing(job_id: UUID, *, lease_token: str, now: datetime) -> bool:

@@ -112,8 +112,9 @@ function mountMail(form, dialog, job, say, signal) {
     const address = input.value.trim(), answer = await call(`${job.links.self}notify/`, { method: "POST", json: { email: address } });
     if (!answer.ok) { complain(answer.body?.detail || WORDS.pushFailed); return; }
     dialog.close();
-    say(WORDS.tellingMail);
-    toast(WORDS.mailOn(address), "good");
+    const isConfirmed = answer.body.email_confirmed;
+    say(isConfirmed ? WORDS.tellingMail : WORDS.askingMail);
+    toast(isConfirmed ? WORDS.mailOn(address) : WORDS.mailAsked(address), "good");
   }, { signal });
 }
 

@@ -54,6 +54,7 @@ export const WORDS = {
   tellMe: _("Tell me"),
   tellingDevice: _("We will tell this device"),
   tellingMail: _("We will write to you"),
+  askingMail: _("Open the mail we sent"),
   notifyDevice: _("Notify this device"),
   pushOn: _("Done. You can close this page."),
   pushOff: _("This device will not be told any more."),
@@ -61,6 +62,7 @@ export const WORDS = {
   pushUnknown: mail => mail ? _("This browser cannot be told. E-mail works everywhere.") : _("This browser cannot be told."),
   pushFailed: _("That did not go through. Try again in a moment."),
   mailOn: address => fill(_("We will write to {address} once, then forget the address."), { address }),
+  mailAsked: address => fill(_("A link is on its way to {address}. Open it once, so that we know the address is yours."), { address }),
   mailBad: _("That address is missing something. Example: nova@city.net"),
 
   busyTitle: _("Full house."),

@@ -4,7 +4,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from jobs import lifecycle
-from notifications.models import Notification, PushSubscription
+from notifications import mail_limits
+from notifications.models import ConfirmedAddress, Notification, PushSubscription
 from tests import factories
 
 
@@ -12,6 +13,14 @@ def make_subscription(service, device, **values):
     fields = service.subscription(device)
     given = {"owner": factories.OWNER, "endpoint": fields["endpoint"], "endpoint_hash": fields["endpoint"][-20:]}
     return PushSubscription.objects.create(**given | fields["keys"] | {"created_at": timezone.now()} | values)
+
+
+def confirmed(address="nova@city.example", *, owner=factories.OWNER):
+    """Return an address whose reader has agreed to mail about this owner's films."""
+    ConfirmedAddress.objects.get_or_create(
+        owner=owner, recipient=mail_limits.digest(address), defaults={"confirmed_at": timezone.now()}
+    )
+    return address
 
 
 def fail(job, code="deadline"):

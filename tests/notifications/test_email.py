@@ -15,7 +15,7 @@ from jobs.reconcile import retention
 from notifications.lane import NotifyLane
 from notifications.models import Notification
 from tests import factories
-from tests.notifications.steps import fail, make_due
+from tests.notifications.steps import confirmed, fail, make_due
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 def test_a_mail_says_it_and_its_link_opens_the_film_on_any_device(notify):
-    job = factories.make_finished_job(email="nova@city.example", hero_name="NOVA <7>")
+    job = factories.make_finished_job(email=confirmed(), hero_name="NOVA <7>")
     notify()
     (message,) = mail.outbox
     assert message.to == ["nova@city.example"]
@@ -44,12 +44,12 @@ def test_a_mail_says_it_and_its_link_opens_the_film_on_any_device(notify):
 
 def test_an_address_gets_three_mails_a_day_whoever_orders(notify):
     for address in ("nova@city.example", "NOVA@city.example", "nova+a@city.example", "nova@city.example"):
-        services.erase_job(factories.make_finished_job(email=address).id, now=timezone.now())
-        factories.make_finished_job(email=address)
+        services.erase_job(factories.make_finished_job(email=confirmed(address)).id, now=timezone.now())
+        factories.make_finished_job(email=confirmed(address))
         notify()
     assert len(mail.outbox) == 3
     assert Notification.objects.filter(given_up_at__isnull=False, error__startswith="three mails").count() == 1
-    factories.make_finished_job(email="vesper@city.example")
+    factories.make_finished_job(email=confirmed("vesper@city.example"))
     notify()
     assert len(mail.outbox) == 4, "others get theirs"
 
@@ -57,7 +57,9 @@ def test_an_address_gets_three_mails_a_day_whoever_orders(notify):
 def test_the_mail_s_file_goes_with_the_erasure(notify, settings, tmp_path):
     settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     settings.EMAIL_FILE_PATH = tmp_path / "mail"
-    first, second = (factories.make_finished_job(email=f"{name}@city.example") for name in ("nova", "vesper"))
+    first, second = (
+        factories.make_finished_job(email=confirmed(f"{name}@city.example")) for name in ("nova", "vesper")
+    )
     notify()
     services.erase_job(first.id, now=timezone.now())
     (left,) = (tmp_path / "mail").iterdir()
@@ -67,7 +69,7 @@ def test_the_mail_s_file_goes_with_the_erasure(notify, settings, tmp_path):
 
 
 def test_a_mail_sent_twice_is_the_same_message(notify):
-    factories.make_finished_job(email="nova@city.example")
+    factories.make_finished_job(email=confirmed())
     crashed = NotifyLane()
     for message in crashed.claim(5):
         crashed.work(message)
@@ -78,13 +80,13 @@ def test_a_mail_sent_twice_is_the_same_message(notify):
 
 
 def test_an_address_is_forgotten_when_the_film_was_told_of(notify):
-    job = factories.make_finished_job(email="nova@city.example")
+    job = factories.make_finished_job(email=confirmed())
     notify()
     assert factories.reload(job).email == ""
 
 
 def test_after_a_failure_the_address_stays_for_the_film_that_staff_make_after_all(notify):
-    job = factories.make_job(email="nova@city.example")
+    job = factories.make_job(email=confirmed())
     fail(job)
     notify()
     assert mail.outbox[0].subject == "No film this time – Selfie Hero"
@@ -107,7 +109,7 @@ def test_what_a_mail_server_says_decides_whether_to_try_again(error, is_over, no
         raise error
 
     monkeypatch.setattr(mail.EmailMultiAlternatives, "send", send)
-    factories.make_finished_job(email="nova@city.example")
+    factories.make_finished_job(email=confirmed())
     notify()
     row = Notification.objects.get()
     assert (row.given_up_at is not None) is is_over
@@ -118,7 +120,7 @@ def test_what_a_mail_server_says_decides_whether_to_try_again(error, is_over, no
 def test_without_a_mail_server_a_mail_is_a_file(notify, settings, tmp_path):
     settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     settings.EMAIL_FILE_PATH = tmp_path / "mail"
-    factories.make_finished_job(email="nova@city.example")
+    factories.make_finished_job(email=confirmed())
     notify()
     (path,) = settings.EMAIL_FILE_PATH.iterdir()
     assert "To: nova@city.example" in path.read_text()

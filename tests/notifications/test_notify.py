@@ -16,7 +16,7 @@ from notifications.lane import NotifyLane
 from notifications.models import Notification, PushSubscription
 from tests import factories
 from tests.jobs.threads import in_threads
-from tests.notifications.steps import fail, make_due, make_subscription
+from tests.notifications.steps import confirmed, fail, make_due, make_subscription
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 def test_what_has_to_be_sent_is_written_by_the_transaction_that_ends_the_job(subscribed):
-    job = factories.make_job(email="nova@city.example")
+    job = factories.make_job(email=confirmed())
     with pytest.raises(RuntimeError), transaction.atomic():
         assert lifecycle.fail(job.id, code="deadline", now=timezone.now())
         assert Notification.objects.count() == 2
@@ -97,7 +97,7 @@ def test_an_exception_nobody_expected_costs_one_try(subscribed, push_service, no
 
 
 def test_what_is_erased_is_told_to_nobody(subscribed, push_service, notify):
-    job = factories.make_finished_job(email="nova@city.example")
+    job = factories.make_finished_job(email=confirmed())
     services.erase_job(job.id, now=timezone.now())
     notify()
     assert push_service.pushed == []

@@ -120,7 +120,7 @@ def test_an_address_is_left_on_the_wait_page(waiting):
     page.fill("#email", "nova@city.example")
     page.click("[data-email] button")
     page.locator("#notify").wait_for(state="hidden")
-    assert page.text_content("[data-notify-label]") == "We will write to you"
+    assert page.text_content("[data-notify-label]") == "Open the mail we sent"
     assert factories.reload(job).email == "nova@city.example"
     assert page.problems == []
 
