@@ -5,10 +5,11 @@ from __future__ import annotations
 import gettext
 import io
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
-from babel.messages.catalog import Message
+from babel.messages.catalog import Catalog, Message
 from babel.util import pathmatch
 from django.conf import settings
 from django.core.management import call_command
@@ -18,10 +19,15 @@ from selfiehero import catalogues
 
 ROOT = Path(settings.ROOT)
 LANGUAGES = [code for code, _name in settings.LANGUAGES if code != "en"]
-FOUND = catalogues.extracted(ROOT)
 # Names, units and what every language writes alike.
 SAME = re.compile(r"Selfie Hero|NOVA-7|KAIRO ZERO|VESPER|eyJ…|Selfie|UTC|SHA-256|\bs\b|\bh\b|\bmin\b")
 HOLES = re.compile(r"%\(\w+\)s|%%|\{\w*\}|</?\w+[^>]*>|\n")
+
+
+@cache
+def found() -> dict[str, Catalog]:
+    """Return what the sources ask catalogues for, by domain."""
+    return catalogues.extracted(ROOT)
 
 
 def templates() -> list[Path]:
@@ -82,7 +88,7 @@ def test_everything_is_translated(language: str, domain: str) -> None:
     messages = catalogues.messages(catalogue)
     # With their plurals.
     assert {texts(message) for message in messages} == {
-        texts(message) for message in catalogues.messages(FOUND[domain])
+        texts(message) for message in catalogues.messages(found()[domain])
     }, "run manage.py messages"
     for message in messages:
         text, plural = texts(message)

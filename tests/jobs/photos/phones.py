@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -104,55 +105,64 @@ def control() -> Image.Image:
 
 
 @cache
-def endings() -> dict[str, bytes]:
-    """Files that end elsewhere than their format says, with every pixel there."""
-    heic = pictures.encoded(control(), "HEIF", quality=90)
-    jpeg = pictures.encoded(control(), "JPEG", quality=95)
-    progressive = pictures.encoded(control(), "JPEG", quality=95, progressive=True, restart_marker_blocks=7)
-    png = pictures.encoded(control(), "PNG")
-    text = zlib.compress(b"A" * 1_600_000)
-    big_text = png_chunk(b"zTXt", b"Comment\0\0" + text)
-    profile = png_chunk(b"iCCP", b"p\0\0" + zlib.compress(bytes(5_000_000)))
-
-    def with_chunk(chunk: bytes) -> bytes:
-        return png[:33] + chunk + png[33:]
-
-    return {
-        "HEIC, XMP behind it": heic + XMP,
-        "HEIC, a scrap of a box": heic + b"\0\0\0\5abcd",
-        "HEIC, a box that claims more": heic + b"\x7f\0\0\0mpvd" + bytes(50),
-        "HEIC, three zeros": heic + bytes(3),
-        "JPEG, no end": jpeg[:-2],
-        "JPEG, half an end": jpeg[:-1],
-        "progressive JPEG, no end": progressive[:-2],
-        "PNG, a long text": with_chunk(big_text),
-        "PNG, a wrong checksum in a text": with_chunk(broken(png_chunk(b"tEXt", b"Title\0me"))),
-        "PNG, a wrong checksum in a time": with_chunk(broken(png_chunk(b"tIME", bytes(7)))),
-        "PNG, a wrong checksum in a gamma": with_chunk(broken(gama(1.0))),
-        "PNG, a profile without end": with_chunk(profile),
-        "PNG, no end": png[:-12],
-        "PNG, cut in the last checksum": png[:-14],
-        "PNG, rubbish instead of an end": png[:-12] + b"\xff" * 9,
-    }
+def heic() -> bytes:
+    return pictures.encoded(control(), "HEIF", quality=90)
 
 
 @cache
-def colours() -> dict[str, bytes]:
-    """Files whose numbers are not sRGB's, in the ways that they can say so."""
+def jpeg() -> bytes:
+    return pictures.encoded(control(), "JPEG", quality=95)
 
-    def numbers(primaries: str, transfer: int) -> np.ndarray:
-        return as_numbers(control(), primaries, transfer)
 
-    return {
-        "HEIC, P3": heic_of(numbers("P3", SRGB), "P3", SRGB),
-        "HEIC, BT.2020 PQ": heic_of(numbers("BT.2020", PQ), "BT.2020", PQ),
-        "HEIC, BT.2020 HLG": heic_of(numbers("BT.2020", HLG), "BT.2020", HLG),
-        "PNG, cICP P3": png_of(numbers("P3", SRGB), cicp("P3", SRGB)),
-        "PNG, cICP BT.2020 PQ, 16 bits": png_of(numbers("BT.2020", PQ), cicp("BT.2020", PQ), bits=16),
-        "PNG, cICP above gAMA": png_of(numbers("P3", SRGB), gama(1.0), cicp("P3", SRGB)),
-        "PNG, gAMA 1": png_of(numbers("BT.709", LINEAR), gama(1.0)),
-        "PNG, gAMA 1, 16 bits": png_of(numbers("BT.709", LINEAR), gama(1.0), bits=16),
-        "PNG, gAMA and cHRM of P3": png_of(numbers("P3", LINEAR), gama(1.0), chrm("P3"), bits=16),
-        "PNG, sRGB above gAMA": png_of(numbers("BT.709", SRGB), png_chunk(b"sRGB", b"\0"), gama(1.0)),
-        "PNG, gAMA of sRGB": png_of(numbers("BT.709", SRGB), gama(0.45455), chrm("BT.709")),
-    }
+@cache
+def progressive() -> bytes:
+    return pictures.encoded(control(), "JPEG", quality=95, progressive=True, restart_marker_blocks=7)
+
+
+@cache
+def png() -> bytes:
+    return pictures.encoded(control(), "PNG")
+
+
+def with_chunk(chunk: bytes) -> bytes:
+    return png()[:33] + chunk + png()[33:]
+
+
+# Files that end elsewhere than their format says, with every pixel there. Each is made when it is asked for.
+ENDINGS: dict[str, Callable[[], bytes]] = {
+    "HEIC, XMP behind it": lambda: heic() + XMP,
+    "HEIC, a scrap of a box": lambda: heic() + b"\0\0\0\5abcd",
+    "HEIC, a box that claims more": lambda: heic() + b"\x7f\0\0\0mpvd" + bytes(50),
+    "HEIC, three zeros": lambda: heic() + bytes(3),
+    "JPEG, no end": lambda: jpeg()[:-2],
+    "JPEG, half an end": lambda: jpeg()[:-1],
+    "progressive JPEG, no end": lambda: progressive()[:-2],
+    "PNG, a long text": lambda: with_chunk(png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"A" * 1_600_000))),
+    "PNG, a wrong checksum in a text": lambda: with_chunk(broken(png_chunk(b"tEXt", b"Title\0me"))),
+    "PNG, a wrong checksum in a time": lambda: with_chunk(broken(png_chunk(b"tIME", bytes(7)))),
+    "PNG, a wrong checksum in a gamma": lambda: with_chunk(broken(gama(1.0))),
+    "PNG, a profile without end": lambda: with_chunk(png_chunk(b"iCCP", b"p\0\0" + zlib.compress(bytes(5_000_000)))),
+    "PNG, no end": lambda: png()[:-12],
+    "PNG, cut in the last checksum": lambda: png()[:-14],
+    "PNG, rubbish instead of an end": lambda: png()[:-12] + b"\xff" * 9,
+}
+
+
+def numbers(primaries: str, transfer: int) -> np.ndarray:
+    return as_numbers(control(), primaries, transfer)
+
+
+# Files whose numbers are not sRGB's, in the ways that they can say so.
+COLOURS: dict[str, Callable[[], bytes]] = {
+    "HEIC, P3": lambda: heic_of(numbers("P3", SRGB), "P3", SRGB),
+    "HEIC, BT.2020 PQ": lambda: heic_of(numbers("BT.2020", PQ), "BT.2020", PQ),
+    "HEIC, BT.2020 HLG": lambda: heic_of(numbers("BT.2020", HLG), "BT.2020", HLG),
+    "PNG, cICP P3": lambda: png_of(numbers("P3", SRGB), cicp("P3", SRGB)),
+    "PNG, cICP BT.2020 PQ, 16 bits": lambda: png_of(numbers("BT.2020", PQ), cicp("BT.2020", PQ), bits=16),
+    "PNG, cICP above gAMA": lambda: png_of(numbers("P3", SRGB), gama(1.0), cicp("P3", SRGB)),
+    "PNG, gAMA 1": lambda: png_of(numbers("BT.709", LINEAR), gama(1.0)),
+    "PNG, gAMA 1, 16 bits": lambda: png_of(numbers("BT.709", LINEAR), gama(1.0), bits=16),
+    "PNG, gAMA and cHRM of P3": lambda: png_of(numbers("P3", LINEAR), gama(1.0), chrm("P3"), bits=16),
+    "PNG, sRGB above gAMA": lambda: png_of(numbers("BT.709", SRGB), png_chunk(b"sRGB", b"\0"), gama(1.0)),
+    "PNG, gAMA of sRGB": lambda: png_of(numbers("BT.709", SRGB), gama(0.45455), chrm("BT.709")),
+}

@@ -4,6 +4,7 @@ import io
 import re
 import struct
 import zlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -143,21 +144,24 @@ def heic_header(size: tuple[int, int], brand: bytes = b"heic") -> bytes:
     return box(b"ftyp", brand, bytes(4), b"mif1", brand) + meta + box(b"mdat", bytes(64))
 
 
+# One ordinary photo in each form that phones and programs send, made when it is asked for.
+ORDINARY: dict[str, Callable[[], bytes]] = {
+    "jpeg": lambda: jpeg(),
+    "jpeg, progressive": lambda: jpeg(progressive=True),
+    "jpeg, grayscale": lambda: encoded(person((320, 240)).convert("L"), "JPEG"),
+    "jpeg, with a second picture": lambda: encoded(frames(1)[0], "MPO", save_all=True, append_images=frames(2)[1:]),
+    "jpeg, with a trailer": lambda: jpeg() + b"\0" * 100 + b"\xff\xda" * 100,
+    "jpeg, restart markers": lambda: jpeg(restart_marker_blocks=2),
+    "png": lambda: encoded(person((320, 240)), "PNG"),
+    "png, palette": lambda: encoded(person((320, 240)).convert("P"), "PNG"),
+    "webp": lambda: encoded(person((320, 240)), "WEBP"),
+    "webp, lossless": lambda: encoded(person((120, 100)), "WEBP", lossless=True),
+    "webp, alpha": lambda: encoded(person((320, 240)).convert("RGBA"), "WEBP", exif=b"Exif\0\0" + bytes(20)),
+    "heic": lambda: heic(),
+}
+
+
 @cache
 def ordinary() -> dict[str, bytes]:
-    """One ordinary photo in each form that phones and programs send."""
-    first, *others = frames(2)
-    return {
-        "jpeg": jpeg(),
-        "jpeg, progressive": jpeg(progressive=True),
-        "jpeg, grayscale": encoded(person((320, 240)).convert("L"), "JPEG"),
-        "jpeg, with a second picture": encoded(first, "MPO", save_all=True, append_images=others),
-        "jpeg, with a trailer": jpeg() + b"\0" * 100 + b"\xff\xda" * 100,
-        "jpeg, restart markers": jpeg(restart_marker_blocks=2),
-        "png": encoded(person((320, 240)), "PNG"),
-        "png, palette": encoded(person((320, 240)).convert("P"), "PNG"),
-        "webp": encoded(person((320, 240)), "WEBP"),
-        "webp, lossless": encoded(person((120, 100)), "WEBP", lossless=True),
-        "webp, alpha": encoded(person((320, 240)).convert("RGBA"), "WEBP", exif=b"Exif\0\0" + bytes(20)),
-        "heic": heic(),
-    }
+    """Return all of `ORDINARY`."""
+    return {name: make() for name, make in ORDINARY.items()}

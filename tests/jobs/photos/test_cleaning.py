@@ -50,7 +50,7 @@ def assert_near(colour, expected, tolerance=6):
     assert np.abs(np.array(colour[:3], int) - np.array(expected[:3], int)).max() <= tolerance, (colour, expected)
 
 
-@pytest.mark.parametrize("name", pictures.ordinary())
+@pytest.mark.parametrize("name", pictures.ORDINARY)
 def test_every_ordinary_photo_becomes_a_bare_jpeg(name):
     assert max(cleaned(pictures.ordinary()[name]).size) <= 1536
 

@@ -27,9 +27,9 @@ def full_allowance(monkeypatch):
     monkeypatch.setattr(jpeg_scans, "_allowance", jpeg_scans._Allowance())
 
 
-@pytest.mark.parametrize("name", phones.endings())
+@pytest.mark.parametrize("name", phones.ENDINGS)
 def test_a_file_ends_where_its_pictures_end(name):
-    data = phones.endings()[name]
+    data = phones.ENDINGS[name]()
     assert inspect(data).width == phones.SIZE[0]
     assert error(cleaned(data), phones.control()) < MOST_ERROR
 
@@ -76,7 +76,7 @@ def test_a_jpeg_without_an_end_costs_what_it_takes_to_look_at_it():
 @pytest.mark.parametrize("share", [0.3, 0.9])
 @pytest.mark.parametrize("name", ["HEIC, XMP behind it", "PNG, a long text"])
 def test_what_is_cut_off_stays_refused(name, share):
-    data = phones.endings()[name][:-1000]
+    data = phones.ENDINGS[name]()[:-1000]
     with pytest.raises(BadPhoto):
         inspect(data[: int(len(data) * share)])
 
@@ -89,9 +89,9 @@ def test_a_png_that_is_cut_between_two_chunks_of_pixels_is_refused_when_it_is_in
     assert code_of(whole[: start - 4] + pictures.png_chunk(b"IDAT", first_half)) == "photo_unreadable"
 
 
-@pytest.mark.parametrize("name", phones.colours())
+@pytest.mark.parametrize("name", phones.COLOURS)
 def test_colours_are_where_the_file_says_they_are(name):
-    assert error(cleaned(phones.colours()[name]), phones.control()) < MOST_ERROR
+    assert error(cleaned(phones.COLOURS[name]()), phones.control()) < MOST_ERROR
 
 
 @pytest.mark.parametrize("transfer", [phones.PQ, phones.HLG])

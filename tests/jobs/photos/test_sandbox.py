@@ -204,9 +204,8 @@ def test_no_photo_makes_the_child_load_or_open_anything(sandbox):
     """A confined process can do neither, so whatever is loaded on first use has to be loaded before."""
     sandbox.close()
     assert refusal(sandbox, b"ODD watch").detail == "watching"
-    colours = phones.colours()
-    odd = [colours[name] for name in ("HEIC, P3", "HEIC, BT.2020 PQ", "PNG, gAMA and cHRM of P3")]
-    odd.append(phones.endings()["progressive JPEG, no end"])
+    odd = [phones.COLOURS[name]() for name in ("HEIC, P3", "HEIC, BT.2020 PQ", "PNG, gAMA and cHRM of P3")]
+    odd.append(phones.ENDINGS["progressive JPEG, no end"]())
     for data in [*pictures.ordinary().values(), *odd, b"no photo", pictures.jpeg()[:300]]:
         try:
             sandbox.clean(data)
