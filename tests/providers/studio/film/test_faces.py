@@ -59,29 +59,40 @@ def truth(who: str, wearing: str | None) -> np.ndarray:
     return np.round(person.alpha * 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize(
-    ("who", "wearing", "before"),
-    [("obama", "dark-skin", "street"), ("obama", "pale-skin", "wall"), ("biden", None, "hair")],
-)
-def test_skin_keeps_its_hue_in_every_look(renderer, look, who, wearing, before):
+def in_every_look(*cases: Any) -> list[Any]:
+    """Each case in each look; `make test` shows a case in one look, another for each."""
+    return [
+        pytest.param(case, look, id=f"{case}-{look}", marks=() if number == turn % len(LOOKS) else pytest.mark.thorough)
+        for turn, case in enumerate(cases)
+        for number, look in enumerate(LOOKS)
+    ]
+
+
+SKINS = {
+    "dark": ("obama", "dark-skin", "street"),
+    "pale": ("obama", "pale-skin", "wall"),
+    "warm": ("biden", None, "hair"),
+}
+
+
+@pytest.mark.parametrize(("skin", "look"), in_every_look(*SKINS))
+def test_skin_keeps_its_hue_in_every_look(renderer, skin, look):
+    who, wearing, before = SKINS[skin]
     photo = take(who, wearing=wearing, before=before)
     shown = show(renderer, photo, analyse(photo), look)
     assert measure.complaints(None, [shown]) == []
 
 
-@pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize(
-    "picture",
-    [
-        lambda: plain("biden"),
-        lambda: Photo(wardrobe.grayscale(plain("obama").pixels), None),
-        lambda: take("biden", wearing="dark-headscarf", before="street"),
-    ],
-    ids=["white-hair", "gray", "yellow-scarf"],
-)
-def test_bright_hair_cloth_and_foreheads_keep_their_detail(renderer, look, picture):
-    subject = analyse(picture())
+BRIGHT = {
+    "white-hair": lambda: plain("biden"),
+    "gray": lambda: Photo(wardrobe.grayscale(plain("obama").pixels), None),
+    "yellow-scarf": lambda: take("biden", wearing="dark-headscarf", before="street"),
+}
+
+
+@pytest.mark.parametrize(("picture", "look"), in_every_look(*BRIGHT))
+def test_bright_hair_cloth_and_foreheads_keep_their_detail(renderer, picture, look):
+    subject = analyse(BRIGHT[picture]())
     near_white, clipped = blown_out(subject, bare_close_up(subject, Hero(subject, LOOKS[look], renderer.armour(look))))
     assert near_white < 0.015
     assert clipped < 0.08
@@ -116,7 +127,9 @@ def test_dark_skin_stays_darker_than_pale_skin(renderer):
     assert lumas[0] > 0.25
 
 
-@pytest.mark.parametrize("alpha", [0.12, 0.18, 0.3])
+@pytest.mark.parametrize(
+    "alpha", [0.12, pytest.param(0.18, marks=pytest.mark.thorough), pytest.param(0.3, marks=pytest.mark.thorough)]
+)
 def test_a_dim_photo_comes_out_well_exposed(renderer, alpha):
     photo = Photo(cv2.convertScaleAbs(plain("biden").pixels, alpha=alpha), None)
     shown = show(renderer, photo, analyse(photo), "neon-noir")
@@ -255,11 +268,19 @@ def test_three_people_are_one_hero():
 
 
 def everybody() -> Iterator[Any]:
-    """Each picture of the wardrobe with one look, in turn; `make test-all` shows it in the others too."""
-    looks = tuple(LOOKS)
+    """Each thing of the wardrobe once and with one look, in turn; `make test-all` shows all in all looks.
+
+    What a camera or an editor did has tests of its own above, and is shown here when it has none.
+    """
+    looks, seen = tuple(LOOKS), {what for what in wardrobe.CAMERA if what not in ("harsh", "tilted", "small")}
     for number, (name, draw) in enumerate(wardrobe.names()):
         shown, *others = (looks[(number + step) % len(looks)] for step in range(len(looks)))
-        yield pytest.param(name, draw, [shown], id=f"{name}-{shown}")
+        rest = name.partition("-")[2]
+        what = rest if rest in (*wardrobe.BACKDROPS, *wardrobe.CAMERA) else rest.rpartition("-")[0]
+        yield pytest.param(
+            name, draw, [shown], id=f"{name}-{shown}", marks=pytest.mark.thorough if what in seen else ()
+        )
+        seen.add(what)
         yield pytest.param(name, draw, others, id=f"{name}-others", marks=pytest.mark.thorough)
 
 

@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 
 from providers.studio.film import render
-from providers.studio.film.assets import load_city
-from providers.studio.film.looks import LOOKS
-from providers.studio.tools import bake, bench, bench_processes, gallery
+from providers.studio.tools import bench, bench_processes, gallery
 
 
 def run(monkeypatch, main, *arguments: object) -> int | None:
@@ -66,6 +64,7 @@ def test_gallery_of_an_empty_folder_says_so(monkeypatch, tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_bench_says_what_stages_films_and_whole_processes_cost(monkeypatch, selfie, capsys):
     monkeypatch.setattr(bench_processes, "MEMORY_FILMS", 1)
     run(monkeypatch, bench.main, selfie, "--look", "netrunner", "--rounds", 1, "--cancels", 2)
@@ -74,11 +73,3 @@ def test_bench_says_what_stages_films_and_whole_processes_cost(monkeypatch, self
         assert row in shown
     assert re.search(r"megapixels: [2-9]\d\d MB", shown)
     assert re.search(r"[12] cancels over HTTP", shown)
-
-
-@pytest.mark.slow
-def test_baking_writes_what_is_loaded(tmp_path, monkeypatch):
-    sizes = bake.bake(["netrunner"], tmp_path)
-    assert 100_000 < sizes["netrunner"] < 600_000
-    monkeypatch.setattr("providers.studio.film.assets.BAKED", tmp_path)
-    assert load_city(LOOKS["netrunner"]).near.shape == (1536, 864, 4)
