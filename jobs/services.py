@@ -20,9 +20,9 @@ from common.times import rfc3339
 from jobs.estimates import eta
 from jobs.queue import claims, queues
 
-from . import lifecycle, queue_order, receipts, signals, storage
+from . import consent, lifecycle, queue_order, receipts, signals, storage
 from .audit import audit
-from .models import Job, JobEvent, Lane, Look, next_seq, plain_sql
+from .models import ErasureCount, Job, JobEvent, Lane, Look, next_seq, plain_sql
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ class JobInput:
     locale: str = ""
     idempotency_key: str | None = None
     photo_cost: int = 1  # of opening it, see `jobs.photos.decode_cost`
+    keeps_long: bool = False  # the film for settings.LONG_RETENTION
 
 
 def create_job(given: JobInput, *, owner: str, now: datetime, newcomer_from: str = "") -> tuple[Job, bool]:
@@ -83,11 +84,10 @@ def create_job(given: JobInput, *, owner: str, now: datetime, newcomer_from: str
         photo_sha256=digest,
         photo_bytes=len(given.photo),
         idempotency_key=given.idempotency_key,
-        consent_version=settings.CONSENT_VERSION,
-        consent_at=now,
+        **consent.fields_of(given.locale, now=now),
         locale=given.locale,
         email=given.email,
-        erase_at=now + settings.RETENTION,
+        erase_at=now + (settings.LONG_RETENTION if given.keeps_long else settings.RETENTION),
     )
     try:
         job = _accept(job, key, promised, now=now)
@@ -238,6 +238,9 @@ def _copy_job(old: Job, given: JobInput, *, relation: str, now: datetime) -> Job
         photo_cost=old.photo_cost,
         idempotency_key=given.idempotency_key,
         consent_version=old.consent_version,
+        consent_sha256=old.consent_sha256,
+        consent_language=old.consent_language,
+        consent_age=old.consent_age,
         consent_at=old.consent_at,
         locale=old.locale,
         email=old.email,
@@ -311,6 +314,7 @@ def _erase_one(job_id: UUID, *, now: datetime, by: str) -> None:
         with transaction.atomic():
             if lifecycle.mark_erased(job_id, now=now):
                 lifecycle.forget_attempts([job_id], now=now)
+                ErasureCount.objects.add(ErasureCount.FILMS, by=by, promised=[job.erase_at], now=now)
         logger.info("job_erased job=%s by=%s", job_id, by)
 
 

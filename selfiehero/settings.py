@@ -207,7 +207,7 @@ SESSION_COOKIE_AGE = 8 * 3600
 VISITOR_COOKIE_NAME = "__Host-visitor" if IS_HTTPS else "visitor"
 VISITOR_COOKIE_AGE = timedelta(days=365)
 MAGIC_LINK_COOKIE_NAME = "__Host-tickets" if IS_HTTPS else "tickets"
-MAGIC_LINK_COOKIE_AGE = ENV.retention
+MAGIC_LINK_COOKIE_AGE = max(ENV.retention, timedelta(days=7))
 LANGUAGE_COOKIE_NAME = "__Host-language" if IS_HTTPS else "language"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 LANGUAGE_COOKIE_SECURE, LANGUAGE_COOKIE_HTTPONLY, LANGUAGE_COOKIE_SAMESITE = IS_HTTPS, True, "Lax"
@@ -336,10 +336,16 @@ PHOTO_MAX_PIXELS = 50_000_000  # as phones take them
 PREPARE_CHILDREN = ENV.prepare_children  # photos opened at the same time by a prepare worker
 PHOTO_LONG_EDGE = 1536
 HERO_NAME_MAX = 24
-CONSENT_VERSION = "2026-11"
+# A new version whenever the rules change in substance; every text has a digest besides (`jobs.consent`).
+CONSENT_VERSION = "2026-12"
+CONSENT_AGE = 16  # years that people say to have, or a parent agrees
 JOB_DEADLINE = ENV.job_deadline
 ADMISSION_BACKLOG, ADMISSION_WAIT_SECONDS = ENV.admission_backlog, ENV.admission_wait_seconds
+# Photos after the job has ended; films after the upload, as long as its owner chooses; what providers reported.
+PHOTO_RETENTION = timedelta(hours=1)
 RETENTION = ENV.retention
+LONG_RETENTION = max(RETENTION, timedelta(days=7))
+DELIVERIES_RETENTION = timedelta(days=30)
 VIDEO_MAX_BYTES = 200 * 2**20
 MAX_ATTEMPTS = 5
 RECONCILE_PUMP_SECONDS = 15.0

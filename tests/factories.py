@@ -17,7 +17,7 @@ from django.conf import settings
 from django.utils import timezone
 from PIL import Image
 
-from jobs import lifecycle, storage
+from jobs import consent, lifecycle, storage
 from jobs.looks import SHIPPED
 from jobs.models import Attempt, Job, Lane, Look
 from jobs.queue import claims
@@ -26,6 +26,8 @@ from selfiehero.environment import PROJECT_DIR
 from tests import stub_provider
 
 OWNER = "v:" + "0" * 64
+# For rows that are made by hand; `make_job` gives the consent that the product writes.
+CONSENT = {"consent_version": "1", "consent_sha256": "0" * 64, "consent_language": "en", "consent_age": 16}
 _numbers = itertools.count(1)
 _STATIC = PROJECT_DIR / "static"
 
@@ -69,8 +71,7 @@ def make_job(*, now: datetime | None = None, photo: bytes | None = None, **value
         "raw_key": storage.save(storage.new_key("raw", "jpg"), photo),
         "photo_sha256": hashlib.sha256(photo).hexdigest(),
         "photo_bytes": len(photo),
-        "consent_version": settings.CONSENT_VERSION,
-        "consent_at": now,
+        **consent.fields_of("", now=now),
         "created_at": now,
         "deadline_at": now + settings.JOB_DEADLINE,
         "erase_at": now + settings.RETENTION,

@@ -204,7 +204,9 @@ class JobAdmin(big_tables.BigTableAdmin):
 
     @admin.display(description="consent")
     def consent(self, job: Job) -> str:
-        return f"version {job.consent_version}, {parts.moment(job.consent_at)}"
+        text = f", text {job.consent_sha256[:12]} ({job.consent_language})" if job.consent_sha256 else ""
+        age = f", {job.consent_age} or a parent" if job.consent_age else ""
+        return f"version {job.consent_version}{text}{age}, {parts.moment(job.consent_at)}"
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

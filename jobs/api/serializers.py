@@ -16,9 +16,14 @@ class JobInputSerializer(serializers.Serializer):
         help_text="JPEG, PNG, WebP or HEIC; at most 12 MB and 50 megapixels (PNG, WebP: 40); one face."
     )
     look = serializers.SlugField(help_text="A slug of /api/v1/looks/.")
-    consent = serializers.ChoiceField(["true"], help_text="The face is yours, or its owner said yes.")
+    consent = serializers.ChoiceField(
+        ["true"], help_text="The face is yours, or its owner said yes; you are 16, or a parent agrees."
+    )
     hero_name = serializers.CharField(required=False, max_length=settings.HERO_NAME_MAX)
     email = serializers.EmailField(required=False, max_length=254)
+    keep = serializers.ChoiceField(
+        ["short", "long"], required=False, help_text="How long the film is kept: RETENTION_HOURS, or seven days."
+    )
 
 
 class RemixSerializer(serializers.Serializer):

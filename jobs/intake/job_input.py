@@ -55,7 +55,14 @@ def read_job_input(
             next_step=_('Give the part a file name, whichever: filename="selfie.jpg".'),
         )
     photo, extension, cost = _photo(files.get("selfie"))
-    return JobInput(photo, extension, look, hero_name, email, locale, idempotency_key or None, cost)
+    keeps_long = _keeps_long(fields.get("keep", "short"))
+    return JobInput(photo, extension, look, hero_name, email, locale, idempotency_key or None, cost, keeps_long)
+
+
+def _keeps_long(value: str) -> bool:
+    if value not in ("", "short", "long"):
+        raise Problem(422, "keep_invalid", _("A film is kept for a short or a long time."), field="keep")
+    return value == "long"
 
 
 def read_remix(fields: Mapping[str, Any], *, idempotency_key: str | None) -> tuple[Look, str | None]:

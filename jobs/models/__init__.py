@@ -5,6 +5,7 @@ jobs        what people asked for, and the lane that each job waits in
 attempts    the tries of a job at its providers
 events      the append-only history of each job
 deliveries  webhook calls as they arrived
+promises    texts of consent, counts of erasures
 records     staff's notes and audit trail, heartbeats, the load, the ledger's newest inspection, measured start times
 rollups     figures by the minute
 sql         expressions for SQLite's query planner
@@ -14,16 +15,20 @@ plain_sql   one row read or written without the ORM's cost, where every hero pas
 from .attempts import Attempt, AttemptQuerySet
 from .deliveries import WebhookDelivery
 from .events import JobEvent, next_seq
-from .jobs import QUEUE_LANES, Job, JobQuerySet, Lane
+from .jobs import HAS_ENDED_WITH_PHOTO, QUEUE_LANES, Job, JobQuerySet, Lane
 from .looks import Look
+from .promises import ConsentText, ErasureCount
 from .records import AuditEntry, Heartbeat, LedgerInspection, LoadState, StaffNote, StartTimes
 from .rollups import JobMinute, ProviderMinute
 
 __all__ = [
+    "HAS_ENDED_WITH_PHOTO",
     "QUEUE_LANES",
     "Attempt",
     "AttemptQuerySet",
     "AuditEntry",
+    "ConsentText",
+    "ErasureCount",
     "Heartbeat",
     "Job",
     "JobEvent",

@@ -27,6 +27,10 @@ class Lane(models.TextChoices):
 QUEUE_LANES = (Lane.PREPARE, Lane.DISPATCH)
 
 
+# Ended jobs whose photo is still kept, for the index and for whoever looks for them.
+HAS_ENDED_WITH_PHOTO = Q(finished_at__isnull=False) & (~Q(raw_key="") | ~Q(clean_key="") | ~Q(preview_key=""))
+
+
 class JobQuerySet(models.QuerySet["Job"]):
     def visible_to(self, owner: str, opened: Collection[uuid.UUID] = ()) -> JobQuerySet:
         """The owner's jobs and those opened with a magic link; none when both are empty."""
@@ -125,6 +129,13 @@ class Job(models.Model):
     idempotency_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - NULL is not equal to NULL
     consent_version = models.CharField(max_length=20)
     consent_at = models.DateTimeField()
+    consent_sha256 = models.CharField(
+        max_length=64, blank=True, default="", db_default="", help_text="Of the text that was agreed to."
+    )
+    consent_language = models.CharField(max_length=10, blank=True, default="", db_default="")
+    consent_age = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="Years that the person said to have, or a parent agreed."
+    )
     locale = models.CharField(max_length=10, blank=True, default="")
     email = models.EmailField(blank=True, default="")
     links_epoch = models.PositiveSmallIntegerField(
@@ -142,6 +153,7 @@ class Job(models.Model):
     deadline_at = models.DateTimeField()
     erase_at = models.DateTimeField()
     erased_at = models.DateTimeField(null=True, blank=True)
+    photo_erased_at = models.DateTimeField(null=True, blank=True)
     winner = models.ForeignKey("Attempt", models.SET_NULL, null=True, blank=True, related_name="won_jobs")
     retry_of = models.ForeignKey(
         "self",
@@ -174,6 +186,7 @@ class Job(models.Model):
             ),
             models.Index(name="job_ended", fields=["finished_at"], condition=Q(finished_at__isnull=False)),
             models.Index(name="job_retry_of", fields=["retry_of"], condition=Q(retry_of__isnull=False)),
+            models.Index(name="job_photo", fields=["finished_at"], condition=HAS_ENDED_WITH_PHOTO),
             models.Index(name="job_erase", fields=["erase_at"], condition=Q(erased_at=None)),
             # For staff: the orders and filters of the list, and what it is searched by.
             models.Index(name="job_created", fields=["created_at", "id"]),
@@ -195,6 +208,14 @@ class Job(models.Model):
             models.CheckConstraint(
                 name="job_succeeded_has_video",
                 condition=~Q(status="succeeded") | ~Q(video_key="") | Q(erased_at__isnull=False),
+            ),
+            # No consent, no dispatch. Texts were not kept before the version of December 2026.
+            models.CheckConstraint(
+                name="job_consent_before_dispatch",
+                condition=Q(lane="prepare")
+                | Q(finished_at__isnull=False)
+                | Q(consent_version="2026-11")
+                | (~Q(consent_version="") & ~Q(consent_sha256="") & ~Q(consent_language="") & Q(consent_age__gt=0)),
             ),
             models.CheckConstraint(name="job_progress_is_a_share", condition=Q(progress__gte=0) & Q(progress__lte=1)),
         ]

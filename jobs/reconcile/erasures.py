@@ -10,20 +10,23 @@ that says too much, never a file that no row names.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
 from jobs import lifecycle, storage
-from jobs.models import Job
+from jobs.models import HAS_ENDED_WITH_PHOTO, ErasureCount, Job
 from jobs.queue import claims
 
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=30)
-_KEYS = ("raw_key", "clean_key", "preview_key", "poster_key", "video_key")
+_PHOTO_KEYS = ("raw_key", "clean_key", "preview_key")
+_KEYS = (*_PHOTO_KEYS, "poster_key", "video_key")
 
 
 def erase_ended(*, now: datetime, limit: int) -> int:
@@ -39,8 +42,33 @@ def erase_ended(*, now: datetime, limit: int) -> int:
     with transaction.atomic():
         erased = lifecycle.mark_all_erased(gone, lease_token=token, now=now)
         lifecycle.forget_attempts(erased, now=now)
+        ErasureCount.objects.add(ErasureCount.FILMS, by="retention", promised=_promised(erased), now=now)
     logger.info("jobs_erased count=%d by=retention", len(erased))
     return len(claimed)
+
+
+def erase_photos(*, now: datetime, limit: int, failed: list[UUID]) -> int:
+    """Erase photo and preview of up to `limit` jobs that ended PHOTO_RETENTION ago; return how many were found.
+
+    Jobs whose files cannot be removed stay as they are, and are added to `failed`, whose jobs are left out. Two
+    processes may do the same batch: a file is removed once, and no row names a file that is gone.
+    """
+    kept = Job.objects.filter(HAS_ENDED_WITH_PHOTO, finished_at__lte=now - settings.PHOTO_RETENTION)
+    rows = kept.exclude(id__in=failed).order_by("finished_at").values_list("id", "finished_at", *_PHOTO_KEYS)[:limit]
+    gone: dict[UUID, datetime] = {}
+    for job_id, finished_at, *keys in rows:
+        if _delete(job_id, [key for key in keys if key]):
+            gone[job_id] = finished_at + settings.PHOTO_RETENTION
+        else:
+            failed.append(job_id)
+    with transaction.atomic():
+        changed = list(claims.locked(kept.filter(id__in=list(gone))).values_list("id", flat=True))
+        Job.objects.filter(id__in=changed).update(**dict.fromkeys(_PHOTO_KEYS, ""), photo_erased_at=now)
+        promised = [gone[job_id] for job_id in changed]
+        ErasureCount.objects.add(ErasureCount.PHOTOS, by="retention", promised=promised, now=now)
+    if changed:
+        logger.info("photos_erased count=%d by=retention", len(changed))
+    return len(rows)
 
 
 def overdue(*, now: datetime, by: timedelta) -> int:
@@ -58,6 +86,10 @@ def _claim(token: str, *, now: datetime, limit: int) -> dict[UUID, list[str]]:
         Job.objects.filter(id__in=ids).update(lease_token=token, due_at=now + LEASE)
     rows = Job.objects.filter(id__in=ids, lease_token=token).values_list("id", *_KEYS)
     return {job_id: [key for key in keys if key] for job_id, *keys in rows}
+
+
+def _promised(job_ids: Collection[UUID]) -> list[datetime]:
+    return list(Job.objects.filter(id__in=list(job_ids)).values_list("erase_at", flat=True))
 
 
 def _delete(job_id: UUID, keys: list[str]) -> bool:

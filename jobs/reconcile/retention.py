@@ -15,13 +15,12 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
 from jobs import services, storage
-from jobs.models import Attempt, Job, WebhookDelivery
+from jobs.models import Attempt, ErasureCount, Job, WebhookDelivery
 
 from . import erasures
 
 logger = logging.getLogger(__name__)
 
-DELIVERIES_KEPT = timedelta(days=30)
 REJECTED_KEPT = timedelta(days=2)
 KEEP_WARM_KEPT = timedelta(days=30)
 TEMPORARY_KEPT_SECONDS = 3600
@@ -36,7 +35,7 @@ def sweep(*, now: datetime) -> bool:
 
     A job that cannot be erased is logged and tried again with the next sweep.
     """
-    is_done = erase_due(now=now)
+    is_done = erase_due(now=now) and erase_photos(now=now)
     forget_evidence(now=now)
     return not is_done
 
@@ -45,7 +44,10 @@ def forget_evidence(*, now: datetime) -> None:
     """Remove deliveries, calls without a job and temporary files whose time is over."""
     rejected = [WebhookDelivery.Verdict.FORGED, WebhookDelivery.Verdict.STALE]
     WebhookDelivery.objects.filter(received_at__lt=now - REJECTED_KEPT, verdict__in=rejected).delete()
-    WebhookDelivery.objects.filter(received_at__lt=now - DELIVERIES_KEPT).delete()
+    old = WebhookDelivery.objects.filter(received_at__lt=now - settings.DELIVERIES_RETENTION)
+    kept_until = [at + settings.DELIVERIES_RETENTION for at in old.values_list("received_at", flat=True)]
+    old.delete()
+    ErasureCount.objects.add(ErasureCount.REPORTS, by="retention", promised=kept_until, now=now)
     # Keep-warm attempts have no job with which they would be erased.
     idle = Attempt.objects.filter(job=None, claimed_at__lt=now - KEEP_WARM_KEPT, slot_held=False, cleanup="")
     idle.exclude(status__in=Attempt.OPEN).delete()
@@ -78,6 +80,16 @@ def erase_due(*, now: datetime) -> bool:
             except Exception:
                 logger.exception("job_not_erased job=%s", job_id)
                 failed.append(job_id)
+    return False
+
+
+def erase_photos(*, now: datetime) -> bool:
+    """Erase the photos of jobs that ended PHOTO_RETENTION ago, for a few seconds; return whether that is all."""
+    end = time.monotonic() + SWEEP_SECONDS
+    failed: list[UUID] = []
+    while time.monotonic() < end:
+        if not erasures.erase_photos(now=now, limit=BATCH, failed=failed):
+            return True
     return False
 
 

@@ -236,6 +236,7 @@ class Reconciler:
     def _erase_due(self) -> None:
         """In a thread of its own: the morning after a busy evening no other step waits for erasures."""
         retention.erase_due(now=database_now())
+        retention.erase_photos(now=database_now())
 
     def _sweep(self) -> None:
         if time.monotonic() - self._swept_at > RETENTION_EVERY_SECONDS:

@@ -23,7 +23,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobs import identity, magic_links, messages, receipts, services, snapshots, storage
+from jobs import consent, identity, magic_links, messages, receipts, services, snapshots, storage
 from jobs.client_address import client_network
 from jobs.estimates import eta
 from jobs.intake import job_input, throttles
@@ -67,8 +67,8 @@ def start(request: HttpRequest) -> HttpResponse:
             "pixels": settings.PHOTO_MAX_PIXELS,
             "name": settings.HERO_NAME_MAX,
         },
-        "retention_hours": _retention_hours(),
-        "consent_version": settings.CONSENT_VERSION,
+        **consent.rules(),
+        "keeps_long": request.POST.get("keep") == "long",
         "typed_name": request.POST.get("hero_name", "")[: settings.HERO_NAME_MAX],
         "once": secrets.token_urlsafe(16),
         "upload_url": reverse("api:jobs"),
@@ -102,7 +102,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
         "look": row.look,
         "start_url": reverse("start"),
         "offers_email": settings.EMAIL_OFFERED,
-        "retention_hours": _retention_hours(),
+        "photo_kept": consent.in_words(settings.PHOTO_RETENTION),
         "erase_at": row.erase_at,
     }
     if row.erased_at:
@@ -220,8 +220,7 @@ def styleguide(request: HttpRequest) -> HttpResponse:
 @require_safe
 def privacy(request: HttpRequest) -> HttpResponse:
     """What happens to a photo, in plain words."""
-    context = {"retention_hours": _retention_hours(), "consent_version": settings.CONSENT_VERSION}
-    return render(request, "pages/privacy.html", context)
+    return render(request, "pages/privacy.html", consent.rules())
 
 
 def _visible(request: HttpRequest, *, now: datetime) -> JobQuerySet:
@@ -265,7 +264,3 @@ def _with_cookie(response: HttpResponse, value: str) -> HttpResponse:
     if value:
         identity.set_visitor_cookie(response, value)
     return response
-
-
-def _retention_hours() -> int:
-    return round(settings.RETENTION.total_seconds() / 3600)

@@ -163,7 +163,7 @@ form.addEventListener("submit", async event => {
   const picture = photo ? preview.photo : silhouette(), face = photo ? preview.face : null;
   const problem = await travel({
     uploadUrl: form.dataset.uploadUrl, waitUrl: form.dataset.waitUrl, packed: pack(photo, file),
-    look: look(), name: heroName.value.trim().toUpperCase(), picture, face, isOwnPhoto: Boolean(photo),
+    look: look(), name: heroName.value.trim().toUpperCase(), keepsLong: Boolean($("#keep")?.checked), picture, face, isOwnPhoto: Boolean(photo),
     onLeave: () => preview.stop(),
   });
   isSending = false;                                              // the form is back on stage, as it was

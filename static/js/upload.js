@@ -14,6 +14,7 @@ export function post(url, parcel, { onprogress, signal }) {
     form.append("look", parcel.look);
     form.append("consent", "true");
     if (parcel.name) form.append("hero_name", parcel.name);
+    if (parcel.keepsLong) form.append("keep", "long");
     form.append("selfie", parcel.blob, parcel.fileName);
     request.open("POST", url);
     request.timeout = TOO_LONG;

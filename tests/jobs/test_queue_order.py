@@ -270,7 +270,7 @@ def test_a_fallback_is_not_held_back(provider):
 def long_queue(db):
     """Two thousand who wait, among many who came before."""
     look, now = factories.make_look(), NOW()
-    same = {"look": look, "created_at": now, "due_at": now, "photo_sha256": "0" * 64, "consent_version": "1"}
+    same = {"look": look, "created_at": now, "due_at": now, "photo_sha256": "0" * 64, **factories.CONSENT}
     same |= {"consent_at": now, "deadline_at": now + timedelta(hours=1), "erase_at": now + timedelta(hours=2)}
     ended = {"status": "canceled", "lane": "", "finished_at": now, "turn_at": now}
     waits = {"lane": Lane.DISPATCH, "stage": Job.Stage.WAITING_FOR_SLOT}

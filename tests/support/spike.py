@@ -91,7 +91,8 @@ class Spike:
         promised = eta.promise(owner, now=now)
         job = Job.objects.create(
             owner=owner, look=self.look, lane=Lane.DISPATCH, stage=Job.Stage.WAITING_FOR_SLOT, due_at=now, turn_at=now,
-            photo_sha256="", consent_version="1", consent_at=now, created_at=now, erase_at=now + settings.RETENTION,
+            photo_sha256="", consent_version="1", consent_sha256="0" * 64, consent_language="en",
+            consent_age=16, consent_at=now, created_at=now, erase_at=now + settings.RETENTION,
             deadline_at=now + settings.JOB_DEADLINE, promised_p50=promised.p50, promised_p90=promised.p90,
         )  # fmt: skip
         heapq.heappush(self.line, (seconds, next(self.numbers), job))

@@ -99,6 +99,8 @@ def test_files_that_cannot_be_removed_keep_their_row_and_no_other(provider, monk
 
 def test_a_hundred_cost_as_many_statements_as_two(provider):
     counts = []
+    finished(provider)
+    erasures.erase_ended(now=timezone.now(), limit=1)  # the first of a day makes the row that counts them
     for number in (2, 20):
         for _ in range(number):
             finished(provider)

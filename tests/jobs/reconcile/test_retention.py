@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.utils import timezone
 
 from jobs import services, storage
-from jobs.models import Attempt, Job, Lane, WebhookDelivery
+from jobs.models import Attempt, ErasureCount, Job, Lane, WebhookDelivery
 from jobs.reconcile import erasures, retention
 from tests import factories
 
@@ -164,3 +165,71 @@ def test_a_raw_photo_whose_worker_died_before_deleting_it_goes(db, monkeypatch, 
         age(Path(settings.MEDIA_ROOT) / key, 2 * 3600)
     retention.sweep_unreferenced_files(now=timezone.now())
     assert factories.stored_files() == [factories.reload(job).clean_key]
+
+
+# --- Photos ---------------------------------------------------------------------------------------------
+
+
+def ended(job, ago):
+    Job.objects.filter(id=job.id).update(finished_at=timezone.now() - ago)
+
+
+def test_a_photo_goes_an_hour_after_the_end_and_its_film_stays(provider):
+    old, young, open_one = (
+        factories.make_finished_job(provider),
+        factories.make_finished_job(provider),
+        factories.make_job(),
+    )
+    ended(old, settings.PHOTO_RETENTION)
+    ended(young, settings.PHOTO_RETENTION - timedelta(seconds=5))
+    retention.erase_photos(now=timezone.now())
+    old, young = factories.reload(old), factories.reload(young)
+    assert (old.raw_key, old.clean_key, old.preview_key) == ("", "", "")
+    assert old.photo_erased_at
+    assert (young.photo_erased_at, factories.reload(open_one).photo_erased_at) == (None, None)
+    kept = [young.clean_key, young.poster_key, young.video_key, open_one.raw_key, old.poster_key, old.video_key]
+    assert sorted(factories.stored_files()) == sorted(kept)
+    with pytest.raises(services.PhotoGone):
+        services.remix_job(old.id, look=old.look, now=timezone.now())
+
+
+def test_a_photo_that_cannot_be_removed_keeps_no_other(provider, monkeypatch):
+    first, second = factories.make_finished_job(provider), factories.make_finished_job(provider)
+    for job in (first, second):
+        ended(job, timedelta(hours=2))
+    delete, broken = storage.delete, first.clean_key
+
+    def refuse(keys):
+        if broken in keys:
+            raise OSError("disk")
+        delete(keys)
+
+    monkeypatch.setattr(storage, "delete", refuse)
+    retention.erase_photos(now=timezone.now())
+    assert factories.reload(first).clean_key == broken
+    assert factories.reload(second).clean_key == ""
+    monkeypatch.undo()
+    retention.erase_photos(now=timezone.now())
+    assert factories.reload(first).clean_key == ""
+
+
+def test_what_was_erased_when_is_counted(provider, capsys):
+    one, other = factories.make_finished_job(provider), factories.make_finished_job(provider)
+    ended(one, settings.PHOTO_RETENTION + timedelta(seconds=90))
+    delivery(settings.DELIVERIES_RETENTION + timedelta(minutes=1))
+    retention.sweep(now=timezone.now())
+    due(one)
+    retention.sweep(now=timezone.now())
+    services.erase_job(other.id, now=timezone.now())
+    counts = {(row.what, row.by): (row.count, row.latest) for row in ErasureCount.objects.all()}
+    assert {key: count for key, (count, _) in counts.items()} == {
+        ("photos", "retention"): 1,
+        ("films", "retention"): 1,
+        ("films", "owner"): 1,
+        ("reports", "retention"): 1,
+    }
+    assert timedelta(seconds=90) <= counts["photos", "retention"][1] < timedelta(seconds=120)
+    call_command("erasures")
+    printed = capsys.readouterr().out
+    assert "photos" in printed
+    assert "by owner" in printed

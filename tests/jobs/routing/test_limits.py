@@ -44,7 +44,7 @@ def many_waiting(number):
     """Put so many jobs in the queue at once."""
     look = factories.make_look()
     same = {"look": look, "lane": Lane.DISPATCH, "stage": "waiting_for_slot", "due_at": NOON, "created_at": NOON}
-    same |= {"photo_sha256": "0" * 64, "consent_version": "1", "consent_at": NOON, "turn_at": NOON}
+    same |= {"photo_sha256": "0" * 64, **factories.CONSENT, "consent_at": NOON, "turn_at": NOON}
     same |= {"deadline_at": NOON + timedelta(days=1), "erase_at": NOON + timedelta(days=2)}
     Job.objects.bulk_create([Job(owner=f"v:{n}", **same) for n in range(number)])
 

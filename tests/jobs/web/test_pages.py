@@ -213,7 +213,7 @@ def test_the_end_says_what_became_of_the_photo(end, api):
     page = api.get(f"/jobs/{job.id}/").content.decode()
     is_here = end == "no_provider"  # staff can try such a job again
     assert ("Your photo is deleted already." in page) is not is_here
-    assert ("Your photo and everything else of this take are erased in" in page) is is_here
+    assert ("Your photo is erased within 1 hour" in page) is is_here
 
 
 def test_the_end_names_the_studio_that_had_the_photo(api, provider):
