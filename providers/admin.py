@@ -9,11 +9,13 @@ import math
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Field, QuerySet, URLField
 from django.forms import Field as FormField
+from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -31,6 +33,20 @@ from .models import NOTHING_AGAINST_IT, TESTED, UNTESTED, BreakerReason, Breaker
 
 _SECRET_STATES = ("api_key_state", "webhook_secrets_state")
 _SECRET_INPUTS = ("new_api_key", "remove_api_key", "new_webhook_secret", "drop_older", "remove_webhook_secrets")
+# Who may change settings changes limits, order and patience; these take a permission more.
+KEYS, MONEY = "providers.manage_keys", "providers.manage_money"
+LOCKED = {
+    KEYS: (
+        *("title", "slug", "adapter", "base_url", "model", "parameters", "photo_transport", "result_hosts"),
+        *("api_key", "webhook_secrets", *_SECRET_INPUTS),
+    ),
+    MONEY: ("price", "daily_budget", "accepts_double_payment_risk", "keep_warm_interval"),
+}
+
+
+def locked_for(user: Any) -> set[str]:
+    """Return the fields that this person may not change, whatever a form says."""
+    return {name for permission, names in LOCKED.items() if not user.has_perm(permission) for name in names}
 
 
 def pill(word: str, *, css: str = "") -> str:
@@ -67,8 +83,9 @@ class ProviderAdmin(admin.ModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: ProviderConfig | None = None) -> Any:
         can_act = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
+        has_keys = can_act and request.user.has_perm(KEYS)
         key, secrets = ["api_key_state"], ["webhook_secrets_state"]
-        if can_act:
+        if has_keys:
             key += _SECRET_INPUTS[:2]
             secrets += _SECRET_INPUTS[2:] if obj else _SECRET_INPUTS[2:3]
         level = ["account_level"] if can_act else []
@@ -98,8 +115,23 @@ class ProviderAdmin(admin.ModelAdmin):
     now_fields: tuple[str, ...] = ("state", "connection", "failures", "newest_error")
 
     def get_readonly_fields(self, request: HttpRequest, obj: ProviderConfig | None = None) -> list[str]:
+        locked = locked_for(request.user) - {*_SECRET_INPUTS, "api_key", "webhook_secrets"}
         # The slug is part of webhook addresses that vendors hold.
-        return [*super().get_readonly_fields(request, obj), *(["slug"] if obj else [])]
+        locked |= {"slug"} if obj else set()
+        return [*super().get_readonly_fields(request, obj), *sorted(locked)]
+
+    def get_form(
+        self, request: HttpRequest, obj: ProviderConfig | None = None, change: bool = False, **choices: Any
+    ) -> type[ModelForm]:
+        form = super().get_form(request, obj, change, **choices)
+        # Django keeps the fields that a form declares itself, shown or not, and would take them from a request.
+        shown = flatten_fieldsets(self.get_fieldsets(request, obj))
+        for name in set(form.declared_fields).difference(shown):
+            form.base_fields.pop(name, None)
+        return form
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and not locked_for(request.user)
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: ProviderConfig | None = None) -> dict[str, Any]:
         return {} if obj else {"slug": ("title",)}
@@ -112,7 +144,8 @@ class ProviderAdmin(admin.ModelAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *arguments: Any, obj: Any = None, **choices: Any
     ) -> HttpResponse:
-        context["makes_own_secrets"] = obj is not None and _makes_own_secrets(obj)
+        makes_own_secrets = obj is not None and _makes_own_secrets(obj)
+        context["makes_own_secrets"] = makes_own_secrets and request.user.has_perm(KEYS)
         choices["obj"] = obj
         return super().render_change_form(request, context, *arguments, **choices)
 
@@ -193,6 +226,9 @@ class ProviderAdmin(admin.ModelAdmin):
         raise NotImplementedError
 
     def save_model(self, request: HttpRequest, provider: ProviderConfig, form: ProviderForm, change: bool) -> None:
+        given = {*form.changed_data, *form.filled_in, *(name for name, _what in form.secret_changes)}
+        if given & locked_for(request.user):
+            raise PermissionDenied
         if change:
             columns = {field.name for field in ProviderConfig._meta.concrete_fields}
             changed = columns.intersection(form.changed_data) | form.filled_in
@@ -302,7 +338,7 @@ class ProviderAdmin(admin.ModelAdmin):
             provider = ProviderConfig.objects.select_for_update().filter(pk=object_id).first()
             if provider is None or not _makes_own_secrets(provider):
                 raise Http404
-            if not self.has_change_permission(request, provider):
+            if not (self.has_change_permission(request, provider) and request.user.has_perm(KEYS)):
                 raise PermissionDenied
             secret = ""
             if request.method == "POST":

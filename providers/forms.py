@@ -156,7 +156,7 @@ class ProviderForm(forms.ModelForm):
 
     def _fill_in(self, given: dict[str, Any]) -> None:
         """Fill in the adapter's base URL and the limits of the chosen account level."""
-        name = given.get("adapter")
+        name = given.get("adapter") if "adapter" in self.fields else self.instance.adapter
         if not name:
             return
         adapter = registry.adapter_for(name)
@@ -193,7 +193,7 @@ class ProviderForm(forms.ModelForm):
     def _take_webhook_secrets(self, given: dict[str, Any]) -> None:
         new, remove, drop = (given.get(n) for n in ("new_webhook_secret", "remove_webhook_secrets", "drop_older"))
         present = list(self.instance.webhook_secrets)
-        adapter = given.get("adapter")
+        adapter = given.get("adapter") if "adapter" in self.fields else self.instance.adapter
         if new and adapter and (problem := registry.adapter_for(adapter).check_secret(new)):
             self.add_error("new_webhook_secret", problem)
         elif new and remove:

@@ -178,6 +178,10 @@ class ProviderConfig(models.Model):
     class Meta:
         verbose_name = "provider"
         ordering = ["order", "id"]
+        permissions = [
+            ("manage_keys", "Can change addresses, models and keys of providers"),
+            ("manage_money", "Can change prices and budgets of providers"),
+        ]
         constraints = [
             models.CheckConstraint(name="provider_max_concurrent_positive", condition=Q(max_concurrent__gte=1)),
             models.CheckConstraint(name="provider_max_per_minute_positive", condition=Q(max_per_minute__gte=1)),

@@ -5,4 +5,4 @@ class SelfieHeroConfig(AppConfig):
     name = "selfiehero"
 
     def ready(self) -> None:
-        from .staff import log, sessions  # noqa: F401 - listen to log-ins
+        from .staff import log, roles, sessions  # noqa: F401 - listen to log-ins and migrations

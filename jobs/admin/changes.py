@@ -14,6 +14,8 @@ from django.http import HttpRequest, HttpResponse
 from . import faces
 
 CHANGED = "changed"
+# The groups that each migration sets to what the release ships (`selfiehero.staff.roles`): shown, not edited.
+SHIPPED_ROLES = ("support", "operator", "owner")
 
 
 class AuditedMixin(admin.ModelAdmin):
@@ -72,11 +74,27 @@ if admin.site.is_registered(Group):
     admin.site.unregister(Group)
 
 
+def _may_touch(request: HttpRequest, user: User | None) -> bool:
+    """Return whether this person may change that one: a superuser is changed by superusers alone."""
+    return user is None or not user.is_superuser or bool(request.user.is_superuser)
+
+
 @admin.register(User)
 class AuditedUserAdmin(AuditedMixin, UserAdmin):
     audited_as = "user"
     secret_columns = ("password",)
     unaudited_columns = ("last_login",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        # Who manages users would otherwise make owners of everything.
+        locked = () if request.user.is_superuser else ("is_superuser",)
+        return (*super().get_readonly_fields(request, obj), *locked)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_change_permission(request, obj) and _may_touch(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         response = super().user_change_password(request, id, form_url)
@@ -88,3 +106,9 @@ class AuditedUserAdmin(AuditedMixin, UserAdmin):
 @admin.register(Group)
 class AuditedGroupAdmin(AuditedMixin, GroupAdmin):
     audited_as = "group"
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or obj.name not in SHIPPED_ROLES)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or obj.name not in SHIPPED_ROLES)

@@ -39,7 +39,10 @@ def _show(admin: ModelAdmin, request: HttpRequest) -> HttpResponse:
     """Show the newest result; a POST asks reconcile to check the files too, which takes seconds."""
     if not admin.has_view_permission(request):
         raise PermissionDenied
+    may_act = admin.has_act_permission(request)  # type: ignore[attr-defined]
     if request.method == "POST":
+        if not may_act:
+            raise PermissionDenied
         want_files(now=database_now())
         messages.info(request, "Reconcile checks the files now. Load this page again in a few seconds.")
         return HttpResponseRedirect(reverse("admin:jobs_job_ledger"))
@@ -52,6 +55,7 @@ def _show(admin: ModelAdmin, request: HttpRequest) -> HttpResponse:
         "opts": admin.opts,
         "title": "Ledger",
         "newest": newest,
+        "may_act": may_act,
         "found": found,
         "lines": _lines(found) if found else [],
         "findings": list({finding.code: finding for finding in reversed(findings)}.values())[::-1],

@@ -1,4 +1,4 @@
-"""django-rq's pages about the queues: for owners (superusers), and to read only.
+"""django-rq's pages about the queues: for owners (the permission of django-rq), and to read only.
 
 As django-rq registers them, any staff could empty a queue or run a job again. Nobody needs to: what waits in a queue
 is "pump this lane", and reconcile puts one there within seconds where it is missing (`jobs.queue.queues`).
@@ -14,7 +14,7 @@ import redis
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.urls import URLPattern
 from django_rq.admin import QueueAdmin
@@ -36,6 +36,12 @@ READ_PAGES = frozenset(
     }
 )
 
+
+def may_read(request: HttpRequest) -> bool:
+    """Return whether this person may look at the queues."""
+    return bool(request.user.has_perm("django_rq.admin"))
+
+
 if admin.site.is_registered(Dashboard):
     admin.site.unregister(Dashboard)
 
@@ -45,10 +51,10 @@ class ReadOnlyQueueAdmin(QueueAdmin):
     """What waits and runs in each queue, and its workers."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_superuser)
+        return may_read(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return bool(request.user.is_superuser)
+        return may_read(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -69,7 +75,7 @@ def _guarded(view: View, *, is_read: bool) -> View:
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not (is_read and request.user.is_superuser):
+        if not (is_read and may_read(request)):
             raise PermissionDenied
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET", "HEAD"])
@@ -77,6 +83,8 @@ def _guarded(view: View, *, is_read: bool) -> View:
             if breaker.is_open:
                 raise redis.ConnectionError("left alone for a moment")
             return view(request, *args, **kwargs)
+        except ValueError:  # how RQ says that it knows no worker of that name
+            raise Http404 from None
         except (redis.RedisError, OSError) as error:
             messages.error(request, f"Redis does not answer ({type(error).__name__}), so the queues cannot be shown.")
             return redirect("admin:index")

@@ -48,7 +48,7 @@ def test_a_provider(admin_client: Client, provider: ProviderConfig) -> None:
 
 def test_a_user_with_groups_and_permissions(admin_client: Client) -> None:
     user = User.objects.create_user("rachael", password="voight-kampff", is_staff=True)
-    group, permission = Group.objects.create(name="support"), Permission.objects.get(codename="view_faces")
+    group, permission = Group.objects.get(name="support"), Permission.objects.get(codename="view_faces")
     page = f"/admin/auth/user/{user.pk}/change/"
     entry = save(admin_client, page, groups=[group.pk], user_permissions=[permission.pk], is_superuser="on")
     assert (entry.action, entry.subject) == ("user_changed", "rachael")
