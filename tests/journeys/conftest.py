@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.browser import running_browser
-from tests.support.product import Product
+from tests.support.product import QUICK, Product
 from tests.support.rig import Rig
 
 PHOTO = Path(__file__).resolve().parents[1] / "photos" / "astronaut.jpg"
@@ -22,8 +22,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 @pytest.fixture(scope="package")
 def quick_product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """The product with a studio whose films are tiny, for journeys whose subject is not what is on the film."""
-    renderer = "tests.support.fake_renderer:Renderer"
-    with Product(tmp_path_factory.mktemp("quick"), {"STUDIO_RENDERER": renderer}) as running:
+    with Product(tmp_path_factory.mktemp("quick"), QUICK) as running:
         yield running
 
 

@@ -67,7 +67,7 @@ def raise_curtain(page: Any) -> None:
     wait_for(lambda: page.evaluate("document.querySelector('[data-main]').currentTime > 0.1"), "the film to play")
 
 
-@at("phone", "desk")
+@at("phone")
 def test_a_photo_from_a_file_becomes_a_film_that_is_shared_taken_again_and_erased(
     size: str, visit: Any, show: Any, selfie: Path, provider: Any, look_at: Any, web: Any
 ) -> None:

@@ -14,7 +14,7 @@ from providers.simulator import signing
 from selfiehero import simulated_providers
 from selfiehero.environment import load
 from selfiehero.supervisor.plan import make_plan
-from tests.support.product import Product
+from tests.support.product import QUICK, Product
 
 URL = "http://127.0.0.1:9100"
 ALL = ["fal", "replicate", "studio", "wavespeed"]
@@ -163,7 +163,7 @@ def test_the_plan_keeps_the_simulators_port_and_forgets_it_when_none_runs(tmp_pa
 
 @pytest.mark.slow
 def test_the_product_runs_with_a_simulator_and_without_again(tmp_path):
-    product = Product(tmp_path, {"SIMULATOR": "1"})
+    product = Product(tmp_path, QUICK | {"SIMULATOR": "1"})
     with product:
         assert product.pid_of("simulator")
         assert "A simulator plays" in product.said()

@@ -14,6 +14,8 @@ from selfiehero.supervisor.guard import is_alive
 from tests.support.processes import free_port, start_process, stop_process, wait_for
 
 START_PATIENCE = 120.0
+# A renderer that needs no warming up and makes tiny films, for a product whose films are not what a test is about.
+QUICK = {"STUDIO_RENDERER": "tests.support.fake_renderer:Renderer"}
 # A machine that runs tests is busy, and a door that closes for it is no test's subject but admission's own.
 LONGEST_ADMISSION_WAIT = "60000"
 # What the test run chose for itself and a product must choose anew.

@@ -40,8 +40,19 @@ def limited():
     ]
 
 
-@pytest.mark.parametrize("is_measured", [True, False], ids=["measured", "nothing measured"])
-@pytest.mark.parametrize("houses", [everyday, failing, much_slower_than_guessed, limited])
+@pytest.mark.parametrize(
+    ("houses", "is_measured"),
+    [
+        (everyday, True),
+        (failing, False),
+        (much_slower_than_guessed, True),
+        (limited, False),
+        pytest.param(everyday, False, marks=pytest.mark.thorough),
+        pytest.param(failing, True, marks=pytest.mark.thorough),
+        pytest.param(much_slower_than_guessed, False, marks=pytest.mark.thorough),
+        pytest.param(limited, True, marks=pytest.mark.thorough),
+    ],
+)
 def test_four_of_five_films_come_when_they_were_promised(houses, is_measured):
     """Some hundred people within two minutes, places for a part of them."""
     chance, now, look = Random(1), timezone.now(), factories.make_look()

@@ -252,7 +252,9 @@ def test_my_heroes_before_the_first(visit, db):
     shot(page, "me-empty")
 
 
-@pytest.mark.parametrize("language", ["en", "es", "ja"])
+@pytest.mark.parametrize(
+    "language", ["en", *(pytest.param(other, marks=pytest.mark.thorough) for other in ("es", "ja"))]
+)
 def test_the_status(language, visit, provider):
     now = timezone.now()
     for slug, values in (

@@ -13,7 +13,7 @@ import requests
 from selfiehero.environment import PROJECT_DIR, load
 from selfiehero.supervisor.guard import is_alive, session_members
 from tests.support.processes import start_process, wait_for
-from tests.support.product import Product
+from tests.support.product import QUICK, Product
 
 pytestmark = pytest.mark.slow
 EVERYTHING = {
@@ -23,7 +23,7 @@ EVERYTHING = {
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory):
-    with Product(tmp_path_factory.mktemp("product")) as running:
+    with Product(tmp_path_factory.mktemp("product"), QUICK) as running:
         yield running
 
 
@@ -86,7 +86,7 @@ def test_the_embedded_valkey_keeps_what_it_holds_when_it_is_killed(product):
 
 def test_stop_kill_start_again_and_nothing_is_left_or_written_elsewhere(tmp_path):
     before = files_outside_var()
-    product = Product(tmp_path)
+    product = Product(tmp_path, QUICK)
     product.start()
     # Ready is known over HTTP a moment before it is said in the terminal.
     wait_for(lambda: "password" in product.said(), "the banner")
