@@ -20,7 +20,7 @@ from common.times import rfc3339
 from jobs.estimates import eta
 from jobs.queue import claims, queues
 
-from . import consent, lifecycle, queue_order, receipts, signals, storage
+from . import consent, erasure_list, lifecycle, queue_order, receipts, signals, storage
 from .audit import audit
 from .models import ErasureCount, Job, JobEvent, Lane, Look, next_seq, plain_sql
 
@@ -311,6 +311,8 @@ def _erase_one(job_id: UUID, *, now: datetime, by: str) -> None:
         # Files go first: a crash in between leaves a row without files, never a file without a row.
         # Nothing is added meanwhile: the job is final, and late writers delete the files that they stored.
         storage.delete([job.raw_key, job.clean_key, job.preview_key, job.poster_key, job.video_key])
+        if job.erase_at > now:
+            erasure_list.record([job_id], at=now)
         with transaction.atomic():
             if lifecycle.mark_erased(job_id, now=now):
                 lifecycle.forget_attempts([job_id], now=now)

@@ -15,7 +15,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
@@ -216,10 +216,17 @@ def keys_older_than(moment: datetime) -> Iterator[tuple[str, list[str]]]:
 
 
 def listed(prefix: str) -> Iterator[tuple[str, datetime]]:
-    """Yield key and time of every file of the bucket below a prefix; a call for each thousand.
+    """Yield key and time of every stored file below a prefix that ends with a slash; a call for each thousand.
 
     StorageAway when the bucket does not answer.
     """
+    if not settings.S3_BUCKET:
+        root = Path(settings.MEDIA_ROOT)
+        for path in (root / prefix).rglob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                if path.is_file():
+                    yield path.relative_to(root).as_posix(), datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        return
     bucket: Any = default_storage
     with breaker.guard():
         objects = iter(bucket.bucket.objects.filter(Prefix=prefix))

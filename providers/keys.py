@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.apps import apps
@@ -69,7 +69,16 @@ def encrypted_columns() -> Iterator[tuple[type[models.Model], str]]:
 
 def differing_keys() -> list[str]:
     """Return which of SECRET_KEY and FIELD_KEYS are not the recorded ones; none when nothing is recorded yet."""
-    recorded = dict(KeyFingerprints.objects.values_list("name", "fingerprints"))
+    return lacking(recorded_fingerprints())
+
+
+def recorded_fingerprints() -> dict[str, list[str]]:
+    """Return the fingerprints of the keys that the database's values may need, by name of the key."""
+    return dict(KeyFingerprints.objects.values_list("name", "fingerprints"))
+
+
+def lacking(recorded: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the names of keys that these fingerprints need and this process does not have."""
     return [name for name, own in _own().items() if not set(recorded.get(name, ())) <= set(own)]
 
 
@@ -97,7 +106,7 @@ def require_known_keys() -> None:
 
 def _is_recorded() -> bool:
     """Return whether nothing has to be written: the usual start, which shall not wait for SQLite's one writer."""
-    recorded = dict(KeyFingerprints.objects.values_list("name", "fingerprints"))
+    recorded = recorded_fingerprints()
     return all(own[0] in recorded.get(name, ()) and set(recorded[name]) <= set(own) for name, own in _own().items())
 
 

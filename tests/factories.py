@@ -212,9 +212,10 @@ def is_consistent(job_id: uuid.UUID) -> None:
 
 
 def stored_files() -> list[str]:
-    """Return the storage keys of all files there are."""
+    """Return the storage keys of all files there are, but for the lists of erasures, which stay."""
     root = Path(settings.MEDIA_ROOT)
-    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+    keys = (str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+    return sorted(key for key in keys if not key.startswith("erased/"))
 
 
 def tiny_photo(seed: int | None = None) -> bytes:

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
-from jobs import services, storage
+from jobs import erasure_list, services, storage
 from jobs.models import Attempt, ErasureCount, Job, WebhookDelivery
 
 from . import erasures
@@ -94,7 +94,7 @@ def erase_photos(*, now: datetime) -> bool:
 
 
 def sweep_unreferenced_files(*, now: datetime) -> int:
-    """Remove photos and films that no row names; return how many.
+    """Remove photos and films that no row names, and lists of erasures that no backup needs; return how many photos.
 
     A process that is killed between storing a file and writing its row, or between writing the row and removing the
     file, leaves one.
@@ -105,6 +105,7 @@ def sweep_unreferenced_files(*, now: datetime) -> int:
         removed += len(keys)
     if removed:
         logger.warning("unreferenced_files_removed count=%d", removed)
+    erasure_list.forget(now=now)
     return removed
 
 
