@@ -41,7 +41,7 @@ class Sandbox(parent.Sandbox):
         *,
         long_edge: int = 1536,
         pixels: int = 50_000_000,
-        cpu_seconds: int = 5,
+        cpu_seconds: int = 8,
         memory_bytes: int = 1024 * 2**20,
         photos_per_child: int = 200,
         start_seconds: float = 12,

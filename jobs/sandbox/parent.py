@@ -9,6 +9,7 @@ What an order is guilty of:
 | no answer in time, killed from outside | the same order in a new child, MOST_TRIES in all; then SandboxUnavailable |
 | no child can be started, or none is free in time | SandboxUnavailable |
 
+A child that works is not silent, however little CPU a busy machine gives it: a photo of 48 megapixels takes seconds.
 Silence says nothing about an order: a machine that is short of CPU, a frozen container and a stopped process all look
 the same from here. SandboxUnavailable therefore means a delay of ours: try the same order again later.
 """
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 # An operator, a terminal or the machine out of memory, not the order.
 KILLED_FROM_OUTSIDE = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP}
 MOST_TRIES = 3
+MOST_START_CPU_SECONDS = 60.0
 Result = TypeVar("Result")
 
 
@@ -106,8 +108,9 @@ class Sandbox:
         """Return what `understand` makes of the child's answer, DONE or REFUSED.
 
         Raise OrderFailed for an order that ruined its child; `understand` raises BadFrame for an answer that the child
-        has no business to give. Raise SandboxUnavailable when MOST_TRIES children gave none within `wall_seconds` each
-        (plus a start), or when the child is busy with others' orders for longer than `queue_seconds`.
+        has no business to give. Raise SandboxUnavailable when MOST_TRIES children neither gave one nor worked
+        for `wall_seconds` each (plus a start), or when the child is busy with others' orders for longer than
+        `queue_seconds`.
         """
         self._notice_fork()
         if not self._lock.acquire(timeout=queue_seconds):
@@ -185,7 +188,7 @@ class Sandbox:
         except OSError as error:
             raise SandboxUnavailable(str(error)) from error
         try:
-            answer = child.exchange(None, seconds=self._start_seconds)
+            answer = child.exchange(None, seconds=self._start_seconds, most_cpu_seconds=MOST_START_CPU_SECONDS)
         except (ChildGone, ChildSilent, BadFrame) as error:
             words = child.last_words() or str(error) or "it did not get ready in time"
             child.end()

@@ -22,6 +22,7 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent
 PIPE_BYTES = 1024 * 1024  # a whole ordinary photo or poster at once
 MOST_ERROR_BYTES = 64 * 1024
 LOOK_SECONDS = 0.25
+LEAST_WORK = 0.02  # of a core: a child that gets less is taken for one that stands still
 END_SECONDS = (
     5.0  # between a child's pipes and the child itself; giving back a gigabyte takes a while on a busy machine
 )
@@ -58,10 +59,18 @@ class Patience:
     most, however late it ends.
     """
 
-    def __init__(self, seconds: float, *, is_spent: Callable[[], bool] = lambda: False) -> None:
-        """`is_spent` tells at each look whether the child has used what it may, so that waiting on is in vain."""
-        self._left = seconds
-        self._is_spent = is_spent
+    def __init__(
+        self, seconds: float, *, cpu_seconds: Callable[[], float] = lambda: 0.0, most_cpu_seconds: float = math.inf
+    ) -> None:
+        """`cpu_seconds` tells how much CPU the child has used; with `most_cpu_seconds` more, waiting on is in vain.
+
+        A child that works is waited for again, as long: a busy machine gives it little CPU, and a new child would begin
+        anew. So it is silent when it neither answers nor works for `seconds`.
+        """
+        self._seconds = self._left = seconds
+        self._cpu_seconds = cpu_seconds
+        self._seen = cpu_seconds()
+        self._spent_at = self._seen + most_cpu_seconds
 
     def wait_for(self, descriptor: int, event: int) -> None:
         """Return when a descriptor is ready for an event of `select.poll`. Raise ChildSilent when it never is.
@@ -76,7 +85,10 @@ class Patience:
                 self._count(began)
                 return
             self._count(began)
-            if self._left <= 0 or self._is_spent():
+            used = self._cpu_seconds()
+            if self._left <= 0 and used - self._seen >= self._seconds * LEAST_WORK:
+                self._seen, self._left = used, self._seconds
+            if self._left <= 0 or used >= self._spent_at:
                 raise ChildSilent
 
     def _count(self, began: float) -> None:
@@ -147,10 +159,9 @@ class ChildProcess:
     def exchange(self, frame: Frame | None, *, seconds: float, most_cpu_seconds: float = math.inf) -> Frame:
         """Send a frame (or none) and return the answer; raise ChildGone, ChildSilent or BadFrame.
 
-        ChildSilent also as soon as the child has used more CPU than it may.
+        ChildSilent when the child has neither answered nor worked for `seconds`, or has used more CPU than it may.
         """
-        spent_at = self.cpu_seconds() + most_cpu_seconds
-        patience = Patience(seconds, is_spent=lambda: self.cpu_seconds() >= spent_at)
+        patience = Patience(seconds, cpu_seconds=self.cpu_seconds, most_cpu_seconds=most_cpu_seconds)
         if frame is not None:
             if frame.file is not None:
                 self._hand_over(frame.file)

@@ -78,6 +78,13 @@ def nap(seconds: str) -> None:
     raise BadPhoto("no_face", "slept well")
 
 
+def work(seconds: str) -> None:
+    end = time.process_time() + float(seconds)
+    while time.process_time() < end:
+        pass
+    raise BadPhoto("no_face", "worked well")
+
+
 def fail() -> None:
     raise RuntimeError("a bug of ours")
 
@@ -130,6 +137,7 @@ ORDERS = {
     "burn": burn,
     "burn-without-limit": burn_without_limit,
     "nap": nap,
+    "work": work,
     "memory": take_memory,
     "fail": fail,
     "tell": tell,

@@ -11,7 +11,7 @@ from jobs.photos import colours, jpeg_scans
 from jobs.photos.outcomes import BadPhoto
 from jobs.photos.sandbox import Sandbox
 from jobs.photos.upload_checks import inspect
-from tests.jobs.photos import phones, pictures
+from tests.jobs.photos import containers, phones, pictures
 from tests.jobs.photos.test_cleaning import cleaned, code_of
 
 MOST_ERROR = 2  # of 255, on average
@@ -32,6 +32,18 @@ def test_a_file_ends_where_its_pictures_end(name):
     data = phones.ENDINGS[name]()
     assert inspect(data).width == phones.SIZE[0]
     assert error(cleaned(data), phones.control()) < MOST_ERROR
+
+
+@pytest.mark.parametrize("name", containers.CONTAINERS)
+def test_a_file_is_read_however_it_is_put_together_and_turned_once(name):
+    data = containers.CONTAINERS[name]()
+    assert inspect(data).width == phones.SIZE[0]
+    assert error(cleaned(data), phones.control()) < MOST_ERROR
+
+
+@pytest.mark.parametrize("name", containers.GRAYS)
+def test_a_gray_photo_stays_gray_whatever_its_profile_is_of(name):
+    assert error(cleaned(containers.GRAYS[name]()), phones.control().convert("L").convert("RGB")) < MOST_ERROR
 
 
 @pytest.mark.parametrize("missing", [1, 2, 30, 2000])
@@ -120,9 +132,30 @@ def test_impossible_primaries_are_not_used(places):
 
 
 def test_forty_eight_megapixels_are_taken_in_the_memory_there_is_and_shown_in_their_colours():
-    """In the sandbox itself, which has a gigabyte and five seconds."""
+    """In the sandbox itself, which has a gigabyte and eight seconds of CPU."""
     big = pictures.person((600, 800)).resize((6000, 8000), Image.Resampling.NEAREST)
     expected = pictures.person((600, 800)).resize((1152, 1536), Image.Resampling.BOX)
     with Sandbox() as sandbox:
         photo = sandbox.clean(pictures.encoded(big, "JPEG", quality=60), allow_no_face=True)
         assert error(Image.open(io.BytesIO(photo.jpeg)), expected) < 2 * MOST_ERROR
+
+
+@pytest.mark.slow
+def test_a_heic_of_46_megapixels_is_taken_too_in_the_tiles_that_phones_write():
+    tile = pictures.person((128, 128)).resize((512, 512), Image.Resampling.BICUBIC)
+    data = containers.grid(tile, 16, 11)
+    facts = inspect(data)
+    assert (facts.width, facts.height) == (8192, 5632)
+    assert facts.cost > 20, "it counts as many ordinary photos"
+    with Sandbox() as sandbox:
+        photo = sandbox.clean(data, allow_no_face=True)
+    shown = Image.open(io.BytesIO(photo.jpeg))
+    expected = Image.new("RGB", (16 * 32, 11 * 32))
+    for number in range(16 * 11):
+        expected.paste(tile.resize((32, 32), Image.Resampling.BOX), (32 * (number % 16), 32 * (number // 16)))
+    assert error(shown.resize(expected.size, Image.Resampling.BOX), expected) < 2 * MOST_ERROR
+
+
+def test_more_than_fifty_megapixels_of_heic_are_too_many():
+    with pytest.raises(BadPhoto, match="too_many_pixels"):
+        inspect(containers.grid(pictures.person((512, 512)), 16, 12))

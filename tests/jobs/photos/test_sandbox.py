@@ -94,6 +94,13 @@ def test_a_photo_is_fine_although_its_child_stands_still_for_longer_than_it_may_
     assert sandbox.child_pid != frozen
 
 
+def test_a_child_that_works_is_waited_for_however_little_cpu_it_gets(sandbox):
+    sandbox.start()
+    pid = sandbox.child_pid
+    bad = refusal(sandbox, b"ODD work 0.6", wall_seconds=0.2)
+    assert (bad.code, bad.detail, sandbox.child_pid) == ("no_face", "worked well", pid)
+
+
 FROZEN_WORKER = f"""
 import sys
 from jobs.photos.outcomes import BadPhoto
