@@ -39,6 +39,7 @@ from . import magic_links
 # Kept in a user's session (`selfiehero.staff.sessions`), in seconds since 1970.
 LOGGED_IN_AT, SEEN_AT = "logged_in_at", "seen_at"
 _TOKEN = re.compile(r"[0-9a-f]{40}")
+_USUAL_PORTS = {"http": 80, "https": 443}
 _COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -70,11 +71,18 @@ def is_same_origin(request: HttpRequest) -> bool:
     origin = request.headers.get("Origin", "")
     if not origin:
         return site == ""
+    return _is_at(origin, request.get_host()) or origin in settings.CSRF_TRUSTED_ORIGINS
+
+
+def _is_at(origin: str, host: str) -> bool:
+    """Return whether an origin is a Host header's; some proxies write its usual port too (`$host:$server_port`)."""
     try:
-        netloc = urlsplit(origin).netloc
+        theirs, ours = urlsplit(origin), urlsplit(f"//{host}")
+        usual = _USUAL_PORTS.get(theirs.scheme)
+        is_plain = bool(theirs.hostname) and "@" not in theirs.netloc
+        return is_plain and (theirs.hostname, theirs.port or usual) == (ours.hostname, ours.port or usual)
     except ValueError:
         return False
-    return netloc == request.get_host() or origin in settings.CSRF_TRUSTED_ORIGINS
 
 
 def is_same_origin_handshake(headers: Mapping[str, str]) -> bool:

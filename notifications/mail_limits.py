@@ -5,6 +5,7 @@ Counted by a keyed digest of the address, in rows of their own that no job's era
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, timedelta
 
 from django.db.models import F
@@ -26,6 +27,8 @@ def take(address: str, *, now: datetime) -> bool:
 
 
 def digest(address: str) -> str:
-    """Return what stands for a mailbox; `ada+films@…` is Ada's too."""
+    """Return what stands for a mailbox; `ada+films@…` is Ada's too, and a host is one in both of its spellings."""
     name, _, host = address.strip().lower().rpartition("@")
+    with contextlib.suppress(UnicodeError):
+        host = host.encode("idna").decode("ascii")
     return salted_hmac("notifications.mail_limits", f"{name.partition('+')[0]}@{host}", algorithm="sha256").hexdigest()

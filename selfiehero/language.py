@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
@@ -14,6 +15,8 @@ from django.views.i18n import set_language
 from common.problem import CONTENT_TYPE
 from jobs import identity
 
+LONGEST = 1000  # characters that are read of what a browser asks for
+_RANGE = re.compile(r"\s*(?:[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*|\*)\s*(?:;\s*q=(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?\s*")
 # What has words in it. Films, pictures and style sheets are the same in every language.
 _WORDED = ("text/html", "text/javascript", "application/json", CONTENT_TYPE, "application/manifest+json")
 
@@ -26,6 +29,8 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
     """
 
     def answer(request: HttpRequest) -> HttpResponse:
+        if asked := request.META.get("HTTP_ACCEPT_LANGUAGE"):
+            request.META["HTTP_ACCEPT_LANGUAGE"] = readable(asked)
         code = translation.get_language_from_request(request)
         with translation.override(code):
             request.LANGUAGE_CODE = code
@@ -36,6 +41,14 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
         return response
 
     return answer
+
+
+def readable(asked: str) -> str:
+    """Return an Accept-Language header without what Django does not read: one odd range would cost all the others.
+
+    `es_MX` is how Java and Android write es-MX.
+    """
+    return ",".join(part for part in asked[:LONGEST].replace("_", "-").split(",") if _RANGE.fullmatch(part))
 
 
 @csrf_exempt

@@ -124,8 +124,12 @@ def _look(slug: str) -> Look:
 
 
 def clean_email(value: str) -> str:
-    """Return an e-mail address, '' for none, or raise a Problem."""
-    value = value.strip()
+    """Return an e-mail address, '' for none, or raise a Problem.
+
+    Japanese keyboards write `＠` and `．`, and what is pasted brings invisible characters along.
+    """
+    value = unicodedata.normalize("NFKC", value)
+    value = "".join(char for char in value if unicodedata.category(char) != "Cf").strip()
     if value:
         try:
             validate_email(value)

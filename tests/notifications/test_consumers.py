@@ -141,6 +141,11 @@ def test_who_sends_no_origin_is_no_page_and_needs_a_cookie_all_the_same(web: Ser
         ({"host": "hero.example", "origin": "https://hero.example"}, True),
         ({"host": "hero.example:8000", "origin": "http://hero.example:8000"}, True),
         ({"host": "inside.example", "origin": "https://public.example"}, True),
+        ({"host": "hero.example:443", "origin": "https://hero.example"}, True),  # as a proxy may write it
+        ({"host": "HERO.example:80", "origin": "http://hero.example"}, True),
+        ({"host": "hero.example:443", "origin": "http://hero.example"}, False),
+        ({"host": "hero.example", "origin": "https://hero.example:8443"}, False),
+        ({"host": "hero.example", "origin": "https://hero.example:x"}, False),
         ({"host": "hero.example:8000", "origin": "http://hero.example"}, False),
         ({"host": "hero.example", "origin": "https://inside.example"}, False),
         ({"host": "evil.example", "origin": "http://evil.example"}, False),

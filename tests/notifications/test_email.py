@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from jobs import services
 from jobs.reconcile import retention
+from notifications import mail_limits
 from notifications.lane import NotifyLane
 from notifications.models import Notification
 from tests import factories
@@ -52,6 +53,19 @@ def test_an_address_gets_three_mails_a_day_whoever_orders(notify):
     factories.make_finished_job(email=confirmed("vesper@city.example"))
     notify()
     assert len(mail.outbox) == 4, "others get theirs"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("nova@bücher.example", "Nova@xn--bcher-kva.example"),
+        ("nova@BÜCHER.example", "nova+x@bücher.example"),
+        ("nova@city.example", " NOVA@City.Example "),
+    ],
+)
+def test_a_mailbox_is_counted_once_however_it_is_spelled(one, other):
+    assert mail_limits.digest(one) == mail_limits.digest(other)
+    assert mail_limits.digest(one) != mail_limits.digest(f"x{one}")
 
 
 def test_the_mail_s_file_goes_with_the_erasure(notify, settings, tmp_path):

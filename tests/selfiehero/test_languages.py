@@ -104,7 +104,9 @@ def test_english_is_what_everybody_else_gets_and_needs_no_catalogue(visitor):
         page = client.get("/privacy/", headers={"Accept-Language": accepted})
         assert '<html lang="en"' in page.content.decode(), accepted
         assert "js/catalogue" not in page.content.decode()
-    for accepted, wanted in {"es-MX": "es", "de,ja;q=0.9,en;q=0.1": "ja"}.items():
+    odd = {"es_MX": "es", "ja-JP-u-ca-japanese-hc-h23": "ja", "!,ja;q=0.9": "ja", "abcdefghijkl,es": "es", "ja,;": "ja"}
+    odd |= {"ja;q=0.55555,es;q=0.1": "es", "de_DE, es_419;q=0.8": "es", "ja," + "x-y," * 2000: "ja"}
+    for accepted, wanted in {"es-MX": "es", "de,ja;q=0.9,en;q=0.1": "ja", **odd}.items():
         assert client.get("/privacy/", headers={"Accept-Language": accepted})["Content-Language"] == wanted
 
 

@@ -174,6 +174,22 @@ def test_every_name_people_have_is_taken(name, api):
     assert answer.json()["hero_name"] == name.strip()
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "nova＠example．org",
+        "\u200bnova@example.org\ufeff",
+        "\u202anova@example.org\u202c ",
+        "ｎｏｖａ＠ｅｘａｍｐｌｅ．ｏｒｇ",
+        "\u00a0nova@example.org",
+    ],
+    ids=["Japanese keyboard", "pasted", "copied from contacts", "full width", "a space that does not break"],
+)
+def test_an_address_is_taken_as_keyboards_and_pages_write_it(written, api):
+    assert api.post(URL, order(email=written)).status_code == 202
+    assert Job.objects.get().email == "nova@example.org"
+
+
 def test_neither_the_file_name_nor_its_declared_type_is_asked(api):
     upload = selfie(name="../../etc/passwd.exe", content_type="text/html")
     assert api.post(URL, order(selfie=upload)).status_code == 202

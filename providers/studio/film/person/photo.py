@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import zlib
 from dataclasses import dataclass
 
 import cv2
@@ -14,6 +16,10 @@ from providers.studio.errors import UnreadablePhoto
 MAX_SIDE = 1800  # px; more would not be seen in the film
 NEARLY = 0.9  # of the size is enough where it saves decoding four times the pixels
 MAX_PIXELS = 50_000_000  # checked in the header, before anything is decoded
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# What is put where a JPEG without an end stops: when all give the same pixels, none of them was needed.
+CONTINUATIONS = (b"", b"\x55" * 4096, b"\xaa" * 4096)
+PNG_SAID = (b"tRNS", b"eXIf", b"sRGB")
 UNDEFINED_COLOUR = 128  # what lies below fully transparent pixels may be anything: grey instead
 
 
@@ -25,8 +31,9 @@ class Photo:
 
 def read_photo(data: bytes) -> Photo:
     """Decode a photo. Raise UnreadablePhoto when it is not an image, is damaged or is too large."""
+    data = _with_an_end(data)
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(_without_words(data))) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise UnreadablePhoto(f"{image.width}x{image.height} is more than {MAX_PIXELS} pixels")
             if image.width < 8 or image.height < 8:
@@ -46,6 +53,37 @@ def read_photo(data: bytes) -> Photo:
         if alpha is not None:
             alpha = cv2.resize(alpha, pixels.shape[1::-1], interpolation=cv2.INTER_AREA)
     return Photo(pixels, alpha)
+
+
+def _without_words(data: bytes) -> bytes:
+    """Return a PNG without the chunks that only say something about the picture, for Pillow refuses it over them.
+
+    Their checksum may be wrong or their text long; what is said of colours and turns is kept while it is sound.
+    """
+    if not data.startswith(PNG_SIGNATURE):
+        return data
+    kept, place = [PNG_SIGNATURE], len(PNG_SIGNATURE)
+    while place + 12 <= len(data):
+        end = place + 12 + int.from_bytes(data[place : place + 4], "big")
+        name, chunk = data[place + 4 : place + 8], data[place:end]
+        if name[:1].isupper() or (name in PNG_SAID and zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:], "big")):
+            kept.append(chunk)
+        place = end
+    return b"".join(kept) + data[place:]
+
+
+def _with_an_end(data: bytes) -> bytes:
+    """Return a JPEG of which only the end marker is missing with one; a JPEG that was cut stays as it is."""
+    if not data.startswith(b"\xff\xd8\xff") or b"\xff\xd9" in data[-64:]:
+        return data
+    with contextlib.suppress(OSError, ValueError), Image.open(io.BytesIO(data)) as image:
+        if image.width * image.height <= MAX_PIXELS:
+            image.load()
+        return data  # too large, or its end is further in, before something else
+    ended = [data.rstrip(b"\xff") + continuation + b"\xff\xd9" for continuation in CONTINUATIONS]
+    first, *others = (cv2.imdecode(np.frombuffer(one, np.uint8), cv2.IMREAD_REDUCED_COLOR_2) for one in ended)
+    is_whole = first is not None and all(one is not None and np.array_equal(one, first) for one in others)
+    return ended[0] if is_whole else data
 
 
 def _decode(image: Image.Image, data: bytes) -> tuple[np.ndarray, np.ndarray | None]:

@@ -8,6 +8,8 @@ from PIL import Image
 
 from providers.studio.errors import UnreadablePhoto
 from providers.studio.film.person.photo import MAX_SIDE, read_photo
+from tests.jobs.photos import phones
+from tests.jobs.photos.pictures import png_chunk
 
 
 def encoded(image: Image.Image, kind: str, **options) -> bytes:
@@ -68,6 +70,22 @@ def test_transparency_is_kept_and_what_it_hides_is_gray():
 
 def test_an_alpha_channel_that_hides_nothing_is_dropped():
     assert read_photo(encoded(halves("RGBA"), "PNG")).alpha is None
+
+
+@pytest.mark.parametrize("name", [name for name in phones.ENDINGS if not name.startswith("HEIC")])
+def test_a_file_ends_where_its_pictures_end(name):
+    photo = read_photo(phones.ENDINGS[name]())
+    shown = np.asarray(phones.control(), int)[..., ::-1]
+    assert photo.alpha is None
+    assert np.abs(photo.pixels.astype(int) - shown).mean() < 2
+
+
+def test_the_transparency_of_a_png_with_a_damaged_comment_is_kept():
+    image = halves().convert("RGBA")
+    image.paste((0, 255, 0, 0), (0, 0, 30, 80))
+    data = encoded(image, "PNG")
+    photo = read_photo(data[:33] + phones.broken(png_chunk(b"tEXt", b"Title\0me")) + data[33:])
+    assert (photo.alpha[40, 10], photo.alpha[40, 100]) == (0, 255)
 
 
 @pytest.mark.parametrize("size", [(4000, 3000), (9000, 1200)])
