@@ -13,7 +13,7 @@ export PIP_ROOT_USER_ACTION := ignore
 # A .venv whose Python was moved or removed is made anew.
 _ := $(shell test ! -e $(VENV)/made || $(PYTHON) -c '' 2>/dev/null || rm -rf $(VENV))
 
-.PHONY: help up test test-all test-deploy check coverage bench bench-check surge soak chaos lighthouse install install-tests chromium pgbouncer clean
+.PHONY: help up test test-all test-deploy check coverage bench bench-check surge soak chaos conformance lighthouse install install-tests chromium pgbouncer client-tools clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,10 +43,13 @@ chromium:
 pgbouncer:
 	@bash scripts/install-pgbouncer
 
-test: install-tests chromium pgbouncer ## everything CI runs: all tests, then the database's own on PostgreSQL
+client-tools: $(VENV)/made
+	@bash scripts/install-client-tools $(VENV)
+
+test: install-tests chromium pgbouncer client-tools ## everything CI runs: all tests, then the database's own on PostgreSQL
 	@bash scripts/run-tests $(VENV)/bin
 
-test-all: install-tests chromium pgbouncer ## `make test` and what tries the same promises at more sizes, seeds and lengths
+test-all: install-tests chromium pgbouncer client-tools ## `make test` and what tries the same promises at more sizes, seeds and lengths
 	@bash scripts/run-tests $(VENV)/bin all
 
 $(VENV)/installed-deploy: tests/deploy/requirements.txt | $(VENV)/made
@@ -90,6 +93,9 @@ chaos: install-tests ## a storm of faults under load, then the laws (SEED=… MI
 	@status=0; for database in $(or $(DATABASE),sqlite postgres); do \
 		$(PYTHON) -m tests.chaos --database $$database --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) || status=1; \
 	done; exit $$status
+
+conformance: install-tests ## schemathesis against the running product, every check, also stateful (EXAMPLES=10000 SEED=1)
+	@$(PYTHON) -m tests.clients.conformance --examples $(or $(EXAMPLES),10000) --seed $(or $(SEED),1)
 
 lighthouse: install-tests chromium ## what Lighthouse says of the start page; needs npm and an idle machine
 	@$(PYTHON) -m tests.bench.lighthouse

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -29,16 +29,31 @@ class KeySerializer(serializers.Serializer):
     key = serializers.CharField(help_text="The applicationServerKey to subscribe with, in URL-safe base64.")
 
 
+@extend_schema_field({"type": "string", "format": "push-endpoint"})
+class PushEndpointField(serializers.Field):
+    """The address of a push service."""
+
+
+@extend_schema_field({"type": "string", "format": "p256-point"})
+class PointField(serializers.Field):
+    """An uncompressed point of P-256."""
+
+
+@extend_schema_field({"type": "string", "format": "push-auth"})
+class AuthField(serializers.Field):
+    """Sixteen bytes."""
+
+
 class SubscriptionKeysSerializer(serializers.Serializer):
-    p256dh = serializers.CharField()
-    auth = serializers.CharField()
+    p256dh = PointField(help_text="The browser's public key, in URL-safe base64.")
+    auth = AuthField(help_text="Sixteen bytes of the browser's, in URL-safe base64.")
 
 
 class SubscriptionSerializer(serializers.Serializer):
-    endpoint = serializers.CharField(help_text="https, at a public address.")
+    endpoint = PushEndpointField(help_text="https, at a public address.")
     keys = SubscriptionKeysSerializer()
     job = serializers.UUIDField(
-        required=False, help_text="A film that was opened with a link from a mail or a QR code."
+        required=False, allow_null=True, help_text="A film that was opened with a link from a mail or a QR code."
     )
 
 

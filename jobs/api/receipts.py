@@ -10,7 +10,6 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as noop
 from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
-from rest_framework import serializers
 from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -57,8 +56,12 @@ class VerifyView(_OpenToAll):
 
     @extend_schema(
         operation_id="verify_receipt",
-        parameters=[OpenApiParameter("receipt", str, description="As it came with the 202 or with an erasure.")],
-        responses={(200, JSON): shapes.ReceiptStatusSerializer, **problems(422)},
+        parameters=[
+            OpenApiParameter(
+                "receipt", shapes.RECEIPT, required=True, description="As it came with the 202 or with an erasure."
+            )
+        ],
+        responses={(200, JSON): shapes.ReceiptStatusSerializer, (200, "text/html"): str, **problems(422)},
     )
     def get(self, request: Request) -> HttpResponse:
         text = request.query_params.get("receipt", "")
@@ -68,8 +71,12 @@ class VerifyView(_OpenToAll):
 
     @extend_schema(
         operation_id="verify_receipt_by_post",
-        request=inline_serializer("ReceiptToCheck", {"receipt": serializers.CharField()}),
-        responses={(200, JSON): shapes.ReceiptStatusSerializer, **problems(400, 415, 422)},
+        request=inline_serializer("ReceiptToCheck", {"receipt": shapes.ReceiptField()}),
+        responses={
+            (200, JSON): shapes.ReceiptStatusSerializer,
+            (200, "text/html"): str,
+            **problems(400, 415, 422),
+        },
     )
     def post(self, request: Request) -> HttpResponse:
         fields = request.data

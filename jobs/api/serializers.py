@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 from django.conf import settings
-from drf_spectacular.utils import extend_schema_serializer
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from jobs import messages, receipts
 from jobs.models import Job
+
+# Formats of our own say what no pattern can: which of the values with the right letters there are. Programs ignore
+# those they do not know, and the tests of the document put real values there.
+RECEIPT = {"type": "string", "format": "jws"}
+CURSOR = {"type": "string", "format": "cursor"}
+AFTER = {"type": "integer", "minimum": 0, "maximum": 999_999_999}
+# Spaces around the value of a header are not part of it.
+IDEMPOTENCY_KEY = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]([ -~]*[!-~])?$"}
+
+
+@extend_schema_field({"type": "string", "format": "look"})
+class LookField(serializers.Field):
+    """The slug of a look that there is."""
+
+
+@extend_schema_field({"type": "string", "maxLength": settings.HERO_NAME_MAX, "format": "hero-name"})
+class HeroNameField(serializers.Field):
+    """Letters, digits and signs of any script, nothing invisible."""
+
+
+@extend_schema_field(RECEIPT)
+class ReceiptField(serializers.Field):
+    """A receipt of ours."""
 
 
 @extend_schema_serializer(component_name="Order")
@@ -15,22 +38,20 @@ class JobInputSerializer(serializers.Serializer):
     selfie = serializers.FileField(
         help_text="JPEG, PNG, WebP or HEIC; at most 12 MB and 50 megapixels (PNG, WebP: 40); one face."
     )
-    look = serializers.SlugField(help_text="A slug of /api/v1/looks/.")
+    look = LookField(help_text="A slug of /api/v1/looks/.")
     consent = serializers.ChoiceField(
         ["true"], help_text="The face is yours, or its owner said yes; you are 16, or a parent agrees."
     )
-    hero_name = serializers.CharField(required=False, max_length=settings.HERO_NAME_MAX)
-    email = serializers.EmailField(required=False, max_length=254)
+    hero_name = HeroNameField(required=False, help_text="Letters, digits and signs of any script.")
+    email = serializers.EmailField(required=False, allow_blank=True, max_length=254)
     keep = serializers.ChoiceField(
         ["short", "long"], required=False, help_text="How long the film is kept: RETENTION_HOURS, or seven days."
     )
 
 
 class RemixSerializer(serializers.Serializer):
-    look = serializers.SlugField(help_text="A slug of /api/v1/looks/.")
-    hero_name = serializers.CharField(
-        required=False, max_length=settings.HERO_NAME_MAX, help_text="The same as before when it is left out."
-    )
+    look = LookField(help_text="A slug of /api/v1/looks/.")
+    hero_name = HeroNameField(required=False, help_text="The same as before when it is left out.")
 
 
 class EmailSerializer(serializers.Serializer):

@@ -100,7 +100,7 @@ class JobsView(PlainMethods):
         parameters=[
             OpenApiParameter(
                 "Idempotency-Key",
-                str,
+                shapes.IDEMPOTENCY_KEY,
                 "header",
                 description="Makes the same photo, look and name from the same owner the same job, also one that has "
                 "ended since; 409 for another. Keys belong to an owner: a request without cookie or token comes from a "
@@ -138,7 +138,7 @@ class JobsView(PlainMethods):
 
     @extend_schema(
         operation_id="list_jobs",
-        parameters=[OpenApiParameter("cursor", str, description="As in “next” and “previous”.")],
+        parameters=[OpenApiParameter("cursor", shapes.CURSOR, description="As in “next” and “previous”.")],
         responses={200: shapes.JobPageSerializer, **problems(400)},
     )
     def get(self, request: Request) -> Response:
@@ -187,7 +187,7 @@ class JobEventsView(_OneJobView):
 
     @extend_schema(
         operation_id="list_job_events",
-        parameters=[OpenApiParameter("after", int, description="Only events with a higher seq.")],
+        parameters=[OpenApiParameter("after", shapes.AFTER, description="Only events with a higher seq.")],
         responses={200: shapes.JobEventsSerializer, **problems(400, 404)},
     )
     def get(self, request: Request, job_id: UUID) -> Response:
@@ -234,7 +234,10 @@ class RemixView(_OneJobView):
         request=shapes.RemixSerializer,
         parameters=[
             OpenApiParameter(
-                "Idempotency-Key", str, "header", description="Makes a repeated request the same job; 409 for another."
+                "Idempotency-Key",
+                shapes.IDEMPOTENCY_KEY,
+                "header",
+                description="Makes a repeated request the same job; 409 for another.",
             )
         ],
         responses={202: shapes.JobSerializer, **problems(400, 403, 404, 409, 410, 422, 429, 503, 507)},

@@ -223,10 +223,15 @@ def test_the_openapi_document_says_who_may_and_what_problems_look_like(api):
     # Either, never both; nobody in particular may ask too, or anybody may: `test_docs` says who where.
     assert all(each["security"] in (ways, [{}, *ways], []) for each in operations)
     answers = [(code, answer) for each in operations for code, answer in each["responses"].items() if code != "204"]
-    assert {tuple(answer["content"]) for code, answer in answers if code >= "400"} == {("application/problem+json",)}
+    problem, page = ("application/problem+json",), ("application/problem+json", "text/html")  # of /receipts/verify
+    assert {tuple(answer["content"]) for code, answer in answers if code >= "400"} == {problem, page}
     said = [answer for code, answer in answers if code < "400" and code != "204"]
     jwks = ("application/json", "application/jwk-set+json")  # of /receipts/keys
-    assert {tuple(answer["content"]) for answer in said} == {("application/json",), jwks}
+    assert {tuple(answer["content"]) for answer in said} == {
+        ("application/json",),
+        jwks,
+        ("application/json", "text/html"),
+    }
     assert all("content" not in answer for code, answer in answers if code == "204")
     assert "400" in document["paths"]["/api/v1/jobs/"]["get"]["responses"]
 
