@@ -56,7 +56,7 @@ def pytest_collection_finish() -> None:
 
 # How many examples Hypothesis tries: in `make check`, in `make test` and for whoever runs a file, in `make test-all`.
 # Only the last is random: a change shall not fail for what somebody else wrote long ago.
-for profile, examples in (("quick", 10), ("everyday", 30), ("thorough", 200)):
+for profile, examples in (("quick", 10), ("everyday", 15), ("thorough", 200)):
     hypothesis.settings.register_profile(
         profile,
         max_examples=examples,

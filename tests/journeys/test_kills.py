@@ -34,7 +34,16 @@ def assert_delivered_once(product: Product, visitor: Visitor, job_id: str) -> No
     assert [event["kind"] for event in events].count("succeeded") == 1
 
 
-@pytest.mark.parametrize("name", ["worker-prepare", "worker-dispatch", "worker-collect", "reconcile"])
+THOROUGH = pytest.mark.thorough  # `make test` kills the workers together, below, and one by one in test_storm
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(pytest.param(name, marks=THOROUGH) for name in ("worker-prepare", "worker-dispatch", "worker-collect")),
+        "reconcile",
+    ],
+)
 def test_a_film_survives_the_death_of_a_process_during_its_render(quick_product, name):
     visitor, job_id = start_a_film(quick_product)
     visitor.wait_for(job_id, "rendering")
@@ -50,7 +59,9 @@ def test_a_film_survives_the_death_of_the_web_process_during_the_wait(quick_prod
     assert_delivered_once(quick_product, visitor, job_id)
 
 
-@pytest.mark.parametrize("stage", ["accepted", pytest.param("submitted", marks=pytest.mark.thorough), "rendering"])
+@pytest.mark.parametrize(
+    "stage", [*(pytest.param(stage, marks=THOROUGH) for stage in ("accepted", "submitted")), "rendering"]
+)
 def test_a_film_survives_a_valkey_that_comes_back_empty(quick_product, stage):
     visitor, job_id = start_a_film(quick_product)
     visitor.wait_for(job_id, stage, "rendering")

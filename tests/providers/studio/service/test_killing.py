@@ -48,6 +48,7 @@ def kill_renderer_of(studio: StudioProcess, prediction_id: str, start: int, prog
     os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.thorough  # with tiny films: test_renderers
 def test_a_killed_renderer_costs_one_retry_of_one_film(studio, astronaut):
     dice = random.Random(6)
     unlucky, *others = (submit(studio, f"film-{number}", astronaut) for number in range(2))
