@@ -1,3 +1,5 @@
+import gc
+
 from django.apps import AppConfig
 
 
@@ -6,3 +8,7 @@ class SelfieHeroConfig(AppConfig):
 
     def ready(self) -> None:
         from .staff import log, roles, sessions  # noqa: F401 - listen to log-ins and migrations
+
+        # What has been loaded stays until the end: from here on garbage is looked for among what comes later.
+        gc.freeze()
+        gc.enable()
