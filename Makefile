@@ -68,8 +68,9 @@ check: install-tests ## format, lint, import contracts, types, missing migration
 coverage: install-tests ## what the fast tests reach: the total, and the files they reach least (COVERAGE_ARGS: other tests)
 	@bash scripts/coverage $(VENV)/bin
 
-bench: install-tests chromium ## figures and ratios: each stage beside its floor and Gradio's queue, dispatch, simulator, film, prepare, confinement, first picture; wants an idle machine
+bench: install-tests chromium ## figures and ratios: each stage beside its floor and Gradio's queue, a hero by process, dispatch, simulator, film, prepare, confinement, first picture; wants an idle machine
 	@$(PYTHON) -m tests.bench.stages --write
+	@$(PYTHON) -m tests.bench.hero
 	@$(PYTHON) -m tests.bench.dispatch
 	@$(PYTHON) -m providers.simulator.bench
 	@$(PYTHON) -m providers.studio.tools.bench tests/photos/astronaut.jpg
