@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q
-
 from jobs import audit
+from jobs.lifecycle.statements import is_supported, update_rows
 from jobs.models import Attempt
 from jobs.routing import breaker
 
@@ -41,12 +40,14 @@ class Collected:
 def belonging_to_others(films: Sequence[Collected]) -> dict[int, Attempt]:
     """Return, by attempt id, the attempt of another owner that has the same film or had it from the same address.
 
-    One query for all of them; films of the same batch are compared with each other too, the first one keeps it.
+    One query for all of them while there is none. Films of the same batch are compared with each other too, the first
+    one keeps it.
     """
     by_bytes, by_address = ({film.marks[index] for film in films} for index in (0, 1))
-    same = Q(film_sha256__in=by_bytes) | Q(film_url_sha256__in=by_address)
+    ids = Attempt.objects.ids_with_film(by_bytes, url_sha256s=by_address)
     holders: dict[str, list[Attempt]] = defaultdict(list)
-    for known in Attempt.objects.filter(same).exclude(job=None).select_related("job").order_by("id"):
+    same = Attempt.objects.filter(id__in=ids).exclude(job=None).select_related("job").order_by("id")
+    for known in same if ids else ():
         for mark in (known.film_sha256, known.film_url_sha256):
             holders[mark].append(known)
     found: dict[int, Attempt] = {}
@@ -67,7 +68,11 @@ def remember(films: Sequence[Collected]) -> None:
     """Write down whose films these are."""
     for film in films:
         film.attempt.film_sha256, film.attempt.film_url_sha256 = film.marks
-    Attempt.objects.bulk_update([film.attempt for film in films], ["film_sha256", "film_url_sha256"])
+    if not is_supported():
+        Attempt.objects.bulk_update([film.attempt for film in films], ["film_sha256", "film_url_sha256"])
+        return
+    marks = {film.attempt.id: dict(zip(("film_sha256", "film_url_sha256"), film.marks, strict=True)) for film in films}
+    update_rows(Attempt, marks, guard="true")
 
 
 def alarm(attempt: Attempt, other: Attempt, *, now: datetime) -> None:

@@ -23,6 +23,10 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
         """Attempts at these providers, filtered from a small set that another index has found already."""
         return self.filter(In(NotByIndex(F("provider_id")), list(provider_ids)))
 
+    def providers(self) -> list[int]:
+        """Return the ids of their providers; SQLite would walk through the index of all attempts by provider."""
+        return list(self.order_by().annotate(at=NotByIndex(F("provider_id"))).values_list("at", flat=True).distinct())
+
     def is_open(self) -> AttemptQuerySet:
         """Attempts that may still produce a film; each holds its slot."""
         return self.filter(slot_held=True, status__in=Attempt.OPEN)
@@ -34,6 +38,18 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
     def on_lease(self) -> AttemptQuerySet:
         """Attempts whose submit is under way, or whose result is unknown."""
         return self.filter(literally("\"jobs_attempt\".\"status\" IN ('submitting', 'unconfirmed')"))
+
+    def ids_with_film(self, sha256s: Collection[str], *, url_sha256s: Collection[str]) -> list[int]:
+        """Return the ids of attempts whose film has one of these digests, or came from an address with one of those.
+
+        A union of two searches, each with its index: SQLite uses neither for both at once.
+        """
+        by_film = self.filter(literally('NOT ("jobs_attempt"."film_sha256" = \'\')'), film_sha256__in=sha256s)
+        by_address = self.filter(
+            literally('NOT ("jobs_attempt"."film_url_sha256" = \'\')'), film_url_sha256__in=url_sha256s
+        )
+        ids = (rows.order_by().values_list("id", flat=True) for rows in (by_film, by_address))
+        return list(next(ids).union(next(ids)))
 
     def with_cleanup(self) -> AttemptQuerySet:
         return self.filter(literally('NOT ("jobs_attempt"."cleanup" = \'\')'))
