@@ -6,12 +6,11 @@ The counters are in Redis. While it is away all requests are let in, because acc
 
 from __future__ import annotations
 
-import time
+import secrets
 from types import SimpleNamespace
 from typing import Any
 
 import redis
-from django.core.cache import cache
 from django.http import HttpRequest
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
@@ -19,57 +18,61 @@ from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
 
 from jobs.client_address import client_network
+from jobs.queue import queues
 from jobs.queue.redis_breaker import breaker
 
 _NO_VIEW: Any = None  # none of these throttles looks at the view
 
 
-class _Histories:
-    """The cache, read as what throttles keep in it: moments, newest first. Anything else is dropped."""
-
-    def get(self, key: str, default: list[float]) -> list[float]:
-        kept = cache.get(key, default)
-        if isinstance(kept, list) and all(type(at) in (int, float) and 0 <= at <= time.time() + 1 for at in kept):
-            return kept
-        cache.delete(key)
-        return default
-
-    def set(self, key: str, value: list[float], timeout: float) -> None:
-        cache.set(key, value, timeout)
+# The moments of what was let in are a sorted set, so a request costs one call and no list of all the others.
+# KEYS: the set. ARGV: now, seconds, limit, how many to let in, a name for them that no other request has.
+# Returns whether they were let in (all of them or none), how many are in the set then, and the oldest one.
+_LET_IN = """
+local now, most, more = tonumber(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4])
+if redis.call('TYPE', KEYS[1]).ok ~= 'zset' then redis.call('DEL', KEYS[1]) end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]))
+redis.call('ZREMRANGEBYSCORE', KEYS[1], now + 1, '+inf')
+local count, is_let_in = redis.call('ZCARD', KEYS[1]), 0
+if count + more <= most then
+  for number = 1, more do redis.call('ZADD', KEYS[1], ARGV[1], ARGV[5] .. number) end
+  redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[2]) * 1000)
+  count, is_let_in = count + more, 1
+end
+return {is_let_in, count, redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2] or ''}
+"""
 
 
 class _FailOpenThrottle(SimpleRateThrottle):
     # Set by DRF from `rate`.
     duration: int
     num_requests: int
-
-    cache = _Histories()  # type: ignore[assignment]  # DRF asks for `get` and `set` alone
+    _count, _oldest = 0, 0.0  # what is counted, and the oldest of it
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        try:
-            with breaker.guard():
-                return super().allow_request(request, view)
-        except (redis.RedisError, OSError):
-            return True
+        return self.charge(request, 1)
 
     def charge(self, request: Request, more: int) -> bool:
-        """Count `more` requests besides the one that was counted; when they are too many, return False and count none.
-
-        As `allow_request` counts: a list of times under the same key.
-        """
+        """Count `more` requests; when they are too many, return False and count none."""
         key = self.get_cache_key(request, _NO_VIEW)
         if key is None or more <= 0:
             return True
+        self.now = self.timer()
         try:
             with breaker.guard():
-                self.now = self.timer()
-                self.history = [at for at in self.cache.get(key, []) if at > self.now - self.duration]
-                if len(self.history) + more > self.num_requests:
-                    return False
-                self.cache.set(key, [self.now] * more + self.history, self.duration)
+                # Written out each time: Redis knows a script by its digest, and keeps it.
+                is_let_in, self._count, oldest = queues.client().eval(
+                    _LET_IN, 1, key, repr(self.now), self.duration, self.num_requests, more, secrets.token_hex(8)
+                )
         except (redis.RedisError, OSError):
             return True
-        return True
+        self._oldest = float(oldest or self.now)
+        return bool(is_let_in)
+
+    def wait(self) -> float | None:
+        """Return after how many seconds the next request is worth trying."""
+        left = self.duration - (self.now - self._oldest) if self._count else float(self.duration)
+        free = self.num_requests - self._count + 1
+        return left / free if free > 0 else None
 
     def _address(self, request: Request) -> str:
         return client_network(request)
