@@ -50,6 +50,15 @@ _LAST_TURN = (
     "ORDER BY turn_at DESC LIMIT 1"
 )
 
+# Asked at every look of the dispatch lane; with the condition of the index `job_claim`.
+_WAITING = (
+    "SELECT COUNT(*) FROM (SELECT 1 FROM jobs_job WHERE NOT (lane = '') AND lane = 'dispatch' AND due_at <= %s "
+    "LIMIT %s) AS due"
+)
+_NEXT_DUE = (
+    "SELECT due_at FROM jobs_job WHERE NOT (lane = '') AND lane = 'dispatch' AND due_at > %s ORDER BY due_at LIMIT 1"
+)
+
 PHOTO_REFUSED = "photo_refused"
 NO_PROVIDER = ","
 
@@ -80,13 +89,14 @@ def next_turn(key: str, *, now: datetime, photo_cost: int = 1) -> datetime:
 
 def waiting(*, now: datetime, limit: int) -> int:
     """Return how many jobs are due for a provider, counting no further than `limit`."""
-    return len(Job.objects.claimable(Lane.DISPATCH, now=now).values_list("id", flat=True)[:limit])
+    found = plain_sql.one(_WAITING, now, limit)
+    return found[0] if found else 0
 
 
 def next_due_at(*, now: datetime) -> datetime | None:
     """Return when the next job whose delay has not passed is due for a provider."""
-    rows = Job.objects.in_lane(Lane.DISPATCH).filter(due_at__gt=now).order_by("due_at")
-    return rows.values_list("due_at", flat=True).first()
+    found = plain_sql.one(_NEXT_DUE, now)
+    return plain_sql.moment(found[0]) if found else None
 
 
 def first_for(provider: ProviderConfig, *, others: Collection[ProviderConfig], now: datetime) -> QuerySet[Job]:
@@ -187,7 +197,8 @@ def takes_no_face(provider: ProviderConfig) -> bool:
 
 def any_takes_no_face() -> bool:
     """Return whether any enabled provider makes films of pictures without a face."""
-    return any(takes_no_face(provider) for provider in ProviderConfig.objects.in_order())
+    providers = ProviderConfig.objects.in_order().only("adapter", "parameters")
+    return any(takes_no_face(provider) for provider in providers)
 
 
 def _never_goes_to(provider: ProviderConfig) -> Q:

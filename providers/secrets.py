@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -21,6 +22,16 @@ ROTATION_BATCH = 500  # rows read at a time
 
 def _fernet() -> MultiFernet:
     return MultiFernet([Fernet(key) for key in settings.FIELD_KEYS])
+
+
+# Each claim, webhook and poll reads a provider with its secrets: decrypting them again takes as long as the query.
+@lru_cache(maxsize=256)
+def _decrypted(keys: tuple[str, ...], stored: str) -> str:
+    """Return the text of a ciphertext, an UnreadableText when no key decrypts it."""
+    try:
+        return MultiFernet([Fernet(key) for key in keys]).decrypt(stored.encode()).decode()
+    except InvalidToken:
+        return UnreadableText(stored)
 
 
 class UnreadableText(str):
@@ -66,12 +77,7 @@ class EncryptedTextField(models.TextField):
         return _fernet().encrypt(text.encode()).decode() if text else ""
 
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> str:
-        if not value:
-            return ""
-        try:
-            return _fernet().decrypt(value.encode()).decode()
-        except InvalidToken:
-            return UnreadableText(value)
+        return _decrypted(tuple(settings.FIELD_KEYS), value) if value else ""
 
     def get_lookup(self, lookup_name: str) -> Any:
         raise TypeError("an encrypted field cannot be searched")

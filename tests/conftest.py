@@ -90,6 +90,7 @@ def nothing_left_behind() -> Iterator[None]:
     # The thread that reads the load in a web process would use a connection of its own.
     admission.gate.latest = SimpleNamespace(get=overload_state.known)
     cold_starts._noted.clear()
+    cold_starts._kept.clear()
     redis_breaker.breaker.reset()
     deliveries._allowance = deliveries._Allowance(deliveries._REJECTED_KEPT_PER_MINUTE)
     yield

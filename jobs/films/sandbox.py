@@ -37,7 +37,7 @@ class FilmSandbox(parent.Sandbox):
         *,
         cpu_seconds: int = 3,
         memory_bytes: int = 512 * 2**20,
-        files_per_child: int = 500,
+        files_per_child: int = 1000,
         start_seconds: float = 12,
         module: str = "jobs.films.child",
     ) -> None:

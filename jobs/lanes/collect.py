@@ -74,7 +74,11 @@ class CollectLane(LaneWork):
             pass
 
     def claim(self, room: int) -> list[_FetchItem]:
-        claim = claims.claim_lane(Lane.COLLECT, limit=room, lease=LEASE, not_at=hosts.out_of_reach())
+        if not claims.has_due(Lane.COLLECT, now=database_now()):
+            return []
+        claim = claims.claim_lane(
+            Lane.COLLECT, limit=room, lease=LEASE, not_at=hosts.out_of_reach(), related=["winner__provider"]
+        )
         items = []
         for job in claim.jobs:
             attempt = job.winner

@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 from django.db import connection, transaction
-from django.db.models import F, Value
+from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Coalesce
 
 from jobs import lifecycle
 from jobs.clock import database_now
 from jobs.lifecycle.statements import is_supported, update_rows
-from jobs.models import Attempt, Job, Lane, WebhookDelivery
+from jobs.models import Attempt, Job, Lane, WebhookDelivery, plain_sql
 from jobs.overload import state
 from jobs.queue import queues
 from jobs.routing import fallback
@@ -31,6 +31,7 @@ from providers.types import PredictionStatus, ProviderEvent
 logger = logging.getLogger(__name__)
 
 APPLY_LIMIT = 100
+_RECORDED = "SELECT 1 FROM jobs_webhookdelivery WHERE due_at <= %s LIMIT 1"
 # A delivery whose attempt is not known (yet) is tried again for this long.
 UNKNOWN_FOR = timedelta(hours=1)
 MAX_APPLY_TRIES = 10
@@ -149,6 +150,11 @@ def _cost_of_failure(attempt: Attempt, event: ProviderEvent) -> Decimal | None:
     return said
 
 
+def recorded(*, now: datetime) -> QuerySet[WebhookDelivery]:
+    """Return the deliveries that are due to be applied."""
+    return WebhookDelivery.objects.filter(due_at__lte=now)
+
+
 def apply_deliveries(*, limit: int = APPLY_LIMIT) -> int:
     """Apply recorded deliveries in the order in which they came; return how many were processed.
 
@@ -157,12 +163,12 @@ def apply_deliveries(*, limit: int = APPLY_LIMIT) -> int:
     """
     now = database_now()
     # Usually there are none; checking first avoids the write lock.
-    if not WebhookDelivery.objects.filter(due_at__lte=now).exists():
+    if plain_sql.one(_RECORDED, now) is None:
         return 0
     health_signals = HealthSignals()
     with transaction.atomic():
         # By the index's own order: sorted by id, SQLite walks the whole table inside the write lock.
-        due = WebhookDelivery.objects.filter(due_at__lte=now).order_by("due_at", "id")
+        due = recorded(now=now).order_by("due_at", "id")
         if connection.features.has_select_for_update_skip_locked:
             due = due.select_for_update(skip_locked=True)
         rows = list(due[:limit])
@@ -263,10 +269,11 @@ def _usual(
 
 def _held(tokens: Collection[str]) -> dict[str, Attempt]:
     """Return the attempts by their tokens, locked together with the other open attempts of their jobs."""
-    known = list(Attempt.objects.filter(token__in=tokens).values_list("id", "job_id"))
-    lifecycle.hold_attempts((job_id for _, job_id in known), ids=(attempt_id for attempt_id, _ in known))
-    rows = Attempt.objects.filter(id__in=[attempt_id for attempt_id, _ in known]).select_related("provider", "job")
-    return {attempt.token: attempt for attempt in rows}
+    named = Attempt.objects.filter(token__in=tokens)
+    if connection.features.has_select_for_update:  # on SQLite the transaction is the lock
+        known = list(named.values_list("id", "job_id"))
+        lifecycle.hold_attempts((job_id for _, job_id in known), ids=(attempt_id for attempt_id, _ in known))
+    return {attempt.token: attempt for attempt in named.select_related("provider", "job")}
 
 
 def _apply_delivery(

@@ -55,10 +55,14 @@ class CleanupResult(StrEnum):
     UNKNOWN = "unknown"  # no id, and no look-up at this vendor
 
 
+def silent(*, now: datetime) -> AttemptQuerySet:
+    """Return the predictions that are due for a poll."""
+    return Attempt.objects.under_way().filter(poll_at__lte=now).exclude(prediction_id=None)
+
+
 def poll_silent(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     """Poll predictions without news for too long; return how many were polled."""
-    rows = Attempt.objects.under_way().filter(poll_at__lte=now)
-    attempts = _claimed(rows.exclude(prediction_id=None), "poll_at", until=now + ASK_AGAIN)
+    attempts = _claimed(silent(now=now), "poll_at", until=now + ASK_AGAIN)
     health_signals = HealthSignals()
 
     def ask(attempt: Attempt) -> ProviderEvent:
@@ -85,13 +89,19 @@ def poll_silent(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     return len(attempts)
 
 
+def lapsed(*, now: datetime) -> AttemptQuerySet:
+    """Return the attempts whose lease ended while their POST was under way."""
+    return Attempt.objects.on_lease().filter(status=Attempt.Status.SUBMITTING, lease_until__lt=now)
+
+
 def lapse_leases(*, now: datetime) -> int:
     """Mark attempts whose worker died during the POST as unconfirmed; return how many."""
-    return (
-        Attempt.objects.on_lease()
-        .filter(status=Attempt.Status.SUBMITTING, lease_until__lt=now)
-        .update(status=Attempt.Status.UNCONFIRMED, answered_at=F("lease_until"))
-    )
+    return lapsed(now=now).update(status=Attempt.Status.UNCONFIRMED, answered_at=F("lease_until"))
+
+
+def unconfirmed(*, now: datetime) -> AttemptQuerySet:
+    """Return the attempts whose answer was lost, from the last moment on at which their POST can have arrived."""
+    return Attempt.objects.on_lease().filter(status=Attempt.Status.UNCONFIRMED, lease_until__lt=now - LISTING_DELAY)
 
 
 def look_up_unconfirmed(threads: ThreadPoolExecutor, *, now: datetime) -> int:
@@ -102,8 +112,7 @@ def look_up_unconfirmed(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     accept the risk of paying twice. (When the dispatch worker itself saw the submit time out, it has asked already:
     `jobs.lanes.submitting`.)
     """
-    rows = Attempt.objects.on_lease().filter(status=Attempt.Status.UNCONFIRMED, lease_until__lt=now - LISTING_DELAY)
-    attempts = _claimed(rows, "lease_until", until=now + ASK_AGAIN - LISTING_DELAY)
+    attempts = _claimed(unconfirmed(now=now), "lease_until", until=now + ASK_AGAIN - LISTING_DELAY)
     health_signals = HealthSignals()
 
     def ask(attempt: Attempt) -> ProviderEvent | None:
@@ -163,12 +172,16 @@ def submit_came_to_nothing(attempt: Attempt, *, lost: bool, raw_error: str, now:
     queues.nudge_after_commit(Lane.DISPATCH)
 
 
+def late(*, now: datetime) -> AttemptQuerySet:
+    """Return the open attempts past their deadline."""
+    return Attempt.objects.is_open().filter(deadline_at__lte=now)
+
+
 def give_up_late_attempts(*, now: datetime) -> int:
     """Time out attempts past their deadline and send their jobs on; return how many."""
-    rows = Attempt.objects.is_open().filter(deadline_at__lte=now).order_by("deadline_at")
-    late = list(rows.select_related("provider")[:BATCH])
+    attempts = list(late(now=now).order_by("deadline_at").select_related("provider")[:BATCH])
     health_signals = HealthSignals()
-    for attempt in late:
+    for attempt in attempts:
         with _writing(attempt):
             if lifecycle.mark_attempt_timed_out(attempt, now=now):
                 if attempt.status != Attempt.Status.UNCONFIRMED:  # that was counted when its answer was lost
@@ -178,7 +191,12 @@ def give_up_late_attempts(*, now: datetime) -> int:
                 fallback.after_failure(attempt, code="provider_timeout", now=now)
                 queues.nudge_after_commit(Lane.DISPATCH)
     health_signals.write()
-    return len(late)
+    return len(attempts)
+
+
+def without_sign(*, now: datetime) -> AttemptQuerySet:
+    """Return the predictions that show no sign of work for longer than any warm model may take."""
+    return Attempt.objects.under_way().filter(first_sign_at=None, submitted_at__lt=now - cold_starts.LEAST_PATIENCE)
 
 
 def show_warming_up(*, now: datetime) -> int:
@@ -186,18 +204,22 @@ def show_warming_up(*, now: datetime) -> int:
 
     Some vendors report a cold start themselves; for the others it is inferred from the silence.
     """
-    providers = {provider.id: provider for provider in ProviderConfig.objects.filter(enabled=True)}
     shown = 0
-    for provider_id, known in cold_starts.known_of(list(providers.values())).items():
+    for provider_id, known in cold_starts.known_of(ProviderConfig.objects.filter(enabled=True).only("model")).items():
         silent = (
-            Attempt.objects.under_way()
+            without_sign(now=now)
             .among([provider_id])
-            .filter(first_sign_at=None, submitted_at__lt=now - known.patience(), job__stage=Job.Stage.SUBMITTED)
+            .filter(submitted_at__lt=now - known.patience(), job__stage=Job.Stage.SUBMITTED)
         )
-        for attempt in silent.order_by()[:BATCH]:
-            with _writing(attempt):
-                shown += lifecycle.mark_warming_up(attempt, now=now)
+        if attempts := dict(silent.order_by().values_list("job_id", "number")[:BATCH]):
+            shown += lifecycle.mark_all_warming_up(attempts, now=now)
     return shown
+
+
+def unwanted(*, now: datetime) -> AttemptQuerySet:
+    """Return the attempts whose provider is due to be told to stop or to forget."""
+    there_or_not = Q(prediction_id__isnull=False) | Q(lease_until__lt=now - LISTING_DELAY)
+    return Attempt.objects.with_cleanup().filter(there_or_not, cleanup_at__lte=now)
 
 
 def run_provider_cleanups(threads: ThreadPoolExecutor, *, now: datetime) -> int:
@@ -206,9 +228,7 @@ def run_provider_cleanups(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     An attempt whose submit is still under way waits for its answer. When the answer was lost, the prediction is looked
     up first; at a provider without look-up the attempt keeps its slot and its price until its deadline.
     """
-    there_or_not = Q(prediction_id__isnull=False) | Q(lease_until__lt=now - LISTING_DELAY)
-    rows = Attempt.objects.with_cleanup().filter(there_or_not, cleanup_at__lte=now)
-    attempts = _claimed(rows, "cleanup_at", until=now + ASK_AGAIN)
+    attempts = _claimed(unwanted(now=now), "cleanup_at", until=now + ASK_AGAIN)
 
     def clean_up(attempt: Attempt) -> CleanupResult:
         adapter, account = registry.adapter_for(attempt.provider.adapter), _account(attempt)
@@ -280,7 +300,7 @@ def _claimed(rows: AttemptQuerySet, field: str, *, until: datetime) -> list[Atte
     taken = []
     if elsewhere := hosts.out_of_reach():
         rows = rows.exclude(provider__in=elsewhere)
-    providers = list(rows.order_by().values_list("provider", flat=True).distinct())
+    providers = rows.providers()
     for provider_id in providers:
         candidates = rows.among([provider_id]).select_related("provider", "job").order_by(field)
         for attempt in candidates[: max(1, BATCH // len(providers))]:

@@ -86,9 +86,11 @@ class PrepareLane(LaneWork):
         idle = max(0, self._sandbox_count - len(self._under_way))
         if cost_limit <= 0 and not idle:
             return []
-        claim = claims.claim_lane(Lane.PREPARE, limit=room, lease=LEASE, cost_limit=cost_limit, at_least=idle)
-        now = claim.until - LEASE
-        with transaction.atomic():
+        if not claims.has_due(Lane.PREPARE, now=database_now()):
+            return []
+        with transaction.atomic():  # one commit for the claim and the news of it
+            claim = claims.claim_lane(Lane.PREPARE, limit=room, lease=LEASE, cost_limit=cost_limit, at_least=idle)
+            now = claim.until - LEASE
             lifecycle.start_preparing_all([job.id for job in claim.jobs], lease_token=claim.lease_token, now=now)
         allowed = bool(claim.jobs) and queue_order.any_takes_no_face()
         photos = [

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection, models, transaction
@@ -15,7 +15,8 @@ from django.db.models.functions import Coalesce, Greatest
 from jobs import queue_order
 from jobs.models import Attempt, Job, Lane, WebhookDelivery
 
-from .changes import RENDERING_SPAN, STAGE_PROGRESS, STAGES_BEFORE, Stage, Status, change, change_all
+from .changes import RENDERING_SPAN, STAGE_PROGRESS, STAGES_BEFORE, Stage, Status, change, change_all, change_rows
+from .statements import is_supported
 
 # The error code of an attempt whose film was reported but could not be fetched: it cannot win again.
 RESULT_LOST = "result_lost"
@@ -66,18 +67,30 @@ def record_submissions(answers: Sequence[SubmitRecord], *, now: datetime) -> set
     for answer in late:
         _write_late_answer(answer, now=now)
     moved = [answer.attempt for answer in expected]
-    change_all(
+    _say_submitted(
         {
             attempt.job_id: {"attempt": attempt.number, "provider": attempt.provider.slug}
             for attempt in moved
             if attempt.job_id
         },
-        Q(status=Status.PROCESSING, lane="", stage=Stage.WAITING_FOR_SLOT),
-        "submitted",
-        now,
-        stage=Stage.SUBMITTED,
+        now=now,
     )
     return {attempt.id for attempt in moved}
+
+
+def _say_submitted(events: Mapping[UUID, dict[str, Any]], *, now: datetime) -> None:
+    if not is_supported():
+        guard = Q(status=Status.PROCESSING, lane="", stage=Stage.WAITING_FOR_SLOT)
+        change_all(events, guard, "submitted", now, stage=Stage.SUBMITTED)
+        return
+    change_rows(
+        "submitted",
+        {job_id: {} for job_id in events},
+        guard="t.status = 'processing' AND t.lane = '' AND t.stage = 'waiting_for_slot'",
+        now=now,
+        data=events,
+        stage=Stage.SUBMITTED,
+    )
 
 
 _EXPECTS_ANSWER = (Attempt.Status.SUBMITTING, Attempt.Status.UNCONFIRMED)
@@ -330,8 +343,10 @@ def hold_attempts(job_ids: Iterable[UUID | None], *, ids: Iterable[int] = ()) ->
     """Lock the open attempts of these jobs, and the attempts with these ids, before any of the jobs.
 
     All code locks in this order, attempts by id and then jobs by id, so that there are no deadlocks. On SQLite the
-    transaction is the lock.
+    transaction is the lock, and nothing is read for it.
     """
+    if not connection.features.has_select_for_update:
+        return
     of_jobs = Q(job_id__in=[job_id for job_id in job_ids if job_id is not None], status__in=Attempt.OPEN)
     rows = Attempt.objects.select_for_update().filter(of_jobs | Q(id__in=list(ids))).order_by("id")
     list(rows.values_list("id", flat=True))

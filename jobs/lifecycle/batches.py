@@ -17,16 +17,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-from jobs import signals
 from jobs.models import Attempt, Job, Lane
 
 from .attempts import mark_attempt_succeeded
-from .changes import STAGE_PROGRESS, Stage, Status
+from .changes import Stage, Status, change_rows
 from .jobs import mark_erased, mark_photo_ready, start_preparing, succeed
-from .statements import insert_events, is_supported, update_rows
+from .statements import is_supported, update_rows
 
 _OPEN_JOB = "t.status IN ('queued', 'processing')"
 _NO_OTHER_SUCCESS = "NOT EXISTS (SELECT 1 FROM jobs_attempt a WHERE a.job_id = t.id AND a.status = 'succeeded')"
@@ -71,7 +70,7 @@ def start_preparing_all(job_ids: Sequence[UUID], *, lease_token: str, now: datet
     """Say of all these that a worker has their photos; return those that changed."""
     if not is_supported():
         return {job_id for job_id in job_ids if start_preparing(job_id, lease_token=lease_token, now=now)}
-    return _change_all(
+    return change_rows(
         "preparing",
         {job_id: {"guard_lease_token": lease_token} for job_id in job_ids},
         guard="t.lane = 'prepare' AND t.lease_token = v.guard_lease_token AND t.stage = 'accepted'",
@@ -84,7 +83,7 @@ def mark_photos_ready(photos: Sequence[CleanPhoto], *, now: datetime) -> set[Cle
     """All these photos are clean and stored: their jobs queue for a provider. Return those that changed."""
     if not is_supported() or _repeats(photos):
         return {photo for photo in photos if mark_photo_ready(**photo._asdict(), now=now)}
-    changed = _change_all(
+    changed = change_rows(
         "prepared",
         {
             photo.job_id: {
@@ -111,7 +110,7 @@ def succeed_all(films: Sequence[StoredFilm], *, now: datetime) -> set[StoredFilm
     if not is_supported() or _repeats(films):
         return {film for film in films if succeed(**film._asdict(), now=now)}
     data = {film.job_id: {"bytes": film.video_bytes, "seconds": round(film.video_seconds, 2)} for film in films}
-    changed = _change_all(
+    changed = change_rows(
         "succeeded",
         {
             film.job_id: {
@@ -149,7 +148,7 @@ def mark_all_erased(job_ids: Sequence[UUID], *, lease_token: str, now: datetime)
     if not is_supported():
         mine = Job.objects.filter(id__in=job_ids, lease_token=lease_token).values_list("id", flat=True)
         return {job_id for job_id in mine if mark_erased(job_id, now=now)}
-    return _change_all(
+    return change_rows(
         "erased",
         {job_id: {"guard_lease_token": lease_token} for job_id in job_ids},
         guard="t.lease_token = v.guard_lease_token AND t.erased_at IS NULL "
@@ -181,7 +180,7 @@ def mark_attempts_succeeded(
     won: set[int] = set()
     if is_supported() and not _repeats(predictions):
         by_job = {prediction.job_id: prediction for prediction in predictions}
-        taken = _change_all(
+        taken = change_rows(
             "rendered",
             {job_id: {"winner_id": prediction.attempt_id} for job_id, prediction in by_job.items()},
             guard=f"{_OPEN_JOB} AND t.winner_id IS NULL AND {_NO_OTHER_SUCCESS}",
@@ -242,40 +241,3 @@ def _book(predictions: Sequence[FinishedPrediction], *, now: datetime) -> set[in
     if len(found) != len(predictions):
         raise RuntimeError("an attempt that was locked has changed")
     return {attempt_id for (attempt_id,) in found}
-
-
-def _change_all(
-    kind: str,
-    rows: Mapping[UUID, Mapping[str, Any]],
-    *,
-    guard: str,
-    now: datetime,
-    data: Mapping[UUID, Mapping[str, Any]] | None = None,
-    keep_first: Sequence[str] = (),
-    **common: Any,
-) -> set[UUID]:
-    """Do as `changes.change` for many jobs at once, each with values of its own; return those that changed."""
-    computed = {"seq": "t.seq + 1"}
-    if "stage" in common:
-        at_least = min(1.0, STAGE_PROGRESS[Stage(common["stage"])])
-        computed["progress"] = f"CASE WHEN t.progress < {at_least} THEN {at_least} ELSE t.progress END"
-    changed = update_rows(
-        Job,
-        rows,
-        guard=guard,
-        keep_first=keep_first,
-        common=common,
-        computed=computed,
-        returning=("seq", "owner", "email"),
-    )
-    events = data or {}
-    insert_events(kind, [(job_id, seq, events.get(job_id, {})) for job_id, seq, _, _ in changed], now=now)
-    for job_id, _seq, owner, email in changed:
-        signals.announce(job_id)
-        if common.get("status") in Job.FINAL:
-            signals.job_ended.send(
-                sender=None, job_id=job_id, owner=owner, email=email, status=common["status"], by="", now=now
-            )
-    if "erased_at" in common and changed:
-        signals.jobs_erased.send(sender=None, owners={job_id: owner for job_id, _, owner, _ in changed})
-    return {job_id for job_id, *_ in changed}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,8 @@ from django.db.models import F, Q, Value
 
 from jobs import signals
 from jobs.models import Job, JobEvent, next_seq
+
+from .statements import insert_events, update_rows
 
 Status, Stage = Job.Status, Job.Stage
 
@@ -84,6 +86,48 @@ def change_all(events: Mapping[UUID, dict[str, Any]], guard: Q, kind: str, now: 
     for job_id in seqs:
         signals.announce(job_id)
     return set(seqs)
+
+
+def change_rows(
+    kind: str,
+    rows: Mapping[UUID, Mapping[str, Any]],
+    *,
+    guard: str,
+    now: datetime,
+    guard_values: Sequence[Any] = (),
+    data: Mapping[UUID, Mapping[str, Any]] | None = None,
+    keep_first: Sequence[str] = (),
+    **common: Any,
+) -> set[UUID]:
+    """Do as `change` for many jobs in two statements, each with values of its own; return those that changed.
+
+    For the guard see `statements.update_rows`; without `is_supported` there is `change_all`.
+    """
+    computed = {"seq": "t.seq + 1"}
+    if "stage" in common:
+        at_least = min(1.0, STAGE_PROGRESS[Stage(common["stage"])])
+        computed["progress"] = f"CASE WHEN t.progress < {at_least} THEN {at_least} ELSE t.progress END"
+    changed = update_rows(
+        Job,
+        rows,
+        guard=guard,
+        guard_values=guard_values,
+        keep_first=keep_first,
+        common=common,
+        computed=computed,
+        returning=("seq", "owner", "email"),
+    )
+    events = data or {}
+    insert_events(kind, [(job_id, seq, events.get(job_id, {})) for job_id, seq, _, _ in changed], now=now)
+    for job_id, _seq, owner, email in changed:
+        signals.announce(job_id)
+        if common.get("status") in Job.FINAL:
+            signals.job_ended.send(
+                sender=None, job_id=job_id, owner=owner, email=email, status=common["status"], by="", now=now
+            )
+    if "erased_at" in common and changed:
+        signals.jobs_erased.send(sender=None, owners={job_id: owner for job_id, _, owner, _ in changed})
+    return {job_id for job_id, *_ in changed}
 
 
 def _with_progress(values: dict[str, Any], at_least: float | None) -> dict[str, Any]:

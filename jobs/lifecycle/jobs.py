@@ -15,7 +15,8 @@ from jobs import queue_order, signals
 from jobs.models import Attempt, Job, JobEvent, Lane, plain_sql
 
 from .attempts import abandon_attempts, hold_attempts
-from .changes import Stage, Status, change, change_all
+from .changes import Stage, Status, change, change_all, change_rows
+from .statements import is_supported
 
 
 class Reason(NamedTuple):
@@ -94,8 +95,7 @@ def take_for_attempts(attempts: Sequence[Attempt], *, reasons: Mapping[UUID, Rea
         for attempt in attempts
         if attempt.job_id is not None
     }
-    guard = Q(lane=Lane.DISPATCH, due_at__lte=now, status__in=Job.OPEN)
-    taken = change_all(events, guard, "dispatching", now, status=Status.PROCESSING, lane="", lease_token="")
+    taken = _take(events, now=now)
     if len(taken) != len(attempts):
         raise RuntimeError("a job that was locked for its attempt has changed")
     Attempt.objects.bulk_create(attempts)
@@ -106,6 +106,21 @@ def take_for_attempts(attempts: Sequence[Attempt], *, reasons: Mapping[UUID, Rea
         Job.objects.filter(id__in=job_ids).update(
             reason_code=reason.code, reason_subject=reason.subject, reason_target=reason.target
         )
+
+
+def _take(events: Mapping[UUID, dict[str, Any]], *, now: datetime) -> set[UUID]:
+    values: dict[str, Any] = {"status": Status.PROCESSING, "lane": "", "lease_token": ""}
+    if not is_supported():
+        guard = Q(lane=Lane.DISPATCH, due_at__lte=now, status__in=Job.OPEN)
+        return change_all(events, guard, "dispatching", now, **values)
+    return change_rows(
+        "dispatching",
+        {job_id: {"guard_due_at": now} for job_id in events},
+        guard="t.lane = 'dispatch' AND t.due_at <= v.guard_due_at AND t.status IN ('queued', 'processing')",
+        now=now,
+        data=events,
+        **values,
+    )
 
 
 def return_to_queue(
@@ -171,16 +186,17 @@ def give_up_preview(job_id: UUID, *, lease_token: str) -> bool:
     return bool(Job.objects.filter(guard, id=job_id).update(lane="", lease_token="", lane_tries=0))
 
 
-def mark_warming_up(attempt: Attempt, *, now: datetime) -> bool:
-    """Record that a model is probably starting cold; its provider does not report it."""
-    return change(
-        attempt.job_id,
-        Q(status=Status.PROCESSING, stage=Stage.SUBMITTED, winner=None),
-        "progress",
-        now,
-        {"attempt": attempt.number, "stage": Stage.WARMING_UP, "guessed": True},
-        stage=Stage.WARMING_UP,
-    )
+@transaction.atomic(savepoint=False)
+def mark_all_warming_up(attempts: Mapping[UUID, int], *, now: datetime) -> int:
+    """Record that models are probably starting cold, which their providers do not report; return for how many jobs.
+
+    `attempts` has the number of the attempt by its job's id.
+    """
+    events = {
+        job_id: {"attempt": number, "stage": Stage.WARMING_UP, "guessed": True} for job_id, number in attempts.items()
+    }
+    guard = Q(status=Status.PROCESSING, stage=Stage.SUBMITTED, winner=None)
+    return len(change_all(events, guard, "progress", now, stage=Stage.WARMING_UP))
 
 
 def succeed(

@@ -86,7 +86,7 @@ def update_rows(
     # SQLite returns columns of the updated table and knows no alias there; PostgreSQL also has those of `v`.
     row = "t." if typed else ""
     sql = (
-        f"WITH v (id, {', '.join(names)}) AS (VALUES ({first}){others}) "  # noqa: S608 - names are columns of ours
+        f"WITH v ({', '.join(('id', *names))}) AS (VALUES ({first}){others}) "  # noqa: S608 - names are columns of ours
         f"UPDATE {table} AS t SET {', '.join(sets)} FROM v WHERE t.id = v.id AND {guard} "
         f"RETURNING {', '.join(f'{row}{name}' for name in ('id', *returning))}"
     )

@@ -43,7 +43,7 @@ class Sandbox(parent.Sandbox):
         pixels: int = 50_000_000,
         cpu_seconds: int = 8,
         memory_bytes: int = 1024 * 2**20,
-        photos_per_child: int = 200,
+        photos_per_child: int = 1000,
         start_seconds: float = 12,
         module: str = "jobs.photos.child",
     ) -> None:

@@ -24,7 +24,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 
 from jobs import lifecycle, queue_order
 from jobs.clock import database_now
-from jobs.models import Attempt, Job
+from jobs.models import Attempt, Job, plain_sql
 from jobs.routing import breaker, fallback, limits
 from providers.models import ProviderConfig
 from providers.types import PhotoTransport
@@ -33,6 +33,9 @@ from providers.types import PhotoTransport
 LEASE_MARGIN = timedelta(seconds=5)
 # What the lease allows for bringing a photo to a vendor that wants it uploaded first.
 UPLOAD_ALLOWANCE = timedelta(seconds=15)
+
+# With the condition of the index `job_claim`, word for word, as SQLite wants it.
+_DUE = "SELECT 1 FROM jobs_job WHERE NOT (lane = '') AND lane = %s AND due_at <= %s LIMIT 1"
 
 _CHANCE = random.SystemRandom()
 
@@ -59,13 +62,15 @@ def claim_lane(
     cost_limit: int | None = None,
     at_least: int = 1,
     not_at: Collection[int] = (),
+    related: Collection[str] = (),
 ) -> Claim:
     """Take up to `limit` due jobs of a lane, first in queue order first; none whose film is at a provider of `not_at`.
 
     With `cost_limit` no more than cost so much together (`Job.photo_cost`); the first `at_least` whatever they cost.
+    The jobs have what `related` names loaded.
     """
     token = new_token()
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         now = database_now()
         until = now + lease
         rows = Job.objects.claimable(lane, now=now)
@@ -78,8 +83,15 @@ def claim_lane(
             Job.objects.filter(id__in=ids, lane=lane, due_at__lte=now).update(due_at=until, lease_token=token)
     if not ids:
         return Claim(token, until, [])
-    jobs = Job.objects.filter(id__in=ids, lane=lane, lease_token=token).select_related("look", "winner__provider")
+    jobs = Job.objects.filter(id__in=ids, lane=lane, lease_token=token)
+    if related:
+        jobs = jobs.select_related(*related)
     return Claim(token, until, sorted(jobs, key=lambda job: ids.index(job.id)))
+
+
+def has_due(lane: str, *, now: datetime) -> bool:
+    """Return whether a lane has a row that is due: half of all looks find none, and need no transaction for that."""
+    return plain_sql.one(_DUE, str(lane), now) is not None
 
 
 def _within(due: list[tuple[UUID, int]], cost_limit: int | None, at_least: int) -> list[UUID]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,6 +28,9 @@ FIRST_GUESS = timedelta(seconds=10)
 LEAST_PATIENCE = timedelta(seconds=2)
 # Each process writes `worked_at` at most this often.
 WORK_NOTED_EVERY_SECONDS = 5.0
+# Where there are SAMPLES already, each process writes more of them at most this often, and keeps them meanwhile. What
+# it has not written when it ends is lost.
+KEPT_SECONDS = 1.0
 
 COLD_SIGN, COLD_FILM, WARM_SIGN, WARM_FILM = "cold_sign", "cold_film", "warm_sign", "warm_film"
 
@@ -85,8 +88,9 @@ def percentile(seconds: Sequence[float], share: float) -> float | None:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else None
 
 
-def known_of(providers: Collection[ProviderConfig]) -> dict[int, Known]:
+def known_of(providers: Iterable[ProviderConfig]) -> dict[int, Known]:
     """Return the measured start times of each provider's present model, by provider id."""
+    providers = list(providers)
     rows: dict[int, list[StartTimes]] = {provider.id: [] for provider in providers}
     for row in StartTimes.objects.filter(provider__in=list(rows)):
         rows[row.provider_id].append(row)
@@ -111,8 +115,37 @@ def write(seen: Iterable[Sighting]) -> None:
     for work in seen:
         by_provider.setdefault(work.provider_id, []).append(work)
     for provider_id, works in by_provider.items():
-        if _is_news(provider_id, works):
-            _write_one(provider_id, works)
+        if _is_news(provider_id, works) and (due := _kept.add(provider_id, works)):
+            _kept.has_many[provider_id] = _write_one(provider_id, due)
+
+
+class _Kept:
+    """Sightings that are not written yet, by provider."""
+
+    def __init__(self) -> None:
+        self.has_many: dict[int, bool] = {}  # whether its row had SAMPLES when it was written last
+        self._waiting: dict[int, list[Sighting]] = {}
+        self._written_at: dict[int, float] = {}
+
+    def add(self, provider_id: int, works: Sequence[Sighting]) -> list[Sighting]:
+        """Add sightings; return all that are due to be written now, and forget them."""
+        with _lock:
+            waiting = self._waiting.setdefault(provider_id, [])
+            waiting += works
+            now = time.monotonic()
+            is_early = now - self._written_at.get(provider_id, float("-inf")) < KEPT_SECONDS
+            if is_early and self.has_many.get(provider_id):
+                return []
+            self._written_at[provider_id] = now
+            return self._waiting.pop(provider_id)
+
+    def clear(self) -> None:
+        with _lock:
+            for known in (self.has_many, self._waiting, self._written_at):
+                known.clear()
+
+
+_kept = _Kept()
 
 
 def _is_news(provider_id: int, works: Sequence[Sighting]) -> bool:
@@ -124,10 +157,11 @@ def _is_news(provider_id: int, works: Sequence[Sighting]) -> bool:
         return True
 
 
-def _write_one(provider_id: int, works: Sequence[Sighting]) -> None:
+def _write_one(provider_id: int, works: Sequence[Sighting]) -> bool:
+    """Write sightings to the row of the provider's present model; return whether it has SAMPLES of a kind."""
     model = ProviderConfig.objects.filter(id=provider_id).values_list("model", flat=True).first()
     if model is None:
-        return
+        return False
     rows = StartTimes.objects.filter(provider_id=provider_id, model=model)
     if not rows.exists():
         try:
@@ -140,6 +174,7 @@ def _write_one(provider_id: int, works: Sequence[Sighting]) -> None:
         if row is not None:
             _learn(row, works)
             row.save(update_fields=["samples", "cold_count", "warm_count", "worked_at"])
+    return row is not None and any(len(known) >= SAMPLES for known in row.samples.values())
 
 
 def _learn(row: StartTimes, works: Sequence[Sighting]) -> None:

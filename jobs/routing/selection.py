@@ -54,7 +54,7 @@ class ProviderCapacity:
 
 
 def survey(*, now: datetime) -> list[ProviderCapacity]:
-    """Return the capacities of the enabled providers that this host can call, with four SQL statements in all.
+    """Return the capacities of the enabled providers that this host can call, with three SQL statements in all.
 
     They are in staff's order.
     """
@@ -62,12 +62,8 @@ def survey(*, now: datetime) -> list[ProviderCapacity]:
     ids = [provider.id for provider in providers]
     if not ids:
         return []
-    held, calls = limits.slots_held(ids), limits.calls_counted(ids, now=now)
-    known = cold_starts.known_of(providers)
-    return [
-        _capacity(provider, held.get(provider.id, 0), calls.get(provider.id, 0), known[provider.id], now=now)
-        for provider in providers
-    ]
+    used, known = limits.used_by(ids, now=now), cold_starts.known_of(providers)
+    return [_capacity(provider, *used[provider.id], known[provider.id], now=now) for provider in providers]
 
 
 def _capacity(

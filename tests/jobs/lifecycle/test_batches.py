@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from jobs import lifecycle
+from jobs.lifecycle import attempts, jobs
 from jobs.models import Attempt, Job, JobEvent, Lane
 from jobs.signals import job_changed, job_ended
 from tests import factories
@@ -27,6 +28,15 @@ STATES: dict[str, list[dict[str, Any]]] = {
         {"lane": Lane.PREPARE, "lease_token": "theirs", "stage": "preparing"},
         {"lane": Lane.DISPATCH, "lease_token": "", "stage": "waiting_for_slot", "progress": 0.5},
         {"lane": "", "lease_token": "", "status": "canceled", "finished_at": NOW},
+    ],
+    "dispatch": [
+        {"lane": Lane.DISPATCH, "due_at": NOW, "stage": "waiting_for_slot"},
+        {"lane": Lane.DISPATCH, "due_at": NOW - timedelta(seconds=1), "stage": "waiting_for_slot", "progress": 0.5},
+        {"lane": Lane.DISPATCH, "due_at": NOW + timedelta(microseconds=1), "stage": "waiting_for_slot"},
+        {"lane": Lane.PREPARE, "due_at": NOW, "stage": "accepted"},
+        {"lane": "", "status": "processing", "stage": "waiting_for_slot"},
+        {"lane": "", "status": "processing", "stage": "rendering", "progress": 0.6},
+        {"lane": "", "status": "canceled", "finished_at": NOW},
     ],
     "collect": [
         {"lane": Lane.COLLECT, "lease_token": "mine", "stage": "collecting", "status": "processing"},
@@ -69,12 +79,11 @@ def outcome_of(step: Callable[[], set[Any]], heard: list[Any], capture: Any) -> 
         with transaction.atomic():
             with capture(execute=True):
                 returned = step()
-            jobs = list(Job.objects.order_by("id").values())
-            attempts = list(Attempt.objects.order_by("id").values())
+            rows = list(Job.objects.order_by("id").values()), list(Attempt.objects.order_by("id").values())
             events = list(JobEvent.objects.order_by("job_id", "seq").values("job_id", "seq", "kind", "at", "data"))
             raise InterruptedError
     except InterruptedError:
-        return returned, jobs, attempts, events, sorted(heard)
+        return returned, *rows, events, sorted(heard)
 
 
 @pytest.fixture
@@ -137,6 +146,33 @@ def test_a_job_that_is_there_twice_is_taken_once_under_the_lease_that_holds(same
 
 
 @pytest.mark.parametrize("seed", range(4))
+def test_jobs_that_leave_the_queue_for_their_attempts(seed, same, monkeypatch):
+    events = {job.id: {"attempt": 1, "provider": "p"} for job in jobs_in(STATES["dispatch"], seed=seed)}
+    same(lambda: jobs._take(events, now=NOW), readably(monkeypatch, jobs, lambda: jobs._take(events, now=NOW)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_jobs_whose_submit_was_answered(seed, same, monkeypatch):
+    events = {job.id: {"attempt": 1, "provider": "p"} for job in jobs_in(STATES["dispatch"], seed=seed)}
+
+    def say() -> Any:
+        return attempts._say_submitted(events, now=NOW)
+
+    same(say, readably(monkeypatch, attempts, say))
+
+
+def readably(monkeypatch: pytest.MonkeyPatch, module: Any, step: Callable[[], Any]) -> Callable[[], Any]:
+    """Return the step as a database does it that cannot return the rows of an UPDATE: by the ORM."""
+
+    def do() -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "is_supported", lambda: False)
+            return step()
+
+    return do
+
+
+@pytest.mark.parametrize("seed", range(4))
 def test_stored_films(seed, same, provider):
     films = [
         lifecycle.StoredFilm(
@@ -153,7 +189,7 @@ def test_stored_films(seed, same, provider):
 @pytest.mark.parametrize("seed", range(6))
 def test_finished_predictions(seed, same, provider):
     chance = random.Random(seed)
-    attempts: dict[int, Attempt] = {}
+    by_id: dict[int, Attempt] = {}
     for _ in range(10):
         attempt = factories.make_submitted_attempt(provider)
         match chance.choice(["usual", "usual", "running", "canceled", "won already", "unconfirmed"]):
@@ -169,7 +205,7 @@ def test_finished_predictions(seed, same, provider):
                 Attempt.objects.filter(id=attempt.id).update(
                     status="unconfirmed", prediction_id=None, submitted_at=None, answered_at=None
                 )
-        attempts[attempt.id] = Attempt.objects.select_related("provider", "job").get(id=attempt.id)
+        by_id[attempt.id] = Attempt.objects.select_related("provider", "job").get(id=attempt.id)
     predictions = [
         lifecycle.FinishedPrediction(
             each.id,
@@ -180,15 +216,15 @@ def test_finished_predictions(seed, same, provider):
             "http://x/1",
             each.provider.price,
         )
-        for each in attempts.values()
+        for each in by_id.values()
     ]
     same(
-        lambda: lifecycle.mark_attempts_succeeded(predictions, attempts, now=NOW),
+        lambda: lifecycle.mark_attempts_succeeded(predictions, by_id, now=NOW),
         lambda: {
             each.attempt_id
             for each in predictions
             if lifecycle.mark_attempt_succeeded(
-                attempts[each.attempt_id], prediction_id=each.prediction_id, video_url=each.video_url, now=NOW
+                by_id[each.attempt_id], prediction_id=each.prediction_id, video_url=each.video_url, now=NOW
             )
         },
     )

@@ -41,9 +41,27 @@ def test_cold_and_warm_times_are_kept_apart(provider):
 
 def test_only_the_newest_count(provider):
     cold_starts.write([Sighting(provider.id, NOW(), to_sign=100.0)] * 80)
+    later(provider)
     cold_starts.write([Sighting(provider.id, NOW(), to_sign=1.0)] * cold_starts.SAMPLES)
     assert known(provider).percentile(WARM_SIGN, 0.9) == 1.0
     assert len(StartTimes.objects.get().samples[WARM_SIGN]) == cold_starts.SAMPLES
+
+
+def later(provider):
+    """As if nothing had been written for as long as a process keeps sightings."""
+    cold_starts._kept._written_at[provider.id] -= cold_starts.KEPT_SECONDS
+
+
+def test_where_there_are_many_samples_more_are_written_once_a_second(provider, django_assert_num_queries):
+    cold_starts.write([Sighting(provider.id, NOW(), to_sign=1.0, to_film=9.0)] * cold_starts.SAMPLES)
+    with django_assert_num_queries(0):
+        seen(provider, to_sign=2.0, to_film=5.0)
+        seen(provider, to_sign=2.0, to_film=6.0)
+    later(provider)
+    seen(provider, to_sign=2.0, to_film=7.0)
+    found = known(provider)
+    assert found.samples[WARM_FILM][-3:] == [5.0, 6.0, 7.0]
+    assert found.warm_count == cold_starts.SAMPLES + 3
 
 
 def test_each_model_has_times_of_its_own(provider):
