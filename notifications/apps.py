@@ -17,5 +17,5 @@ class NotificationsConfig(AppConfig):
         email_given.connect(confirmation.on_email_given, dispatch_uid="notifications.confirmation")
         jobs_erased.connect(outbox.on_jobs_erased, dispatch_uid="notifications.outbox")
         links_ended.connect(publish.on_links_ended, dispatch_uid="notifications.publish")
-        pumps.register(lane.NotifyLane, has_due=lane.has_due)
+        pumps.register(lane.NotifyLane, due=lane.due)
         job_changed.connect(publish.on_job_changed, dispatch_uid="notifications.publish")

@@ -77,9 +77,9 @@ class SendResult:
     wait: timedelta | None = None
 
 
-def has_due(now: datetime) -> bool:
-    """Return whether a notification is due."""
-    return Notification.objects.due(now=now).exists()
+def due(now: datetime) -> NotificationQuerySet:
+    """Return the notifications that are due."""
+    return Notification.objects.due(now=now)
 
 
 class NotifyLane(LaneWork):
@@ -90,8 +90,8 @@ class NotifyLane(LaneWork):
         token = claims.new_token()
         with transaction.atomic():
             now = database_now()
-            due = Notification.objects.due(now=now).order_by("due_at", "id")
-            ids = list(claims.locked(due).values_list("id", flat=True)[:room])
+            rows = due(now).order_by("due_at", "id")
+            ids = list(claims.locked(rows).values_list("id", flat=True)[:room])
             if not ids:
                 return []
             Notification.objects.due(now=now).filter(id__in=ids).update(

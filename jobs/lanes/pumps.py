@@ -6,6 +6,9 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
+
+from django.db.models import QuerySet
 
 from jobs.models import Lane
 from jobs.queue.engine import LaneWork, Pump
@@ -21,19 +24,19 @@ _LANES: dict[str, type[LaneWork]] = {
 }
 # Reconcile has less time to end than a worker (`selfiehero.supervisor.plan`).
 SUBSTITUTE_STOP_SECONDS = 5.0
-# Lanes of other apps, each with the function that tells whether anything in it is due.
-_OTHERS: dict[str, tuple[type[LaneWork], Callable[[datetime], bool]]] = {}
+# Lanes of other apps, each with the function that returns the rows of it that are due at a time.
+_OTHERS: dict[str, tuple[type[LaneWork], Callable[[datetime], QuerySet[Any, Any]]]] = {}
 _lock = threading.Lock()
 
 
-def register(work: type[LaneWork], *, has_due: Callable[[datetime], bool]) -> None:
+def register(work: type[LaneWork], *, due: Callable[[datetime], QuerySet[Any, Any]]) -> None:
     """Add a lane of another app, so that workers and reconcile work it too."""
-    _OTHERS[work.lane] = (work, has_due)
+    _OTHERS[work.lane] = (work, due)
 
 
-def others() -> dict[str, Callable[[datetime], bool]]:
-    """Return the lanes of other apps, each with the function that tells whether anything is due at a time."""
-    return {lane: has_due for lane, (_, has_due) in _OTHERS.items()}
+def others() -> dict[str, Callable[[datetime], QuerySet[Any, Any]]]:
+    """Return the lanes of other apps, each with the function that returns its rows that are due at a time."""
+    return {lane: due for lane, (_, due) in _OTHERS.items()}
 
 
 def lanes() -> list[str]:

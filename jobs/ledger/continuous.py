@@ -24,7 +24,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Q
 
-from jobs.models import Job, LedgerInspection
+from jobs.models import Job, LedgerInspection, plain_sql
 from jobs.reconcile import retention
 
 from .balances import Scope
@@ -85,6 +85,9 @@ def want_files(*, now: datetime) -> None:
 
 def inspect_next(*, now: datetime, clock: Callable[[], float] = time.monotonic) -> bool:
     """Inspect the next part when it is due and no other process does; return whether it was."""
+    due = plain_sql.one("SELECT due_at FROM jobs_ledgerinspection WHERE name = %s", _NAME)
+    if due is not None and now < plain_sql.moment(due[0]) <= now + LEASE:
+        return False
     row = LedgerInspection.objects.filter(name=_NAME).first()
     if row is None:
         row = LedgerInspection.objects.get_or_create(name=_NAME, defaults={"due_at": now})[0]

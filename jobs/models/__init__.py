@@ -10,6 +10,7 @@ records     staff's notes and audit trail, heartbeats, the load, the ledger's ne
 rollups     figures by the minute
 sql         expressions for SQLite's query planner
 plain_sql   one row read or written without the ORM's cost, where every hero passes
+prepared    several questions about rows in one statement that is made once
 """
 
 from .attempts import Attempt, AttemptQuerySet

@@ -20,7 +20,8 @@ from django.utils import timezone
 
 from common.timed_cache import TimedCache
 from jobs import heartbeats
-from jobs.models import Job, Lane, LoadState
+from jobs.models import Job, Lane, LoadState, plain_sql
+from jobs.models.prepared import Prepared
 
 from .backlog import Backlog, BacklogMeter
 from .levels import OPEN_AGAIN_AT, Level, Switch, direction
@@ -82,7 +83,7 @@ def known() -> Load:
 
 def read_now() -> Load:
     try:
-        row = LoadState.objects.filter(id=LoadState.ONLY).first()
+        row = plain_sql.first(LoadState, "id = %s", LoadState.ONLY)
     except (DatabaseError, InterfaceError):
         return OPEN
     return OPEN if row is None else load_of(row, now=timezone.now())
@@ -153,7 +154,9 @@ class LoadMeter:
         started = time.monotonic()
         if started < self._next_at:
             return
-        row, _ = LoadState.objects.get_or_create(id=LoadState.ONLY)
+        row = plain_sql.first(LoadState, "id = %s", LoadState.ONLY)
+        if row is None:
+            row, _ = LoadState.objects.get_or_create(id=LoadState.ONLY)
         if row.measured_by != self._name and abs(now - row.measured_at) < ABANDONED:
             self._last = None
             return
@@ -178,12 +181,10 @@ class LoadMeter:
 
     def _observe(self, *, now: datetime) -> tuple[Backlog, Backlog, float]:
         """Return the backlogs before and behind the providers, and how many jobs were accepted a second."""
-        queued = _count(Job.objects.in_queue().order_by())
-        collecting = _count(Job.objects.in_lane(Lane.COLLECT).order_by())
-        before, queued_before = self._last or (now, queued)
+        before = self._last[0] if self._last else now
+        queued, collecting, accepted, ended = _JOBS.ask(before, now).values()
+        queued_before = self._last[1] if self._last else queued
         self._last = now, queued
-        accepted = Job.objects.filter(created_at__gt=before, created_at__lte=now).count()
-        ended = Job.objects.filter(finished_at__gt=before, finished_at__lte=now).count()
         at = time.monotonic()
         left = max(0, accepted + queued_before - queued)
         seconds = (now - before).total_seconds()
@@ -214,5 +215,13 @@ def _said(row: LoadState) -> tuple[object, ...]:
     return tuple(getattr(row, name) for name in _SAID)
 
 
-def _count(jobs: object) -> int:
-    return jobs[:MOST_COUNTED].count()  # type: ignore[index]  # a slice of a queryset
+_JOBS = Prepared(
+    lambda before, now: {
+        "queued": Job.objects.in_queue().order_by()[:MOST_COUNTED],
+        "collecting": Job.objects.in_lane(Lane.COLLECT).order_by()[:MOST_COUNTED],
+        "accepted": Job.objects.filter(created_at__gt=before, created_at__lte=now).order_by(),
+        "ended": Job.objects.filter(finished_at__gt=before, finished_at__lte=now).order_by(),
+    },
+    Prepared.COUNT,
+    moment_count=2,
+)

@@ -24,7 +24,7 @@ from providers import registry
 from providers.callbacks import webhook_problem
 from providers.errors import ProviderError, UnreadableSecret
 from providers.http.hosts import ResultHosts
-from providers.models import ProviderConfig
+from providers.models import ProviderConfig, ProviderQuerySet
 
 from . import maintenance
 
@@ -37,11 +37,17 @@ _MADE = (Attempt.Status.SUCCEEDED, Attempt.Status.SUPERSEDED)
 _Verdict = WebhookDelivery.Verdict
 
 
+def waiting() -> ProviderQuerySet:
+    """Return the providers that are to be tested, or are on probation."""
+    return ProviderConfig.objects.filter(
+        Q(test_asked_at__isnull=False) | Q(proven_at=None, is_managed=False, enabled=True)
+    )
+
+
 def advance(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     """Begin the tests that staff asked for, judge those that have ended, and end probations; return how many."""
-    waiting = Q(test_asked_at__isnull=False) | Q(proven_at=None, is_managed=False, enabled=True)
     done = 0
-    for provider in ProviderConfig.objects.filter(waiting).reached_from(hosts.this_host()):
+    for provider in waiting().reached_from(hosts.this_host()):
         if provider.test_asked_at is None:
             done += _end_probation(provider, now=now)
         elif not provider.test_token:

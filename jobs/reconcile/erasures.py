@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from jobs import lifecycle, storage
 from jobs.models import HAS_ENDED_WITH_PHOTO, ErasureCount, Job
@@ -27,6 +27,12 @@ logger = logging.getLogger(__name__)
 LEASE = timedelta(seconds=30)
 _PHOTO_KEYS = ("raw_key", "clean_key", "preview_key")
 _KEYS = (*_PHOTO_KEYS, "poster_key", "video_key")
+
+
+def ended(*, now: datetime) -> QuerySet[Job]:
+    """Return the ended jobs whose hour has come and whose lease nobody holds."""
+    free = Q(lease_token="") | Q(due_at__lte=now)
+    return Job.objects.to_erase(Job.FINAL, now=now).filter(free)
 
 
 def erase_ended(*, now: datetime, limit: int) -> int:
@@ -47,13 +53,18 @@ def erase_ended(*, now: datetime, limit: int) -> int:
     return len(claimed)
 
 
+def with_photo(*, now: datetime) -> QuerySet[Job]:
+    """Return the jobs that ended PHOTO_RETENTION ago and still have a photo or a preview."""
+    return Job.objects.filter(HAS_ENDED_WITH_PHOTO, finished_at__lte=now - settings.PHOTO_RETENTION)
+
+
 def erase_photos(*, now: datetime, limit: int, failed: list[UUID]) -> int:
     """Erase photo and preview of up to `limit` jobs that ended PHOTO_RETENTION ago; return how many were found.
 
     Jobs whose files cannot be removed stay as they are, and are added to `failed`, whose jobs are left out. Two
     processes may do the same batch: a file is removed once, and no row names a file that is gone.
     """
-    kept = Job.objects.filter(HAS_ENDED_WITH_PHOTO, finished_at__lte=now - settings.PHOTO_RETENTION)
+    kept = with_photo(now=now)
     rows = kept.exclude(id__in=failed).order_by("finished_at").values_list("id", "finished_at", *_PHOTO_KEYS)[:limit]
     gone: dict[UUID, datetime] = {}
     for job_id, finished_at, *keys in rows:
@@ -80,8 +91,7 @@ def overdue(*, now: datetime, by: timedelta) -> int:
 def _claim(token: str, *, now: datetime, limit: int) -> dict[UUID, list[str]]:
     """Take due jobs under a lease; return the storage keys of each."""
     with transaction.atomic():
-        free = Q(lease_token="") | Q(due_at__lte=now)
-        due = Job.objects.filter(free, erase_at__lte=now, erased_at=None, status__in=Job.FINAL).order_by("erase_at")
+        due = ended(now=now).order_by("erase_at")
         ids = list(claims.locked(due).values_list("id", flat=True)[:limit])
         Job.objects.filter(id__in=ids).update(lease_token=token, due_at=now + LEASE)
     rows = Job.objects.filter(id__in=ids, lease_token=token).values_list("id", *_KEYS)

@@ -25,7 +25,7 @@ from jobs.queue import claims
 from jobs.routing import cold_starts, hosts
 from providers import registry
 from providers.errors import ProviderError, UnreadableSecret
-from providers.models import ProviderConfig
+from providers.models import ProviderConfig, ProviderQuerySet
 
 logger = logging.getLogger(__name__)
 
@@ -34,15 +34,24 @@ LEARN_AGAIN = timedelta(minutes=1)
 LEARN_SECONDS = 8.0
 
 
-def learn_secrets(threads: ThreadPoolExecutor, *, now: datetime) -> int:
-    """Fetch the webhook secrets that are due from vendors that offer them; return how many vendors were asked."""
+def secrets_due(*, now: datetime) -> ProviderQuerySet:
+    """Return the providers whose secrets are due to be fetched, those without any to fetch among them."""
     long_ago = Q(secrets_asked_at=None) | Q(secrets_asked_at__lt=now - LEARN_EVERY)
     in_vain = Q(secrets_learned_at=None) | Q(secrets_learned_at__lt=F("secrets_asked_at"))
     doubted = Q(secrets_doubted_at__gte=F("secrets_asked_at"))
     due = long_ago | (Q(secrets_asked_at__lte=now - LEARN_AGAIN) & (in_vain | doubted))
+    return ProviderConfig.objects.filter(due, Q(enabled=True) | Q(test_asked_at__isnull=False))
+
+
+def kept_warm() -> ProviderQuerySet:
+    """Return the enabled providers whose models may have to be kept warm."""
+    return ProviderConfig.objects.in_order().exclude(keep_warm_interval=None)
+
+
+def learn_secrets(threads: ThreadPoolExecutor, *, now: datetime) -> int:
+    """Fetch the webhook secrets that are due from vendors that offer them; return how many vendors were asked."""
     taken = []
-    in_use = Q(enabled=True) | Q(test_asked_at__isnull=False)
-    for provider in ProviderConfig.objects.filter(due, in_use).reached_from(hosts.this_host()):
+    for provider in secrets_due(now=now).reached_from(hosts.this_host()):
         if not provider.capabilities.can_learn_secrets:
             continue
         same = ProviderConfig.objects.filter(id=provider.id, secrets_asked_at=provider.secrets_asked_at)
@@ -89,8 +98,7 @@ def _store_secrets(provider_id: int, found: tuple[str, ...], *, now: datetime) -
 
 def keep_warm(threads: ThreadPoolExecutor, *, now: datetime) -> int:
     """Request a small film where a model would be unloaded otherwise; return how many were requested."""
-    reached = ProviderConfig.objects.in_order().reached_from(hosts.this_host())
-    rows = reached.exclude(keep_warm_interval=None)
+    rows = kept_warm().reached_from(hosts.this_host())
     providers = [provider for provider in rows if provider.capabilities.can_keep_warm]
     look = Look.objects.filter(active=True).first() if providers else None
     if look is None:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
+from django.db.models import QuerySet
 
 from jobs import erasure_list, services, storage
 from jobs.models import Attempt, ErasureCount, Job, WebhookDelivery
@@ -56,6 +57,11 @@ def forget_evidence(*, now: datetime) -> None:
     _sweep_folder(settings.EMAIL_FILE_PATH, seconds=settings.RETENTION.total_seconds())
 
 
+def still_open(*, now: datetime) -> QuerySet[Job]:
+    """Return the jobs whose hour has come although they have not ended."""
+    return Job.objects.to_erase(Job.OPEN, now=now)
+
+
 def erase_due(*, now: datetime) -> bool:
     """Erase what is due, for a few seconds: ended jobs in batches, others one by one. Return whether that is all."""
     end = time.monotonic() + SWEEP_SECONDS
@@ -68,7 +74,7 @@ def erase_due(*, now: datetime) -> bool:
     except Exception:
         logger.exception("batch_not_erased")  # its lease lapses, and it is due again
     while time.monotonic() < end:
-        due = Job.objects.is_open().filter(erase_at__lte=now, erased_at=None).exclude(id__in=failed)
+        due = still_open(now=now).exclude(id__in=failed)
         job_ids = list(due.order_by("erase_at").values_list("id", flat=True)[:BATCH])
         if not job_ids:
             return True

@@ -7,7 +7,7 @@
 | attempt submitting | the claim | `lease_until` | unconfirmed |
 | attempt unconfirmed | reconcile | look-up, or the attempt's deadline | adopted, or back to the queue |
 | attempt submitted, running | the provider | `poll_at`, then `deadline_at` | polled; timed out, canceled and replaced |
-| delivery recorded | the collect pump | `due_at` | applied here |
+| delivery recorded | the collect pump | one tick after it is overdue | applied here |
 | canceled or erased prediction | reconcile | `cleanup_at` | the provider is told to stop or forget |
 | job open | all | `deadline_at` | failed with a reason |
 | job ended | retention | `erase_at` | erased |
@@ -20,6 +20,8 @@
 | a minute has figures that changed | reconcile | every five seconds | counted again (`rollups`) |
 | anything else that is open | reconcile | every 15 seconds | put back in one of these states (`orphans`) |
 | due, leased or blocked until a time that no step sets | reconcile | every 15 seconds | set to now (`clock_skew`) |
+
+Each tick begins with one statement that says which of these there are (`due`); steps without work are left out.
 
 Several processes may run at once: each step is a claim or a guarded update. Each kind of call to providers has a
 thread of its own, so that a provider that hangs in one delays no lease, no deadline and no other kind of call.
@@ -42,17 +44,17 @@ from common.log_limiter import LogLimiter
 from jobs import lifecycle, rollups
 from jobs.clock import database_now
 from jobs.lanes import ingest, polling, pumps
-from jobs.models import Heartbeat, Job, Lane
+from jobs.models import Heartbeat, Lane
 from jobs.overload.state import LoadMeter
 from jobs.queue import engine, queues
 from jobs.routing import hosts, limits
 
 from . import clock_skew, connection_tests, maintenance, orphans, retention
+from .due import Due, late_jobs, overdue_in
 
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
-OVERDUE = timedelta(seconds=1)
 # A worker without a heartbeat for three intervals is dead or hangs: its lane is worked here until it is back.
 UNATTENDED = timedelta(seconds=3 * engine.HEARTBEAT_SECONDS)
 RETENTION_EVERY_SECONDS = 30.0
@@ -67,6 +69,9 @@ POLLING_THREADS = 48
 # At the end, for its own threads; substitutes of workers have `pumps.SUBSTITUTE_STOP_SECONDS` to give back their items.
 GOODBYE_SECONDS = 2.0
 QUIET_SECONDS = 30.0
+
+
+Step = Callable[[], object]
 
 
 class Reconciler:
@@ -85,14 +90,22 @@ class Reconciler:
         self._settled_at = 0.0
         self._settled_all_at = float("-inf")
         self._orphans_at = 0.0
+        self._due = Due()
         self._load = LoadMeter()
         self._rollups, self._rollups_at = rollups.Writer(), 0.0
 
     def run(self) -> None:
         """Tick once a second; a failing step is logged and tried again with the next tick."""
         asking = [
-            threading.Thread(target=self._repeat, args=(partial(_guarded, step),), name=step.__name__, daemon=True)
-            for step in (*self._questions(), self._erase_due, self._sweep_bucket, *self._beside)
+            threading.Thread(
+                target=self._repeat, args=(partial(self._do, step, questions),), name=step.__name__, daemon=True
+            )
+            for step, questions in (
+                *self._calls(),
+                (self._erase_due, ("erasures", "erasures of open jobs", "photos")),
+                (self._sweep_bucket, ()),
+                *((step, ()) for step in self._beside),
+            )
         ]
         for thread in asking:
             thread.start()
@@ -122,32 +135,49 @@ class Reconciler:
             connection.close()
 
     def tick(self) -> None:
-        """Run each step that needs no call to a provider once."""
-        for step in (
-            self._measure_load,
-            self._renew_nudges,
-            self._work_other_lanes,
-            self._apply_deliveries,
-            self._lapse_leases,
-            self._give_up_late_attempts,
-            self._end_late_jobs,
-            self._show_warming_up,
-            self._settle_budgets,
-            self._requeue_orphans,
-            self._write_rollups,
-            self._sweep,
-            self._sweep_unreferenced_files,
-        ):
+        """Run each step that needs no call to a provider once, if it has work."""
+        _guarded(self._due.look)
+        steps: tuple[tuple[Step, tuple[str, ...]], ...] = (
+            (self._measure_load, ()),
+            (self._renew_nudges, self._due.lanes()),
+            (self._work_other_lanes, self._due.other_lanes()),
+            (self._apply_deliveries, ("deliveries",)),
+            (self._lapse_leases, ("lapsed leases",)),
+            (self._give_up_late_attempts, ("late attempts",)),
+            (self._end_late_jobs, ("late jobs",)),
+            (self._show_warming_up, ("no sign of work",)),
+            (self._settle_budgets, ()),
+            (self._requeue_orphans, ()),
+            (self._write_rollups, ()),
+            (self._sweep, ()),
+            (self._sweep_unreferenced_files, ()),
+        )
+        for step, questions in steps:
             _guarded(self._beat)  # between steps, so that one long step does not look like a hung process
-            _guarded(step)
+            self._do(step, questions)
 
     def ask_providers(self) -> None:
-        """Run each step that calls providers once."""
-        for step in self._questions():
-            _guarded(step)
+        """Run each step that calls providers once, if it has work."""
+        _guarded(self._due.look)
+        for step, questions in self._calls():
+            self._do(step, questions)
 
-    def _questions(self) -> tuple[Callable[[], None], ...]:
-        return self._look_up, self._poll, self._run_provider_cleanups, self._keep_providers_ready
+    def _calls(self) -> tuple[tuple[Step, tuple[str, ...]], ...]:
+        return (
+            (self._look_up, ("unconfirmed",)),
+            (self._poll, ("silent",)),
+            (self._run_provider_cleanups, ("unwanted",)),
+            (self._keep_providers_ready, ("secrets", "kept warm", "connection tests")),
+        )
+
+    def _do(self, step: Step, questions: tuple[str, ...]) -> None:
+        """Do a step if any of its questions has work."""
+
+        def work() -> None:
+            if self._due.has(*questions):
+                step()
+
+        _guarded(work, step.__name__)
 
     def _beat(self) -> None:
         if time.monotonic() - self._beat_at > engine.HEARTBEAT_SECONDS:
@@ -161,7 +191,7 @@ class Reconciler:
     def _renew_nudges(self) -> None:
         now = database_now()
         for lane in Lane.values:
-            if not Job.objects.in_lane(lane).filter(due_at__lt=now - OVERDUE).exists():
+            if not overdue_in(lane, now=now).exists():
                 continue
             if not queues.renew_nudge(lane):
                 self._work_here(lane, "lane_without_redis")
@@ -171,8 +201,8 @@ class Reconciler:
     def _work_other_lanes(self) -> None:
         """Work the lanes of other apps (notify), which need no worker of their own."""
         now = database_now()
-        for lane, has_due in pumps.others().items():
-            if has_due(now) and not (_is_attended(lane, now=now) and queues.renew_nudge(lane)):
+        for lane, due in pumps.others().items():
+            if due(now).exists() and not (_is_attended(lane, now=now) and queues.renew_nudge(lane)):
                 self._work_here(lane)
 
     def _work_here(self, lane: str, reason: str = "") -> None:
@@ -259,7 +289,7 @@ class Reconciler:
 
 def end_late_jobs(*, now: datetime, limit: int = 200) -> int:
     """Fail jobs past their deadline with a reason; return how many."""
-    late = Job.objects.is_open().filter(deadline_at__lte=now).values_list("id", flat=True)[:limit]
+    late = late_jobs(now=now).values_list("id", flat=True)[:limit]
     ended = 0
     for job_id in list(late):
         with transaction.atomic():
@@ -290,12 +320,12 @@ def _log_outage(error: Exception) -> None:
         logger.warning("database_away error=%s: %s", type(error).__name__, str(error).split("\n", 1)[0][:200])
 
 
-def _guarded(step: Callable[[], object]) -> None:
+def _guarded(step: Step, name: str = "") -> None:
     try:
         step()
     except (OperationalError, InterfaceError) as error:
         _log_outage(error)
         connection.close()
     except Exception:
-        logger.exception("reconcile_step_failed step=%s", getattr(step, "__name__", step))
+        logger.exception("reconcile_step_failed step=%s", name or getattr(step, "__name__", step))
         connection.close()

@@ -187,7 +187,8 @@ def _postgres(sql: str, params: Any) -> list[str]:
 
     def visit(node: dict[str, Any], *, is_limited: bool) -> None:
         kind, table, index = node["Node Type"], node.get("Relation Name"), node.get("Index Name")
-        is_looked_up = index in partial or "Index Cond" in node or kind == "Bitmap Heap Scan"
+        # What an UPDATE changes is found by the nodes below it.
+        is_looked_up = index in partial or "Index Cond" in node or kind in ("Bitmap Heap Scan", "ModifyTable")
         # A walk ends at the limit when it leaves out little on the way.
         if table in BIG and not is_looked_up and not (is_limited and node["Plan Rows"] >= rows[table] / 10):
             found.append(f"{kind} on {table} by {index} {node.get('Filter', '')}")

@@ -21,16 +21,22 @@ SOON = timedelta(seconds=30)
 # --- The process ---------------------------------------------------------------------------------
 
 
-def test_a_tick_goes_on_when_a_step_fails(reconciler, db, monkeypatch):
+def test_a_tick_goes_on_when_a_step_fails(reconciler, provider, monkeypatch):
     job = factories.make_job(deadline_at=timezone.now())
+    attempt = factories.make_attempt(provider)
+    Attempt.objects.filter(id=attempt.id).update(lease_until=timezone.now() - timedelta(seconds=1))
+    failed = []
 
     def fail(*_, **__):
+        failed.append(1)
         raise OperationalError("database is locked")
 
     monkeypatch.setattr("jobs.lanes.polling.lapse_leases", fail)
-    monkeypatch.setattr("jobs.lanes.ingest.apply_deliveries", fail)
+    monkeypatch.setattr(reconciler, "_measure_load", fail)
+    monkeypatch.setattr(fail, "__name__", "_measure_load")
     monkeypatch.setattr(sweep.connection, "close", lambda: None)
     reconciler.tick()
+    assert len(failed) == 2
     assert factories.reload(job).failure_code == "deadline"
     assert Heartbeat.objects.filter(name="reconcile").exists()
 
@@ -94,19 +100,22 @@ def test_without_redis_every_lane_is_worked_here(stub, no_redis, reconciler, mon
 
 @pytest.mark.django_db(transaction=True)
 def test_a_provider_that_hangs_holds_up_no_deadline(monkeypatch):
-    gate = threading.Event()
-    monkeypatch.setattr(polling, "poll_silent", lambda *_, **__: gate.wait(20))
+    gate, asked = threading.Event(), threading.Event()
+    monkeypatch.setattr(polling, "poll_silent", lambda *_, **__: asked.set() or gate.wait(20))
+    attempt = factories.make_submitted_attempt(factories.make_provider())
+    Attempt.objects.filter(id=attempt.id).update(poll_at=timezone.now())
     job = factories.make_job(deadline_at=timezone.now(), due_at=timezone.now() + SOON)
     reconciler = sweep.Reconciler()
     thread = threading.Thread(target=reconciler.run)
     thread.start()
     try:
+        assert asked.wait(5)
         wait_for(lambda: factories.reload(job).is_final, "the late job to end", seconds=5)
     finally:
         reconciler.stopped.set()
         gate.set()
         thread.join(10)
-        calling = {step.__name__ for step in reconciler._questions()}
+        calling = {step.__name__ for step, _ in reconciler._calls()}
         wait_for(lambda: not calling & {one.name for one in threading.enumerate()}, "the calls to providers to end")
 
 
