@@ -47,6 +47,21 @@ def test_a_public_https_address_is_reached(internet):
 
 
 @pytest.mark.parametrize(
+    ("url", "called"),
+    [
+        ("https://fcm.googleapis.com/fcm/send/abc:APA91_-", "https://fcm.googleapis.com/fcm/send/abc:APA91_-"),
+        ("https://FCM.GoogleApis.com:443/x", "https://fcm.googleapis.com/x"),
+        ("https://updates.push.services.mozilla.com/wpush/v2/gAA==", None),
+        ("https://wns2.notify.windows.com/w/?token=BQYAAA%2b%2f", None),
+        ("https://web.push.apple.com/QA?x=1#part", "https://web.push.apple.com/QA?x=1"),
+        ("https://push.bücher.example./x", "https://push.xn--bcher-kva.example/x"),
+    ],
+)
+def test_an_endpoint_is_called_as_browsers_write_it(url, called):
+    assert str(untrusted.check_address(url).url) == (called or url)
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "http://push.example/x",
