@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 def test_a_few_examples_of_every_operation_find_nothing(caller: Caller, tmp_path: Path) -> None:
     verdict = conform(caller, tmp_path, each=5, seed=20261130, phases="fuzzing,stateful")
     assert not verdict.failures, verdict.failures
-    assert verdict.examples > 90
+    assert verdict.examples > 50
 
 
 @pytest.mark.thorough
