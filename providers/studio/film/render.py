@@ -9,10 +9,10 @@ import argparse
 import shutil
 import sys
 import tempfile
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -42,6 +42,7 @@ from .variation import Variation
 
 ShouldStop = Callable[[], bool]  # whether the render should stop
 
+KEPT_LOOKS = 3  # whose city and suit stay in memory: some 40 MB each, of the 600 MB that a renderer may use
 POSTER_QUALITY = 88
 POSTER_PROGRESS = 0.10  # the poster's share of the progress; the frames have the rest
 
@@ -61,7 +62,7 @@ class Film:
 
 
 class Renderer:
-    """The warm state of a renderer process: models, scenery and sound of the looks used so far.
+    """The warm state of a renderer process: models, scenery of the looks used last, sound of the looks used so far.
 
     There is one per process, with one render at a time: it sets OpenCV to a single thread for the whole process.
     """
@@ -69,33 +70,32 @@ class Renderer:
     def __init__(self) -> None:
         cv2.setNumThreads(1)
         keep_freed_memory()
-        self._cities: dict[str, City] = {}
-        self._armours: dict[str, Armour] = {}
+        self._sets: OrderedDict[str, tuple[City, Armour]] = OrderedDict()  # the look used last at the end
         self._sounds: dict[tuple[str, int], bytes] = {}
 
     def warm_up(self, looks: Iterable[str] = (), *, with_sounds: bool = True, should_stop: ShouldStop = never) -> None:
         """Load the models and the assets of the given looks, so that the first film is as fast as the others.
 
-        Raise Cancelled when `should_stop` returns True; what was loaded before is kept.
+        Cities and suits are loaded while there is room for them: those of the first looks. Sounds are small, and
+        all are made. Raise Cancelled when `should_stop` returns True; what was loaded before is kept.
         """
         warm_up_models()
         warm_up_eyes()
         _check_stop(should_stop)
         warm_up_weather()
         for slug in looks:
-            self._load(slug, should_stop)
+            if len(self._sets) < KEPT_LOOKS:
+                self._load(slug, should_stop)
             for variant in range(VARIANTS if with_sounds else 0):
                 self.sound(slug, variant, should_stop)
 
     def city(self, look: str) -> City:
         """Return the city of a look."""
-        self._load(look)
-        return self._cities[look]
+        return self._load(look)[0]
 
     def armour(self, look: str) -> Armour:
         """Return the suit of a look, not yet fitted to a person."""
-        self._load(look)
-        return self._armours[look]
+        return self._load(look)[1]
 
     def sound(self, look: str, variant: int, should_stop: ShouldStop = never) -> bytes:
         """Return a variant of a look's soundtrack, encoded as AAC in MP4; it is cached."""
@@ -199,17 +199,19 @@ class Renderer:
         on_progress(1.0)
         return Film(video, poster, timeline.seconds, timeline.frame_count, FRAME_WIDTH, FRAME_HEIGHT)
 
-    def _load(self, slug: str, should_stop: ShouldStop = never) -> None:
-        """Load a look's city and armour once."""
+    def _load(self, slug: str, should_stop: ShouldStop = never) -> tuple[City, Armour]:
+        """Return a look's city and suit, loaded where needed; the look that was used longest ago makes room."""
         look = _look(slug)
-        makers: tuple[tuple[dict[str, Any], Callable[[], Any]], ...] = (
-            (self._armours, lambda: load_armour(look)),
-            (self._cities, lambda: load_city(look)),
-        )
-        for kept, make in makers:
-            if slug not in kept:
-                _check_stop(should_stop)
-                kept[slug] = make()
+        if slug not in self._sets:
+            _check_stop(should_stop)
+            armour = load_armour(look)
+            _check_stop(should_stop)
+            city = load_city(look)
+            while len(self._sets) >= KEPT_LOOKS:
+                self._sets.popitem(last=False)
+            self._sets[slug] = city, armour
+        self._sets.move_to_end(slug)
+        return self._sets[slug]
 
 
 def _look(slug: str) -> Look:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -30,7 +30,8 @@ from providers.studio.film.variation import Car, Variation
 
 from .city import City
 
-BLOOM_THRESHOLD = 135
+BLOOM_THRESHOLD = {False: 135, True: 236}  # at night and by daylight: what is brighter glows
+LAMP_THRESHOLD = {False: 90, True: 222}  # and what spreads to discs where the street is out of focus
 FLARE_HEIGHT = 240  # px
 FLASH = (58.0, 40.0, 44.0, 0.0)  # BGRA a flash of lightning adds to the sky
 
@@ -88,7 +89,7 @@ class Scenery:
         half = self._scratch.get("half", (FRAME_HEIGHT // 2, FRAME_WIDTH // 2, 4))
         cv2.resize(frame, half.shape[1::-1], half, interpolation=cv2.INTER_AREA)
         small = cv2.resize(half, (FRAME_WIDTH // 4, FRAME_HEIGHT // 4), interpolation=cv2.INTER_AREA)
-        bright = cv2.subtract(small, (BLOOM_THRESHOLD,) * 3 + (0,))
+        bright = cv2.subtract(small, (BLOOM_THRESHOLD[self._look.daylight],) * 3 + (0,))
         narrow = cv2.blur(cv2.blur(bright, (9, 9)), (9, 9))
         wide = cv2.blur(cv2.blur(bright, (41, 31)), (41, 31))
         light = cv2.addWeighted(narrow, gain, wide, gain * 1.1, 0)
@@ -114,14 +115,14 @@ class Scenery:
         for plate in (self._city.mid, self._city.near):
             composite(street, cv2.resize(plate, half, interpolation=cv2.INTER_AREA))
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
-        lights = cv2.dilate(cv2.subtract(street, (90, 90, 90, 0)), disc)
-        street = blur(cv2.addWeighted(street, 0.8, lights, 0.5, 0), 4.5)
+        lights = cv2.dilate(cv2.subtract(street, (LAMP_THRESHOLD[self._look.daylight],) * 3 + (0,)), disc)
+        street = blur(cv2.addWeighted(street, 0.94 if self._look.daylight else 0.8, lights, 0.5, 0), 4.5)
         street[..., 3] = 255
         return street
 
     def _flash(self, frame: np.ndarray, seconds: float) -> None:
         """Lightning: two quick flashes over the sky."""
-        for start in self._variation.lightning:
+        for start in () if self._look.daylight else self._variation.lightning:
             since = seconds - start
             if 0 <= since < 0.30:
                 gain = max(0.0, 1 - since / 0.09) + 0.7 * max(0.0, 1 - abs(since - 0.17) / 0.10)
@@ -146,7 +147,7 @@ class Scenery:
         cv2.circle(frame, head, width + 1, scalar((255, 250, 255)), -1, cv2.LINE_AA)
 
 
-@cache
+@lru_cache(4)  # of 1.4 MB
 def _flare_sprite(colour: Colour) -> np.ndarray:
     """Two frames wide, so that any part of it can be in the frame; BGRA, alpha 0."""
     down = np.abs(np.arange(FLARE_HEIGHT) - FLARE_HEIGHT / 2)[:, None]
