@@ -43,4 +43,46 @@ SHIPPED = [
         "loop": "films/netrunner-loop.mp4",
         "order": 30,
     },
+    {
+        "slug": "daybreak",
+        "title": "Daybreak",
+        "note": noop("Morning sun, white and gold"),
+        "prompt": (
+            "Cinematic portrait film of the person in the photo as a hero at sunrise: bright city of white terraces "
+            "and golden domes, pale blue sky, white coat with gold trim and feathered shoulders, drifting gold leaf, "
+            "slow push-in."
+        ),
+        "negative_prompt": "distorted face, different person, extra limbs, text, watermark, gore, nudity",
+        "picture": "img/daybreak.jpg",
+        "loop": "films/daybreak-loop.mp4",
+        "order": 40,
+    },
+    {
+        "slug": "dust-nomad",
+        "title": "Dust nomad",
+        "note": noop("Two suns, bare face"),
+        "prompt": (
+            "Cinematic portrait film of the person in the photo as a desert nomad of the future: dusk in amber "
+            "and teal, two suns over a clay town, wrapped cloth and scarf, bare face without mask or visor, drifting "
+            "embers, slow push-in."
+        ),
+        "negative_prompt": "distorted face, different person, extra limbs, text, watermark, gore, nudity",
+        "picture": "img/dust-nomad.jpg",
+        "loop": "films/dust-nomad-loop.mp4",
+        "order": 50,
+    },
+    {
+        "slug": "frost-warden",
+        "title": "Frost warden",
+        "note": noop("Snow, moon, white steel"),
+        "prompt": (
+            "Cinematic portrait film of the person in the photo as a warden of the frozen north: pale moon over an icy "
+            "bastion, aurora, plated white armour with high collar and fur, falling snow, translucent visor, "
+            "slow push-in."
+        ),
+        "negative_prompt": "distorted face, different person, extra limbs, text, watermark, gore, nudity",
+        "picture": "img/frost-warden.jpg",
+        "loop": "films/frost-warden-loop.mp4",
+        "order": 60,
+    },
 ]

@@ -42,7 +42,7 @@ from .variation import Variation
 GRID = 4  # px of a frame between two computed points of the movement, which is smooth
 REACH = 24  # plate px: the farthest that a pose moves a pixel
 CHEST_REACH = 8  # plate px: the same below the chin
-HALO_DARKNESS = 0.62  # alpha of a dark halo that separates the head from a bright sun
+HALO_DARKNESS, FAINT_HALO = 0.62, 0.30  # alpha of a dark halo that separates the head from a bright sun; by day
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Hero:
         )
         circuits = make_circuits(self._frame, look, self._visor.mask, figure.alpha[window], subject.yaw, variation)
         check_stop()
-        _add_halo(figure.base)
+        _add_halo(figure.base, FAINT_HALO if look.daylight else HALO_DARKNESS)
         # The visor's window without the visor, and the plates with it.
         self._bare = [plate[window].copy() for plate in (figure.base, figure.left, figure.right)]
         keep = gray_layer(to_byte(self._visor.keep))
@@ -97,6 +97,7 @@ class Hero:
         lit = face[..., :3] * circuits.keep[..., None] + self._visor.light
         face[..., :3] = np.clip(lit, 0, 255)
         self._base, self._left, self._right, self._sweep = figure.base, figure.left, figure.right, figure.sweep
+        self._has_glass = bool(self._visor.mask.any())
         self._glass = cv2.merge([self._visor.mask] * 3 + [np.zeros_like(self._visor.mask)])
         self._circuits = cv2.multiply(circuits.layer, gray_layer(to_byte(figure.alpha[window])), scale=1 / 255)
         self._phase = circuits.phase
@@ -136,7 +137,7 @@ class Hero:
         if pose.sweep > 0.02:
             cv2.addWeighted(plate, 1, self._sweep[seen], pose.sweep, 0, plate)
         window = self._plate[self._frame.slice]
-        if pose.visor >= 1:
+        if pose.visor >= 1 and self._has_glass:
             self._reflect(window, pose.seconds)
         if pose.circuits > 0:
             table = pulse_table(pose.seconds, pose.circuits)
@@ -239,12 +240,12 @@ def _seen(matrix: np.ndarray, highest: int) -> tuple[slice, slice]:
     return np.s_[max(top, highest) : min(PLATE_HEIGHT, bottom), left : min(PLATE_WIDTH, right)]
 
 
-def _add_halo(base: np.ndarray) -> None:
+def _add_halo(base: np.ndarray, darkness: float) -> None:
     """Add a dark edge around the silhouette: alpha without colour, at no cost per frame."""
     alpha = cv2.extractChannel(base, 3)
     small = cv2.resize(alpha, None, fx=0.125, fy=0.125, interpolation=cv2.INTER_AREA)
     wide = cv2.resize(blur(small, 4.5), (PLATE_WIDTH, PLATE_HEIGHT), interpolation=cv2.INTER_LINEAR)
-    cv2.insertChannel(np.maximum(alpha, cv2.convertScaleAbs(wide, alpha=HALO_DARKNESS)), base, 3)
+    cv2.insertChannel(np.maximum(alpha, cv2.convertScaleAbs(wide, alpha=darkness)), base, 3)
 
 
 def circuits_gain(seconds: float, since: float) -> float:

@@ -46,7 +46,7 @@ from .canvas import (
     to_unit,
 )
 from .glitch import glitch
-from .hud import make_hud, tick, write
+from .hud import lay_hud, make_hud, tick, write
 from .looks import Look
 from .memory import Scratch
 from .projection import CENTRE, EDGE, RISE, brightness, contours, cropped, facing, projected
@@ -62,11 +62,12 @@ class HologramDirector:
     def __init__(
         self, photo: Photo, scenery: Scenery, look: Look, variation: Variation, hero_name: str, cues: Cues
     ) -> None:
-        self._scenery, self._look, self._variation, self._cues = scenery, look, variation, cues
+        self._scenery, self._style, self._variation, self._cues = scenery, look, variation, cues
+        self._look = look.as_light  # a hologram is light
         self._hero_name = hero_name
         self._image = cropped(photo)
         self._relief = blur(brightness(self._image), 2.5)
-        self._panel = projected(self._image, look)
+        self._panel = projected(self._image, self._look)
         self._back_rain, self._front_rain = make_falls(look, variation)
         self._picture = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
         self._layer = np.empty((FRAME_HEIGHT, FRAME_WIDTH, 4), np.uint8)
@@ -96,8 +97,12 @@ class HologramDirector:
         return make_hud(self._look, self._variation)
 
     @cached_property
+    def _street_hud(self) -> np.ndarray:
+        return make_hud(self._style, self._variation)
+
+    @cached_property
     def _title(self) -> TitleCard:
-        return TitleCard(self._look, self._hero_name, self._variation.serial)
+        return TitleCard(self._style, self._hero_name, self._variation.serial)
 
     @cached_property
     def _mark(self) -> np.ndarray:
@@ -217,8 +222,8 @@ class HologramDirector:
 
     def _finish(self, number: int, seconds: float) -> None:
         self._front_rain.fall(self._picture, seconds)
-        cv2.add(self._picture, self._hud, self._picture)
-        tick(self._picture, self._look, number)
+        lay_hud(self._picture, self._street_hud, self._style)
+        tick(self._picture, self._style, number)
 
     def _lay_words(self, number: int, seconds: float) -> None:
         cues, picture = self._cues, self._picture

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from providers.studio.film.music.score import GLITCH, SYNTHWAVE, TAIKO, Cues, Music
-from providers.studio.film.title_styles import NEON, STEEL, TERMINAL, TitleStyle
+from providers.studio.film.music.score import Cues, Music
+from providers.studio.film.music.scores import CARAVAN, GLITCH, SUNRISE, SYNTHWAVE, TAIKO, VIGIL
+from providers.studio.film.title_styles import GILT, ICE, NEON, SAND, STEEL, TERMINAL, TitleStyle
 
 from .canvas import FRAMES_PER_SECOND, Colour
 
-Skyline = Literal["towers", "pagodas", "spires"]
-Street = Literal["canyon", "temple", "monoliths"]
-Landmark = Literal["bridge", "holograms", "torii", "lanterns", "data rings", "light pillars"]
+Skyline = Literal["towers", "pagodas", "spires", "mesas", "peaks", "domes"]
+Street = Literal["canyon", "temple", "monoliths", "souk", "bastion", "terraces"]
+Landmark = Literal[
+    "bridge",
+    "holograms",
+    "torii",
+    "lanterns",
+    "data rings",
+    "light pillars",
+    "awnings",
+    "aurora",
+    "arches",
+    "pennants",
+]
 
 
 @dataclass(frozen=True)
@@ -22,7 +34,7 @@ class CityShape:
     skyline: Skyline = "towers"
     street: Street = "canyon"
     landmarks: tuple[Landmark, ...] = ("bridge", "holograms")  # drawn in this order, the last in front
-    floor: Literal["wet", "grid"] = "wet"
+    floor: Literal["wet", "grid", "dry"] = "wet"
     searchlights: bool = True
     traffic: bool = True  # cars that fly along the street
     film_signs: int = 4  # how many signs are added per film
@@ -34,7 +46,7 @@ class SuitMaterial:
     plate: Colour
     shoulder: Colour
     shine: float  # gain of the highlights
-    cut: Literal["plated", "lamellar", "ribbed"] = "plated"  # `suits.py` models them
+    cut: Literal["plated", "lamellar", "ribbed", "wrapped", "bulwark", "radiant"] = "plated"  # `suits.py` lists them
     trim: Colour = (120, 120, 130)  # rims, crests, cables
     sash: Colour = (60, 20, 24)  # bands of cloth
     marking: Colour = (190, 196, 210)  # the number and stripes painted on it
@@ -87,11 +99,11 @@ class Look:
     left_light: Colour
     right_light: Colour
     sun: tuple[Colour, Colour]  # top and bottom
-    sun_shape: Literal["slit", "disc", "ring"]
+    sun_shape: Literal["slit", "disc", "ring", "twin", "moon", "rays"]
     windows: tuple[Colour, Colour, Colour, Colour]
     signs: tuple[str, ...]  # words whose glyphs the sign font has
     film_signs: tuple[str, ...]  # more of them, hung by the film's seed
-    visor: Literal["band", "brow", "lens"]
+    visor: Literal["band", "brow", "lens", "none"]
     visor_colour: Colour
     circuit_colour: Colour
     hud_colour: Colour
@@ -103,9 +115,16 @@ class Look:
     title: TitleStyle
     accents: tuple[Colour, ...]  # each film's suit wears one of them
     city: CityShape = field(default_factory=CityShape)
-    falls: Literal["rain", "petals", "bits"] = "rain"  # what falls through the air
-    hud: Literal["camera", "lacquer", "terminal"] = "camera"  # how the HUD is drawn
+    daylight: bool = False  # a bright sky: less glows, the HUD is ink, and flakes are seen by their colour
+    walls: Colour = (16, 19, 34)  # clay, stone and plaster, where a street is built of them
+    falls: Literal["rain", "petals", "bits", "embers", "snow"] = "rain"  # what falls through the air
+    hud: Literal["camera", "lacquer", "terminal", "compass", "crystal", "dial"] = "camera"  # how the HUD is drawn
     timeline: Timeline = field(default_factory=Timeline)
+
+    @property
+    def as_light(self) -> Look:
+        """The look for what shines over something dark, such as a photo or an end card, whatever its sky is."""
+        return replace(self, daylight=False, hud_colour=self.visor_colour) if self.daylight else self
 
 
 NEON_NOIR = Look(
@@ -222,5 +241,146 @@ NETRUNNER = Look(
     timeline=Timeline(hero_at=1.1, close_up_at=3.6, title_at=4.4),
 )
 
-LOOKS = {look.slug: look for look in (NEON_NOIR, CHROME_SAMURAI, NETRUNNER)}
+DUST_NOMAD = Look(
+    slug="dust-nomad",
+    tag="DUST NOMAD",
+    sky=((4, 34, 44), (30, 66, 72), (196, 104, 50)),
+    fog=(122, 82, 58),
+    left_light=(255, 150, 66),
+    right_light=(48, 186, 184),
+    sun=((230, 164, 88), (208, 86, 34)),
+    sun_shape="twin",
+    windows=((255, 190, 96), (255, 150, 70), (110, 226, 214), (255, 216, 150)),
+    signs=("砂漠", "旅人", "影"),
+    film_signs=("火", "龍影", "白夜"),
+    visor="none",
+    visor_colour=(92, 232, 216),
+    circuit_colour=(84, 232, 214),
+    hud_colour=(255, 206, 140),
+    shadow=(14, 24, 30),
+    highlight=(255, 220, 182),
+    suit=SuitMaterial(
+        cloth=(92, 74, 56),
+        plate=(82, 54, 36),
+        shoulder=(104, 74, 48),
+        shine=0.45,
+        cut="wrapped",
+        trim=(170, 126, 74),
+        sash=(124, 66, 44),
+        marking=(230, 206, 170),
+    ),
+    strips="circuit",
+    music=CARAVAN,
+    title=SAND,
+    accents=((84, 232, 214), (255, 170, 70), (226, 90, 50), (236, 220, 190)),
+    city=CityShape(
+        skyline="mesas",
+        street="souk",
+        landmarks=("awnings",),
+        floor="dry",
+        searchlights=False,
+        traffic=False,
+        film_signs=0,
+    ),
+    walls=(112, 84, 64),
+    falls="embers",
+    hud="compass",
+    timeline=Timeline(hero_at=1.15, close_up_at=3.4, title_at=4.35, seconds=5.8, poster_at=5.25),
+)
+
+FROST_WARDEN = Look(
+    slug="frost-warden",
+    tag="FROST WARDEN",
+    sky=((4, 8, 22), (8, 22, 52), (48, 80, 118)),
+    fog=(52, 78, 112),
+    left_light=(70, 118, 182),
+    right_light=(120, 132, 162),
+    sun=((128, 142, 164), (98, 118, 148)),
+    sun_shape="moon",
+    windows=((255, 196, 120), (255, 214, 150), (150, 210, 255), (200, 226, 255)),
+    signs=("雪", "白夜", "月光", "影"),
+    film_signs=("白夜", "月光"),
+    visor="band",
+    visor_colour=(130, 196, 236),
+    circuit_colour=(140, 222, 255),
+    hud_colour=(200, 230, 255),
+    shadow=(18, 22, 36),
+    highlight=(255, 232, 216),
+    suit=SuitMaterial(
+        cloth=(38, 48, 64),
+        plate=(114, 122, 134),
+        shoulder=(106, 115, 128),
+        shine=0.42,
+        cut="bulwark",
+        trim=(70, 88, 116),
+        sash=(126, 124, 124),
+        marking=(60, 96, 150),
+    ),
+    strips="circuit",
+    music=VIGIL,
+    title=ICE,
+    accents=((140, 222, 255), (70, 110, 190), (220, 70, 70), (60, 70, 90)),
+    city=CityShape(
+        skyline="peaks",
+        street="bastion",
+        landmarks=("aurora",),
+        floor="dry",
+        searchlights=False,
+        traffic=False,
+        film_signs=0,
+    ),
+    walls=(44, 58, 86),
+    falls="snow",
+    hud="crystal",
+    timeline=Timeline(hero_at=1.2, close_up_at=3.5, title_at=4.45, seconds=5.8, poster_at=5.25),
+)
+
+DAYBREAK = Look(
+    slug="daybreak",
+    tag="DAYBREAK",
+    sky=((92, 142, 204), (150, 186, 220), (236, 208, 170)),
+    fog=(222, 206, 190),
+    left_light=(214, 168, 110),
+    right_light=(132, 166, 218),
+    sun=((240, 214, 168), (238, 198, 134)),
+    sun_shape="rays",
+    windows=((255, 224, 160), (150, 180, 210), (124, 132, 160), (96, 120, 160)),
+    signs=("朝", "光", "空"),
+    film_signs=("光", "空"),
+    visor="brow",
+    visor_colour=(255, 214, 130),
+    circuit_colour=(255, 206, 110),
+    hud_colour=(24, 44, 84),
+    shadow=(30, 26, 34),
+    highlight=(255, 232, 208),
+    suit=SuitMaterial(
+        cloth=(126, 124, 124),
+        plate=(156, 153, 148),
+        shoulder=(158, 155, 150),
+        shine=0.28,
+        cut="radiant",
+        trim=(196, 146, 60),
+        sash=(52, 66, 104),
+        marking=(150, 104, 40),
+    ),
+    strips="circuit",
+    music=SUNRISE,
+    title=GILT,
+    accents=((196, 146, 60), (60, 92, 160), (200, 96, 80), (70, 140, 130)),
+    city=CityShape(
+        skyline="domes",
+        street="terraces",
+        landmarks=("arches", "pennants"),
+        searchlights=False,
+        traffic=False,
+        film_signs=0,
+    ),
+    daylight=True,
+    walls=(226, 216, 204),
+    falls="petals",
+    hud="dial",
+    timeline=Timeline(hero_at=1.05, close_up_at=3.35, title_at=4.4, seconds=5.75, poster_at=5.2),
+)
+
+LOOKS = {look.slug: look for look in (NEON_NOIR, CHROME_SAMURAI, NETRUNNER, DAYBREAK, DUST_NOMAD, FROST_WARDEN)}
 DEFAULT_LOOK = NEON_NOIR.slug

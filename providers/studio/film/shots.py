@@ -29,7 +29,7 @@ from .acting import Acting
 from .canvas import FRAME_HEIGHT, FRAME_WIDTH, FRAMES_PER_SECOND, apply, smoothstep
 from .glitch import glitch
 from .hero import Hero, Pose, circuits_gain
-from .hud import make_hud, tick
+from .hud import lay_hud, make_hud, tick
 from .looks import NEON_NOIR, Look
 from .moves import Move, close_up_move, hero_move, title_move
 from .scan import Scan
@@ -98,6 +98,11 @@ class Director:
         return make_hud(self.look, self._variation)
 
     @cached_property
+    def _scan_hud(self) -> np.ndarray:
+        """The photo may be dark, whatever the look is: its HUD is light."""
+        return make_hud(self.look.as_light, self._variation) if self.look.daylight else self._hud
+
+    @cached_property
     def _title(self) -> TitleCard:
         return TitleCard(self.look, self._hero_name, self._variation.serial)
 
@@ -107,7 +112,7 @@ class Director:
 
     def _scan(self, number: int, seconds: float, progress: float) -> float:
         self._scanner.draw(progress, seconds, self._picture)
-        cv2.add(self._picture, self._hud, self._picture)
+        cv2.add(self._picture, self._scan_hud, self._picture)
         self._develop(number)
         return smoothstep(0.86, 1.0, progress) * 0.9
 
@@ -208,7 +213,7 @@ class Director:
 
     def _finish(self, number: int, seconds: float) -> None:
         self._front_rain.fall(self._picture, seconds)
-        cv2.add(self._picture, self._hud, self._picture)
+        lay_hud(self._picture, self._hud, self.look)
         tick(self._picture, self.look, number)
         self._develop(number)
 

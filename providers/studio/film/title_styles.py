@@ -19,8 +19,8 @@ class TitleStyle:
     before: str  # stands before the name
     fill: tuple[tuple[float, Colour], ...]  # from the letters' top (0) to their foot (1)
     glow: Colour
-    finish: Literal["neon", "chrome", "terminal"]
-    arrival: Literal["tear", "cut", "decode"]  # how it appears
+    finish: Literal["neon", "chrome", "terminal", "sand", "ice", "gilt"]
+    arrival: Literal["tear", "cut", "decode", "sweep"]  # how it appears
     tagline: str
     tagline_face: str = LINE
     seal: str = ""  # a sign stamped beside the tagline
@@ -71,4 +71,46 @@ TERMINAL = TitleStyle(
     arrival="decode",
     tagline="ACCESS GRANTED // WELCOME BACK, RUNNER",
     tagline_face=HUD,
+)
+
+# Letters that the wind has worn, their edges blown away to one side.
+SAND = TitleStyle(
+    face=TITLE,
+    tracking=0.16,
+    size=86,
+    align="left",
+    before="",
+    fill=((0.0, (255, 244, 216)), (0.48, (255, 210, 136)), (0.54, (244, 160, 84)), (1.0, (226, 128, 62))),
+    glow=(255, 140, 50),
+    finish="sand",
+    arrival="sweep",
+    tagline="NO ROAD. NO MASK. NO FEAR",
+)
+
+# Ice that is frozen to the frame: cut in facets, with icicles below.
+ICE = TitleStyle(
+    face=HEAVY,
+    tracking=0.08,
+    size=84,
+    align="centre",
+    before="",
+    fill=((0.0, (255, 255, 255)), (0.46, (206, 234, 255)), (0.50, (120, 180, 236)), (1.0, (226, 244, 255))),
+    glow=(60, 140, 235),
+    finish="ice",
+    arrival="cut",
+    tagline="THE NORTH REMEMBERS YOUR NAME",
+)
+
+# Gold leaf with a dark outline, for a bright morning.
+GILT = TitleStyle(
+    face=LINE,
+    tracking=0.14,
+    size=104,
+    align="centre",
+    before="",
+    fill=((0.0, (255, 248, 214)), (0.46, (255, 214, 118)), (0.52, (222, 156, 54)), (1.0, (255, 226, 150))),
+    glow=(255, 206, 120),
+    finish="gilt",
+    arrival="sweep",
+    tagline="THE FIRST LIGHT HAS A FACE",
 )

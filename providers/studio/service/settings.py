@@ -25,7 +25,7 @@ from .numbers import BadSetting, default_renderers, numbers
 __all__ = ["BadSetting", "StudioSettings", "default_renderers", "from_environment", "studio_folder"]
 
 PROJECT_DIR = Path(__file__).resolve().parents[3]
-LOOKS = ("neon-noir", "chrome-samurai", "netrunner")
+LOOKS = ("neon-noir", "chrome-samurai", "netrunner", "daybreak", "dust-nomad", "frost-warden")
 DEFAULT_RENDERER = "providers.studio.film.render:Renderer"
 
 

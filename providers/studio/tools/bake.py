@@ -1,6 +1,6 @@
 """Build the city and the armour of every look and store them: `python -m providers.studio.tools.bake [LOOK ...]`.
 
-Run it after a change to `city/`, `suit/armour.py`, `suit/suits.py`, a look or the sign font, and commit the files.
+Run it after a change to `city/`, `suit/`, a look or the sign font, and commit the files.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("photo", type=Path, help="JPEG, PNG, WebP or HEIC with one face.")
         parser.add_argument("-o", "--output", type=Path, required=True, help="where the MP4 goes")
-        parser.add_argument("--look", default="neon-noir", help="neon-noir, chrome-samurai or netrunner")
+        parser.add_argument("--look", default="neon-noir", help="its slug, as /api/v1/looks/ lists it")
         parser.add_argument("--name", default="", help="the hero's name, at most 24 characters")
         parser.add_argument("--server", type=_server, help="default: the product that runs here, else PUBLIC_URL")
 

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
 from providers.studio.film.canvas import PLATE_HEIGHT, PLATE_WIDTH, VANISHING_POINT, bgr, blur
 from providers.studio.film.looks import Look
 
-from .buildings import pagoda, spire
+from .buildings import Picture, pagoda, spire
+from .heights import dome, mesa, peak
 from .streetwork import facade
 
 HORIZON_Y = VANISHING_POINT[1]
 SUN_X, SUN_Y, SUN_RADIUS = PLATE_WIDTH / 2, PLATE_HEIGHT * 0.345, PLATE_WIDTH * 0.40
+SMALL_SUN = (PLATE_WIDTH * 0.80, PLATE_HEIGHT * 0.135)  # the second of two suns
+# What stands at the end of the street, and between which widths (px).
+HOUSES: dict[str, tuple[Callable[[np.random.Generator, int, int, Look], Picture], tuple[int, int]]] = {
+    "pagodas": (pagoda, (64, 120)),
+    "spires": (spire, (26, 64)),
+    "mesas": (mesa, (150, 270)),
+    "peaks": (peak, (190, 330)),
+    "domes": (dome, (54, 104)),
+}
 BEAMS = (  # searchlights: foot (share of the width), angle, width (radians), gain
     (0.16, -0.34, 0.030, 0.30),
     (0.30, -0.10, 0.022, 0.20),
@@ -55,6 +67,14 @@ def _sun(far: np.ndarray, look: Look, rows: np.ndarray, columns: np.ndarray) -> 
         disc = disc * (1 - slits * (height > -0.80))
     if look.sun_shape == "ring":
         disc = _rings(distance, rows, columns)
+    if look.sun_shape == "twin":
+        disc = np.maximum(
+            disc, np.clip(SUN_RADIUS * 0.26 - np.hypot(columns - SMALL_SUN[0], rows - SMALL_SUN[1]), 0, 1)
+        )
+    if look.sun_shape == "moon":
+        disc = disc * _craters(rows, columns)
+    if look.sun_shape == "rays":
+        far += (_rays(rows, columns) * np.exp(-distance / (SUN_RADIUS * 2.2)))[..., None] * bgr(look.sun[0]) * 0.30
     disc = blur(disc.astype(np.float32), 1.2)[..., None]
     if look.city.searchlights:
         _searchlights(far, look, rows, columns)
@@ -75,6 +95,27 @@ def _rings(distance: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.nd
     return np.clip(rings, 0, 1)
 
 
+def _craters(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """The face of a moon: dark seas, and craters with bright rims; 0..1."""
+    random = np.random.default_rng(8)
+    face = np.ones(rows.shape, np.float32)
+    seas = random.random((10, 6)).astype(np.float32)
+    seas = cv2.resize(seas, face.shape[::-1], interpolation=cv2.INTER_CUBIC)
+    face -= 0.30 * np.clip((seas - 0.5) * 4, 0, 1)
+    for _ in range(26):
+        turn, out = random.uniform(0, 2 * np.pi), SUN_RADIUS * np.sqrt(random.uniform(0, 0.95))
+        size = SUN_RADIUS * random.uniform(0.03, 0.12)
+        away = np.hypot(columns - SUN_X - out * np.cos(turn), rows - SUN_Y - out * np.sin(turn)) / size
+        face += 0.14 * np.exp(-(((away - 1) / 0.16) ** 2)) - 0.15 * np.exp(-((away / 0.8) ** 4))
+    return np.clip(face, 0.3, 1.0)
+
+
+def _rays(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Rays that fan out from the sun; 0..1."""
+    turn = np.arctan2(rows - SUN_Y, columns - SUN_X)
+    return (0.5 + 0.5 * np.sin(turn * 22)) * (0.6 + 0.4 * np.sin(turn * 9 + 1)) + 0.3
+
+
 def _searchlights(far: np.ndarray, look: Look, rows: np.ndarray, columns: np.ndarray) -> None:
     for foot, angle, width, gain in BEAMS:
         x, y = foot * PLATE_WIDTH, HORIZON_Y + 60
@@ -89,7 +130,7 @@ def _skyline(far: np.ndarray, random: np.random.Generator, look: Look) -> None:
     if look.city.skyline == "towers":
         _towers(far, random, look)
         return
-    draw, widths = (pagoda, (64, 120)) if look.city.skyline == "pagodas" else (spire, (26, 64))
+    draw, widths = HOUSES[look.city.skyline]
     for height_limit, fog in ((0.34, 0.84), (0.42, 0.62)):
         x = -30
         while x < PLATE_WIDTH + 20:

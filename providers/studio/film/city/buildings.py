@@ -16,7 +16,8 @@ Picture = tuple[np.ndarray, np.ndarray]  # float32 BGR, and its outline 0..1
 LACQUER = np.array([20, 16, 30], np.float32)  # BGR of timber at night
 
 
-def _mask(width: int, height: int, *outlines: Any) -> np.ndarray:
+def outline_mask(width: int, height: int, *outlines: Any) -> np.ndarray:
+    """Outlines, each n x 2 px, filled; 0..1."""
     mask = np.zeros((height, width), np.uint8)
     for outline in outlines:
         cv2.fillPoly(mask, [sixteenths(np.asarray(outline, float))], 255, cv2.LINE_AA, 4)
@@ -49,9 +50,11 @@ def pagoda(random: np.random.Generator, width: int, height: int, look: Look) -> 
         bottom = height - tier * storey
         body_width, roof_width = width * 0.56 * share, width * 0.98 * share
         left = (width - body_width) / 2
-        body = _mask(width, height, [(left, bottom - storey), (width - left, bottom - storey),
+        body = outline_mask(width, height, [(left, bottom - storey), (width - left, bottom - storey),
                                      (width - left, bottom), (left, bottom)])  # fmt: skip
-        roof = _mask(width, height, eaves(roof_width, storey * 0.62, (width - roof_width) / 2, bottom - storey * 1.08))
+        roof = outline_mask(
+            width, height, eaves(roof_width, storey * 0.62, (width - roof_width) / 2, bottom - storey * 1.08)
+        )
         columns = np.arange(width)
         lattice = ((columns - left) % max(4, body_width / 7) > 1.5).astype(np.float32) * random.uniform(0.25, 0.95)
         lit = glow * lattice[None, :, None] * np.float32(0.8)
@@ -60,7 +63,7 @@ def pagoda(random: np.random.Generator, width: int, height: int, look: Look) -> 
         picture = picture * (1 - roof[..., None]) + (LACQUER * 0.7) * roof[..., None] + edge[..., None] * rim * 0.5
         outline = np.maximum(outline, np.maximum(body, roof))
     middle = width / 2
-    pole = _mask(
+    pole = outline_mask(
         width, height, [(middle - 1.5, 0), (middle + 1.5, 0), (middle + 2, mast * 1.4), (middle - 2, mast * 1.4)]
     )
     for ring in np.linspace(0.25, 0.85, 4):
@@ -74,7 +77,7 @@ def spire(random: np.random.Generator, width: int, height: int, look: Look) -> P
     waist, tip = width * random.uniform(0.30, 0.44), width * random.uniform(0.04, 0.14)
     middle, neck = width / 2, height * random.uniform(0.28, 0.45)
     half = [(middle + tip, height * 0.10), (middle + waist * 0.7, neck), (middle + waist, height)]
-    outline = _mask(width, height, half + [(width - x, y) for x, y in half[::-1]])
+    outline = outline_mask(width, height, half + [(width - x, y) for x, y in half[::-1]])
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     colour = bgr(look.windows[int(random.integers(3))])
     picture = np.ones((height, width, 3), np.float32) * (14, 12, 6)
@@ -91,7 +94,7 @@ def spire(random: np.random.Generator, width: int, height: int, look: Look) -> P
 
 def roof_front(width: int, height: int, look: Look, lift: float = 0.5) -> Picture:
     """One curved roof seen from the front: rows of tiles, a bright rim below."""
-    outline = _mask(width, height, eaves(width, height, lift=lift))
+    outline = outline_mask(width, height, eaves(width, height, lift=lift))
     columns = np.arange(width, dtype=np.float32)
     tiles = 0.55 + 0.45 * np.abs(np.sin((columns - width / 2) * np.pi / max(7, width / 26)))
     picture = np.repeat((tiles[:, None] * (LACQUER * 1.5))[None], height, 0)
@@ -150,16 +153,19 @@ def torii(look: Look, word: str, scale: int = 90) -> Picture:
         return [(left * s, top * s), (right * s, top * s), (right * s, bottom * s), (left * s, bottom * s)]
 
     left_post = np.array([(0.98, 0.9), (1.44, 0.9), (1.26, 7.4), (0.66, 7.4)]) * s
-    posts = _mask(width, height, left_post, left_post * (-1, 1) + (width, 0))
-    tie = _mask(width, height, box(0.40, 1.62, 7.60, 2.04))
-    tablet = _mask(width, height, box(3.62, 0.8, 4.38, 1.9))
+    posts = outline_mask(width, height, left_post, left_post * (-1, 1) + (width, 0))
+    tie = outline_mask(width, height, box(0.40, 1.62, 7.60, 2.04))
+    tablet = outline_mask(width, height, box(3.62, 0.8, 4.38, 1.9))
     t = np.linspace(-1, 1, 33)
 
     def beam(half: float, top: float, thick: float) -> np.ndarray:  # turns up at its ends
         upper = np.stack([(4 + t * half) * s, (top - 0.34 * np.abs(t) ** 3) * s], 1)
         return np.vstack([upper, upper[::-1] * (0.985, 1) + (0.015 * 4 * s, thick * s)])
 
-    lintel, cap = _mask(width, height, beam(3.72, 0.72, 0.42)), _mask(width, height, beam(3.98, 0.42, 0.34))
+    lintel, cap = (
+        outline_mask(width, height, beam(3.72, 0.72, 0.42)),
+        outline_mask(width, height, beam(3.98, 0.42, 0.34)),
+    )
     red = bgr((206, 40, 24))
     columns = np.arange(width, dtype=np.float32)
     roundness = 0.35 + 0.75 * np.abs(np.sin(((columns / s) - 0.7) * np.pi / 0.62)) ** 0.7

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from providers.studio.film.canvas import PLATE_HEIGHT, PLATE_WIDTH, bgr, blur, wide_blur
+from providers.studio.film.canvas import PLATE_HEIGHT, PLATE_WIDTH, bgr, blur, sixteenths, wide_blur
 from providers.studio.film.looks import Look
 
 from .buildings import torii
@@ -136,6 +136,118 @@ def data_rings(scene: Set) -> None:
         scene.mid.colours += glowing[..., None] * bgr(colour) * (1 - fog_at(z) * 0.6)
 
 
+def awnings(scene: Set) -> None:
+    """Sails of cloth between the roofs and poles in the street, which leave its middle free."""
+    look = scene.look
+    for side, z, y, colour, plane in (
+        (-1, 40, -6.4, look.left_light, scene.mid),
+        (1, 33, -5.6, look.right_light, scene.mid),
+        (-1, 25, -4.4, look.right_light, scene.mid),
+        (1, 20, -3.6, look.left_light, scene.mid),
+        (-1, 14, -3.6, look.left_light, scene.mid),
+        (1, 10.8, -2.9, look.suit.sash, scene.near),
+    ):
+        along = np.linspace(0, 1, 31)
+        out = [side * (5.7 - 2.5 * step) for step in along.tolist()]
+        fall = 1.9 * along**1.6
+        upper, lower = (
+            np.array(
+                [
+                    project((x, y + drop + low * (1 - 0.55 * step), z - low))
+                    for x, drop, step in zip(out, fall, along, strict=True)
+                ]
+            )
+            for low in (0.0, 1.7)
+        )
+        cloth, staff = np.zeros((2, PLATE_HEIGHT, PLATE_WIDTH), np.float32)
+        cv2.fillPoly(cloth, [sixteenths(np.vstack([upper, lower[::-1]]))], 1.0, cv2.LINE_AA, 4)
+        ends = sixteenths(np.array([upper[-1], project((out[-1], GROUND, z))]))
+        cv2.line(staff, ends[0].tolist(), ends[1].tolist(), 1.0, max(1, round(36 / z)), cv2.LINE_AA, 4)
+        folds = 0.66 + 0.34 * np.sin(np.arange(PLATE_WIDTH, dtype=np.float32) / (340 / z) + z)
+        fog = fog_at(z) * 0.8
+        edge = np.zeros_like(cloth)
+        cv2.polylines(edge, [sixteenths(lower)], False, 1.0, 2, cv2.LINE_AA, 4)
+        for mask, tone in ((staff, bgr(look.walls) * 0.4), (cloth, bgr(colour) * 0.46 * folds[None, :, None])):
+            painted = tone * (1 - fog) + scene.fog_colour * 0.8 * fog
+            plane.colours = plane.colours * (1 - mask[..., None]) + painted * mask[..., None]
+            plane.alpha = plane.alpha * (1 - mask) + mask
+        plane.colours += edge[..., None] * bgr(look.sun[0]) * 0.4
+
+
+def aurora(scene: Set) -> None:
+    """Curtains of light in the sky."""
+    columns = np.arange(PLATE_WIDTH, dtype=np.float32)
+    rows = np.arange(PLATE_HEIGHT, dtype=np.float32)[:, None]
+    for foot, sway, colour, gain, phase in (
+        (330, 70, scene.look.circuit_colour, 0.46, 0.4),
+        (240, 110, scene.look.right_light, 0.36, 2.1),
+        (420, 50, scene.look.circuit_colour, 0.30, 4.0),
+    ):
+        low = foot + sway * np.sin(columns / 140 + phase) + 0.4 * sway * np.sin(columns / 53 + 2 * phase)
+        above = low[None] - rows
+        curtain = np.exp(-np.clip(above, 0, None) / 150) * np.clip(above / 16 + 1, 0, 1)
+        threads = 0.55 + 0.45 * np.sin(columns / 5.5 + 3 * np.sin(columns / 31 + phase))
+        scene.mid.colours += (curtain * threads[None] * gain)[..., None] * bgr(colour)
+
+
+def arches(scene: Set) -> None:
+    """White arches over the street, one behind the other."""
+    look = scene.look
+    width, height = 520, 300
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    across, up = (columns - width / 2) / (width / 2), (height - rows) / height
+    outer, inner = (across / 1.0) ** 2 + (up / 0.98) ** 2, (across / 0.86) ** 2 + (up / 0.80) ** 2
+    outline = blur((np.clip(outer, 0, 2) < 1).astype(np.float32) * (inner > 1), 0.8)
+    stones = 0.90 + 0.10 * (np.sin(np.arctan2(up, across) * 46) > -0.8)
+    picture = (bgr(look.walls) * (0.80 + 0.30 * up)[..., None]) * stones[..., None]
+    trim = np.exp(-(((inner - 1.05) / 0.03) ** 2))
+    picture = picture * (1 - trim[..., None]) + bgr(look.suit.trim) * trim[..., None]
+    for z, half in ((46, 7.0), (30, 6.6), (18, 6.0)):
+        corners = upright(-half, half, GROUND - half * 1.9, GROUND - 2.2, z)
+        scene.mid.put(picture, corners, fog_at(z) * 0.9, scene.fog_colour, outline=outline)
+
+
+def pennants(scene: Set) -> None:
+    """Long flags on poles at both sides, all blown the same way."""
+    look = scene.look
+    for side, z, height, colour in (
+        (-1, 34, 9.6, look.left_light),
+        (1, 27, 8.8, look.right_light),
+        (-1, 19, 7.6, look.suit.trim),
+        (1, 14, 6.8, look.left_light),
+    ):
+        pole = side * 4.7
+        top, tall = GROUND - height, 0.42 * height
+        along = np.linspace(0, 1, 31)
+        wave = 0.16 * np.sin(along * 7 + z) * along
+        reach = -side * 1.5 * np.sin(along * 0.9) ** 0.8
+        edges = [
+            [
+                project(
+                    (
+                        pole + reach[i] * (1 - lean * 0.35) + wave[i],
+                        top + 0.2 + along[i] * tall + lean * 0.9 * (1 - along[i]),
+                        z,
+                    )
+                )
+                for i in range(31)
+            ]
+            for lean in (0.0, 1.0)
+        ]
+        flag, staff = np.zeros((2, PLATE_HEIGHT, PLATE_WIDTH), np.float32)
+        outline = np.vstack([np.array(edges[0]), np.array(edges[1])[::-1]])
+        cv2.fillPoly(flag, [np.round(outline * 16).astype(np.int32)], 1.0, cv2.LINE_AA, 4)
+        ends = np.round(np.array([project((pole, top, z)), project((pole, GROUND, z))]) * 16).astype(np.int32)
+        cv2.line(staff, ends[0].tolist(), ends[1].tolist(), 1.0, max(1, round(44 / z)), cv2.LINE_AA, 4)
+        fog = fog_at(z) * 0.7
+        columns = np.arange(PLATE_WIDTH, dtype=np.float32)
+        folds = 0.80 + 0.20 * np.sin(columns / (300 / z))
+        for mask, tone in ((staff, np.float32(0.35) * scene.fog_colour), (flag, bgr(colour) * folds[None, :, None])):
+            painted = tone * (1 - fog) + scene.fog_colour * fog
+            scene.mid.colours = scene.mid.colours * (1 - mask[..., None]) + painted * mask[..., None]
+            scene.mid.alpha = scene.mid.alpha * (1 - mask) + mask
+
+
 BUILDERS = {
     "bridge": bridge,
     "holograms": holograms,
@@ -143,4 +255,8 @@ BUILDERS = {
     "lanterns": lanterns,
     "data rings": data_rings,
     "light pillars": light_pillars,
+    "awnings": awnings,
+    "aurora": aurora,
+    "arches": arches,
+    "pennants": pennants,
 }

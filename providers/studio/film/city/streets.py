@@ -1,4 +1,4 @@
-"""The sides of a street, in three kinds: houses full of signs, a temple road, an avenue of data towers."""
+"""The sides of a street: houses full of signs, a temple road, an avenue of data towers; `old_towns.py` has more."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from providers.studio.film.looks import Look
 
 from .buildings import data_wall, pagoda, roof_front, shoji
 from .landmarks import Set
+from .old_towns import bastion, souk, terraces
 from .streetwork import GROUND, Plane, facade, fog_at, sign_texture, upright
 
 
@@ -238,4 +239,11 @@ class _Block:
             plane.put(sign, corners, fog * 0.55, self.fog_colour, alpha=0.96)
 
 
-BUILDERS: dict[str, Callable[[Set], None]] = {"canyon": canyon, "temple": temple, "monoliths": monoliths}
+BUILDERS: dict[str, Callable[[Set], None]] = {
+    "canyon": canyon,
+    "temple": temple,
+    "monoliths": monoliths,
+    "souk": souk,
+    "bastion": bastion,
+    "terraces": terraces,
+}

@@ -15,7 +15,8 @@ import numpy as np
 from providers.studio.film.canvas import PLATE_WIDTH, Colour, bgr, blur, sixteenths, to_byte, to_unit, wide_blur
 from providers.studio.film.looks import Look
 
-from .suits import COLLARS, MODELS, Point
+from .shapes import Point
+from .suits import COLLARS, MODELS
 
 FACE_WIDTH = 250.0  # canvas px
 CHIN_X, CHIN_Y = PLATE_WIDTH / 2, 190.0  # canvas px

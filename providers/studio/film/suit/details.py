@@ -14,7 +14,7 @@ from providers.studio.film.titles.lettering import HUD, TITLE, text_mask, vertic
 from providers.studio.film.variation import SuitDetails, Variation
 
 from .armour import FACE_WIDTH, HEIGHT, WIDTH, Armour, on_canvas
-from .suits import Point
+from .shapes import Point
 
 PAINT = 0.82  # how opaque it is
 AMBIENT = 64  # 0..255: paint can be read in the dark, too
@@ -34,6 +34,9 @@ PLACES = {
     "plated": _Places((0.66, 1.62), 0.22, ((1.32, 0.66), (1.98, 0.84), (1.32, 0.98))),
     "lamellar": _Places((1.86, 0.96), 0.26, ((1.46, 0.94), (2.26, 1.00), (1.46, 1.14)), upright=True),
     "ribbed": _Places((0.70, 1.34), 0.15, ((1.14, 0.84), (1.62, 1.10), (1.22, 1.12))),
+    "wrapped": _Places((1.16, 1.46), 0.24, ((1.30, 1.00), (1.84, 1.36), (1.18, 1.30)), upright=True),
+    "bulwark": _Places((0.66, 1.52), 0.20, ((1.62, 0.98), (2.30, 1.02), (1.62, 1.30))),
+    "radiant": _Places((0.72, 1.62), 0.15, ((1.02, 1.16), (1.40, 1.28), (1.02, 1.50))),
 }
 
 

@@ -1,4 +1,4 @@
-"""Metal worn on the head: the samurai's forehead plate with its crescent, shaded by the look's lights."""
+"""Metal worn on the head: a forehead plate with a crescent or with rays, shaded by the look's lights."""
 
 from __future__ import annotations
 
@@ -35,8 +35,12 @@ def forehead_plate(frame: FaceFrame, look: Look, keep: np.ndarray, light: np.nda
     cv2.polylines(lamp, [frame.local(np.array(line))], False, 255, max(1, int(frame.hairline * 1.2)), cv2.LINE_AA, 4)
     lamp = to_unit(lamp)
     light += (lamp * 0.9 + glow(lamp, unit * 0.03, 1.6))[..., None] * bgr(look.left_light) * 0.8
+    if look.suit.cut == "radiant":
+        for number in range(-3, 4):
+            _metal(frame, look, keep, light, _ray(frame, middle, brow, number), look.suit.trim, 0.018)
     for side in (-1, 1):
-        _metal(frame, look, keep, light, _horn(frame, middle, brow, side), look.suit.trim, 0.022)
+        if look.suit.cut != "radiant":
+            _metal(frame, look, keep, light, _horn(frame, middle, brow, side), look.suit.trim, 0.022)
         for share in (0.42, 0.66):
             rivet = at(middle + side * half * share, brow + (-0.145 + 0.08 * share * share) * unit)
             _metal(frame, look, keep, light, _disc(rivet, 0.022 * unit), look.suit.trim, 0.015)
@@ -52,6 +56,14 @@ def _horn(frame: FaceFrame, middle: float, brow: float, side: int) -> np.ndarray
     inner_x, inner_y = 0.02 + 0.37 * np.sin(turn * 1.45) + 0.055 * turn, -0.21 - 0.47 * turn**1.5
     outline = np.vstack([np.stack([outer_x, outer_y], 1), np.stack([inner_x, inner_y], 1)[::-1]]) * frame.unit
     return np.array([frame.at(middle + side * x, brow + y) for x, y in outline])
+
+
+def _ray(frame: FaceFrame, middle: float, brow: float, number: int) -> np.ndarray:
+    """One of the rays of a rising sun, counted from the upright one to both sides."""
+    angle, long = number * 0.42, 0.40 if number % 2 == 0 else 0.29
+    way, out = np.array((np.sin(angle), -np.cos(angle))), np.array((np.cos(angle), np.sin(angle)))
+    corners = (0.08 * way - 0.036 * out, long * way, 0.08 * way + 0.036 * out)
+    return np.array([frame.at(middle + x * frame.unit, brow + (y - 0.15) * frame.unit) for x, y in corners])
 
 
 def _disc(centre: np.ndarray, radius: float) -> np.ndarray:

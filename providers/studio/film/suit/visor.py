@@ -41,9 +41,11 @@ def make_visor(
 ) -> Visor:
     """Draw the visor of a look. The glass shows the detector's score.
 
-    A face that looks far aside (`yaw`) wears a lens over its nearer eye in every look, because a band would look like
-    a sticker. Nothing is drawn where the photo cuts off the face (`alpha`, the figure's in the window).
+    A face that looks far aside (`yaw`) wears a lens over its nearer eye in every look that has a visor, because a band
+    would look like a sticker. Nothing is drawn where the photo cuts off the face (`alpha`, the figure's in the window).
     """
+    if look.visor == "none":
+        return _no_visor(frame)
     kind = "lens" if abs(yaw) > ASIDE else look.visor
     if abs(yaw) > TURNED:
         lens_side = -1 if yaw > 0 else 1  # the nearer eye
@@ -71,6 +73,13 @@ def make_visor(
     across = np.arange(frame.width * 3, dtype=np.float32) / frame.unit - 1.5 * frame.width / frame.unit
     reflection = np.exp(-((across / 0.05) ** 2)) * 0.8 + np.exp(-(((across - 0.17) / 0.02) ** 2)) * 0.5
     return Visor(keep, light, mask, np.clip(reflection, 0, 1))
+
+
+def _no_visor(frame: FaceFrame) -> Visor:
+    """A bare face: all of it shows, and nothing is added."""
+    size = (frame.height, frame.width)
+    nothing = np.zeros((*size, 3), np.float32)
+    return Visor(np.ones(size, np.float32), nothing, frame.blank(), np.zeros(3 * frame.width, np.float32))
 
 
 def _eye(frame: FaceFrame, side: int) -> np.ndarray:

@@ -32,9 +32,9 @@ def make_mark(look: Look) -> np.ndarray:
         place = letters[y : y + words.shape[0], left + EMBLEM + 22 :][:, : words.shape[1]]
         np.maximum(place, words[: place.shape[0], : place.shape[1]], out=place)
     emblem = _emblem(left + EMBLEM // 2, MARK_HEIGHT // 2)
-    for mask, colour in ((letters, WHITE), (emblem, look.hud_colour)):
+    for mask, colour in ((letters, WHITE), (emblem, look.as_light.hud_colour)):
         cover = to_unit(mask)
-        strip[..., :3] += blur(cover, 6)[..., None] * bgr(look.hud_colour) * 0.35
+        strip[..., :3] += blur(cover, 6)[..., None] * bgr(look.as_light.hud_colour) * 0.35
         strip[..., :3] = strip[..., :3] * (1 - cover[..., None]) + bgr(colour) * cover[..., None]
         strip[..., 3] = np.maximum(strip[..., 3], mask)
     return np.clip(strip, 0, 255).astype(np.uint8)

@@ -12,7 +12,6 @@ import numpy as np
 from providers.studio.film.canvas import (
     FRAME_HEIGHT,
     FRAME_WIDTH,
-    Colour,
     bgr,
     blur,
     composite,
@@ -28,7 +27,9 @@ from providers.studio.film.looks import Look
 from providers.studio.film.title_styles import TitleStyle
 from providers.studio.film.typefaces import JOINED, SIGNS
 
+from . import weathered
 from .lettering import showable, text_mask
+from .painting import fill, lay_colour, shifted, shine_through
 from .shaping import CAPITAL, Line, clusters, draw_line, face_of, set_line
 
 STRIP_TOP, STRIP_HEIGHT = 905, 235  # px; below it lies the mark
@@ -83,6 +84,9 @@ class TitleCard:
         if self._arrival == "decode" and arriving > 0:
             composite(strip, _decoded(self._strip, 1 - arriving, dice))
             return
+        if self._arrival == "sweep" and arriving > 0:
+            composite(strip, _swept(self._strip, 1 - arriving))
+            return
         composite(strip, self._strip if gain >= 1 else cv2.convertScaleAbs(self._strip, alpha=gain))
         if self._arrival == "tear" and (arriving > 0 or FLICKERS[0] < since < FLICKERS[1]):
             strip[...] = glitch_strip(strip, arriving or 0.5, dice)
@@ -130,7 +134,7 @@ def make_title(look: Look, hero_name: str, serial: str) -> np.ndarray:
     letters, left, right = _letters(set_name(title_text(hero_name, serial), style), style)
     # Letters stay legible over something bright, such as an emblem or a lamp.
     strip[..., 3] = blur(cv2.dilate(to_unit(letters), np.ones((17, 17), np.uint8)), 10) * GROUND
-    {"neon": _neon, "chrome": _chrome, "terminal": _terminal}[style.finish](strip, letters, look, (left, right))
+    FINISHES[style.finish](strip, letters, look, (left, right))
     _tagline(strip, look)
     return np.clip(strip, 0, 255).astype(np.uint8)
 
@@ -170,64 +174,39 @@ def _letters(setting: Setting, style: TitleStyle) -> tuple[np.ndarray, int, int]
     return letters, min(left for left, _ in bounds), max(right for _, right in bounds)
 
 
-def _fill(letters: np.ndarray, style: TitleStyle) -> np.ndarray:
-    """The letters' colour, row by row: from the capitals' top to their foot, per strip."""
-    rows = np.flatnonzero(letters.max(axis=1) > 128)
-    top, foot = (int(rows[0]), int(rows[-1])) if len(rows) else (0, 1)
-    place = np.clip((np.arange(STRIP_HEIGHT) - top) / max(1, foot - top), 0, 1)
-    stops = [stop for stop, _ in style.fill]
-    colours = np.array([bgr(colour) for _, colour in style.fill])
-    return np.stack([np.interp(place, stops, colours[:, channel]) for channel in range(3)], axis=1)[:, None]
-
-
-def _lay(strip: np.ndarray, cover: np.ndarray, colour: np.ndarray) -> None:
-    """Paint a colour where a 0..1 mask covers the strip."""
-    cover = cover[..., None]
-    strip[..., :3] = strip[..., :3] * (1 - cover) + colour * cover
-    strip[..., 3:] = np.maximum(strip[..., 3:], cover * 255)
-
-
-def _shine(strip: np.ndarray, light: np.ndarray, colour: Colour, gain: float) -> None:
-    strip[..., :3] += light[..., None] * (bgr(colour) * gain)
-
-
-def _shifted(mask: np.ndarray, x: float, y: float) -> np.ndarray:
-    return cv2.warpAffine(mask, np.array([[1, 0, x], [0, 1, y]], np.float32), mask.shape[1::-1])
-
-
 def _neon(strip: np.ndarray, letters: np.ndarray, look: Look, bounds: tuple[int, int]) -> None:
     cover = to_unit(letters)
     left, right = min(bounds[0], FRAME_WIDTH // 2 - 120), max(bounds[1], FRAME_WIDTH // 2 + 120)
     rule, notch = np.zeros_like(cover), np.zeros_like(cover)
     cv2.rectangle(rule, (left, 164), (right, 166), 1.0, -1)
     cv2.rectangle(notch, (left, 163), (left + 64, 168), 1.0, -1)
-    _shine(strip, blur(rule, 4), look.right_light, 0.9)
-    _lay(strip, rule, bgr(look.right_light))
-    _lay(strip, notch, bgr((255, 255, 255)))
-    _shine(strip, blur(cover, 5) * 0.7 + glow(cover, 20, 0.9), look.title.glow, 0.9)
+    shine_through(strip, blur(rule, 4), look.right_light, 0.9)
+    lay_colour(strip, rule, bgr(look.right_light))
+    lay_colour(strip, notch, bgr((255, 255, 255)))
+    shine_through(strip, blur(cover, 5) * 0.7 + glow(cover, 20, 0.9), look.title.glow, 0.9)
     for x, colour in ((-4, look.right_light), (4, look.title.glow)):
-        _lay(strip, _shifted(cover, x, 0) * 0.85, bgr(colour))
-    _lay(strip, cover, _fill(letters, look.title))
+        lay_colour(strip, shifted(cover, x, 0) * 0.85, bgr(colour))
+    lay_colour(strip, cover, fill(letters, look.title))
 
 
 def _chrome(strip: np.ndarray, letters: np.ndarray, look: Look, bounds: tuple[int, int]) -> None:
     cover = to_unit(letters)
     dark = cv2.dilate(cover, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9)))
-    _shine(strip, glow(cover, 18, 1.0), look.title.glow, 0.7)
-    _lay(strip, blur(dark, 1.2), bgr((26, 6, 8)))
-    _lay(strip, cover, _fill(letters, look.title))
+    shine_through(strip, glow(cover, 18, 1.0), look.title.glow, 0.7)
+    lay_colour(strip, blur(dark, 1.2), bgr((26, 6, 8)))
+    lay_colour(strip, cover, fill(letters, look.title))
     # Light from above: upper edges are bright, lower ones dark.
-    _lay(strip, np.clip(cover - _shifted(cover, 0.6, 2.0), 0, 1) * 0.8, bgr((255, 255, 255)))
-    _lay(strip, np.clip(cover - _shifted(cover, -0.6, -2.0), 0, 1) * 0.45, bgr((90, 30, 24)))
+    lay_colour(strip, np.clip(cover - shifted(cover, 0.6, 2.0), 0, 1) * 0.8, bgr((255, 255, 255)))
+    lay_colour(strip, np.clip(cover - shifted(cover, -0.6, -2.0), 0, 1) * 0.45, bgr((90, 30, 24)))
     # One thin cut through all letters, which stay legible.
     wound, edge = np.zeros_like(cover), np.zeros_like(cover)
     left, right = max(6, bounds[0] - 26), min(FRAME_WIDTH - 6, bounds[1] + 26)
     start, end = (left, NAME_MIDDLE + 15), (right, NAME_MIDDLE - 9)
     cv2.line(wound, start, end, 1.0, 3, cv2.LINE_AA)
     cv2.line(edge, (start[0], start[1] + 2), (end[0], end[1] + 2), 1.0, 1, cv2.LINE_AA)
-    _lay(strip, wound * 0.9, bgr((40, 4, 6)))
-    _shine(strip, blur(edge, 3), look.title.glow, 1.6)
-    _lay(strip, edge, bgr((255, 214, 180)))
+    lay_colour(strip, wound * 0.9, bgr((40, 4, 6)))
+    shine_through(strip, blur(edge, 3), look.title.glow, 1.6)
+    lay_colour(strip, edge, bgr((255, 214, 180)))
 
 
 def _terminal(strip: np.ndarray, letters: np.ndarray, look: Look, bounds: tuple[int, int]) -> None:
@@ -235,16 +214,16 @@ def _terminal(strip: np.ndarray, letters: np.ndarray, look: Look, bounds: tuple[
     cursor = np.zeros_like(cover)
     if bounds[1] + 40 < FRAME_WIDTH - MARGIN:
         cv2.rectangle(cursor, (bounds[1] + 8, NAME_MIDDLE - 30), (bounds[1] + 36, NAME_MIDDLE + 32), 1.0, -1)
-    _shine(strip, blur(cover, 4) * 0.6 + glow(cover, 14, 0.8), look.title.glow, 0.55)
-    _lay(strip, cover, _fill(letters, look.title))
-    _lay(strip, cursor * 0.9, bgr(look.title.glow))
+    shine_through(strip, blur(cover, 4) * 0.6 + glow(cover, 14, 0.8), look.title.glow, 0.55)
+    lay_colour(strip, cover, fill(letters, look.title))
+    lay_colour(strip, cursor * 0.9, bgr(look.title.glow))
     strip[::4, :, :3] *= 0.72  # the lines of a tube
     frame = np.zeros_like(cover)
     top, foot, right = 8, 170, FRAME_WIDTH - 22
     for x, y, across, down in ((20, top, 1, 1), (right, top, -1, 1), (20, foot, 1, -1), (right, foot, -1, -1)):
         cv2.line(frame, (x, y), (x + across * 34, y), 1.0, 2)
         cv2.line(frame, (x, y), (x, y + down * 18), 1.0, 2)
-    _lay(strip, frame, bgr(look.title.glow))
+    lay_colour(strip, frame, bgr(look.title.glow))
 
 
 def _tagline(strip: np.ndarray, look: Look) -> None:
@@ -259,8 +238,8 @@ def _tagline(strip: np.ndarray, look: Look) -> None:
     mask = np.zeros(strip.shape[:2], np.uint8)
     mask[TAGLINE_Y : TAGLINE_Y + height, left : left + width] = words
     cover = to_unit(mask)
-    _shine(strip, blur(cover, 5), style.glow, 0.35)
-    _lay(strip, cover, bgr((238, 242, 255)))
+    shine_through(strip, blur(cover, 5), style.glow, 0.35)
+    lay_colour(strip, cover, bgr((238, 242, 255)))
     if style.seal:
         _seal(strip, style.seal, left - 54, TAGLINE_Y - 5)
 
@@ -276,8 +255,8 @@ def _seal(strip: np.ndarray, sign: str, x: int, y: int) -> None:
     hole = np.zeros_like(mask)
     hole[top : top + cut.shape[0], left : left + cut.shape[1]] = cut
     place = strip[y : y + 44, x : x + 44]
-    _lay(place, to_unit(mask), bgr((206, 30, 26)))
-    _lay(place, to_unit(hole), bgr((255, 240, 226)))
+    lay_colour(place, to_unit(mask), bgr((206, 30, 26)))
+    lay_colour(place, to_unit(hole), bgr((255, 240, 226)))
 
 
 def _cut_apart(title: np.ndarray, apart: float) -> np.ndarray:
@@ -294,7 +273,7 @@ def _cut_apart(title: np.ndarray, apart: float) -> np.ndarray:
 
 def _slid(layer: np.ndarray, x: int) -> np.ndarray:
     """Shift a layer sideways; parts that leave it are cut off."""
-    return _shifted(layer, x, 0)
+    return shifted(layer, x, 0)
 
 
 def _decoded(title: np.ndarray, share: float, dice: random.Random) -> np.ndarray:
@@ -308,3 +287,20 @@ def _decoded(title: np.ndarray, share: float, dice: random.Random) -> np.ndarray
         else:
             column[...] = 0
     return shown
+
+
+def _swept(title: np.ndarray, share: float) -> np.ndarray:
+    """The title up to a share (0..1) of its width, with a soft edge."""
+    columns = np.arange(FRAME_WIDTH, dtype=np.float32) / FRAME_WIDTH
+    shown = to_byte(np.clip((share * 1.3 - columns) / 0.3, 0, 1))
+    return cv2.multiply(title, gray_layer(np.repeat(shown[None], STRIP_HEIGHT, axis=0)), scale=1 / 255)
+
+
+FINISHES = {
+    "neon": _neon,
+    "chrome": _chrome,
+    "terminal": _terminal,
+    "sand": weathered.sand,
+    "ice": weathered.ice,
+    "gilt": weathered.gilt,
+}

@@ -9,10 +9,10 @@ import pytest
 from providers.studio.errors import HOLOGRAM, NoFace
 from providers.studio.film.canvas import FRAMES_PER_SECOND, PLATE_HEIGHT, PLATE_WIDTH, camera
 from providers.studio.film.hologram import HologramDirector
-from providers.studio.film.looks import LOOKS
 from providers.studio.film.person.photo import read_photo
 from providers.studio.film.projection import CENTRE
 from providers.studio.film.shots import CUES, Director
+from tests.providers.studio.film.chosen import EVERY_LOOK, Made
 
 MOMENTS = (0.10, 0.95, 1.6, 2.6, 3.9, 5.0)  # plain, scanned, built up, projected, near, title
 
@@ -41,12 +41,12 @@ def at(director, seconds: float) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def films(renderer):
-    return {slug: direct(renderer, teapot(), slug) for slug in LOOKS}
+    return Made(lambda slug: direct(renderer, teapot(), slug))
 
 
 @pytest.fixture(scope="module")
 def frames(films):
-    return {slug: [at(director, moment) for moment in MOMENTS] for slug, director in films.items()}
+    return Made(lambda slug: [at(films[slug], moment) for moment in MOMENTS])
 
 
 def test_without_the_option_no_picture_becomes_a_hologram(renderer):
@@ -60,7 +60,7 @@ def test_a_person_stays_a_person_whatever_was_wished(renderer, astronaut):
     assert isinstance(director, Director)
 
 
-@pytest.mark.parametrize("slug", LOOKS)
+@pytest.mark.parametrize("slug", EVERY_LOOK)
 def test_every_shot_shows_something_else(films, frames, slug):
     assert isinstance(films[slug], HologramDirector)
     small = [cv2.resize(frame, (72, 128), interpolation=cv2.INTER_AREA).astype(int) for frame in frames[slug]]
@@ -71,7 +71,7 @@ def test_every_shot_shows_something_else(films, frames, slug):
             assert np.abs(one - other).mean() > 6
 
 
-@pytest.mark.parametrize("slug", LOOKS)
+@pytest.mark.parametrize("slug", EVERY_LOOK)
 def test_the_picture_is_plain_at_first_and_lines_after_the_scan(frames, slug):
     plain, scanned = frames[slug][0][300:700, 150:570], frames[slug][1][300:700, 150:570]
     orange = np.array([60, 120, 200])
@@ -83,7 +83,7 @@ def test_the_picture_is_plain_at_first_and_lines_after_the_scan(frames, slug):
     assert np.abs(np.diff(plain_gray, axis=0)).mean() < 0.5 * np.abs(np.diff(gray, axis=0)).mean()
 
 
-@pytest.mark.parametrize("slug", LOOKS)
+@pytest.mark.parametrize("slug", EVERY_LOOK)
 def test_the_hologram_shows_the_picture(films, slug):
     """What is bright and what is dark in the panel is so in the picture."""
     director, moment = films[slug], 5.0

@@ -17,6 +17,7 @@ from providers.studio.film.moves import FACE_LEVEL, hero_move, title_move
 from providers.studio.film.person.photo import read_photo
 from providers.studio.film.suit.details import paint_details
 from providers.studio.film.variation import CloseUp, HeroShot, ShotList, TitleMove, Variation
+from tests.providers.studio.film.chosen import EVERY_LOOK
 
 pytestmark = pytest.mark.slow
 
@@ -79,7 +80,7 @@ def test_the_street_fills_the_frame_in_every_shot():
             assert (pictures[0] == pictures[1]).all()
 
 
-@pytest.mark.parametrize("slug", LOOKS)
+@pytest.mark.parametrize("slug", EVERY_LOOK)
 def test_every_films_suit_is_painted_differently(slug):
     look = LOOKS[slug]
     armour = assets.load_armour(look)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,10 +38,18 @@ def test_a_face_that_looks_ahead_wears_glass_over_both_eyes(face, whole, slug):
     assert covered(face, make_visor(face, LOOKS[slug], 0.9, whole).mask) == (True, True)
 
 
-@pytest.mark.parametrize("slug", LOOKS)
+@pytest.mark.parametrize("slug", [slug for slug, look in LOOKS.items() if look.visor != "none"])
 @pytest.mark.parametrize(("yaw", "eyes"), [(ASIDE + 0.1, (True, False)), (-ASIDE - 0.1, (False, True))])
 def test_a_face_that_looks_aside_wears_a_lens_over_its_nearer_eye(face, whole, slug, yaw, eyes):
     assert covered(face, make_visor(face, LOOKS[slug], 0.9, whole, yaw).mask) == eyes
+
+
+@pytest.mark.parametrize("yaw", [0.0, 0.2, ASIDE + 0.1, -ASIDE - 0.1])
+def test_a_look_without_a_visor_leaves_every_face_bare(face, whole, yaw):
+    visor = make_visor(face, replace(LOOKS["netrunner"], visor="none"), 0.9, whole, yaw)
+    assert visor.mask.max() == 0
+    assert visor.light.max() == 0
+    assert visor.keep.min() == 1
 
 
 @pytest.mark.parametrize(("side", "eyes"), [(-1, (True, False)), (1, (False, True))])
