@@ -32,6 +32,7 @@ from common.urls import with_escaped_login
 from providers.studio.service import numbers as studio
 
 from .contact_settings import ContactSettings, read_contact_settings
+from .monitoring_settings import MonitoringSettings, read_monitoring_settings
 from .private_files import BadEnvironment, keep_secret, make_private
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
@@ -83,6 +84,7 @@ class Environment:
     prepare_children: int
     log_level: str
     contact: ContactSettings
+    monitoring: MonitoringSettings
 
     @property
     def run_dir(self) -> Path:
@@ -214,6 +216,7 @@ def load(env: Mapping[str, str]) -> Environment:
         prepare_children=parse_number(env, "PREPARE_CHILDREN", studio.cores(), most=MOST_PREPARE_CHILDREN),
         log_level=parse_log_level(env.get("LOG_LEVEL")),
         contact=read_contact_settings(env, public_url=public_url),
+        monitoring=read_monitoring_settings(env),
     )
 
 

@@ -45,8 +45,8 @@ def shown(path: str) -> str:
     return next((f"{prefix}…" for prefix in SECRET_PREFIXES if folded.startswith(prefix)), redact(path))
 
 
-class RedactingFormatter(logging.Formatter):
-    """Formats a record, its traceback included, and takes out what opens something."""
+class RedactingMixin(logging.Formatter):
+    """Takes what opens something out of whatever a formatter makes of a record, its traceback included."""
 
     def format(self, record: logging.LogRecord) -> str:
         if isinstance(record.args, tuple) and any(is_path(part) for part in record.args):
@@ -56,6 +56,10 @@ class RedactingFormatter(logging.Formatter):
                 shown(part) if isinstance(part, str) and is_path(part) else part for part in record.args or ()
             )
         return redact(super().format(record))
+
+
+class RedactingFormatter(RedactingMixin):
+    """Formats a record as a line."""
 
 
 def is_path(part: Any) -> bool:

@@ -13,7 +13,7 @@ from csp.constants import NONE, SELF
 
 from common import redis_clients
 
-from . import VERSION, environment
+from . import VERSION, environment, logs
 
 ROOT = Path(__file__).resolve().parent.parent
 ENV = environment.read()  # brings `.env` into os.environ
@@ -56,6 +56,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "selfiehero.logs.middleware",
     "selfiehero.proxies.middleware",
     "selfiehero.middleware.security_headers",
     "selfiehero.middleware.problems_for_programs",
@@ -364,24 +365,5 @@ SIMULATOR_SCENARIO = ENV.simulator_scenario
 SIMULATOR_SECRETS_PATH = ENV.simulator_secrets_path
 
 LOG_LEVEL = ENV.log_level
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    # Takes keys, addresses and e-mails out of every line of every logger.
-    "formatters": {
-        "line": {"()": "selfiehero.redaction.RedactingFormatter", "fmt": "%(levelname)s %(name)s %(message)s"}
-    },
-    "filters": {
-        "one_line": {"()": "selfiehero.server.log.OneLine"},
-        "database_away": {"()": "selfiehero.server.log.DatabaseAway"},
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {name: {"level": LOG_LEVEL} for name in ("selfiehero", "notifications", "jobs", "providers")}
-    | {"axes": {"level": "ERROR"}}  # `selfiehero.staff.log` writes these lines without names
-    | {"rq": {"level": "WARNING"}}
-    # Django's own handlers would write around the formatter.
-    | {name: {"level": "WARNING", "handlers": [], "propagate": True} for name in ("django", "django.server")}
-    | {"django.security.DisallowedHost": {"filters": ["one_line"]}}
-    | {"django.request": {"filters": ["database_away"]}},
-}
+LOGGING = logs.config(level=LOG_LEVEL, form=ENV.monitoring.log_format)
+METRICS_TOKEN, METRICS_NETWORKS = ENV.monitoring.metrics_token, ENV.monitoring.metrics_networks

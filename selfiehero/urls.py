@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from selfiehero.health import checks
+from selfiehero.health import checks, metrics
 
 from . import language, releases
 from .staff.passkeys import TakeWithPasskey
@@ -10,6 +10,7 @@ urlpatterns = [
     path("healthz", checks.healthz, name="healthz"),
     path("static/<path:name>", releases.static_file),
     path("readyz", checks.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("i18n/setlang/", language.choose, name="set_language"),
     path("admin/passkeys/authentication/complete/", TakeWithPasskey.as_view()),
     path("admin/passkeys/", include("django_otp_webauthn.urls", namespace="otp_webauthn")),

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from jobs import ledger, rollups
-from jobs.models import Heartbeat, JobMinute
+from jobs.models import Heartbeat, JobMinute, WebhookDelivery
 from jobs.overload import state
 from jobs.routing import limits
 from providers.models import ProviderConfig
@@ -23,6 +23,7 @@ HISTORY = timedelta(minutes=80)
 LATE = timedelta(seconds=20)
 # A host that has been gone for so long is not said to be late any more.
 GONE = timedelta(hours=6)
+MOST_REFUSED = 1000
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ class Studio:
     @property
     def is_full(self) -> bool:
         return self.slots >= self.row.max_concurrent
+
+    def is_broken(self, *, now: datetime) -> bool:
+        """Whether its breaker is open."""
+        return self.row.breaker_until is not None and self.row.breaker_until > now
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,8 @@ class Facts:
     law: ledger.Newest
     drain: Drain
     load: state.Load
+    # Forged and late ones within the last rollups.WINDOW, counted up to MOST_REFUSED.
+    refused_webhooks: int = 0
 
     @property
     def versions(self) -> set[str]:
@@ -89,7 +96,14 @@ def read(*, now: datetime) -> Facts:
         ledger.newest(),
         Drain(waiting, flow.accepted, flow.left),
         state.read_now(),
+        _refused_webhooks(now=now),
     )
+
+
+def _refused_webhooks(*, now: datetime) -> int:
+    refused = (WebhookDelivery.Verdict.FORGED, WebhookDelivery.Verdict.STALE)
+    rows = WebhookDelivery.objects.filter(verdict__in=refused, received_at__gt=now - rollups.WINDOW).order_by()
+    return rows.values("pk")[:MOST_REFUSED].count()
 
 
 def _studios(flow: rollups.Flow, *, now: datetime) -> list[Studio]:

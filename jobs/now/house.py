@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -45,6 +46,8 @@ class House:
     disk: Measured
     storage: Measured
     overdue_erasures: int
+    # RQ jobs that wait in each queue; empty while Redis does not answer.
+    depths: Mapping[str, int] = field(default_factory=dict)
 
 
 def look() -> House:
@@ -54,22 +57,23 @@ def look() -> House:
 
 def look_now() -> House:
     """Measure everything."""
-    depths, memory = _redis()
+    queued, memory, depths = _redis()
     return House(
         timezone.now(),
-        depths,
+        queued,
         memory,
         _database(),
         _disk(),
         _storage(),
         erasures.overdue(now=timezone.now(), by=OVERDUE_AFTER),
+        depths,
     )
 
 
 _cache = TimedCache(FRESH_SECONDS, lambda: look_now())  # asked by name: tests replace it
 
 
-def _redis() -> tuple[Measured, Measured]:
+def _redis() -> tuple[Measured, Measured, dict[str, int]]:
     """Return how long the queues are, and how fast and large the server is."""
     started = time.perf_counter()
     try:
@@ -79,9 +83,9 @@ def _redis() -> tuple[Measured, Measured]:
             depths = queues.depths()
             memory = int(queues.client().info("memory")["used_memory"])
     except (redis.RedisError, OSError) as error:
-        return Measured("not known", "warn"), Measured(f"no answer: {type(error).__name__}", "bad")
+        return Measured("not known", "warn"), Measured(f"no answer: {type(error).__name__}", "bad"), {}
     said = ", ".join(f"{lane} {depth}" for lane, depth in depths.items() if depth) or "empty"
-    return Measured(said), Measured(f"{took * 1000:.1f} ms, {memory / 1e6:.0f} MB")
+    return Measured(said), Measured(f"{took * 1000:.1f} ms, {memory / 1e6:.0f} MB"), depths
 
 
 def _database() -> Measured:

@@ -148,7 +148,7 @@ def _load(facts: Facts) -> Iterator[Problem]:
 def _trouble(studio: Studio, facts: Facts) -> str:
     """Return what is wrong with a provider, "" for nothing."""
     row, flow = studio.row, studio.flow
-    if row.breaker_until is not None and row.breaker_until > facts.at:
+    if studio.is_broken(now=facts.at):
         since = f" since {clock(flow.failed_since)}" if flow.failed_since else ""
         return f"{studio.title} gets no films{since}: {_BREAKER_WORDS[BreakerReason(row.breaker_reason)]}"
     if row.is_rate_limited(now=facts.at) or flow.refused >= 1:

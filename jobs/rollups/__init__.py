@@ -4,6 +4,7 @@ histograms  times in buckets that can be added up
 arithmetic  the figures of one minute, read from the jobs and attempts of that minute
 writer      writes the minutes that are due, once per cluster
 windows     sums over the newest minutes
+day         sums since midnight
 """
 
 from .windows import WINDOW, Flow, ProviderFlow, flow, newest, over
