@@ -367,3 +367,5 @@ SIMULATOR_SECRETS_PATH = ENV.simulator_secrets_path
 LOG_LEVEL = ENV.log_level
 LOGGING = logs.config(level=LOG_LEVEL, form=ENV.monitoring.log_format)
 METRICS_TOKEN, METRICS_NETWORKS = ENV.monitoring.metrics_token, ENV.monitoring.metrics_networks
+ALERT_EMAILS, ALERT_REPORT_HOUR = ENV.monitoring.alert_emails, ENV.monitoring.report_hour
+ALERT_WEBHOOK_URL, ALERT_WEBHOOK_SECRET = ENV.monitoring.alert_webhook_url, ENV.monitoring.alert_webhook_secret

@@ -27,7 +27,7 @@ ACTIONS = (
     *("provider_added", "provider_changed", "provider_enabled", "provider_disabled", "provider_key_changed"),
     *("provider_tested", "provider_breaker_closed", "look_added", "look_changed"),
     *("user_added", "user_changed", "user_deleted", "group_added", "group_changed", "group_deleted"),
-    *("second_step_added", "second_step_removed"),
+    *("second_step_added", "second_step_removed", "alert_taken"),
 )
 # Processes say that they are alive every few seconds.
 _QUIET_AFTER = timedelta(minutes=1)

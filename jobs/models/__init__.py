@@ -8,11 +8,13 @@ deliveries  webhook calls as they arrived
 promises    texts of consent, counts of erasures
 records     staff's notes and audit trail, heartbeats, the load, the ledger's newest inspection, measured start times
 rollups     figures by the minute
+alerts      what people are told of, and the messages
 sql         expressions for SQLite's query planner
 plain_sql   one row read or written without the ORM's cost, where every hero passes
 prepared    several questions about rows in one statement that is made once
 """
 
+from .alerts import Alert, AlertMessage
 from .attempts import Attempt, AttemptQuerySet
 from .deliveries import WebhookDelivery
 from .events import JobEvent, next_seq
@@ -25,6 +27,8 @@ from .rollups import JobMinute, ProviderMinute
 __all__ = [
     "HAS_ENDED_WITH_PHOTO",
     "QUEUE_LANES",
+    "Alert",
+    "AlertMessage",
     "Attempt",
     "AttemptQuerySet",
     "AuditEntry",

@@ -20,7 +20,7 @@ STALE = timedelta(minutes=1)
 LONG_QUEUE = timedelta(minutes=3)
 PARK = timedelta(minutes=15)
 # Work goes on without these, at other providers and in other web processes.
-_SPARE = {"web", "studio", "simulator"}
+SPARE = {"web", "studio", "simulator"}
 # Shares below are judged from so many jobs on.
 ENOUGH = 20
 _BREAKER_WORDS = {
@@ -94,7 +94,7 @@ def _processes(facts: Facts) -> Iterator[Problem]:
         if process.is_late and not process.is_replaced:
             age = (facts.at - process.seen_at).total_seconds()
             gone[process.name] = min(age, gone.get(process.name, age))
-    for level, names in (("bad", sorted(gone.keys() - _SPARE)), ("warn", sorted(gone.keys() & _SPARE))):
+    for level, names in (("bad", sorted(gone.keys() - SPARE)), ("warn", sorted(gone.keys() & SPARE))):
         if names:
             age = max(gone[name] for name in names)
             yield Problem(level, f"Nobody does the work of {_listed(names)}: last seen {length(age)} ago.", (look,))

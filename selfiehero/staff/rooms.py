@@ -29,6 +29,7 @@ _GROUPS = (
     (
         "The house",
         [
+            ("jobs.Alert", "Alerts", ""),
             ("jobs.Heartbeat", "Heartbeats", ""),
             ("jobs.LoadState", "Load", ""),
             ("notifications.Notification", "Notifications", ""),

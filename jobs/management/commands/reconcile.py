@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from jobs import alerts
 from jobs.clock import database_now
 from jobs.ledger import inspect_next
+from jobs.now import read as read_facts
 from jobs.reconcile.sweep import Reconciler
 from providers.keys import OtherKeys, require_known_keys
 
@@ -18,6 +21,23 @@ from providers.keys import OtherKeys, require_known_keys
 def inspect_ledger() -> None:
     """Inspect the next part of the ledger, when it is due (`jobs.ledger.continuous`)."""
     inspect_next(now=database_now())
+
+
+class AlertStep:
+    """Looks every few seconds whether people have to be told of something (`jobs.alerts`)."""
+
+    __name__ = "watch_alerts"
+    EVERY_SECONDS = 10.0
+
+    def __init__(self) -> None:
+        self._looked_at = time.monotonic()
+
+    def __call__(self) -> None:
+        if time.monotonic() - self._looked_at > self.EVERY_SECONDS:
+            self._looked_at, now = time.monotonic(), database_now()
+            alerts.watch(read_facts(now=now))
+            alerts.write_report(now=now)
+            alerts.send_due(now=now)
 
 
 class Command(BaseCommand):
@@ -28,7 +48,7 @@ class Command(BaseCommand):
             require_known_keys()
         except OtherKeys as error:
             raise CommandError(str(error), returncode=2) from None
-        reconciler = Reconciler(inspect_ledger)
+        reconciler = Reconciler(inspect_ledger, AlertStep())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: reconciler.stop())
         reconciler.run()

@@ -20,7 +20,7 @@ from rest_framework.authtoken.models import Token, TokenProxy
 
 from jobs.admin.changes import SHIPPED_ROLES
 from jobs.admin.queues import READ_PAGES
-from jobs.models import AuditEntry, Heartbeat, Job, Lane, LoadState, WebhookDelivery
+from jobs.models import Alert, AuditEntry, Heartbeat, Job, Lane, LoadState, WebhookDelivery
 from jobs.queue import queues
 from notifications.models import Notification, PushSubscription
 from providers.models import ProviderConfig
@@ -41,6 +41,7 @@ MODELS = {
     "jobs_look": (ALL, OWNERS, NOBODY),
     "jobs_heartbeat": (ALL, NOBODY, NOBODY),
     "jobs_loadstate": (ALL, NOBODY, NOBODY),
+    "jobs_alert": (ALL, NOBODY, NOBODY),
     "jobs_auditentry": (OWNERS, NOBODY, NOBODY),
     "providers_providerconfig": (ALL, OWNERS, NOBODY),
     "notifications_notification": (ALL, NOBODY, NOBODY),
@@ -67,7 +68,7 @@ OTHERS = dict.fromkeys(EVERYBODY, ALL) | {
     "otp_totp_totpdevice_config": NOBODY,
     "otp_totp_totpdevice_qrcode": NOBODY,
     # These take a POST, below; the second without a field that any page of ours has.
-    **dict.fromkeys(("jobs_job_note", "jobs_job_photo"), NOBODY),
+    **dict.fromkeys(("jobs_job_note", "jobs_job_photo", "jobs_alert_take", "jobs_alert_test"), NOBODY),
     **dict.fromkeys(("providers_test", "autocomplete"), NOBODY),
 }
 # Open for anybody: to come in, and to leave.
@@ -123,6 +124,7 @@ def rows(provider: ProviderConfig) -> dict[str, Any]:
         "jobs_look": job.look,
         "jobs_heartbeat": Heartbeat.objects.create(name="web", host="here", seen_at=now),
         "jobs_loadstate": LoadState.objects.get_or_create(pk=LoadState.ONLY)[0],
+        "jobs_alert": Alert.objects.create(rule="law_broken", level="bad", words="It is.", began_at=now, seen_at=now),
         "jobs_auditentry": AuditEntry.objects.create(at=now, action="job_erased", subject=str(job.pk)),
         "providers_providerconfig": provider,
         "notifications_notification": Notification.objects.create(job=job, channel="email", created_at=now, due_at=now),
@@ -217,7 +219,7 @@ def test_an_action_that_is_not_offered_is_not_carried_out(people: dict[str, Clie
 @pytest.mark.parametrize(
     ("name", "who"),
     [
-        *(("jobs_job_note", ALL), ("jobs_job_photo", ACTORS)),
+        *(("jobs_job_note", ALL), ("jobs_job_photo", ACTORS), ("jobs_alert_take", ACTORS), ("jobs_alert_test", ACTORS)),
         *(("providers_test", ACTORS), ("providers_new_secret", OWNERS)),
     ],
 )
