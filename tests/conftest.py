@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
 import shutil
 import signal
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,6 +40,7 @@ from providers.models import ProviderConfig
 from selfiehero.server import admission
 from tests import factories
 from tests.stub_provider import Delivery, StubProvider
+from tests.support.made_once import SHARED
 
 # A shell that runs the tests in the background lets them ignore Ctrl-C, and every process that they start too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -46,6 +49,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # Half of the time that six thousand tests take to collect went into looking for garbage among what stays until the end.
 gc.disable()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder in which the workers of this run share what is dear to make."""
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.TemporaryDirectory(prefix="tests-shared-", ignore_cleanup_errors=True)
+        config.add_cleanup(folder.cleanup)
+        os.environ[SHARED] = folder.name
 
 
 def pytest_collection_finish() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import requests
 
 from selfiehero.environment import PROJECT_DIR
 from selfiehero.supervisor.guard import is_alive
+from tests.support.made_once import made_once_for_all
 from tests.support.processes import free_port, start_process, stop_process, wait_for
 
 START_PATIENCE = 120.0
@@ -41,16 +43,38 @@ def product_env(**env: str) -> dict[str, str | None]:
     return {**dict.fromkeys(NOT_INHERITED), **own, **env}
 
 
-class Product:
-    """A running product. `with Product(tmp_path) as product:` starts it and waits until /readyz is green."""
+def prepared_var() -> Path:
+    """Return a VAR_DIR with a database, keys and static files, made once for all products of a test run."""
+    return made_once_for_all("prepared", _prepare)
 
-    def __init__(self, folder: Path, env: dict[str, str] | None = None) -> None:
+
+def _prepare(folder: Path) -> None:
+    """Do what `up` does first where nothing is: twenty seconds of CPU."""
+    env = {**os.environ, **product_env(VAR_DIR=str(folder)), "DATABASE_URL": None}
+    subprocess.run(
+        [sys.executable, "manage.py", "up", "--prepare", "--no-admin"],
+        env={name: value for name, value in env.items() if value is not None},
+        cwd=PROJECT_DIR,
+        check=True,
+        capture_output=True,
+    )
+
+
+class Product:
+    """A running product. `with Product(tmp_path) as product:` starts it and waits until /readyz is green.
+
+    It begins with a prepared VAR_DIR, unless it `is_new`.
+    """
+
+    def __init__(self, folder: Path, env: dict[str, str] | None = None, *, is_new: bool = False) -> None:
         self.var_dir = folder / "var"
         self.terminal_path = folder / "up.log"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.env = product_env(**{**(env or {}), "VAR_DIR": str(self.var_dir), "PORT": str(self.port)})
         self.process: subprocess.Popen | None = None
+        if not is_new and not {**os.environ, **self.env}.get("DATABASE_URL"):
+            shutil.copytree(prepared_var(), self.var_dir)
 
     def __enter__(self) -> "Product":
         self.start()

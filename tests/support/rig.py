@@ -12,7 +12,6 @@ Rows are made and read over a second database alias of the test process, so no p
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import secrets
@@ -20,10 +19,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -39,8 +37,9 @@ from providers import registry
 from providers.models import ProviderConfig
 from providers.types import Account
 from selfiehero.environment import PROJECT_DIR
+from tests.support.made_once import made_once
 from tests.support.processes import free_port, start_process, stop_process, wait_for
-from tests.support.product import product_env
+from tests.support.product import prepared_var, product_env
 from tests.support.simulator import SimulatorProcess
 from tests.support.valkey import mortal_valkey
 
@@ -49,19 +48,6 @@ CLOUDS = ("wavespeed", "replicate", "fal")
 OWNERS = 50
 KEY = "key-of-the-rig"
 PATHS = {"wavespeed": "/wavespeed/api/v3", "replicate": "/replicate/v1", "fal": "/fal"}
-
-
-_made_once: dict[str, Path] = {}
-
-
-def made_once(name: str, make: Callable[[Path], None]) -> Path:
-    """Return a folder that `make` filled, the first time it was asked for; it is there until this process ends."""
-    if name not in _made_once:
-        folder = tempfile.TemporaryDirectory(prefix=f"rig-{name}-", ignore_cleanup_errors=True)
-        atexit.register(folder.cleanup)
-        make(Path(folder.name))
-        _made_once[name] = Path(folder.name)
-    return _made_once[name]
 
 
 class Clouds(SimulatorProcess):
@@ -178,11 +164,7 @@ class Rig:
 
     def collect_static(self) -> None:
         """Bring together what pages and addresses of pictures need."""
-        made = made_once("static", self._collect_static_in)
-        shutil.copytree(made / "static", self.var_dir / "static", dirs_exist_ok=True)
-
-    def _collect_static_in(self, folder: Path) -> None:
-        self.manage("collectstatic", "--no-input", "--verbosity", "0", VAR_DIR=str(folder))
+        shutil.copytree(prepared_var() / "static", self.var_dir / "static", dirs_exist_ok=True)
 
     def close_alias(self) -> None:
         """Let go of the test's own connection, so that the database may be stopped."""

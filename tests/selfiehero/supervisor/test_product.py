@@ -23,7 +23,7 @@ EVERYTHING = {
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory):
-    with Product(tmp_path_factory.mktemp("product"), QUICK) as running:
+    with Product(tmp_path_factory.mktemp("product"), QUICK, is_new=True) as running:
         yield running
 
 
