@@ -1,5 +1,5 @@
 /* The reveal: lift the Line and the curtain goes up. The same gesture unlocks the sound. */
-import { $, $$, calm, followAddress, openDialog, pageData, playWhenSeen, setIcon, showText, toast } from "./app.js";
+import { $, $$, calm, followAddress, frugal, openDialog, pageData, playWhenSeen, setIcon, showText, toast } from "./app.js";
 import { call } from "./api.js";
 import { hex } from "./digest.js";
 import { mountErase } from "./erase.js";
@@ -7,9 +7,10 @@ import { mountLine, setLine } from "./line.js";
 import { orderEnded } from "./once.js";
 import { mountReceipt } from "./receipt.js";
 import { forgetPhoto, keepDraft, keepPhoto } from "./store.js";
+import { mountScreen } from "./watch.js";
 import { WORDS } from "./words.js";
 
-const LINK_TRIES = 3, PULL = 110, SETTLE = 1100;
+const LINK_TRIES = 3, PULL = 110, SETTLE = 1100, PLACING = 4000;
 let job = pageData("job");
 const root = $("[data-reveal]"), video = $("[data-main]"), film = $(".film"), still = $("[data-still]"), save = $("[data-save]");
 const links = { ...job.links }, sharePath = `${links.self}share/`;
@@ -21,6 +22,7 @@ followAddress();
 video.controls = false;
 video.tabIndex = -1;                                             // the page's own buttons are its controls
 setLine(film, 100);
+const screen = mountScreen(root, $("[data-screen]"), video), tools = $$(".lit__tools, .lit__words", root);
 
 /* Signed links expire: ask for fresh ones, never show a broken film ---------------------------------- */
 /** Ask our own server for an attachment; another host's signature would not survive one more parameter. */
@@ -84,6 +86,7 @@ async function open() {
   root.classList.add("is-open");
   sound(true);
   video.currentTime = 0;
+  screen.watch(true);
   setTimeout(() => {
     root.classList.add("is-settled");
     $(".curtain").hidden = true;
@@ -108,6 +111,21 @@ lift.addEventListener("pointerup", event => {                     // the end of 
   if (pull > PULL) open();
 });
 lift.addEventListener("pointercancel", () => { from = null; root.style.setProperty("--pull", "0px"); });
+/* The first round belongs to the film alone; then words and controls come, and a tap on the film sends them away again. */
+video.addEventListener("timeupdate", () => {
+  if (root.classList.contains("is-settled") && !video.dataset.seen && video.currentTime > video.duration - .4) {
+    video.dataset.seen = "1";
+    screen.watch(false);
+    if (compare && !frugal) placed();                            // before anybody asks
+  }
+});
+video.addEventListener("pause", () => screen.watch(false));
+tools.forEach(node => node.addEventListener("focusin", event => { if (event.target !== $("[data-title]")) screen.watch(false); }));
+root.addEventListener("click", event => {
+  if (!root.classList.contains("is-settled") || event.target.closest("button, a, .line")) return;
+  screen.watch(!root.classList.contains("is-watching") && !video.paused);
+});
+
 lift.disabled = false;                                            // until here a tap would have been lost
 
 $("[data-sound]").addEventListener("click", () => sound(video.muted));
@@ -120,16 +138,25 @@ function showPlaying() {
 video.addEventListener("play", showPlaying);
 video.addEventListener("pause", showPlaying);
 
-/* Before and after ------------------------------------------------------------------------------------ */
+/* Before and after: eyes on eyes, found on this device ------------------------------------------------ */
 const compare = $("[data-compare]"), before = $("[data-before]");
+let placing = null;
+/** Lay the photo so that its eyes are where the poster's are. Without a face it stays as it is. */
+const placed = () => { placing ??= import("./placing.js").then(({ place }) => place(root, before, still)).catch(() => {}); return placing; };
 before?.addEventListener("error", () => { if (compare) compare.hidden = true; });
-compare?.addEventListener("click", () => {
+compare?.addEventListener("click", async () => {
   const isOn = compare.getAttribute("aria-pressed") !== "true", line = $(".line", film);
   compare.setAttribute("aria-pressed", String(isOn));
+  screen.watch(false);
+  if (isOn) {
+    video.pause();
+    await Promise.race([placed(), new Promise(resolve => setTimeout(resolve, PLACING))]);
+    if (compare.getAttribute("aria-pressed") !== "true") return;
+  }
   root.classList.toggle("is-comparing", isOn);
   film.classList.toggle("is-held", isOn);
   line.hidden = !isOn;
-  if (isOn) { video.pause(); mountLine(film, { from: 100, rest: 40 }); line.focus({ preventScroll: true }); }
+  if (isOn) { mountLine(film, { from: 100, rest: 40 }); line.focus({ preventScroll: true }); }
   else { setLine(film, 100); video.play().catch(() => {}); }
 });
 
@@ -230,7 +257,7 @@ mountErase(links.self, () => {
   video.removeAttribute("src");
   video.removeAttribute("poster");
   video.load();
-  $$("img", film).forEach(image => image.remove());
+  $$("img, canvas.edge", root).forEach(image => image.remove());
   root.hidden = true;
   $("[data-after]").hidden = true;
 });

@@ -1,5 +1,6 @@
 /* The page behind a shared link: one film, one call to action. */
 import { $, frugal, setIcon } from "./app.js";
+import { mountScreen } from "./watch.js";
 import { WORDS } from "./words.js";
 
 const OLD = 60000;                                               // a film that fails later than this is probably shared no longer
@@ -16,5 +17,8 @@ button.addEventListener("click", () => {
   film.muted = !film.muted;
   if (film.paused) film.play().catch(() => {});
 });
+const root = $(".shared"), screen = mountScreen(root, $("[data-screen]"), film);
+film.addEventListener("click", () => { if (!film.controls) screen.watch(!root.classList.contains("is-watching")); });
+$(".shared__words").addEventListener("focusin", () => screen.watch(false));
 film.addEventListener("volumechange", showSound);
 film.addEventListener("error", () => { if (Date.now() - opened > OLD) location.reload(); });

@@ -91,6 +91,7 @@ def visit(web: Served, browser: Any, looks: None, request: pytest.FixtureRequest
         width, height = SIZES[size]
         chosen = request.getfixturevalue("webgl_browser") if webgl else browser
         motion = {} if moving else {"reduced_motion": "reduce"}
+        choices.setdefault("service_workers", "block")  # it has tests of its own
         context = same or chosen.new_context(viewport={"width": width, "height": height}, **motion, **choices)
         contexts.append(context)
         page = context.new_page()

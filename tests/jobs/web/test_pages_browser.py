@@ -42,6 +42,7 @@ def visit(chromium, live_server, settings):
         context = chromium.new_context(
             viewport={"width": size[0], "height": size[1]},
             reduced_motion="reduce",
+            service_workers="block",
             permissions=["clipboard-read", "clipboard-write"],
             **choices,
         )
