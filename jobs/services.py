@@ -52,6 +52,7 @@ class JobInput:
     idempotency_key: str | None = None
     photo_cost: int = 1  # of opening it, see `jobs.photos.decode_cost`
     keeps_long: bool = False  # the film for settings.LONG_RETENTION
+    face: str = ""  # "x,y" on the face that the film is about, in fractions of the photo
 
 
 def create_job(given: JobInput, *, owner: str, now: datetime, newcomer_from: str = "") -> tuple[Job, bool]:
@@ -83,6 +84,7 @@ def create_job(given: JobInput, *, owner: str, now: datetime, newcomer_from: str
         raw_key=key,
         photo_sha256=digest,
         photo_bytes=len(given.photo),
+        face=given.face,
         idempotency_key=given.idempotency_key,
         **consent.fields_of(given.locale, now=now),
         locale=given.locale,
@@ -167,11 +169,11 @@ def _accepted_meanwhile(given: JobInput, owner: str) -> Job:
 
 
 def _same_or_conflict(job: Job, given: JobInput, digest: str) -> Job:
-    same = job.look_id == given.look.id and (
-        job.erased_at is not None or (job.photo_sha256 == digest and job.hero_name == given.hero_name)
-    )
-    if not same:
-        raise IdempotencyConflict
+    is_same = (job.photo_sha256, job.hero_name, job.face) == (digest, given.hero_name, given.face)
+    if job.look_id != given.look.id or not (job.erased_at or is_same):
+        changed = JobEvent.objects.filter(job=job, kind="changed")  # look or name, while it waited in line
+        if job.photo_sha256 != digest or not changed.exists():
+            raise IdempotencyConflict
     return job
 
 
@@ -236,6 +238,7 @@ def _copy_job(old: Job, given: JobInput, *, relation: str, now: datetime) -> Job
         photo_sha256=old.photo_sha256,
         photo_bytes=old.photo_bytes,
         photo_cost=old.photo_cost,
+        face="" if old.clean_key else old.face,
         idempotency_key=given.idempotency_key,
         consent_version=old.consent_version,
         consent_sha256=old.consent_sha256,

@@ -192,7 +192,7 @@ class FakeSandbox:
         self.problems: list[Exception] = []
         self.sees_faces = True
 
-    def clean(self, data: bytes, *, allow_no_face: bool = False) -> CleanPhoto:
+    def clean(self, data: bytes, *, allow_no_face: bool = False, at: object = None) -> CleanPhoto:
         if self.problems:
             raise self.problems.pop(0)
         if not self.sees_faces:

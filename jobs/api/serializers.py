@@ -47,11 +47,23 @@ class JobInputSerializer(serializers.Serializer):
     keep = serializers.ChoiceField(
         ["short", "long"], required=False, help_text="How long the film is kept: RETENTION_HOURS, or seven days."
     )
+    face = serializers.CharField(
+        required=False,
+        help_text="Whom the film is about where the photo shows several people: a point on the face, “x,y”, or its "
+        "box, “x,y,width,height”, in fractions of the photo seen upright. Without it, the most prominent face.",
+    )
 
 
 class RemixSerializer(serializers.Serializer):
     look = LookField(help_text="A slug of /api/v1/looks/.")
     hero_name = HeroNameField(required=False, help_text="The same as before when it is left out.")
+
+
+class ChangeSerializer(serializers.Serializer):
+    look = serializers.SlugField(required=False, help_text="A slug of /api/v1/looks/; left out, the look stays.")
+    hero_name = serializers.CharField(
+        required=False, allow_blank=True, max_length=settings.HERO_NAME_MAX, help_text="Left out, the name stays."
+    )
 
 
 class EmailSerializer(serializers.Serializer):

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from jobs.models import Look, plain_sql
 from jobs.photos import upload_checks
-from jobs.photos.outcomes import BadPhoto
+from jobs.photos.outcomes import BadPhoto, read_point
 from jobs.services import JobInput
 
 from .problems import Problem
@@ -54,9 +54,10 @@ def read_job_input(
             field="selfie",
             next_step=_('Give the part a file name, whichever: filename="selfie.jpg".'),
         )
+    face = clean_face(fields.get("face", ""))
     photo, extension, cost = _photo(files.get("selfie"))
     keeps_long = _keeps_long(fields.get("keep", "short"))
-    return JobInput(photo, extension, look, hero_name, email, locale, idempotency_key or None, cost, keeps_long)
+    return JobInput(photo, extension, look, hero_name, email, locale, idempotency_key or None, cost, keeps_long, face)
 
 
 def _keeps_long(value: str) -> bool:
@@ -75,6 +76,15 @@ def read_remix(fields: Mapping[str, Any], *, idempotency_key: str | None) -> tup
     return _look(str(fields.get("look", ""))), None if name is None else clean_hero_name(name)
 
 
+def read_change(fields: Mapping[str, Any]) -> tuple[Look | None, str | None]:
+    """Return the look and hero name that a waiting job is to have (None keeps the old one), or raise a Problem."""
+    name = fields.get("hero_name")
+    if name is not None and not isinstance(name, str):
+        raise _odd_name()
+    look = _look(str(fields["look"])) if "look" in fields else None
+    return look, None if name is None else clean_hero_name(name)
+
+
 def clean_hero_name(value: str) -> str:
     """Return the name as the film will show it, or raise a Problem."""
     name = unicodedata.normalize("NFC", value).strip()
@@ -91,6 +101,22 @@ def clean_hero_name(value: str) -> str:
     if any(kind[0] == "C" or kind in _LINE_ENDS for kind in kinds):
         raise _odd_name()
     return name
+
+
+def clean_face(value: str) -> str:
+    """Return which face of several is meant, as "x,y" in thousandths of the photo, '' for none, or raise a Problem."""
+    if not value.strip():
+        return ""
+    point = read_point(value)
+    if point is None:
+        raise Problem(
+            422,
+            "face_invalid",
+            _("A face is named by a point or a box in fractions of the photo, from 0 to 1."),
+            field="face",
+            next_step=_("Send “x,y” or “x,y,width,height”, or leave it out."),
+        )
+    return f"{point[0]:.3f},{point[1]:.3f}"
 
 
 def _odd_name() -> Problem:

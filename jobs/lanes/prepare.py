@@ -18,7 +18,7 @@ from django.db import transaction
 from jobs import lifecycle, queue_order, storage
 from jobs.clock import database_now
 from jobs.models import Lane
-from jobs.photos.outcomes import BadPhoto
+from jobs.photos.outcomes import BadPhoto, read_point
 from jobs.photos.sandbox import CleansPhotos, Sandboxes, SandboxUnavailable
 from jobs.queue import claims, queues
 from jobs.queue.engine import LaneWork
@@ -48,6 +48,7 @@ class _Photo:
     tries: int = 0
     cost: int = 1
     allow_no_face: bool = False
+    face: str = ""
 
     @property
     def key(self) -> str:
@@ -94,7 +95,7 @@ class PrepareLane(LaneWork):
             lifecycle.start_preparing_all([job.id for job in claim.jobs], lease_token=claim.lease_token, now=now)
         allowed = bool(claim.jobs) and queue_order.any_takes_no_face()
         photos = [
-            _Photo(job.id, job.raw_key, claim.lease_token, job.lane_tries, job.photo_cost, allowed)
+            _Photo(job.id, job.raw_key, claim.lease_token, job.lane_tries, job.photo_cost, allowed, job.face)
             for job in claim.jobs
         ]
         self._under_way |= {photo.key: photo for photo in photos}
@@ -120,7 +121,7 @@ class PrepareLane(LaneWork):
         except OSError:
             return _Outcome(photo, retry=True)
         try:
-            clean = self.sandbox.clean(raw, allow_no_face=photo.allow_no_face)
+            clean = self.sandbox.clean(raw, allow_no_face=photo.allow_no_face, at=read_point(photo.face))
         except BadPhoto as bad:
             return _Outcome(photo, failure_code=bad.code)
         except SandboxUnavailable as error:

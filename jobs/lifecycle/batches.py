@@ -162,6 +162,7 @@ def mark_all_erased(job_ids: Sequence[UUID], *, lease_token: str, now: datetime)
         poster_key="",
         video_key="",
         photo_sha256="",
+        face="",
         turn_key="",
         hero_name="",
         email="",

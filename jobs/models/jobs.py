@@ -120,6 +120,9 @@ class Job(models.Model):
     has_face = models.BooleanField(default=True)  # without one only providers that take such pictures get it
     photo_sha256 = models.CharField(max_length=64)
     photo_bytes = models.PositiveIntegerField(default=0)
+    face = models.CharField(
+        max_length=24, blank=True, default="", db_default="", help_text="Whom of several the film is about: x,y."
+    )
     photo_cost = models.PositiveSmallIntegerField(default=1, help_text="Of opening the photo, in 0.1 s of CPU.")
     preview_key = models.CharField(max_length=120, blank=True, default="")
     poster_key = models.CharField(max_length=120, blank=True, default="")

@@ -24,6 +24,7 @@ def load(options: dict[str, Any]) -> Work:
                 find_faces=find_faces,
                 is_face=is_face,
                 allow_no_face=order.header.get("allow_no_face") is True,
+                at=order.header.get("at"),
                 **options,
             )
         except BadPhoto as bad:

@@ -9,8 +9,9 @@ from PIL import Image
 
 from providers.faces.vision import is_whole
 
+from .choosing import choose, cut_out, turned, with_face_at
 from .decoding import decode, encode
-from .outcomes import BadPhoto, CleanPhoto
+from .outcomes import BadPhoto, CleanPhoto, Point
 from .upright import SURE, Face, FindFaces, IsFace, find_upright
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")  # a JPEG with a second picture, as phones write it, opens as MPO
@@ -31,11 +32,13 @@ def clean(
     find_faces: FindFaces | None = None,
     is_face: IsFace | None = None,
     allow_no_face: bool = False,
+    at: Point | None = None,
 ) -> CleanPhoto:
     """Return the clean photo of a picture with a usable face in it (or, where allowed, with none), or raise BadPhoto.
 
     `find_faces` takes BGR pixels and returns faces, best first; `is_face` checks one of them again. Both default to the
-    studio's. A photo whose file does not say which way up it is is turned upright.
+    studio's. A photo whose file does not say which way up it is is turned upright. `at` is a point on the face that the
+    film is to be about, in fractions of the picture as it came: of several people that one is cut out.
     """
     picture = decode(data, long_edge=long_edge, pixels=pixels, formats=FORMATS)
     if min(picture.size) < LEAST_FACE_WIDTH:
@@ -49,6 +52,8 @@ def clean(
         picture = Image.fromarray(np.ascontiguousarray(np.rot90(rgb, turn)))
         bgr = np.ascontiguousarray(np.rot90(bgr, turn))
     best: Face | None = None
+    if at is not None:
+        picture, bgr, seen = _one_of(picture, seen, bgr, turned(at, turn), find_faces or studio_detector())
     try:
         best = _best_face(seen, bgr, is_face or studio_check())
     except BadPhoto as bad:
@@ -62,6 +67,19 @@ def clean(
         face=_as_fractions(best, picture.size) if best else None,
         brightness=brightness,
     )
+
+
+def _one_of(
+    picture: Image.Image, seen: Sequence[Face], bgr: np.ndarray, at: Point, find_faces: FindFaces
+) -> tuple[Image.Image, np.ndarray, Sequence[Face]]:
+    """Return the part of a picture that is about the face at this point, and the faces in it; else all of it."""
+    height, width = bgr.shape[:2]
+    seen = with_face_at(bgr, seen, at, find_faces)
+    if len(seen) < 2:
+        return picture, bgr, seen
+    left, top, right, bottom = map(int, cut_out(bgr, choose(seen, at, (width, height)), seen, find_faces))
+    bgr = np.ascontiguousarray(bgr[top:bottom, left:right])
+    return Image.fromarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)), bgr, find_faces(bgr)
 
 
 def _best_face(seen: Sequence[Face], bgr: np.ndarray, is_face: IsFace) -> Face:

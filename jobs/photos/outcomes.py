@@ -12,6 +12,24 @@ def noop(text: str) -> str:
     return text
 
 
+Point = tuple[float, float]  # fractions of a picture, from its left and its top
+
+
+def read_point(text: str) -> Point | None:
+    """Return the point, or the middle of the box, that a text of two or four fractions names; None for any other.
+
+    "x,y" is a point, "x,y,width,height" a box, in fractions of the picture.
+    """
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        return None
+    if len(numbers) not in (2, 4) or not all(0 <= number <= 1 for number in numbers):
+        return None
+    x, y, *sides = numbers
+    return (min(1.0, x + sides[0] / 2), min(1.0, y + sides[1] / 2)) if sides else (x, y)
+
+
 @dataclass(frozen=True, slots=True)
 class CleanPhoto:
     """A photo that is safe to keep and to show: upright sRGB pixels in a bare JPEG, and where the face is.

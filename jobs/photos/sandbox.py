@@ -10,14 +10,14 @@ about the photo: SandboxUnavailable.
 import queue
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from jobs.sandbox import parent
 from jobs.sandbox.parent import OrderFailed, SandboxUnavailable
 from jobs.sandbox.wire import BadFrame, Frame, Kind
 
 from . import headers, upload_checks
-from .outcomes import OUTCOMES, BadPhoto, CleanPhoto
+from .outcomes import OUTCOMES, BadPhoto, CleanPhoto, Point
 
 __all__ = ["CleansPhotos", "Sandbox", "SandboxUnavailable", "Sandboxes", "size_of_bare_jpeg"]
 
@@ -59,12 +59,15 @@ class Sandbox(parent.Sandbox):
         )
         self._long_edge = long_edge
 
-    def clean(self, data: bytes, *, wall_seconds: float = 10, allow_no_face: bool = False) -> CleanPhoto:
+    def clean(
+        self, data: bytes, *, wall_seconds: float = 10, allow_no_face: bool = False, at: Point | None = None
+    ) -> CleanPhoto:
         """Return the clean photo, or raise BadPhoto; SandboxUnavailable when several children did not answer in time.
 
-        A picture without a face is a bad photo unless it is allowed.
+        A picture without a face is a bad photo unless it is allowed. `at` is as in `cleaning.clean`.
         """
-        order = Frame(Kind.ORDER, {"allow_no_face": True} if allow_no_face else {}, data)
+        header: dict[str, Any] = {"allow_no_face": True} if allow_no_face else {}
+        order = Frame(Kind.ORDER, header | ({"at": list(at)} if at else {}), data)
         try:
             result = self.ask(order, self._understand, wall_seconds=wall_seconds)
         except OrderFailed as failed:
@@ -106,7 +109,7 @@ class CleansPhotos(Protocol):
 
     def start(self) -> None: ...
 
-    def clean(self, data: bytes, *, allow_no_face: bool = False) -> CleanPhoto: ...
+    def clean(self, data: bytes, *, allow_no_face: bool = False, at: Point | None = None) -> CleanPhoto: ...
 
 
 class Sandboxes:
@@ -140,11 +143,11 @@ class Sandboxes:
         for sandbox in self._all:
             sandbox.close()
 
-    def clean(self, data: bytes, *, allow_no_face: bool = False) -> CleanPhoto:
+    def clean(self, data: bytes, *, allow_no_face: bool = False, at: Point | None = None) -> CleanPhoto:
         """As `Sandbox.clean`, once a sandbox is free."""
         sandbox = self._free.get()
         try:
-            return sandbox.clean(data, allow_no_face=allow_no_face)
+            return sandbox.clean(data, allow_no_face=allow_no_face, at=at)
         finally:
             self._free.put(sandbox)
 

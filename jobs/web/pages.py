@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from jobs import consent, identity, magic_links, messages, receipts, services, snapshots, storage
@@ -29,6 +29,7 @@ from jobs.estimates import eta
 from jobs.intake import job_input, throttles
 from jobs.intake.problems import problem_of
 from jobs.models import Job, JobQuerySet, Look
+from jobs.photos import outcomes
 
 from . import cards
 
@@ -74,9 +75,17 @@ def start(request: HttpRequest) -> HttpResponse:
         "upload_url": reverse("api:jobs"),
         "wait_url": reverse("wait"),
         "problem": problem,
+        "photo_words": {code: _(of.message) + " " + _(of.next_step) for code, of in outcomes.OUTCOMES.items()},
     }
     response = render(request, "pages/start.html", context, status=problem["status"] if problem else 200)
     return _with_cookie(response, cookie)
+
+
+@csrf_exempt
+@require_http_methods(["GET", "HEAD", "POST"])
+def share_target(request: HttpRequest) -> HttpResponse:
+    """Where other apps share a photo to. The service worker takes it there; without one it has to be chosen again."""
+    return redirect(f"{reverse('start')}#make")
 
 
 @require_safe
@@ -85,7 +94,13 @@ def wait_shell(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "pages/wait.html",
-        {"job": None, "look": None, "start_url": reverse("start"), "offers_email": settings.EMAIL_OFFERED},
+        {
+            "job": None,
+            "look": None,
+            "start_url": reverse("start"),
+            "offers_email": settings.EMAIL_OFFERED,
+            **_choices(),
+        },
     )
 
 
@@ -120,7 +135,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
         context["has_photo"] = bool(row.raw_key or row.clean_key or row.preview_key)
         context["went_out"] = row.attempts.exists()
         return render(request, "pages/ended.html", context)
-    return render(request, "pages/wait.html", context)
+    return render(request, "pages/wait.html", context | _choices())
 
 
 @never_cache
@@ -221,6 +236,11 @@ def styleguide(request: HttpRequest) -> HttpResponse:
 def privacy(request: HttpRequest) -> HttpResponse:
     """What happens to a photo, in plain words."""
     return render(request, "pages/privacy.html", consent.rules())
+
+
+def _choices() -> dict[str, Any]:
+    """Return what may still be chosen while a film waits in line."""
+    return {"looks": Look.objects.filter(active=True), "name_max": settings.HERO_NAME_MAX}
 
 
 def _visible(request: HttpRequest, *, now: datetime) -> JobQuerySet:

@@ -58,7 +58,7 @@ function busyScene(form) {
 
 /** Send the parcel and follow it. Resolves only when the form is back on stage: with the problem, or with null when someone
     changed their mind. When the job is accepted it never resolves; the page has become the job's own. */
-export async function travel({ uploadUrl, waitUrl, packed, look, name, keepsLong, picture, face, isOwnPhoto, onLeave }) {
+export async function travel({ uploadUrl, waitUrl, packed, look, name, keepsLong, who = "", picture, face, isOwnPhoto, onLeave }) {
   const form = capture(), page = await warmUp(waitUrl), off = new AbortController();
   let wait = null, waiting = null, job = null, bytesAreOut = false, canceled = false;
 
@@ -83,16 +83,16 @@ export async function travel({ uploadUrl, waitUrl, packed, look, name, keepsLong
   addEventListener("pageshow", event => { if (event.persisted) location.reload(); }, { signal: off.signal });
 
   const { blob, name: fileName } = await packed;
-  let order = await placeOrder(blob, look, name), answer = null;
+  let order = await placeOrder(blob, look, name, who), answer = null;
   for (let tries = 1; ; tries++) {
     if (off.signal.aborted) { await onStage; answer = { aborted: true }; break; }
     bytesAreOut = false;
-    const parcel = { blob, fileName, look, name, keepsLong, key: order.key };
+    const parcel = { blob, fileName, look, name, keepsLong, who, key: order.key };
     answer = await post(uploadUrl, parcel, { signal: off.signal, onprogress: part => { bytesAreOut = part === 1; wait?.sent(part); } });
     await onStage;
     if (answer.job?.finished_at && answer.job.id === order.jobId) {  // it was here before and has ended: this is a new wish
       orderEnded(order.jobId);
-      order = await placeOrder(blob, look, name);
+      order = await placeOrder(blob, look, name, who);
       continue;
     }
     if (!answer.again) break;

@@ -1,7 +1,7 @@
 /* One order, one job. The Idempotency-Key is made from photo, look, name and a random number of this tab's session, so a
    double tap, a retry after a lost answer and a reload that sends the same again all mean the same job.
 
-   The number belongs to one order (one photo with one look and name). It is kept in sessionStorage from before the first
+   The number belongs to one order (one photo with one look and name, and one person of several). It is kept in sessionStorage from before the first
    byte is sent until the job has ended or the visitor asks for a new one: then the same photo makes another film. It is
    mixed in by a digest, because the server keeps the key after it has erased the photo, and what is left there must not
    tell which photo it was. Another tab is another session. */
@@ -11,8 +11,8 @@ import { keepOrders, recallOrders } from "./store.js";
 const MOST = 20;
 
 /** Return the order for these, as it was or as a new one: { content, key, jobId }, jobId null until its answer came. */
-export async function placeOrder(blob, look, name) {
-  const photo = new Uint8Array(await blob.arrayBuffer()), words = new TextEncoder().encode(JSON.stringify([look, name]));
+export async function placeOrder(blob, look, name, who = "") {
+  const photo = new Uint8Array(await blob.arrayBuffer()), words = new TextEncoder().encode(JSON.stringify(who ? [look, name, who] : [look, name]));
   const content = await sha256(new TextEncoder().encode(`${await sha256(photo)} ${await sha256(words)}`));
   const orders = recallOrders(), order = orders[content] || { nonce: hex(crypto.getRandomValues(new Uint8Array(16))), jobId: null };
   delete orders[content];                                         // the newest stand last

@@ -1,9 +1,10 @@
 /* The start page: the Line, the look, the photo, the name, and one button that always knows the next step. */
 import { $, $$, frugal, playWhenSeen, showText } from "./app.js";
+import { mountCheck } from "./check.js";
 import { mountLine } from "./line.js";
 import { isPhoto, pack, silhouette, upright } from "./photo.js";
 import { Stage } from "./stage.js";
-import { takeDraft } from "./store.js";
+import { takeDraft, takeShared } from "./store.js";
 import { WORDS } from "./words.js";
 
 const form = $("#make"), film = $(".film"), action = $("[data-action]"), photoBox = $("[data-photo]");
@@ -50,6 +51,12 @@ function wear(slug) {
 playWhenSeen($$(".look video"));
 
 /* Photo ------------------------------------------------------------------------------------------- */
+const check = mountCheck(form, { onFace: async face => {          // the light falls on the one who was meant
+  if (!photo || isSending) return;
+  photo.dataset.face = face.join();
+  if (preview) await light();
+  if (!isSending) ready();
+} });
 let warm = null;
 async function accept(canvas, original) {
   photo = canvas;
@@ -65,6 +72,8 @@ async function accept(canvas, original) {
   ready();
   await light();
   performance.mark("photo-shown");
+  await check.look(canvas);
+  if (!isSending) ready();                                        // else the form is not on stage
 }
 async function open(chosen) {
   if (!chosen) return;
@@ -132,6 +141,7 @@ heroName.addEventListener("input", () => { complain("hero_name", ""); showLeft()
 /* The one button ------------------------------------------------------------------------------------ */
 function next() {
   if (!photo && !file) return [WORDS.addSelfie, photoBox];
+  if (check.mustChoose()) return [WORDS.whichOne, check.choice];
   if (!consent.checked) return [WORDS.sayYes, consent];
   return [WORDS.makeFilm, null];
 }
@@ -153,6 +163,7 @@ form.addEventListener("submit", async event => {
   if (target) {
     target.scrollIntoView({ block: "center" });
     if (target === consent) { complain("consent", WORDS.oneTick); consent.focus({ preventScroll: true }); }
+    else if (target === check.choice) $("input", target).focus({ preventScroll: true });
     else $("[data-camera]", photoBox).focus({ preventScroll: true });
     return;
   }
@@ -163,7 +174,7 @@ form.addEventListener("submit", async event => {
   const picture = photo ? preview.photo : silhouette(), face = photo ? preview.face : null;
   const problem = await travel({
     uploadUrl: form.dataset.uploadUrl, waitUrl: form.dataset.waitUrl, packed: pack(photo, file),
-    look: look(), name: heroName.value.trim().toUpperCase(), keepsLong: Boolean($("#keep")?.checked), picture, face, isOwnPhoto: Boolean(photo),
+    look: look(), name: heroName.value.trim().toUpperCase(), keepsLong: Boolean($("#keep")?.checked), who: check.who(), picture, face, isOwnPhoto: Boolean(photo),
     onLeave: () => preview.stop(),
   });
   isSending = false;                                              // the form is back on stage, as it was
@@ -186,6 +197,7 @@ const radio = wanted && $(`[name=look][value="${CSS.escape(wanted)}"]`, form);
 if (radio) radio.checked = true;
 if (draft?.name) heroName.value = draft.name.slice(0, maxName);
 if (fileInput.files[0]) open(fileInput.files[0]);
+else if (new URLSearchParams(location.search).has("shared")) takeShared().then(open);
 wear(look());
 showLeft();
 ready();

@@ -30,3 +30,13 @@ let orders = {};                                                 // as long as t
 
 export function keepOrders(value) { orders = value; write(ORDERS, value); }
 export function recallOrders() { return read(ORDERS) || orders; }
+
+/** Return the photo that another app shared, once; null when there is none. */
+export async function takeShared() {
+  try {
+    const cache = await caches.open("shared-photo"), [request] = await cache.keys(), kept = request && await cache.match(request);
+    if (!kept) return null;
+    await cache.delete(request);
+    return new File([await kept.blob()], "shared", { type: kept.headers.get("Content-Type") || "" });
+  } catch { return null; }
+}

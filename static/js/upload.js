@@ -15,6 +15,7 @@ export function post(url, parcel, { onprogress, signal }) {
     form.append("consent", "true");
     if (parcel.name) form.append("hero_name", parcel.name);
     if (parcel.keepsLong) form.append("keep", "long");
+    if (parcel.who) form.append("face", parcel.who);
     form.append("selfie", parcel.blob, parcel.fileName);
     request.open("POST", url);
     request.timeout = TOO_LONG;

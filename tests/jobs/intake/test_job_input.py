@@ -370,3 +370,11 @@ def test_the_answer_is_json_for_whoever_asks_for_html(api):
     answer = api.post(URL, order(), headers={"Accept": "text/html,*/*"})
     assert answer["Content-Type"] == "application/json"
     json.loads(answer.content)
+
+
+def test_a_face_is_chosen_by_a_point_or_a_box(api):
+    assert api.post(URL, order(face="0.25,0.5")).status_code == 202
+    assert api.post(URL, order(face="0.2,0.3,0.1,0.2")).status_code == 202
+    assert list(Job.objects.order_by("created_at").values_list("face", flat=True)) == ["0.250,0.500", "0.250,0.400"]
+    refused = api.post(URL, order(face="the left one"))
+    assert (refused.status_code, refused.json()["code"], refused.json()["field"]) == (422, "face_invalid", "face")
