@@ -40,6 +40,8 @@ REASONS = {
     "last_resort": noop("All film studios in the cloud are busy or down, so our own studio makes your film."),
     "only_ours": noop("No other film studio could make this one, so our own studio does."),
     "nobody_open": noop("No film studio is open right now. Your place in line is kept."),
+    "films_slower": noop("Films take longer right now than they did when you came. Your place in line is kept."),
+    "provider_slow": noop("{subject} is slower than it was, and still at work on your film."),
     "collecting_again": noop("The film is finished and we are fetching it once more."),
 }
 

@@ -1,4 +1,4 @@
-"""Taking a job away from the provider that has it, so that another one makes its film."""
+"""Changing a job that is under way: another provider for it or, while it waits in line, another look or name."""
 
 from __future__ import annotations
 
@@ -9,12 +9,23 @@ from uuid import UUID
 from django.db import transaction
 
 from . import lifecycle, queue_order
-from .models import Attempt, Job, Lane
+from .models import Attempt, Job, Lane, Look
 from .queue import queues
 
 logger = logging.getLogger(__name__)
 
 MOVED = "moved"
+
+
+def change_order(job_id: UUID, *, look: Look | None = None, hero_name: str | None = None, now: datetime) -> bool:
+    """Give a job in line another look or name; None keeps what it has, and it keeps its place.
+
+    Return False, with nothing changed, once a provider has it or it has ended.
+    """
+    with transaction.atomic():
+        changed = lifecycle.change_order(job_id, look=look, hero_name=hero_name, now=now)
+    logger.info("job_changed job=%s changed=%s", job_id, changed)
+    return changed
 
 
 def move_job(job_id: UUID, *, now: datetime) -> str:

@@ -7,6 +7,7 @@ from .api import docs
 
 urlpatterns = [
     path("", pages.start, name="start"),
+    path("shared/", pages.share_target, name="share_target"),
     path("wait/", pages.wait_shell, name="wait"),
     path("jobs/<uuid:job_id>/", pages.job, name="job"),
     path("jobs/<uuid:job_id>/receipt.txt", pages.receipt, name="job_receipt"),

@@ -41,6 +41,8 @@ def service_worker(request: HttpRequest) -> HttpResponse:
         "files": files,
         "icon": static("img/app-192.png"),
         "home": reverse("heroes"),
+        "target": reverse("share_target"),
+        "start": reverse("start"),
     }
     response = render(
         request, "sw.js", {"settings_text": json.dumps(worker_settings)}, content_type="text/javascript; charset=utf-8"
@@ -74,6 +76,12 @@ def manifest(request: HttpRequest) -> HttpResponse:
                 "purpose": "maskable",
             },
         ],
+        "share_target": {
+            "action": reverse("share_target"),
+            "method": "POST",
+            "enctype": "multipart/form-data",
+            "params": {"files": [{"name": "selfie", "accept": ["image/*"]}]},
+        },
         "shortcuts": [{"name": _("My heroes"), "url": reverse("heroes")}],
     }
     response = JsonResponse(body, content_type="application/manifest+json")

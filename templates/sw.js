@@ -1,5 +1,7 @@
-/* The service worker: shows what is pushed, and a page of its own when there is no line. It keeps no film and no photo. */
-const { cache: CACHE, page: PAGE, files: FILES, icon: ICON, home: HOME } = JSON.parse("{{ settings_text|escapejs }}");
+/* The service worker: shows what is pushed, and a page of its own when there is no line. It keeps no film; and a photo
+   that another app shares only until the start page has taken it. */
+const SHARED = "shared-photo";
+const { cache: CACHE, page: PAGE, files: FILES, icon: ICON, home: HOME, target: TARGET, start: START } = JSON.parse("{{ settings_text|escapejs }}");
 
 self.addEventListener("install", event => {
   event.waitUntil(caches.open(CACHE).then(cache => cache.addAll([PAGE, ...FILES])).then(() => self.skipWaiting()));
@@ -7,7 +9,7 @@ self.addEventListener("install", event => {
 
 self.addEventListener("activate", event => {
   event.waitUntil((async () => {
-    for (const name of await caches.keys()) if (name !== CACHE) await caches.delete(name);
+    for (const name of await caches.keys()) if (name !== CACHE && name !== SHARED) await caches.delete(name);
     await self.registration.navigationPreload?.enable();
   })());
 });
@@ -15,6 +17,14 @@ self.addEventListener("activate", event => {
 /* Everything comes from the network; only without one the page for that, and what it is made of. */
 self.addEventListener("fetch", event => {
   const { request } = event;
+  if (request.method === "POST" && new URL(request.url).pathname === TARGET) {
+    event.respondWith((async () => {
+      const photo = (await request.formData()).get("selfie");
+      if (photo) await (await caches.open(SHARED)).put(TARGET, new Response(photo, { headers: { "Content-Type": photo.type } }));
+      return Response.redirect(photo ? `${START}?shared=1#make` : START, 303);
+    })());
+    return;
+  }
   if (request.method !== "GET") return;
   if (request.mode === "navigate") {
     event.respondWith((async () => {

@@ -33,6 +33,9 @@ class ReceiptField(serializers.Field):
     """A receipt of ours."""
 
 
+_PART = r"(?:0(?:\.[0-9]{1,6})?|1(?:\.0{1,6})?)"  # of the photo's width or height
+
+
 @extend_schema_serializer(component_name="Order")
 class JobInputSerializer(serializers.Serializer):
     selfie = serializers.FileField(
@@ -47,7 +50,8 @@ class JobInputSerializer(serializers.Serializer):
     keep = serializers.ChoiceField(
         ["short", "long"], required=False, help_text="How long the film is kept: RETENTION_HOURS, or seven days."
     )
-    face = serializers.CharField(
+    face = serializers.RegexField(
+        rf"^{_PART},{_PART}(?:,{_PART},{_PART})?$",
         required=False,
         help_text="Whom the film is about where the photo shows several people: a point on the face, “x,y”, or its "
         "box, “x,y,width,height”, in fractions of the photo seen upright. Without it, the most prominent face.",
@@ -60,10 +64,8 @@ class RemixSerializer(serializers.Serializer):
 
 
 class ChangeSerializer(serializers.Serializer):
-    look = serializers.SlugField(required=False, help_text="A slug of /api/v1/looks/; left out, the look stays.")
-    hero_name = serializers.CharField(
-        required=False, allow_blank=True, max_length=settings.HERO_NAME_MAX, help_text="Left out, the name stays."
-    )
+    look = LookField(required=False, help_text="Left out, the look stays.")
+    hero_name = HeroNameField(required=False, help_text="Left out, the name stays.")
 
 
 class EmailSerializer(serializers.Serializer):

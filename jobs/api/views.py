@@ -25,7 +25,7 @@ from rest_framework.views import APIView
 
 from common.problem import CONTENT_TYPE
 from common.times import rfc3339
-from jobs import contact, identity, magic_links, receipts, services, snapshots
+from jobs import contact, identity, magic_links, moving, receipts, services, snapshots
 from jobs.client_address import client_network
 from jobs.estimates import eta
 from jobs.intake import job_input, throttles
@@ -163,8 +163,9 @@ class _OneJobView(PlainMethods):
 
 
 class JobView(_OneJobView):
-    """One film: read it, erase it."""
+    """One film: read it, change it, erase it."""
 
+    parser_classes = [JSONParser, FormParser, MultiPartParser]
     plain = frozenset({"GET", "HEAD"})
 
     @extend_schema(operation_id="read_job", responses={200: shapes.JobSerializer, **problems(401, 404, 406, 429, 503)})
@@ -175,6 +176,19 @@ class JobView(_OneJobView):
             raise not_found()
         headers = {} if body["status"] in Job.FINAL else {"Retry-After": "2"}
         return json_response(body, headers=headers | {"Cache-Control": "no-store"})
+
+    @extend_schema(
+        operation_id="change_job",
+        request=shapes.ChangeSerializer,
+        responses={200: shapes.JobSerializer, **problems(400, 403, 404, 409, 422, 429)},
+    )
+    def patch(self, request: Request, job_id: UUID) -> Response:
+        """Give a film that waits in line another look or name."""
+        job, now = self.job_of(request, job_id), timezone.now()
+        look, hero_name = job_input.read_change(request.data if isinstance(request.data, Mapping) else {"look": ""})
+        if not moving.change_order(job.id, look=look, hero_name=hero_name, now=now):
+            raise Problem(409, "not_waiting", _("This film is being made already. Look and name are as they were."))
+        return Response(snapshots.of(self.job_of(request, job_id), now=now))
 
     @extend_schema(operation_id="erase_job", responses={202: shapes.ErasureSerializer, **problems(404)})
     def delete(self, request: Request, job_id: UUID) -> Response:

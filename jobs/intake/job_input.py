@@ -78,11 +78,12 @@ def read_remix(fields: Mapping[str, Any], *, idempotency_key: str | None) -> tup
 
 def read_change(fields: Mapping[str, Any]) -> tuple[Look | None, str | None]:
     """Return the look and hero name that a waiting job is to have (None keeps the old one), or raise a Problem."""
-    name = fields.get("hero_name")
-    if name is not None and not isinstance(name, str):
-        raise _odd_name()
     look = _look(str(fields["look"])) if "look" in fields else None
-    return look, None if name is None else clean_hero_name(name)
+    if "hero_name" not in fields:
+        return look, None
+    if not isinstance(fields["hero_name"], str):
+        raise _odd_name()
+    return look, clean_hero_name(fields["hero_name"])
 
 
 def clean_hero_name(value: str) -> str:

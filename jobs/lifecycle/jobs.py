@@ -12,7 +12,7 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
 
 from jobs import queue_order, signals
-from jobs.models import Attempt, Job, JobEvent, Lane, plain_sql
+from jobs.models import QUEUE_LANES, Attempt, Job, JobEvent, Lane, Look, plain_sql
 
 from .attempts import abandon_attempts, hold_attempts
 from .changes import Stage, Status, change, change_all, change_rows
@@ -120,6 +120,27 @@ def _take(events: Mapping[UUID, dict[str, Any]], *, now: datetime) -> set[UUID]:
         now=now,
         data=events,
         **values,
+    )
+
+
+def change_order(job_id: UUID, *, look: Look | None, hero_name: str | None, now: datetime) -> bool:
+    """Give a job another look or name while it waits in line. Its history keeps the look, and no name."""
+    values: dict[str, Any] = ({"look": look} if look else {}) | ({} if hero_name is None else {"hero_name": hero_name})
+    data = {"look": look.slug} if look else {}
+    return change(job_id, Q(status__in=Job.OPEN, lane__in=QUEUE_LANES), "changed", now, data, **values)
+
+
+def explain_range(job_id: UUID, reason: Reason, *, data: dict[str, Any], now: datetime) -> bool:
+    """Record that the time range of an open job has grown, from what was told to what holds now, and why."""
+    return change(
+        job_id,
+        Q(status__in=Job.OPEN),
+        "range",
+        now,
+        {**data, "reason": reason.code},
+        reason_code=reason.code,
+        reason_subject=reason.subject,
+        reason_target=reason.target,
     )
 
 
@@ -296,6 +317,7 @@ def mark_erased(job_id: UUID, *, now: datetime) -> bool:
         poster_key="",
         video_key="",
         photo_sha256="",
+        face="",
         turn_key="",
         hero_name="",
         email="",

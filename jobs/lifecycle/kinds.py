@@ -33,6 +33,8 @@ PHASES: dict[str, Phase | None] = {
     "canceled": Phase.CANCELED,
     "erased": Phase.ERASED,
     # Written by `jobs.services`: they do not change the phase.
+    "changed": None,  # look or name, while it waited in line
+    "range": None,  # its time range grew
     "priority": None,
     "shared": None,
     "unshared": None,

@@ -10,6 +10,7 @@
 | delivery recorded | the collect pump | one tick after it is overdue | applied here |
 | canceled or erased prediction | reconcile | `cleanup_at` | the provider is told to stop or forget |
 | job open | all | `deadline_at` | failed with a reason |
+| job later than was told | reconcile | every five seconds | told why (`ranges`) |
 | job ended | retention | `erase_at` | erased |
 | job ended, notification waiting | notify | `due_at` | sent, or given up |
 | webhook secrets old, model cold | reconcile | `secrets_asked_at`, the last call | fetched, warmed (`maintenance`) |
@@ -50,7 +51,7 @@ from jobs.overload.state import LoadMeter
 from jobs.queue import engine, queues
 from jobs.routing import hosts, limits
 
-from . import clock_skew, connection_tests, maintenance, orphans, retention
+from . import clock_skew, connection_tests, maintenance, orphans, ranges, retention
 from .due import Due, late_jobs, overdue_in
 
 logger = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ SETTLE_EVERY_SECONDS = 5.0
 # What providers without a budget spent is only shown.
 SETTLE_ALL_EVERY_SECONDS = 60.0
 ORPHANS_EVERY_SECONDS = 15.0
+RANGES_EVERY_SECONDS = 5.0
 ROLLUPS_EVERY_SECONDS = rollups.EVERY.total_seconds()
 POLLING_THREADS = 48
 # At the end, for its own threads; substitutes of workers have `pumps.SUBSTITUTE_STOP_SECONDS` to give back their items.
@@ -147,6 +149,7 @@ class Reconciler:
             (self._give_up_late_attempts, ("late attempts",)),
             (self._end_late_jobs, ("late jobs",)),
             (self._show_warming_up, ("no sign of work",)),
+            (self._explain_grown_ranges, ()),
             (self._settle_budgets, ()),
             (self._requeue_orphans, ()),
             (self._write_rollups, ()),
@@ -241,6 +244,11 @@ class Reconciler:
 
     def _show_warming_up(self) -> None:
         polling.show_warming_up(now=database_now())
+
+    def _explain_grown_ranges(self) -> None:
+        if time.monotonic() - self._ranges_at > RANGES_EVERY_SECONDS:
+            self._ranges_at = time.monotonic()
+            ranges.explain_grown(now=database_now())
 
     def _settle_budgets(self) -> None:
         if time.monotonic() - self._settled_at > SETTLE_EVERY_SECONDS:

@@ -66,6 +66,8 @@ document.addEventListener("click", event => {
 
 /* The offline strip ------------------------------------------------------------------------------ */
 let strip;
+/* From the first page on, being offline is a page of ours. */
+addEventListener("load", () => { navigator.serviceWorker?.register("/sw.js").catch(() => {}); });
 export function showConnection(online = navigator.onLine) {
   if (online) {
     if (strip) { strip.remove(); strip = null; toast(WORDS.online, "good"); }

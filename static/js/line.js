@@ -8,6 +8,7 @@ const mounted = new WeakMap();
 export function setLine(film, percent) {
   const value = Math.min(100, Math.max(0, percent)), line = film.querySelector(".line");
   film.style.setProperty("--line", `${value}%`);
+  film.style.setProperty("--at", String(value));
   line?.setAttribute("aria-valuenow", String(Math.round(value)));
   line?.setAttribute("aria-valuetext", WORDS.line(Math.round(value), 100 - Math.round(value)));
   return value;

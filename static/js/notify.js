@@ -122,7 +122,7 @@ function mountMail(form, dialog, job, say, signal) {
 export function mountNotify(job, signal) {
   const dialog = $("#notify"), label = $("[data-notify-label]"), form = dialog && $("[data-email]", dialog);
   if (!dialog) return;
-  const say = text => { label.textContent = text; };
+  const asked = label.textContent, say = text => { label.textContent = text; label.parentElement.toggleAttribute("data-told", text !== asked); };
   mountPush(dialog, job, say, signal);
   if (form) mountMail(form, dialog, job, say, signal);
   mountChime($("[data-chime]", dialog), signal);

@@ -176,6 +176,14 @@ export class Stage {
     });
   }
 
+  /** Light the same picture in another look. */
+  wear(look) {
+    this.look = look;
+    this.painter?.load(this.photo, this.face, LIGHTS[look] || LIGHTS["neon-noir"]);
+    if (this.still && this.painter) this.paint(3);
+    this.burst(1);
+  }
+
   /** A glimpse of the hero: quarter of a second, also when a new stage begins. */
   burst(strength = 1) { if (!this.still) this.glitch = Math.max(this.glitch, strength); }
 

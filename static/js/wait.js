@@ -5,6 +5,7 @@ import { restoreTab, showInTab } from "./favicon.js";
 import { JobProgress, isFinal } from "./job-progress.js";
 import { chime, mountNotify } from "./notify.js";
 import { orderEnded } from "./once.js";
+import { mountOthers } from "./others.js";
 import { mountPhone } from "./phone.js";
 import { mountReceipt } from "./receipt.js";
 import { Stage } from "./stage.js";
@@ -13,7 +14,7 @@ import { STAGES, WORDS } from "./words.js";
 
 const ACTS = [["accepted", "preparing"], ["waiting_for_slot", "submitted"], ["warming_up", "rendering"], ["collecting", "ready"]];
 const ACT_ENDS = [0, .1, .22, .9, 1];
-const REASON_STAYS = 12000, CURTAIN_CALL = 1700;
+const OFFER_AFTER = 60, REASON_STAYS = 12000, CURTAIN_CALL = 1700;
 
 /* Ranges are said in steps of five seconds, in minutes from 100 s on. */
 const nice = seconds => `${Math.max(5, Math.round(seconds / 5) * 5)}`;
@@ -116,6 +117,22 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     });
   }
 
+  /** The picture in another look: chosen here or on another device. */
+  function wear(slug) {
+    look = slug;
+    document.documentElement.dataset.look = slug;
+    stage.wear(slug);
+  }
+  const others = mountOthers(root, { picture: isOwnPhoto ? picture : null, onChange: snapshot, signal: on.signal });
+
+  /** After a minute: to be told, said once and easy to press. */
+  function offer() {
+    const button = $("[data-open=notify]", root), isWaiting = progress && job && !isFinal(job) && spoken !== "gone" && !button.hasAttribute("data-told");
+    if (button.classList.contains("btn--main") === Boolean(isWaiting)) return;
+    button.classList.toggle("btn--main", Boolean(isWaiting));
+    showText($("[data-offer]", root), isWaiting ? WORDS.offerToTell : "");
+  }
+
   /* 3. the truth */
   function snapshot(next) {
     job = next;
@@ -125,6 +142,8 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
     best = Math.max(best, job.progress || 0);                    // never backwards
     showProgress();
     showNumbers();
+    if (job.look !== look) wear(job.look);
+    others.show(job, (Date.now() - begun) / 1000);
     showReason(job.queue?.reason);
     if (job.hero_name) $("[data-hero-name]", root).textContent = job.hero_name;
     if (job.links.poster) premiere(job.links.poster);
@@ -214,6 +233,7 @@ export async function boot({ picture, face = null, isOwnPhoto = true, look, name
   const ticking = setInterval(() => {
     const seconds = Math.max(0, Math.floor((Date.now() - begun) / 1000));
     clock.textContent = `${pad(Math.floor(seconds / 60))}:${pad(seconds % 60)}`;
+    if (seconds >= OFFER_AFTER) offer();
   }, 1000);
 
   function stop() {

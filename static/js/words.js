@@ -40,6 +40,10 @@ export const WORDS = {
   cancelFailed: _("That did not go through. Try again in a moment."),
 
   addSelfie: _("Add your selfie"),
+  pulse: (films, hours) => fill(_("Films finished here in the last {hours} h: {films}"), { films, hours }),
+  offerToTell: _("This takes a while. We can tell you when it is ready."),
+  whichOne: _("Which one is you?"),
+  person: (number, count) => fill(_("Person {number} of {count}, from the left"), { number, count }),
   sayYes: _("Say yes to the photo rules"),
   makeFilm: _("Make my film"),
   oneTick: _("One tick, and the cameras roll."),

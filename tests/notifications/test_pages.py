@@ -164,6 +164,37 @@ def test_a_device_is_told_when_it_asked_and_shows_what_it_is_pushed(waiting):
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
+def test_a_photo_shared_by_another_app_is_on_the_form(waiting):
+    _job, web, page = waiting
+    page.goto(web.url)
+    page.evaluate("navigator.serviceWorker.ready.then(() => 1)")
+    page.goto(f"{web.url}/privacy/")  # a page that the worker looks after
+    page.wait_for_function("navigator.serviceWorker.controller !== null")
+    target = Client().get("/manifest.webmanifest").json()["share_target"]
+    page.evaluate(
+        """([action, name]) => {
+            const canvas = document.createElement("canvas"), form = document.createElement("form");
+            const file = document.createElement("input"), held = new DataTransfer();
+            Object.assign(canvas, { width: 300, height: 400 });
+            return new Promise(resolve => canvas.toBlob(blob => {
+                held.items.add(new File([blob], "shared.png", { type: "image/png" }));
+                Object.assign(file, { type: "file", name, files: held.files });
+                Object.assign(form, { action, method: "POST", enctype: "multipart/form-data" });
+                form.append(file);
+                document.body.append(form);
+                resolve(form.submit());
+            }));
+        }""",
+        [target["action"], target["params"]["files"][0]["name"]],
+    )
+    page.locator("[data-photo-got]").wait_for(state="visible")
+    assert page.url.endswith("/?shared=1#make")
+    page.reload()
+    assert page.locator("[data-photo-got]").is_hidden(), "it is taken once and kept nowhere"
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
 def test_without_a_line_there_is_a_page_that_says_so(waiting):
     job, web, page = waiting
     page.goto(f"{web.url}/jobs/{job.id}/")

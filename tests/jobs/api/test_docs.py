@@ -9,7 +9,7 @@ from tests.support.browser import running_browser
 
 OPERATIONS = {
     "create_job", "list_jobs", "read_job", "erase_job", "list_job_events",
-    "cancel_job", "remix_job", "share_job", "unshare_job", "list_looks", "end_links",
+    "cancel_job", "change_job", "remix_job", "share_job", "unshare_job", "list_looks", "end_links",
     "verify_receipt", "verify_receipt_by_post", "list_receipt_keys", "list_job_receipts",
     "notify_by_email", "read_push_key", "subscribe", "unsubscribe",
 }  # fmt: skip
