@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0021_photo_index'),
+        ('jobs', '0022_alerts'),
     ]
 
     operations = [
