@@ -71,6 +71,7 @@ class Environment:
     given_secret_key: str | None = field(repr=False)
     secret_key_fallbacks: tuple[str, ...] = field(repr=False)  # sign nothing, but what they signed still holds
     given_field_keys: tuple[str, ...] = field(repr=False)
+    label_files: tuple[Path, Path] | None  # certificates and key of a listed authority; None: our own signs labels
     callback_url: str
     trusted_proxies: int
     requires_second_step: bool
@@ -197,6 +198,7 @@ def load(env: Mapping[str, str]) -> Environment:
             filter(None, map(parse_secret_key, (env.get("SECRET_KEY_FALLBACKS") or "").replace(",", " ").split()))
         ),
         given_field_keys=tuple(parse_field_keys(env.get("FIELD_KEYS") or "")),
+        label_files=parse_label_files(env),
         callback_url=parse_http_url("CALLBACK_URL", env.get("CALLBACK_URL")) or public_url,
         trusted_proxies=parse_number(env, "TRUSTED_PROXIES", 0, least=0, most=MOST_PROXIES),
         requires_second_step=parse_bool("REQUIRE_STAFF_2FA", env.get("REQUIRE_STAFF_2FA"), default=False),
@@ -218,6 +220,17 @@ def load(env: Mapping[str, str]) -> Environment:
         contact=read_contact_settings(env, public_url=public_url),
         monitoring=read_monitoring_settings(env),
     )
+
+
+def parse_label_files(env: Mapping[str, str]) -> tuple[Path, Path] | None:
+    """Return the files with the chain and the key that sign labels, None without them. BadEnvironment for one alone."""
+    names = ("LABEL_CERTIFICATES", "LABEL_KEY")
+    given = [Path(env[name]) for name in names if env.get(name)]
+    if not given:
+        return None
+    if len(given) < len(names) or not all(path.is_file() for path in given):
+        raise BadEnvironment("LABEL_CERTIFICATES and LABEL_KEY must both name a PEM file that is there.")
+    return given[0], given[1]
 
 
 def read_dotenv(path: Path) -> dict[str, str]:

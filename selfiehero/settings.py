@@ -27,6 +27,7 @@ DEBUG = ENV.debug
 SECRET_KEY = ENV.secret_key
 SECRET_KEY_FALLBACKS = list(ENV.secret_key_fallbacks)
 FIELD_KEYS = ENV.field_keys
+LABEL_FILES = ENV.label_files
 ALLOWED_HOSTS = list(ENV.allowed_hosts)
 IS_HTTPS = urlsplit(PUBLIC_URL).scheme == "https"
 

@@ -43,6 +43,13 @@ def listed(film: IO[bytes], size: int) -> list[Box]:
     return [box for box, _ in zip(_boxes(film, size), range(MOST_BOXES), strict=False)]
 
 
+def cut_tail(film: IO[bytes]) -> None:
+    """Cut off what follows the last complete box: players pass over it, whoever labels the film does not."""
+    size = film.seek(0, 2)
+    if (found := listed(film, size)) and found[-1].end < size:
+        film.truncate(found[-1].end)
+
+
 def _boxes(film: IO[bytes], size: int) -> Iterator[Box]:
     position = 0
     while len(head := film.read(16)) >= 8:

@@ -115,6 +115,24 @@ def count_report(request: HttpRequest) -> None:
         raise Throttled(throttle.wait())
 
 
+class VerificationsPerAddress(_FailOpenThrottle):
+    """Files that are looked at for labels: whoever may ask without end learns how to remove one."""
+
+    scope = "verifications"
+    rate = "30/min"
+
+    def get_cache_key(self, request: Request, view: APIView) -> str | None:
+        return f"throttle:verifications:{self._address(request)}"
+
+
+def count_verification(request: HttpRequest) -> None:
+    """Count a file whose labels are read; raise Throttled beyond the limit."""
+    throttle = VerificationsPerAddress()
+    asked: Any = SimpleNamespace(auth="", META=request.META, headers=request.headers)
+    if not throttle.allow_request(asked, _NO_VIEW):
+        raise Throttled(throttle.wait())
+
+
 class Notify(_FailOpenThrottle):
     """E-mail addresses and push subscriptions."""
 

@@ -7,6 +7,7 @@ Runs in threads, without the database. This table has everything that can go wro
 | GONE | the provider's address answers 4xx, or there is none | the provider is asked for another, else a new attempt |
 | UNUSABLE | a bad or hostile file or address, too large | a new attempt, unless the provider has another address |
 | UNAVAILABLE | 5xx, too slow, broken off, not reachable | fetched again, MAX_FILM_TRIES times; then as UNUSABLE |
+| UNAVAILABLE | the film cannot be labelled (`jobs.labels`) | likewise: nothing is delivered without a label |
 | OURS | our disk, storage or sandbox failed | fetched again until the job's deadline |
 
 A new attempt costs money again, so the provider is asked for the film's address once more before; that is free.
@@ -29,9 +30,11 @@ from typing import IO
 from django.conf import settings
 
 from jobs import storage
-from jobs.films import index
+from jobs.films import boxes, index
 from jobs.films.outcomes import POSTER_EDGE, BadFilm, BadPoster
 from jobs.films.sandbox import POSTER_LIMITS, FilmSandbox, SandboxUnavailable
+from jobs.labels import signing
+from jobs.labels.sources import source_of
 from jobs.models import Attempt
 from jobs.photos.sandbox import size_of_bare_jpeg
 from providers import registry
@@ -65,6 +68,7 @@ _RESULTS: tuple[tuple[type[Exception], FetchResult], ...] = (
     (UnreadableSecret, FetchResult.OURS),
     (ProviderError, FetchResult.UNAVAILABLE),
     (SandboxUnavailable, FetchResult.OURS),
+    (signing.LabelFailed, FetchResult.UNAVAILABLE),
     (OSError, FetchResult.OURS),
 )
 
@@ -119,7 +123,7 @@ def fetch_preview(sandbox: FilmSandbox, attempt: Attempt) -> Fetched:
 
     def fetch() -> Fetched:
         picture = _picture(sandbox, attempt, attempt.preview_url, time.monotonic() + POSTER_SECONDS)
-        return Fetched(poster_key=_store("preview", "jpg", picture))
+        return Fetched(poster_key=_store("preview", "jpg", _signed_still(attempt, picture)))
 
     return _classified(fetch)
 
@@ -128,8 +132,11 @@ def _film_from(sandbox: FilmSandbox, attempt: Attempt, url: str, preview_url: st
     def fetch() -> Fetched:
         if not url:
             raise PredictionGone("no address of a film was given")
-        with tempfile.NamedTemporaryFile(dir=_folder(), suffix=".mp4") as film:
-            size = _download(attempt, url, film, DOWNLOAD_SECONDS, ends_at, settings.VIDEO_MAX_BYTES)
+        with (
+            tempfile.NamedTemporaryFile(dir=_folder(), suffix=".mp4") as film,
+            tempfile.TemporaryFile(dir=_folder()) as signed,
+        ):
+            _download(attempt, url, film, DOWNLOAD_SECONDS, ends_at, settings.VIDEO_MAX_BYTES)
             film.seek(0)
             film_sha256 = hashlib.file_digest(film, "sha256").hexdigest()
             index.move_to_front(film)
@@ -139,10 +146,13 @@ def _film_from(sandbox: FilmSandbox, attempt: Attempt, url: str, preview_url: st
             poster = facts.poster or _poster(sandbox, attempt, preview_url, ends_at)
             if poster is None:
                 poster = sandbox.probe(path, with_poster=True).poster
-            poster_key = _store("poster", "jpg", poster)
+            boxes.cut_tail(film)
+            # Last of all: whatever writes a film again drops its label.
+            size = signing.sign_film(film, signed, source=_source(attempt), made_by=attempt.provider.title)
+            poster_key = _store("poster", "jpg", _signed_still(attempt, poster))
             try:
-                film.seek(0)
-                video_key = _store("video", "mp4", film)
+                signed.seek(0)
+                video_key = _store("video", "mp4", signed)
             except BaseException:
                 storage.discard([poster_key])
                 raise
@@ -158,6 +168,14 @@ def _film_from(sandbox: FilmSandbox, attempt: Attempt, url: str, preview_url: st
         )
 
     return _classified(fetch)
+
+
+def _signed_still(attempt: Attempt, picture: bytes) -> bytes:
+    return signing.sign_still(picture, source=_source(attempt), made_by=attempt.provider.title)
+
+
+def _source(attempt: Attempt) -> str:
+    return source_of(is_ours=attempt.provider.capabilities.is_ours)
 
 
 def _poster(sandbox: FilmSandbox, attempt: Attempt, url: str, ends_at: float) -> bytes | None:

@@ -37,6 +37,8 @@ from rest_framework.exceptions import Throttled
 
 from jobs import services, storage
 from jobs.intake import throttles
+from jobs.labels import signing
+from jobs.labels.sources import COMPOSITE
 from jobs.models import Job
 from jobs.storage_guard import StorageAway
 
@@ -172,7 +174,7 @@ def report(request: HttpRequest, share_slug: str) -> HttpResponse:
 @lru_cache(maxsize=_CARDS_KEPT)
 def _drawn_card(poster_key: str, name: str, words: str) -> bytes:
     # A link that spreads is fetched by many services within a minute.
-    return cards.of_film(storage.read(poster_key), name=name, words=words)
+    return signing.sign_still(cards.of_film(storage.read(poster_key), name=name, words=words), source=COMPOSITE)
 
 
 def _shared_job(share_slug: str) -> Job:

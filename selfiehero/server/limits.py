@@ -18,7 +18,7 @@ UPLOAD_BYTES = 13 * MIB
 WEBHOOK_BYTES = 1 * MIB + 8 * KIB
 OTHER_BYTES = 1 * MIB
 
-UPLOAD_PATHS = frozenset({"/api/v1/jobs/", "/api/v1/jobs", "/"})
+UPLOAD_PATHS = frozenset({"/api/v1/jobs/", "/api/v1/jobs", "/", "/verify/"})
 WEBHOOK_PREFIX = "/webhooks/"
 
 

@@ -15,6 +15,7 @@ from uuid import UUID
 import requests
 from django.conf import settings
 
+from jobs.labels import xmp
 from jobs.models import Attempt, Job
 from tests.chaos.load import Ledger
 from tests.chaos.stage import SLOTS, Stage
@@ -89,7 +90,7 @@ def what_was_promised(stage: Stage, ledger: Ledger) -> Iterator[str]:
 
 
 def one_film_each(stage: Stage, ledger: Ledger) -> Iterator[str]:
-    """A job that succeeded has one winner and one film: the very bytes that its provider serves."""
+    """A job that succeeded has one winner and one film: its provider's, with our label."""
     winners = Counter(stage.attempts().filter(status=Attempt.Status.SUCCEEDED).values_list("job_id", flat=True))
     compared = 0
     for job in stage.jobs().filter(status=Job.Status.SUCCEEDED).select_related("winner__provider"):
@@ -105,10 +106,12 @@ def one_film_each(stage: Stage, ledger: Ledger) -> Iterator[str]:
         film = path.read_bytes()
         if len(film) != job.video_bytes or film[4:8] != b"ftyp":
             yield f"not its film: {job.id} {len(film)} bytes of {job.video_bytes}"
+        elif not xmp.source_in(film) or b"c2pa" not in film:
+            yield f"not labelled: {job.id}"
         elif job.winner.provider.slug in CLOUDS and compared < FILMS_COMPARED:
             compared += 1
             served = requests.get(job.winner.video_url, timeout=10)
-            if served.status_code == 200 and _digest(served.content) != _digest(film):
+            if served.status_code == 200 and _digest(served.content) != job.winner.film_sha256:
                 yield f"another film than {job.winner.provider.slug}'s {job.winner.prediction_id}: {job.id}"
 
 

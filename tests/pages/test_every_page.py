@@ -61,7 +61,13 @@ class Visitor:
 
     def pages(self, *, stages: Collection[str] = ("accepted", *STAGES)) -> Iterator[tuple[str, str]]:
         """Yield the name and the address of every page. The stages of the wait differ by their words alone."""
-        yield from {"start": "/", "me": "/me/", "status": "/status", "privacy": "/privacy/"}.items()
+        yield from {
+            "start": "/",
+            "me": "/me/",
+            "status": "/status",
+            "privacy": "/privacy/",
+            "verify": "/verify/",
+        }.items()
         yield from {
             "404": "/nowhere/",
             "500": "/try/mistake",

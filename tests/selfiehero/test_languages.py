@@ -81,9 +81,9 @@ def job_pages(owner: str, provider) -> list[str]:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_page_has_english_left_in_it(language, visitor, provider):
     client, owner = visitor
-    pages = ["/", "/wait/", "/me/", "/privacy/", "/status", "/receipts/verify", "/offline/", "/nowhere/"]
+    pages = ["/", "/wait/", "/me/", "/privacy/", "/verify/", "/status", "/receipts/verify", "/offline/", "/nowhere/"]
     pages += job_pages(owner, provider)
-    assert len(pages) == 15
+    assert len(pages) == 16
     for path in [*pages, "/manifest.webmanifest"]:
         page = client.get(path, headers={"Accept-Language": f"{language},en;q=0.5", "Accept": "text/html,*/*;q=0.8"})
         assert page["Content-Language"] == language, path

@@ -6,8 +6,11 @@ from PIL import Image
 
 from jobs import lifecycle, storage
 from jobs.films.sandbox import FilmSandbox
+from jobs.labels import authority, signing, sources
+from jobs.labels.manifest_reader import Reader
 from jobs.lanes.collect import MAX_FILM_TRIES, CollectLane
 from jobs.models import Attempt, Job, Lane
+from providers.adapters.studio import StudioAdapter
 from providers.models import ProviderConfig
 from tests import factories
 from tests.jobs.lanes.films import lapse, rendered
@@ -30,24 +33,60 @@ def test_the_film_and_its_poster_are_copied(provider, stub, work, film):
     stored = storage.read(job.video_key)
     assert stored.index(b"moov") < stored.index(b"mdat"), "it begins while it is still being loaded"
     assert film.index(b"mdat") < film.index(b"moov")
-    assert (len(stored), stored[stored.index(b"mdat") :]) == (
-        len(film),
-        film[film.index(b"mdat") : film.index(b"moov") - 4],
-    )
+    pictures = film[film.index(b"mdat") : film.index(b"moov") - 4]
+    assert stored[stored.index(b"mdat") :].startswith(pictures), "nothing is encoded anew"
     assert (job.video_width, job.video_height) == (32, 64)
     assert (job.poster_width, job.poster_height) == Image.open(io.BytesIO(storage.read(job.poster_key))).size
     assert storage.read(job.poster_key).startswith(b"\xff\xd8")
-    assert (job.video_bytes, job.video_seconds) == (len(film), pytest.approx(1.0, abs=0.2))
+    assert (job.video_bytes, job.video_seconds) == (len(stored), pytest.approx(1.0, abs=0.2))
     assert job.first_frame_at
     factories.is_consistent(job.id)
 
 
-def test_the_preview_comes_while_the_film_is_being_made(provider, stub, work, deliver):
+@pytest.mark.parametrize("is_studio", [True, False])
+def test_what_is_delivered_reads_back_as_ours_and_says_how_it_was_made(
+    is_studio, provider, stub, work, settings, monkeypatch
+):
+    monkeypatch.setattr(StudioAdapter, "is_ours", is_studio)
+    job = rendered(provider, stub)
+    work(Lane.COLLECT)
+    job = factories.reload(job)
+    reader = Reader(authority.anchors(tuple(settings.FIELD_KEYS)))
+    for key, kind in ((job.video_key, signing.FILM), (job.poster_key, signing.STILL)):
+        label = reader.read(storage.read(key), kind)
+        assert label["is_ours"]
+        assert label["source"] == (sources.COMPOSITE if is_studio else sources.TRAINED)
+
+
+@pytest.mark.parametrize("tail", [b"garbage!!" * 5, b"abc", b"\x00\x0f\x42\x40free" + bytes(90), bytes(1000)])
+def test_a_film_with_something_behind_it_is_labelled_too(tail, provider, stub, work, film, settings):
+    stub.files["tail.mp4"] = film + tail
+    job = rendered(provider, stub, "tail.mp4")
+    work(Lane.COLLECT)
+    del stub.files["tail.mp4"]
+    stored = storage.read(factories.reload(job).video_key)
+    assert Reader(authority.anchors(tuple(settings.FIELD_KEYS))).read(stored, signing.FILM)["is_ours"]
+
+
+def test_nothing_is_delivered_without_a_label(provider, stub, work, monkeypatch):
+    def fail(*_, **__):
+        raise signing.LabelFailed("no")
+
+    monkeypatch.setattr(signing, "sign_still", fail)
+    job = rendered(provider, stub)
+    work(Lane.COLLECT)
+    job = factories.reload(job)
+    assert (job.status, job.video_key, job.poster_key) == ("processing", "", "")
+    assert factories.stored_files() == [job.clean_key]
+
+
+def test_the_preview_comes_while_the_film_is_being_made(provider, stub, work, deliver, settings):
     job = running_with_preview(provider, stub, work, deliver)
     work(Lane.COLLECT)
     job = factories.reload(job)
     assert (job.lane, job.stage) == ("", "rendering")
-    assert storage.read(job.preview_key).startswith(b"\xff\xd8")
+    reader = Reader(authority.anchors(tuple(settings.FIELD_KEYS)))
+    assert reader.read(storage.read(job.preview_key), signing.STILL)["is_ours"]
     assert job.first_frame_at
     assert list(job.events.values_list("kind", flat=True))[-1] == "preview"
     factories.is_consistent(job.id)

@@ -107,6 +107,16 @@ HOSTILE_POSTERS = {
 }
 
 
+def without_label(poster):
+    """Return a poster without the two kinds of segments that its labels are in."""
+    segments, at = [], 2
+    while poster[at + 1] in (0xE0, 0xE1, 0xEB):  # JFIF, XMP, C2PA
+        end = at + 2 + int.from_bytes(poster[at + 2 : at + 4], "big")
+        segments.append((poster[at + 1], poster[at:end]))
+        at = end
+    return poster[:2] + b"".join(segment for marker, segment in segments if marker == 0xE0) + poster[at:]
+
+
 @pytest.mark.parametrize("name", HOSTILE_POSTERS)
 def test_a_film_is_not_lost_for_its_poster(name, provider, stub, work, caplog):
     job = factories.make_rendered_job(provider, video_url=f"{stub.url}/files/film.mp4")
@@ -116,7 +126,7 @@ def test_a_film_is_not_lost_for_its_poster(name, provider, stub, work, caplog):
     del stub.files["hostile.jpg"]
     job = factories.reload(job)
     assert job.status == "succeeded"
-    assert is_bare_jpeg(storage.read(job.poster_key))
+    assert is_bare_jpeg(without_label(storage.read(job.poster_key)))
     assert not [record for record in caplog.records if record.exc_info]
 
 
@@ -128,5 +138,6 @@ def test_a_providers_poster_is_stored_as_pixels_and_nothing_else(provider, stub,
     work(Lane.COLLECT)
     del stub.files["noted.jpg"]
     poster = storage.read(factories.reload(job).poster_key)
-    assert is_bare_jpeg(poster)
+    assert b"<script" not in poster
+    assert is_bare_jpeg(without_label(poster))
     assert Image.open(io.BytesIO(poster)).size == (90, 60)
