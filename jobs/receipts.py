@@ -85,6 +85,58 @@ def for_erased(job: Job) -> str | None:
     return _sign(ERASED, job.id, job.erased_at) if job.erased_at else None
 
 
+@dataclass(frozen=True)
+class Held:
+    """What a provider may still have of an erased job: until when at the latest, None when it has confirmed."""
+
+    provider: str
+    until: datetime | None
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"provider": self.provider, "until": rfc3339(self.until) if self.until else None}
+
+
+def statement(job: Job) -> dict[str, Any]:
+    """Return what is said of a job's erasure: the signed receipt, what was removed, what providers may still have."""
+    return {
+        "id": str(job.id),
+        "erased_at": rfc3339(job.erased_at) if job.erased_at else None,
+        "receipt": for_erased(job),
+        "removed": removed(job),
+        "held": [held.as_dict() for held in held_elsewhere(job)],
+    }
+
+
+def removed(job: Job) -> list[str]:
+    """Return what was removed with an erased job, as codes."""
+    if job.erased_at is None:
+        return []
+    film = ["film", "poster"] if job.video_seconds is not None else []
+    return ["photo", "preview", *film, "hero_name", "email", "links", "reports", "notifications"]
+
+
+def held_elsewhere(job: Job) -> list[Held]:
+    """Return, for each provider that had the photo of an erased job, until when it may still have something.
+
+    A provider that can be told is told; until it has confirmed, and where there is no such call, the time counts after
+    which it removes everything by itself.
+    """
+    if job.erased_at is None:
+        return []
+    found: dict[str, Held] = {}
+    for attempt in job.attempts.select_related("provider").order_by("number"):
+        vendor, title = attempt.provider.capabilities, attempt.provider.title
+        if attempt.prediction_id is None and not attempt.cleanup and vendor.can_delete:
+            continue  # a submit that was refused left nothing there
+        is_confirmed = vendor.can_delete and not attempt.cleanup
+        since = job.erased_at if vendor.can_delete else attempt.finished_at or job.erased_at
+        until = None if is_confirmed else since + vendor.keeps
+        known = found.get(title)
+        if known is None or (until is not None and (known.until is None or until > known.until)):
+            found[title] = Held(title, until)
+    return list(found.values())
+
+
 def check(text: str) -> Receipt:
     """Return what the receipt in this text states; raise NotOurs. White space and words around it do no harm."""
     pasted = "".join(text[:MOST_CHARACTERS].split())

@@ -16,7 +16,6 @@ from django.db import Error, IntegrityError, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from common.times import rfc3339
 from jobs.estimates import eta
 from jobs.queue import claims, queues
 
@@ -297,7 +296,7 @@ def erase_job(job_id: UUID, *, now: datetime, by: str = "owner") -> dict[str, An
     while retries := _not_erased_of_the_same_photo(job_id):
         for retry_id in retries:
             _erase_one(retry_id, now=now, by=by)
-    return receipt(Job.objects.get(id=job_id))
+    return receipts.statement(Job.objects.get(id=job_id))
 
 
 def _not_erased_of_the_same_photo(job_id: UUID) -> list[UUID]:
@@ -323,10 +322,10 @@ def _erase_one(job_id: UUID, *, now: datetime, by: str) -> None:
         logger.info("job_erased job=%s by=%s", job_id, by)
 
 
-def receipt(job: Job) -> dict[str, Any]:
-    """Return the signed statement that a job's photo and film are gone."""
-    at = rfc3339(job.erased_at) if job.erased_at else None
-    return {"id": str(job.id), "erased_at": at, "receipt": receipts.for_erased(job)}
+def erase_everything(owner: str, *, now: datetime) -> list[dict[str, Any]]:
+    """Erase all jobs of an owner, and return a receipt for each that was not erased before, the newest first."""
+    jobs = Job.objects.visible_to(owner).filter(erased_at=None).order_by("-created_at")
+    return [erase_job(job_id, now=now) for job_id in list(jobs.values_list("id", flat=True))]
 
 
 def share_job(job_id: UUID, *, now: datetime) -> Job:

@@ -13,6 +13,8 @@ job_ended = Signal()
 # Sent inside the transaction in which a job gets an e-mail address, with job_id, owner, email and now. A listener
 # returns whether the address was confirmed before.
 email_given = Signal()
+# Sent with owner when somebody exports what is kept about them; each listener returns a dictionary to add to it.
+owner_exported = Signal()
 # Sent inside the transaction in which jobs are erased, with owners: {job_id: owner}, on the same terms.
 jobs_erased = Signal()
 # Sent after commit with job_id: what was opened by the job's magic links is to be closed.

@@ -1,7 +1,7 @@
 from django.urls import include, path
 
 from jobs.api.receipts import KeysView, VerifyView
-from jobs.web import handover, media, pages, sharing, site, status, verify, webhooks
+from jobs.web import handover, media, mine, pages, sharing, site, status, verify, webhooks
 
 from .api import docs
 
@@ -18,6 +18,8 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/remix/", pages.remix, name="job_remix"),
     path("t/<str:token>/", pages.magic_link, name="magic_link"),
     path("me/", pages.heroes, name="heroes"),
+    path("me/export/", mine.export, name="export"),
+    path("me/erase/", mine.erase, name="erase_everything"),
     path("verify/", verify.verify, name="verify"),
     path("v/<slug:share_slug>/", sharing.share, name="share"),
     path("v/<slug:share_slug>/card.jpg", sharing.card, name="share_card"),

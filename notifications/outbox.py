@@ -21,7 +21,7 @@ from django.db.models import Q
 from jobs.models import Job
 
 from . import confirmation, email
-from .models import Notification, PushSubscription
+from .models import ConfirmedAddress, Notification, PushSubscription
 
 Channel = Notification.Channel
 
@@ -40,6 +40,13 @@ def on_job_ended(*, job_id: UUID, owner: str, email: str, status: str, by: str, 
         rows.append(Notification(job_id=job_id, channel=Channel.EMAIL, created_at=now, due_at=now))
     if rows:
         Notification.objects.bulk_create(rows)
+
+
+def on_owner_exported(*, owner: str, **kwargs: Any) -> dict[str, Any]:
+    """Receive `jobs.signals.owner_exported`: return the devices that are notified, and the addresses confirmed."""
+    devices = PushSubscription.objects.filter(owner=owner).values("endpoint", "user_agent", "created_at")
+    confirmed = ConfirmedAddress.objects.filter(owner=owner).values("confirmed_at")
+    return {"devices": list(devices), "confirmed_addresses": list(confirmed)}
 
 
 def on_jobs_erased(*, owners: Mapping[UUID, str], **kwargs: Any) -> None:

@@ -155,12 +155,19 @@ class JobEventsSerializer(serializers.Serializer):
     events = JobEventSerializer(many=True)
 
 
+class HeldSerializer(serializers.Serializer):
+    provider = serializers.CharField()
+    until = serializers.DateTimeField(allow_null=True, help_text="At the latest; null when it has confirmed.")
+
+
 class ErasureSerializer(serializers.Serializer):
     id = serializers.UUIDField()
     erased_at = serializers.DateTimeField()
     receipt = serializers.CharField(
         help_text="Signed by us; proves when photo and film were erased. /receipts/verify knows it too."
     )
+    removed = serializers.ListField(child=serializers.CharField(), help_text="What was removed here.")
+    held = HeldSerializer(many=True, help_text="What a provider may still have, and until when.")
 
 
 class ReceiptsSerializer(serializers.Serializer):

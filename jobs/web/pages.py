@@ -121,7 +121,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
         "erase_at": row.erase_at,
     }
     if row.erased_at:
-        context["receipt"] = receipts.for_erased(row)
+        context["receipt"], context["held"] = receipts.for_erased(row), receipts.held_elsewhere(row)
         return render(request, "pages/erased.html", context)
     if row.status == Job.Status.SUCCEEDED:
         context["photo_url"] = storage.signed_url(row.clean_key, filename="photo.jpg", now=now) or None
@@ -144,11 +144,11 @@ def receipt(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """A job's receipt as a text file, once erased that of its erasure. The verify page takes the file's whole text."""
     row = Job.objects.visible_to(identity.owner_of(request) or "").filter(id=job_id).first()
     text = row and (receipts.for_erased(row) or receipts.for_accepted(row))
-    if not text:
+    if not row or not text:
         raise Http404
     address = urljoin(settings.PUBLIC_URL, reverse("verify_receipt"))
     response = HttpResponse(
-        "\n\n".join([text, _("Check it at {address}").format(address=address)]) + "\n",
+        "\n\n".join([text, *_held(row), _("Check it at {address}").format(address=address)]) + "\n",
         content_type="text/plain; charset=utf-8",
     )
     response["Content-Disposition"] = f'attachment; filename="selfie-hero-receipt-{job_id}.txt"'
@@ -241,6 +241,18 @@ def privacy(request: HttpRequest) -> HttpResponse:
 def _choices() -> dict[str, Any]:
     """Return what may still be chosen while a film waits in line."""
     return {"looks": Look.objects.filter(active=True), "name_max": settings.HERO_NAME_MAX}
+
+
+def _held(job: Job) -> list[str]:
+    """Return the lines of a receipt that say what a provider may still have."""
+    return [
+        _("{provider}: removes the rest by {moment} UTC at the latest.").format(
+            provider=held.provider, moment=f"{held.until:%Y-%m-%d %H:%M}"
+        )
+        if held.until
+        else _("{provider}: has confirmed that it removed everything.").format(provider=held.provider)
+        for held in receipts.held_elsewhere(job)
+    ]
 
 
 def _visible(request: HttpRequest, *, now: datetime) -> JobQuerySet:

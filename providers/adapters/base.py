@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from providers import signatures
@@ -48,6 +48,8 @@ class Capabilities:
     # Whether the vendor has a call that deletes photo or film. Where it has none, `delete` does nothing, and the
     # adapter's module says when the vendor removes them by itself.
     can_delete: ClassVar[bool] = True
+    # How long the vendor keeps photo and film when nothing is deleted, as it says itself.
+    keeps: ClassVar[timedelta] = timedelta(days=7)
     # The headers that `verify` reads; they are stored with each delivery as evidence.
     webhook_headers: ClassVar[tuple[str, ...]] = ("webhook-id", "webhook-timestamp", "webhook-signature")
     # Whether films are made on our own machine; the page then says so when it is the last resort.

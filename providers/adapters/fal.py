@@ -24,7 +24,7 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
@@ -71,6 +71,7 @@ class FalAdapter(CloudAdapter):
     can_learn_secrets = True
     can_keep_warm = True
     can_delete = False
+    keeps = timedelta(days=7)  # the most that `keep_seconds` may be; an hour unless staff choose otherwise
     webhook_headers = (
         "x-fal-webhook-request-id",
         "x-fal-webhook-user-id",

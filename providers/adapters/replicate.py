@@ -79,6 +79,7 @@ class ReplicateAdapter(CloudAdapter):
     default_model = "wan-video/wan-2.2-i2v-a14b"
     default_result_hosts = ("replicate.delivery", "*.replicate.delivery")
     can_learn_secrets = True
+    keeps = timedelta(days=1)
     can_keep_warm = True
     # replicate.com/docs, rate limits (read 2026-11): predictions per minute. No concurrency limit is published;
     # these values are what such a rate keeps busy with films that take a minute and a half.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from providers import payloads, signatures
@@ -42,6 +42,7 @@ class StudioAdapter(Adapter):
     photo_transports = frozenset({PhotoTransport.INLINE, PhotoTransport.URL})
     can_look_up = True
     is_ours = True
+    keeps = timedelta(hours=1)  # STUDIO_KEEP_SECONDS
 
     def takes_no_face(self, parameters: Mapping[str, Any]) -> bool:
         return parameters.get(ALLOW_NO_FACE) is True

@@ -21,7 +21,7 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -99,6 +99,7 @@ class WaveSpeedAdapter(CloudAdapter):
     default_upload_hosts = ("*.wavespeed.ai",)
     settings: ClassVar[Mapping[str, parameters.Rule]] = {"upload_hosts": parameters.host_list()}
     can_learn_secrets = True
+    keeps = timedelta(days=7)
     # wavespeed.ai/docs, account levels (read 2026-11): videos per minute and concurrent tasks.
     presets = (
         Preset("bronze", "Bronze", max_concurrent=3, max_per_minute=5),

@@ -103,7 +103,7 @@ def test_erase_leaves_nothing_and_gives_a_receipt(api, ordered, provider, stub, 
     answer = api.delete(ordered["links"]["self"])
     assert answer.status_code == 202
     body = answer.json()
-    assert set(body) == {"id", "erased_at", "receipt"}
+    assert set(body) == {"id", "erased_at", "receipt", "removed", "held"}
     assert ordered["erased_at"] is None
     assert str(receipts.check(body["receipt"]).job_id) == ordered["id"]
     assert factories.stored_files() == []
