@@ -224,11 +224,10 @@ def load(env: Mapping[str, str]) -> Environment:
 
 def parse_label_files(env: Mapping[str, str]) -> tuple[Path, Path] | None:
     """Return the files with the chain and the key that sign labels, None without them. BadEnvironment for one alone."""
-    names = ("LABEL_CERTIFICATES", "LABEL_KEY")
-    given = [Path(env[name]) for name in names if env.get(name)]
+    given = [Path(env[name]) for name in ("LABEL_CERTIFICATES", "LABEL_KEY") if env.get(name)]
     if not given:
         return None
-    if len(given) < len(names) or not all(path.is_file() for path in given):
+    if len(given) < 2 or not all(path.is_file() for path in given):
         raise BadEnvironment("LABEL_CERTIFICATES and LABEL_KEY must both name a PEM file that is there.")
     return given[0], given[1]
 
