@@ -91,6 +91,7 @@ class Reconciler:
         self._swept_bucket_at = float("-inf")
         self._beat_at = 0.0
         self._settled_at = 0.0
+        self._ranges_at = float("-inf")
         self._settled_all_at = float("-inf")
         self._orphans_at = 0.0
         self._due = Due()
