@@ -96,7 +96,7 @@ def lapsed(*, now: datetime) -> AttemptQuerySet:
 
 def lapse_leases(*, now: datetime) -> int:
     """Mark attempts whose worker died during the POST as unconfirmed; return how many."""
-    return lapsed(now=now).update(status=Attempt.Status.UNCONFIRMED, answered_at=F("lease_until"))
+    return lifecycle.mark_lapsed(lapsed(now=now))
 
 
 def unconfirmed(*, now: datetime) -> AttemptQuerySet:

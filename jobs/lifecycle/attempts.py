@@ -13,7 +13,7 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Greatest
 
 from jobs import queue_order
-from jobs.models import Attempt, Job, Lane, WebhookDelivery
+from jobs.models import Attempt, AttemptQuerySet, Job, Lane, WebhookDelivery
 
 from .changes import RENDERING_SPAN, STAGE_PROGRESS, STAGES_BEFORE, Stage, Status, change, change_all, change_rows
 from .statements import is_supported
@@ -140,6 +140,13 @@ def mark_unconfirmed(attempt_id: int, *, lease_token: str, raw_error: str = "") 
             error_code=ANSWER_LOST,
             raw_error=raw_error[:4000],
         )
+    )
+
+
+def mark_lapsed(submitting: AttemptQuerySet) -> int:
+    """Record that the workers of these submits died during their POST; return how many still were submitting."""
+    return submitting.filter(status=Attempt.Status.SUBMITTING).update(
+        status=Attempt.Status.UNCONFIRMED, answered_at=F("lease_until")
     )
 
 

@@ -83,9 +83,13 @@ def erase_photos(*, now: datetime, limit: int, failed: list[UUID]) -> int:
 
 
 def overdue(*, now: datetime, by: timedelta) -> int:
-    """Return how many photos and films should have been erased that long ago, counting no further than 10,000."""
-    rows = Job.objects.filter(erase_at__lt=now - by, erased_at=None).order_by()
-    return len(rows.values_list("id", flat=True)[:10_000])
+    """Return how many jobs have a photo or film that should have been erased that long ago.
+
+    Of either kind no more than 10,000 are counted; a job that is late with both counts once.
+    """
+    films = Job.objects.filter(erase_at__lt=now - by, erased_at=None).order_by()
+    photos = with_photo(now=now - by).order_by()
+    return len({job_id for rows in (films, photos) for job_id in rows.values_list("id", flat=True)[:10_000]})
 
 
 def _claim(token: str, *, now: datetime, limit: int) -> dict[UUID, list[str]]:

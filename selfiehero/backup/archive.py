@@ -5,7 +5,7 @@
 | `manifest.json` | format, when it was made, database, migrations by app, fingerprints of the keys |
 | `database` | SQLite's file, or a dump of `pg_dump --format=custom` |
 
-Photos and films are left out: they are gone in a day, and a backup outlives an erasure. Keys are left out too, because
+Photos and films are left out: they are gone within hours or days, and a backup outlives an erasure. So are keys:
 whoever has a backup should not have what its secrets are encrypted with; the fingerprints say which ones it needs.
 """
 

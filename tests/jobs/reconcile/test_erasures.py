@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -114,5 +115,10 @@ def test_overdue_erasures_are_counted(provider):
     job = finished(provider)
     now = timezone.now()
     assert erasures.overdue(now=now, by=timedelta(minutes=1)) == 0
+    late = now - settings.PHOTO_RETENTION - timedelta(minutes=2)
+    Job.objects.filter(id=job.id).update(finished_at=late)
+    assert erasures.overdue(now=now, by=timedelta(minutes=1)) == 1, "its photo has an hour of its own"
     Job.objects.filter(id=job.id).update(erase_at=now - timedelta(minutes=2))
     assert erasures.overdue(now=now, by=timedelta(minutes=1)) == 1
+    retention.erase_photos(now=now)
+    assert erasures.overdue(now=now, by=timedelta(minutes=1)) == 1, "the film is late all the same"
