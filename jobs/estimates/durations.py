@@ -27,6 +27,8 @@ ENOUGH, SURE = 9, 30
 # Before anything was measured: seconds within which half and nine of ten films are finished, in our studio and a cloud.
 OUR_GUESS, CLOUD_GUESS = (8.0, 15.0), (60.0, 180.0)
 COLLECTING_GUESS = (0.5, 1.5)
+# A film takes no less: a sample of nothing was taken while a machine's clock was set back.
+LEAST_SECONDS = 0.1
 # Failed attempts may make slots look this many times as busy at most: beyond that the breaker opens.
 MOST_OVERHEAD = 3.0
 # The queue may move this much slower than its mean at any time.
@@ -95,7 +97,8 @@ def measure(
         films = its.films
         if provider.id in learned:
             before = learned[provider.id].samples
-            films = films + (before.get(cold_starts.WARM_FILM) or before.get(cold_starts.COLD_FILM) or [])
+            samples = before.get(cold_starts.WARM_FILM) or before.get(cold_starts.COLD_FILM) or []
+            films = films + [max(LEAST_SECONDS, seconds) for seconds in samples]
         found[provider.id] = _durations_of(provider, films, its.failures, under_way.get(provider.id, ()))
     seconds = [second for its in ended.values() for second in its.collecting]
     median, slow = cold_starts.percentile(seconds, 0.5), cold_starts.percentile(seconds, 0.9)
@@ -114,7 +117,7 @@ def _ended(provider_id: int, *, now: datetime) -> _Ended:
     )
     for status, claimed_at, finished_at, code, ready_at in listed[:NEWEST]:
         assert finished_at is not None  # asked for above
-        seconds = max(0.1, (finished_at - claimed_at).total_seconds())
+        seconds = max(LEAST_SECONDS, (finished_at - claimed_at).total_seconds())
         if status in (Attempt.Status.SUCCEEDED, Attempt.Status.SUPERSEDED):
             found.films.append(seconds)
         elif status in (Attempt.Status.FAILED, Attempt.Status.TIMED_OUT) and code not in Attempt.NOT_ITS_FAULT:

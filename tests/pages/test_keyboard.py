@@ -127,6 +127,7 @@ def test_everything_works_by_keyboard(visit: Any, show: Any, selfie: Path, looks
     assert page.evaluate("document.querySelector('[data-main]').muted") is True
     tab_to(page, "[data-compare]")
     page.keyboard.press("Enter")
+    page.locator(".reveal .line").wait_for()  # once the photo's eyes are found, or have been looked for long enough
     assert focused(page, ".reveal .line")
     page.keyboard.press("End")
     tab_to(page, "[data-share]")

@@ -21,6 +21,7 @@ from jobs import snapshots, storage
 from jobs.models import Job, Lane
 from selfiehero.environment import PROJECT_DIR
 from tests import factories
+from tests.jobs.films import reels
 from tests.support import hero_server
 from tests.support.hero_server import IN_LINE, RENDERING, SUCCEEDED
 from tests.support.processes import start_attached, wait_for
@@ -166,7 +167,11 @@ def test_the_product_makes_a_film(piped, product, provider, stub, work, deliver,
     assert "film" in said
     job = Job.objects.get()
     assert output.read_bytes() == storage.read(job.video_key)
-    assert len(output.read_bytes()) == len(film), "its index was moved to the front, and that is all"
+    delivered, boxes = output.read_bytes(), {name: span for name, *span in reels.boxes(output.read_bytes())}
+    pictures = {name: film[start:end] for name, start, end in reels.boxes(film)}[b"mdat"]
+    assert delivered[slice(*boxes[b"mdat"])] == pictures, "not decoded and made anew"
+    assert boxes[b"moov"] < boxes[b"mdat"], "its index was moved to the front"
+    assert len(delivered) - len(film) < 5000, "and what says that a program made it was added"
     assert job.hero_name == "NOVA-7"
 
 

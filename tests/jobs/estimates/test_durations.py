@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.estimates import durations
-from jobs.models import Attempt
+from jobs.models import Attempt, StartTimes
+from jobs.routing import cold_starts
 from tests import factories
 
 GUESS = (60.0, 120.0)
@@ -76,3 +77,16 @@ def test_tries_that_fail_take_places_too(provider):
     assert its.slot_seconds == pytest.approx(15.0)
     later = durations.measure([provider], {}, now=now + timedelta(hours=2)).by_provider[provider.id]
     assert later.count == 0, "of the last hour only"
+
+
+@pytest.mark.django_db
+def test_films_that_took_no_time_by_a_clock_that_was_set_back_are_estimated_all_the_same(provider):
+    StartTimes.objects.create(
+        provider=provider,
+        model="",
+        warm_count=12,
+        samples={cold_starts.WARM_FILM: [0.0] * 12, cold_starts.WARM_SIGN: [0.0]},
+    )
+    its = durations.measure([provider], {}, now=timezone.now()).by_provider[provider.id]
+    assert its.median == durations.LEAST_SECONDS
+    assert its.doubt >= 1
