@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import struct
 import uuid
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -23,7 +25,11 @@ from tests.chaos.load import Accepted, Ledger
 
 pytestmark = pytest.mark.slow
 
-FILM = b"\0\0\0\x18ftypisom film"
+LABEL = b'c2pa DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"'
+FILM = b"".join(
+    struct.pack(">I4s", len(content) + 8, name) + content
+    for name, content in ((b"ftyp", b"isom\0\0\0\0"), (b"free", LABEL), (b"mdat", b"film"))
+)
 
 
 @dataclass
@@ -56,6 +62,7 @@ class Scene:
         self.erased = factories.make_finished_job(provider, film=FILM)
         services.erase_job(self.erased.id, now=timezone.now())
         Attempt.objects.update(cleanup="", cleanup_at=None)
+        Attempt.objects.filter(job=self.job).update(film_sha256=hashlib.sha256(FILM).hexdigest())
         for number, job in enumerate((self.job, self.canceled, self.erased)):
             self.ledger.accepted.append(Accepted(str(job.id), 1, f"key-{number}", 0.0))
             job.refresh_from_db()

@@ -71,6 +71,7 @@ class Renderer:
         cv2.setNumThreads(1)
         keep_freed_memory()
         self._sets: OrderedDict[str, tuple[City, Armour]] = OrderedDict()  # the look used last at the end
+        self._begun: tuple[str, Armour] | None = None  # what was loaded when the last loading was stopped
         self._sounds: dict[tuple[str, int], bytes] = {}
 
     def warm_up(self, looks: Iterable[str] = (), *, with_sounds: bool = True, should_stop: ShouldStop = never) -> None:
@@ -204,9 +205,12 @@ class Renderer:
         look = _look(slug)
         if slug not in self._sets:
             _check_stop(should_stop)
-            armour = load_armour(look)
+            if self._begun is None or self._begun[0] != slug:
+                self._begun = slug, load_armour(look)
+            armour = self._begun[1]
             _check_stop(should_stop)
             city = load_city(look)
+            self._begun = None
             while len(self._sets) >= KEPT_LOOKS:
                 self._sets.popitem(last=False)
             self._sets[slug] = city, armour

@@ -164,7 +164,7 @@ def test_no_such_address_is_a_problem_too(address, method, api):
     ("method", "address"),
     [
         ("put", "/api/v1/jobs/"),
-        ("patch", "{self}"),
+        ("put", "{self}"),
         ("post", "{self}"),
         ("get", "{cancel}"),
         ("post", "/api/v1/looks/"),
@@ -205,7 +205,7 @@ def test_the_openapi_document_covers_the_contract_and_has_no_warning(db, tmp_pat
     paths = json.loads(target.read_text())["paths"]
     expected = {
         "/api/v1/jobs/": {"get", "post"},
-        "/api/v1/jobs/{job_id}/": {"get", "delete"},
+        "/api/v1/jobs/{job_id}/": {"get", "patch", "delete"},
         "/api/v1/jobs/{job_id}/events/": {"get"},
         "/api/v1/jobs/{job_id}/cancel/": {"post"},
         "/api/v1/jobs/{job_id}/share/": {"post", "delete"},

@@ -109,6 +109,7 @@ def test_the_reveal(visit, hero):
 
     page.locator("[data-compare]").click()
     line = page.locator(".reveal .line")
+    line.wait_for()  # once the photo's eyes are found, or have been looked for long enough
     assert line.evaluate("node => document.activeElement === node")
     before = int(line.get_attribute("aria-valuenow"))
     page.keyboard.press("PageDown")
