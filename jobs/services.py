@@ -70,7 +70,9 @@ def create_job(given: JobInput, *, owner: str, now: datetime, newcomer_from: str
         "turn_key": queue_order.turn_key(owner, newcomer_from=newcomer_from),
         "photo_cost": given.photo_cost,
     }
-    promised = eta.promise(**turn, now=now)  # before the photo is stored, so that without a database none is
+    # Before the photo is stored, so that without a database none is.
+    promised = eta.promise(**turn, now=now)
+    agreed = consent.fields_of(given.locale, now=now)
     key = storage.save(storage.new_key("raw", given.extension), given.photo)
     job = Job(
         id=uuid.uuid4(),
@@ -85,7 +87,7 @@ def create_job(given: JobInput, *, owner: str, now: datetime, newcomer_from: str
         photo_bytes=len(given.photo),
         face=given.face,
         idempotency_key=given.idempotency_key,
-        **consent.fields_of(given.locale, now=now),
+        **agreed,
         locale=given.locale,
         email=given.email,
         erase_at=now + (settings.LONG_RETENTION if given.keeps_long else settings.RETENTION),

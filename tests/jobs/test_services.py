@@ -6,7 +6,7 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from jobs import lifecycle, services, storage
+from jobs import consent, lifecycle, services, storage
 from jobs.models import Job
 from jobs.signals import job_changed
 from tests import factories
@@ -22,6 +22,14 @@ def test_a_canceled_job_keeps_no_photo(db):
     for job in (factories.make_job(), factories.make_waiting_job()):
         assert services.cancel_job(job.id, now=now())
         assert not services.cancel_job(job.id, now=now())
+    assert factories.stored_files() == []
+
+
+def test_without_a_database_for_what_is_agreed_to_no_photo_is_stored(db, monkeypatch):
+    monkeypatch.setattr(consent, "_kept", set())
+    monkeypatch.setattr(consent.ConsentText.objects, "get_or_create", raising(OperationalError("away")))
+    with pytest.raises(OperationalError):
+        services.create_job(an_order(), owner=factories.OWNER, now=now())
     assert factories.stored_files() == []
 
 
