@@ -32,6 +32,7 @@ from common.urls import with_escaped_login
 from providers.studio.service import numbers as studio
 
 from .contact_settings import ContactSettings, read_contact_settings
+from .label_settings import parse_label_files
 from .monitoring_settings import MonitoringSettings, read_monitoring_settings
 from .private_files import BadEnvironment, keep_secret, make_private
 
@@ -220,16 +221,6 @@ def load(env: Mapping[str, str]) -> Environment:
         contact=read_contact_settings(env, public_url=public_url),
         monitoring=read_monitoring_settings(env),
     )
-
-
-def parse_label_files(env: Mapping[str, str]) -> tuple[Path, Path] | None:
-    """Return the files with the chain and the key that sign labels, None without them. BadEnvironment for one alone."""
-    given = [Path(env[name]) for name in ("LABEL_CERTIFICATES", "LABEL_KEY") if env.get(name)]
-    if not given:
-        return None
-    if len(given) < 2 or not all(path.is_file() for path in given):
-        raise BadEnvironment("LABEL_CERTIFICATES and LABEL_KEY must both name a PEM file that is there.")
-    return given[0], given[1]
 
 
 def read_dotenv(path: Path) -> dict[str, str]:

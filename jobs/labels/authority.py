@@ -62,8 +62,17 @@ def given_signer(certificates: Path, key: Path) -> Signer:
     return Signer(chain, _private(loaded), x509.load_pem_x509_certificates(chain)[0].not_valid_after_utc)
 
 
+def organisations(certificates: Path | None = None) -> list[str]:
+    """Return the names of those whose labels are ours: a listed authority stands for many others as well."""
+    names = [ORGANISATION]
+    if certificates is not None:
+        subject = x509.load_pem_x509_certificates(certificates.read_bytes())[0].subject
+        names += [str(part.value) for part in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
+    return names
+
+
 def anchors(field_keys: tuple[str, ...], certificates: Path | None = None) -> str:
-    """Return the authorities, as PEM, whose labels are ours: of each of FIELD_KEYS, and the one of the given chain."""
+    """Return the authorities, as PEM, that vouch for us: of each of FIELD_KEYS, and the one of the given chain."""
     roots = b"".join(_root(_derived(text, b"authority")).public_bytes(_PEM) for text in field_keys)
     if certificates is not None:
         roots += x509.load_pem_x509_certificates(certificates.read_bytes())[-1].public_bytes(_PEM)

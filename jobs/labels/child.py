@@ -8,10 +8,10 @@ from jobs.sandbox.wire import Frame, Kind
 
 
 def load(options: dict[str, Any]) -> Work:
-    """Return the work on one file; `options` are `anchors`."""
+    """Return the work on one file; `options` are `anchors` and `organisations`."""
     from .manifest_reader import Reader
 
-    reader = Reader(options["anchors"])
+    reader = Reader(options["anchors"], options["organisations"])
     reader.read(b"\xff\xd8\xff\xd9", "image/jpeg")  # what is loaded on first use: a confined process can load no more
 
     def work(order: Frame) -> Frame:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import c2pa
 
 
 class Reader:
-    """Reads files with these authorities (PEM) as ours; nothing is fetched from anywhere."""
+    """Reads files; what one of these authorities (PEM) vouches for under one of these names is ours.
 
-    def __init__(self, anchors: str) -> None:
+    Nothing is fetched from anywhere.
+    """
+
+    def __init__(self, anchors: str, organisations: Sequence[str]) -> None:
+        self._organisations = frozenset(organisations)
         verify = {"verify_after_sign": False, "remote_manifest_fetch": False, "ocsp_fetch": False}
         self._context = c2pa.Context(c2pa.Settings.from_dict({"trust": {"trust_anchors": anchors}, "verify": verify}))
 
     def read(self, data: bytes, kind: str) -> dict[str, Any]:
         """Return what the label says: `has_label`, `is_valid`, `is_ours`, `source`, `signer`.
 
-        Valid is what was not changed since whoever it names has signed it; ours, what our authority stands for.
+        Valid is what was not changed since whoever it names has signed it.
         """
         nothing = {"has_label": False, "is_valid": False, "is_ours": False, "source": "", "signer": ""}
         try:
@@ -35,10 +40,11 @@ class Reader:
             for action in assertion.get("data", {}).get("actions", [])
         ]
         sources = [str(action["digitalSourceType"]) for action in actions if "digitalSourceType" in action]
+        signer = str(active.get("signature_info", {}).get("issuer", ""))
         return {
             "has_label": True,
             "is_valid": told.get("validation_state") in ("Valid", "Trusted"),
-            "is_ours": told.get("validation_state") == "Trusted",
+            "is_ours": told.get("validation_state") == "Trusted" and signer in self._organisations,
             "source": (sources or [""])[0][:200],
-            "signer": str(active.get("signature_info", {}).get("issuer", ""))[:100],
+            "signer": signer[:100],
         }

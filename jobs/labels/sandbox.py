@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -31,7 +32,7 @@ class Label:
 class LabelSandbox(parent.Sandbox):
     """Reads labels. Safe to use from several threads, one file at a time."""
 
-    def __init__(self, anchors: str) -> None:
+    def __init__(self, anchors: str, organisations: Sequence[str]) -> None:
         super().__init__(
             "jobs.labels.child",
             name="labels",
@@ -40,6 +41,7 @@ class LabelSandbox(parent.Sandbox):
             orders_per_child=500,
             start_seconds=12,
             anchors=anchors,
+            organisations=list(organisations),
         )
 
     def read(self, data: bytes, kind: str) -> Label:
@@ -54,8 +56,8 @@ class LabelSandbox(parent.Sandbox):
 @lru_cache(maxsize=1)
 def shared_sandbox() -> LabelSandbox:
     """Return the sandbox of this process."""
-    files = settings.LABEL_FILES
-    return LabelSandbox(authority.anchors(tuple(settings.FIELD_KEYS), files[0] if files else None))
+    chain = settings.LABEL_FILES[0] if settings.LABEL_FILES else None
+    return LabelSandbox(authority.anchors(tuple(settings.FIELD_KEYS), chain), authority.organisations(chain))
 
 
 def _label(answer: Frame) -> Label:

@@ -33,6 +33,10 @@ class LabelFailed(Exception):
     """The file cannot be labelled, so it is not delivered."""
 
 
+class NoSigner(OSError):
+    """LABEL_CERTIFICATES or LABEL_KEY cannot be used: trouble of ours, never of a film."""
+
+
 class _Labeller:
     """The library's signer, made on first use and again before its certificate lapses."""
 
@@ -57,10 +61,13 @@ class _Labeller:
         if made_of == self._made_of and self._lapses_at - now > _RENEWED_BEFORE:
             return
         files = settings.LABEL_FILES
-        chosen = authority.given_signer(*files) if files else authority.own_signer(made_of[0], now=now)
-        self._context = c2pa.Context(c2pa.Settings.from_dict(_SETTINGS))
-        info = c2pa.C2paSignerInfo(c2pa.C2paSigningAlg.ES256, chosen.chain, chosen.key, None)
-        self._signer = c2pa.Signer.from_info(info)
+        try:
+            chosen = authority.given_signer(*files) if files else authority.own_signer(made_of[0], now=now)
+            self._context = c2pa.Context(c2pa.Settings.from_dict(_SETTINGS))
+            info = c2pa.C2paSignerInfo(c2pa.C2paSigningAlg.ES256, chosen.chain, chosen.key, None)
+            self._signer = c2pa.Signer.from_info(info)
+        except (ValueError, c2pa.C2paError) as error:
+            raise NoSigner(f"LABEL_CERTIFICATES and LABEL_KEY cannot sign: {error}"[:300]) from error
         logger.info("label_authority is_listed=%s", bool(files))
         # One that was given is used until it is replaced; a lapsed one still signs, and readers say so.
         self._made_of, self._lapses_at = made_of, datetime.max.replace(tzinfo=UTC) if files else chosen.lapses_at

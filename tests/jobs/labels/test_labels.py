@@ -8,7 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import av
 import pytest
+from cryptography import x509
 from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image
@@ -17,6 +21,7 @@ from jobs.films import boxes
 from jobs.labels import authority, signing, sources, xmp
 from jobs.labels.manifest_reader import Reader
 from jobs.labels.sandbox import LabelSandbox, shared_sandbox
+from jobs.lanes import fetching
 from tests import factories
 
 
@@ -27,7 +32,7 @@ def film():
 
 @pytest.fixture
 def reader(settings):
-    return Reader(authority.anchors(tuple(settings.FIELD_KEYS)))
+    return Reader(authority.anchors(tuple(settings.FIELD_KEYS)), authority.organisations())
 
 
 def signed_film(data, source=sources.TRAINED):
@@ -97,24 +102,78 @@ def test_labels_stay_ours_when_keys_are_rotated_and_are_nobody_s_without_the_key
     first = settings.FIELD_KEYS[0]
     signed = signing.sign_still(factories.tiny_photo(), source=sources.TRAINED)
     settings.FIELD_KEYS = [Fernet.generate_key().decode(), first]
-    rotated = Reader(authority.anchors(tuple(settings.FIELD_KEYS)))
+    rotated = Reader(authority.anchors(tuple(settings.FIELD_KEYS)), authority.organisations())
     assert rotated.read(signed, signing.STILL)["is_ours"]
     newer = signing.sign_still(factories.tiny_photo(), source=sources.TRAINED)
     assert rotated.read(newer, signing.STILL)["is_ours"]
-    stranger = Reader(authority.anchors((Fernet.generate_key().decode(),)))
+    stranger = Reader(authority.anchors((Fernet.generate_key().decode(),)), authority.organisations())
     told = stranger.read(signed, signing.STILL)
     assert (told["is_valid"], told["is_ours"]) == (True, False)
 
 
-def test_a_chain_from_elsewhere_signs_when_it_is_given(settings, tmp_path):
+def test_a_chain_from_elsewhere_signs_when_it_is_given(settings, reader, tmp_path):
     elsewhere = authority.own_signer((Fernet.generate_key().decode(),), now=datetime.now(UTC))
     (tmp_path / "chain.pem").write_bytes(elsewhere.chain)
     (tmp_path / "key.pem").write_bytes(elsewhere.key)
     settings.LABEL_FILES = (tmp_path / "chain.pem", tmp_path / "key.pem")
     signed = signing.sign_still(factories.tiny_photo(), source=sources.TRAINED)
     ours = authority.anchors(tuple(settings.FIELD_KEYS), tmp_path / "chain.pem")
-    assert Reader(ours).read(signed, signing.STILL)["is_ours"]
-    assert not Reader(authority.anchors(tuple(settings.FIELD_KEYS))).read(signed, signing.STILL)["is_ours"]
+    names = authority.organisations(tmp_path / "chain.pem")
+    assert Reader(ours, names).read(signed, signing.STILL)["is_ours"]
+    assert not reader.read(signed, signing.STILL)["is_ours"]
+
+
+def issued_to(organisation, root_key):
+    """Return chain and key that an authority has given to somebody, as PEM."""
+    key, root, now = ec.generate_private_key(ec.SECP256R1()), authority._root(root_key), datetime.now(UTC)
+    purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key())
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation)]))
+        .issuer_name(root.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=30))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(authority._usage(is_authority=False), critical=True)
+        .add_extension(issuer, critical=False)
+        .add_extension(purpose, critical=False)
+        .sign(root_key, hashes.SHA256())
+    )
+    chain = certificate.public_bytes(authority._PEM) + root.public_bytes(authority._PEM)
+    return chain, authority._private(key)
+
+
+def test_of_a_listed_authority_only_what_it_vouches_for_under_our_name_is_ours(settings, tmp_path):
+    root_key = ec.generate_private_key(ec.SECP256R1())
+    signed = {}
+    for name in ("Heroes Ltd", "Somebody Else Ltd"):
+        for file, content in zip(("chain.pem", "key.pem"), issued_to(name, root_key), strict=True):
+            (tmp_path / f"{name} {file}").write_bytes(content)
+        settings.LABEL_FILES = (tmp_path / f"{name} chain.pem", tmp_path / f"{name} key.pem")
+        signed[name] = signing.sign_still(factories.tiny_photo(), source=sources.TRAINED)
+    chain = tmp_path / "Heroes Ltd chain.pem"
+    anchors = authority.anchors(tuple(settings.FIELD_KEYS), chain)
+    reader = Reader(anchors, authority.organisations(chain))
+    told = {name: reader.read(data, signing.STILL) for name, data in signed.items()}
+    assert {name: (said["signer"], said["is_valid"], said["is_ours"]) for name, said in told.items()} == {
+        "Heroes Ltd": ("Heroes Ltd", True, True),
+        "Somebody Else Ltd": ("Somebody Else Ltd", True, False),
+    }
+
+
+def test_a_chain_that_cannot_sign_is_trouble_of_ours(settings, tmp_path):
+    for name in ("chain.pem", "key.pem"):
+        (tmp_path / name).write_text("no PEM at all")
+    settings.LABEL_FILES = (tmp_path / "chain.pem", tmp_path / "key.pem")
+    with pytest.raises(signing.NoSigner, match="LABEL_KEY"):
+        signing.sign_still(factories.tiny_photo(), source=sources.TRAINED)
+    assert (
+        next(result for kind, result in fetching._RESULTS if issubclass(signing.NoSigner, kind))
+        is fetching.FetchResult.OURS
+    )
 
 
 def test_the_signer_lasts_over_a_year(settings):
@@ -180,7 +239,7 @@ def test_what_cannot_be_looked_at_is_said(data, status):
 
 
 def test_strangers_files_are_read_without_rights():
-    with LabelSandbox(shared_sandbox_anchors()) as sandbox:
+    with LabelSandbox(shared_sandbox_anchors(), authority.organisations()) as sandbox:
         assert sandbox.read(b"\xff\xd8\xff\xd9", signing.STILL).has_label is False
         assert sandbox.read(os.urandom(5000), signing.FILM).has_label is False
         assert sandbox.confinement

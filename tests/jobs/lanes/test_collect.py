@@ -51,7 +51,7 @@ def test_what_is_delivered_reads_back_as_ours_and_says_how_it_was_made(
     job = rendered(provider, stub)
     work(Lane.COLLECT)
     job = factories.reload(job)
-    reader = Reader(authority.anchors(tuple(settings.FIELD_KEYS)))
+    reader = Reader(authority.anchors(tuple(settings.FIELD_KEYS)), authority.organisations())
     for key, kind in ((job.video_key, signing.FILM), (job.poster_key, signing.STILL)):
         label = reader.read(storage.read(key), kind)
         assert label["is_ours"]
@@ -65,7 +65,9 @@ def test_a_film_with_something_behind_it_is_labelled_too(tail, provider, stub, w
     work(Lane.COLLECT)
     del stub.files["tail.mp4"]
     stored = storage.read(factories.reload(job).video_key)
-    assert Reader(authority.anchors(tuple(settings.FIELD_KEYS))).read(stored, signing.FILM)["is_ours"]
+    assert Reader(authority.anchors(tuple(settings.FIELD_KEYS)), authority.organisations()).read(stored, signing.FILM)[
+        "is_ours"
+    ]
 
 
 def test_nothing_is_delivered_without_a_label(provider, stub, work, monkeypatch):
@@ -85,7 +87,7 @@ def test_the_preview_comes_while_the_film_is_being_made(provider, stub, work, de
     work(Lane.COLLECT)
     job = factories.reload(job)
     assert (job.lane, job.stage) == ("", "rendering")
-    reader = Reader(authority.anchors(tuple(settings.FIELD_KEYS)))
+    reader = Reader(authority.anchors(tuple(settings.FIELD_KEYS)), authority.organisations())
     assert reader.read(storage.read(job.preview_key), signing.STILL)["is_ours"]
     assert job.first_frame_at
     assert list(job.events.values_list("kind", flat=True))[-1] == "preview"
