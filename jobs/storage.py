@@ -27,7 +27,7 @@ from django.urls import reverse
 
 from common.timed_cache import TimedCache
 
-from . import s3_signing
+from .s3 import signing as s3_signing
 from .storage_guard import StorageAway, breaker
 
 logger = logging.getLogger(__name__)

@@ -168,7 +168,7 @@ if S3_BUCKET:
     from .s3_client import client_config
 
     _MEDIA = {
-        "BACKEND": "jobs.bucket.Bucket",
+        "BACKEND": "jobs.s3.bucket.Bucket",
         "OPTIONS": {
             "bucket_name": S3_BUCKET,
             "endpoint_url": os.environ.get("S3_ENDPOINT_URL") or None,

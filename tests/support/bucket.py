@@ -111,7 +111,7 @@ def bucket_in_use(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fa
     """Keep all files in a bucket, by the product's own storage class."""
     bucket = FakeBucket()
     options = {"bucket_name": NAME, "endpoint_url": bucket.url, "region_name": "us-east-1", "file_overwrite": False}
-    place = {"BACKEND": "jobs.bucket.Bucket", "OPTIONS": options | {"access_key": "key", "secret_key": "secret"}}
+    place = {"BACKEND": "jobs.s3.bucket.Bucket", "OPTIONS": options | {"access_key": "key", "secret_key": "secret"}}
     settings.S3_BUCKET, settings.STORAGES = NAME, settings.STORAGES | {"default": place}
     storages._storages.clear()
     for module in ("jobs.storage", "selfiehero.static_files"):
