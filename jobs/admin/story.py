@@ -59,7 +59,9 @@ def _film_seconds(attempts: list[Attempt], *, now: datetime) -> float | None:
 
 def _attempt_facts(attempt: Attempt, job: Job, *, now: datetime) -> dict[str, Any]:
     """Return one attempt as (name, value) pairs, empty ones left out."""
-    steps = [("claimed", attempt.claimed_at), ("answered", attempt.answered_at), ("submitted", attempt.submitted_at)]
+    was_called = attempt.answered_at is not None and attempt.answered_at >= attempt.claimed_at
+    answered_at = attempt.answered_at if was_called else None
+    steps = [("claimed", attempt.claimed_at), ("answered", answered_at), ("submitted", attempt.submitted_at)]
     steps += [("first sign", attempt.first_sign_at), ("first picture", attempt.first_frame_at)]
     steps += [("ended", attempt.finished_at)]
     path_of_times = ", ".join(f"{name} +{parts.span(at - job.created_at)}" for name, at in steps if at)

@@ -32,7 +32,7 @@ from providers.errors import AccountProblem, Busy, ProviderError, Rejected, Unco
 from providers.types import PredictionStatus
 
 from . import ingest, polling
-from .submitting import NotSent, Resolution, Submission, SubmitResult, submit
+from .submitting import NotSent, Resolution, Submission, SubmitResult, submit, warm_up
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +52,10 @@ class DispatchLane(LaneWork):
         self.next_wakeup_at: float | None = None
         self._in_flight: Counter[int] = Counter()
         self._lock = threading.Lock()
+
+    def warm_up(self) -> None:
+        """Load what the first requests are built with: seconds, in which the claims of a whole minute went stale."""
+        warm_up()
 
     def claim(self, room: int) -> list[Submission]:
         self.next_wakeup_at = None
@@ -211,8 +215,9 @@ def _record_error(outcome: SubmitResult, error: ProviderError, *, now: datetime)
         _record_lost_answer(outcome, error, now=now)
         return
     code = _code_of(error)
+    was_called = not isinstance(error, NotSent)
     if not lifecycle.mark_attempt_failed(
-        attempt, code=code, raw_error=error.detail, now=now, lease_token=attempt.lease_token
+        attempt, code=code, raw_error=error.detail, now=now, lease_token=attempt.lease_token, was_called=was_called
     ):
         return
     if code != "busy":

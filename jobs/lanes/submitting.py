@@ -19,6 +19,7 @@ goes on at once.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import threading
 import time
 from dataclasses import dataclass, field
@@ -39,6 +40,8 @@ from jobs.queue.engine import stopping
 from providers import registry
 from providers.errors import ProviderError, Unavailable, Unconfirmed, UnreadableSecret
 from providers.types import Account, PhotoTransport, ProviderEvent, SubmitRequest
+
+logger = logging.getLogger(__name__)
 
 LISTING_DELAY = 0.4
 # A look-up here keeps a thread busy; one that takes longer is left to `jobs.lanes.polling`.
@@ -84,6 +87,18 @@ class SubmitResult:
     event: ProviderEvent | None = None
     error: ProviderError | None = None
     resolution: Resolution = Resolution.UNKNOWN
+
+
+def warm_up() -> None:
+    """Load what the first requests are built with: all of the URL configuration, and the storage's client.
+
+    It takes seconds, in which the first calls would become too late for their leases.
+    """
+    reverse("webhook", args=["provider", "token"])
+    try:
+        storage.signed_url("warm-up", filename="warm-up.jpg", now=timezone.now())
+    except Exception as error:  # noqa: BLE001 - the jobs' own errors say more, and the storage may be back by then
+        logger.warning("warm_up_failed error=%s", type(error).__name__)
 
 
 def submit(submission: Submission) -> SubmitResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -22,6 +22,8 @@ from .statements import is_supported
 RESULT_LOST = "result_lost"
 # The error codes of attempts without a prediction: the worker died before the submit, or a look-up found nothing.
 NEVER_SENT, ANSWER_LOST = "never_sent", "answer_lost"
+# So long before its claim an attempt without a call was "answered": outside of the minute that limits count.
+NEVER_COUNTED = timedelta(minutes=1)
 
 
 # Given up before their answer was known: a prediction that a late answer reports has to be stopped.
@@ -247,12 +249,15 @@ def mark_attempt_failed(
     prediction_id: str = "",
     cost: Decimal | None = None,
     sweep_at: datetime | None = None,
+    was_called: bool = True,
 ) -> bool:
     """End an attempt without a film and free its slot. The job is not changed.
 
     It costs `cost`, or nothing without it. With `sweep_at` the provider is asked again at that time, and a prediction
-    that exists after all is stopped.
+    that exists after all is stopped. `was_called` is false where the caller knows that there was no call: then none
+    counts for the provider's minute.
     """
+    last_counted = now if was_called else attempt.claimed_at - NEVER_COUNTED
     guard = Q(status__in=Attempt.OPEN)
     if lease_token is not None:
         guard &= Q(lease_token=lease_token, status__in=[Attempt.Status.SUBMITTING, Attempt.Status.UNCONFIRMED])
@@ -260,7 +265,7 @@ def mark_attempt_failed(
         status=Attempt.Status.FAILED,
         slot_held=False,
         prediction_id=Coalesce(F("prediction_id"), Value(prediction_id or None, output_field=models.CharField())),
-        answered_at=Coalesce(F("answered_at"), Value(now)),
+        answered_at=Coalesce(F("answered_at"), Value(last_counted)),
         finished_at=now,
         heard_at=now,
         error_code=code,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from jobs import messages, queue_order
+from jobs import lifecycle, messages, queue_order
 from jobs.models import Attempt, Job, Lane
 
 from . import histograms
@@ -71,7 +71,7 @@ def of_providers(minute: datetime) -> Mapping[int, dict[str, Any]]:
         its["cost"] += cost
         if kind == Attempt.Kind.KEEP_WARM:
             continue
-        if answered_at is not None and status not in Attempt.GIVEN_UP:
+        if answered_at is not None and status not in Attempt.GIVEN_UP and code != lifecycle.NEVER_SENT:
             its["submits"].append((answered_at - claimed_at).total_seconds())
         if status in _MADE_A_FILM:
             assert finished_at is not None  # asked for above

@@ -1,17 +1,22 @@
 """One submit: the photo's way to the vendor, and the moment after which no POST starts."""
 
 import dataclasses
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from jobs import storage
 from jobs.lanes.dispatch import DispatchLane
 from jobs.models import Attempt, Job, Lane
 from jobs.queue import claims
+from jobs.routing import limits
 from providers.adapters.studio import StudioAdapter
 from providers.errors import AccountProblem, Busy, Unconfirmed
 from providers.models import ProviderConfig
+from selfiehero.environment import PROJECT_DIR
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -104,6 +109,8 @@ def test_after_an_upload_that_took_too_long_no_post_starts(uploads, stub, monkey
     assert (the_attempt().status, the_attempt().error_code) == ("failed", "never_sent")
     assert ProviderConfig.objects.get().consecutive_failures == 0
     assert Job.objects.get().lane == Lane.DISPATCH
+    # What was never called does not use up the provider's minute.
+    assert limits.calls_counted([the_attempt().provider_id], now=timezone.now()) == {}
 
 
 def test_an_upload_waits_no_longer_than_its_allowance(uploads, stub, work):
@@ -126,3 +133,24 @@ def test_a_provider_whose_adapter_is_gone_is_sent_nothing(provider, stub, work):
     factories.make_waiting_job()
     work(Lane.DISPATCH)
     assert (the_attempt().status, the_attempt().error_code) == ("failed", "never_sent")
+
+
+FIRST_REQUEST = """
+import sys, django
+django.setup()
+from jobs.lanes import dispatch, submitting
+from jobs.models import Attempt, Job, Look
+from providers.models import ProviderConfig
+dispatch.DispatchLane().warm_up()
+loaded = set(sys.modules)
+provider = ProviderConfig(slug="studio", adapter="studio", photo_transport="url")
+request = submitting._request_for(Attempt(provider=provider, token="token", job=Job(clean_key="clean/1.jpg")), Look())
+assert request.webhook_url and request.photo_url
+print(sorted(set(sys.modules) - loaded))
+"""
+
+
+def test_a_fresh_worker_loads_nothing_more_for_its_first_request():
+    """Loading the URL configuration took longer than the first claims' leases allow."""
+    done = subprocess.run([sys.executable, "-c", FIRST_REQUEST], cwd=PROJECT_DIR, capture_output=True, text=True)
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr

@@ -74,7 +74,9 @@ def test_the_figures_of_each_minute_are_those_of_its_rows(providers: list[Provid
             assert row.cold == sum(one.was_cold for one in films)
             assert row.cost == sum((one.cost for one in its), Decimal(0))
             assert row.films == histograms.of(seconds(films, "claimed_at", "finished_at"))
-            answered = [one for one in its if one.status not in ("timed_out", "canceled")]
+            answered = [
+                one for one in its if one.status not in ("timed_out", "canceled") and one.error_code != "never_sent"
+            ]
             assert row.submits == histograms.of(seconds(answered, "claimed_at", "answered_at"))
     newest = JobMinute.objects.get(minute=NOW.replace(second=0))
     waiting = sum(job.status == "queued" for job in jobs)
