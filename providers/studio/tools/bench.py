@@ -3,12 +3,14 @@
 The lower bound (floor) decodes the photo once, blends the street's plates without a camera, and encodes as many frames
 with the same options and sound. Everything is done several times, looks in turn, and shown as median (minimum to
 maximum). CPU is that of the whole process with the encoder's thread; `bench_processes` measures what runs in
-processes of its own (a fresh start, the studio over HTTP).
+processes of its own (a fresh start, the studio over HTTP). Libraries get one thread each, as in a renderer: with two,
+OpenBLAS burnt a third of a film's CPU time by waiting.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import tempfile
@@ -16,6 +18,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from providers.studio.service.renderer_process import THREADS
+
+os.environ.update(THREADS)  # read by numpy, av and cv2 when they are imported
 
 import av
 import cv2
