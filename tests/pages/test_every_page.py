@@ -1,4 +1,8 @@
-"""Every page there is, in every state, at every size and in every language: nothing for axe, nothing out of place."""
+"""Every page there is, in every state, at every size and in every language: nothing for axe, nothing out of place.
+
+`make test` loads each page once, as a phone, lets axe judge it, and looks where things are as wide as a desk too;
+`make test-all` loads and judges each at every size.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +19,12 @@ from django.utils import timezone
 from jobs import identity, lifecycle, magic_links, services
 from jobs.models import Job
 from tests import factories
-from tests.pages.conftest import SHOTS, has_photo
+from tests.pages.conftest import SHOTS, SIZES, has_photo
 from tests.support.axe import violations
 from tests.support.layout import misplaced
 from tests.support.processes import wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 STAGES = ("preparing", "waiting_for_slot", "submitted", "warming_up", "rendering", "collecting")
 FAILURES = ("no_face", "photo_refused", "no_provider")
@@ -189,16 +193,10 @@ def walk_states(page: Any, visitor: Visitor, web: Any, selfie: Path) -> Iterator
 
 
 @pytest.mark.parametrize(
-    ("size", "has_states"),
-    [
-        ("phone", True),
-        ("desk", False),
-        pytest.param("desk", True, marks=pytest.mark.thorough),
-        pytest.param("tablet", True, marks=pytest.mark.thorough),
-    ],
+    "size", ["phone", *(pytest.param(size, marks=pytest.mark.thorough) for size in SIZES if size != "phone")]
 )
 def test_axe_finds_nothing_and_nothing_sticks_out_on_any_page(
-    size: str, has_states: bool, enter: Any, visitor: Visitor, web: Any, selfie: Path
+    size: str, enter: Any, visitor: Visitor, web: Any, selfie: Path
 ) -> None:
     page, found = enter(size), {}
 
@@ -206,11 +204,22 @@ def test_axe_finds_nothing_and_nothing_sticks_out_on_any_page(
         found[name] = violations(page) + misplaced(page)
         shot(page, name, size)
 
+    def look_as_wide_as(other: str, name: str) -> None:
+        for chosen in (other, size):
+            width, height = SIZES[chosen]
+            page.set_viewport_size({"width": width, "height": height})
+            page.evaluate("new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
+            if chosen == other:
+                found[f"{name} as wide as a {other}"] = misplaced(page)
+                shot(page, name, other)
+
     stages = {} if size == "phone" else {"stages": ("rendering",)}
     for name, path in visitor.pages(**stages):
         page.goto(web.url + path)
         look(name)
-    for name in walk_states(page, visitor, web, selfie) if has_states else ():
+        if size == "phone":
+            look_as_wide_as("desk", name)
+    for name in walk_states(page, visitor, web, selfie):
         look(name)
     assert {name: problems for name, problems in found.items() if problems} == {}
 
