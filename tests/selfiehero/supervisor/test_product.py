@@ -22,7 +22,12 @@ EVERYTHING = {
 
 
 @pytest.fixture(scope="module")
-def product(tmp_path_factory):
+def files_before() -> dict[str, float]:
+    return files_outside_var()
+
+
+@pytest.fixture(scope="module")
+def product(files_before, tmp_path_factory):
     with Product(tmp_path_factory.mktemp("product"), QUICK, is_new=True) as running:
         yield running
 
@@ -59,7 +64,13 @@ def test_a_second_up_on_the_same_var_dir_is_one_sentence(product, tmp_path):
     assert said.count("\n") == 1
 
 
-@pytest.mark.parametrize("name", ["valkey", "worker-dispatch", "reconcile", "studio", "web"])
+# The others die in the middle of a film: tests/journeys/test_kills.py and test_first_hero.py.
+KILLED_ELSEWHERE = [
+    pytest.param(name, marks=pytest.mark.thorough) for name in ("worker-dispatch", "reconcile", "studio")
+]
+
+
+@pytest.mark.parametrize("name", ["valkey", "web", *KILLED_ELSEWHERE])
 def test_a_killed_child_comes_back_and_the_product_is_ready_again(product, name):
     old = product.kill(name)
     assert product.wait_until_restarted(name, old) != old
@@ -84,10 +95,8 @@ def test_the_embedded_valkey_keeps_what_it_holds_when_it_is_killed(product):
     assert wait_for(value, "Valkey to answer") == b"yes"
 
 
-def test_stop_kill_start_again_and_nothing_is_left_or_written_elsewhere(tmp_path):
-    before = files_outside_var()
-    product = Product(tmp_path, QUICK)
-    product.start()
+def test_kill_start_again_stop_and_nothing_is_left_or_written_elsewhere(product, files_before):
+    """The last of this file: it ends the product."""
     # Ready is known over HTTP a moment before it is said in the terminal.
     wait_for(lambda: "password" in product.said(), "the banner")
     sessions = set(product.children().values()) - {product.process.pid}
@@ -106,4 +115,4 @@ def test_stop_kill_start_again_and_nothing_is_left_or_written_elsewhere(tmp_path
     assert json.loads((product.var_dir / "run" / "children.json").read_text()).keys() == {"up"}
     with pytest.raises(requests.ConnectionError):
         requests.get(product.url, timeout=2)
-    assert files_outside_var() == before
+    assert files_outside_var() == files_before
