@@ -17,11 +17,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from django.core.management import CommandError, call_command
 
+from providers.simulator import scenario_files
 from providers.simulator.signing import load_or_create
 from selfiehero.environment import PROJECT_DIR
 from tests.support.processes import start_process
-from tests.support.simulator import Caller, Listener, SimulatorProcess
+from tests.support.simulator import Caller, Listener, SimulatorProcess, running_simulator
 
 pytestmark = pytest.mark.slow
 
@@ -65,16 +67,21 @@ def test_a_scenario_that_cannot_be_used_is_a_sentence(tmp_path, scenario, senten
     path = tmp_path / "mine.json"
     if scenario is not None:
         path.write_text(scenario)
-    simulator = SimulatorProcess(tmp_path, "--scenario", str(path))
+    with pytest.raises(CommandError, match=sentence):
+        call_command("simulator", scenario=str(path), port=0)
+
+
+def test_what_cannot_be_used_ends_the_command_with_its_sentence_alone(tmp_path):
+    simulator = SimulatorProcess(tmp_path, "--scenario", str(tmp_path / "missing.json"))
     process = start_process(simulator.argv, log_path=simulator.log_path, env=simulator.env, cwd=PROJECT_DIR)
-    assert process.wait(30) == 1
-    assert sentence in simulator.said()
+    assert process.wait(60) == 1
+    assert "cannot be read: No such file or directory" in simulator.said()
     assert "Traceback" not in simulator.said()
 
 
 @pytest.mark.parametrize(("name", "at_once"), [("everyday", 3), ("stormy", 3), ("viral", 5000)])
-def test_a_shipped_scenario_can_be_used(tmp_path, name, at_once):
-    with SimulatorProcess(tmp_path, "--scenario", name) as simulator:
+def test_a_shipped_scenario_can_be_used(name, at_once):
+    with running_simulator(scenario_files.read(name)) as simulator:
         assert simulator.control("GET", "wavespeed")["limits"]["concurrent"] == at_once
 
 
@@ -87,10 +94,8 @@ def test_secrets_stay_the_same_from_one_start_to_the_next(tmp_path):
     assert load_or_create(path) == first
     assert path.stat().st_mode & 0o777 == 0o600
     path.write_text("{}")
-    broken = SimulatorProcess(tmp_path, "--secrets", str(path))
-    process = start_process(broken.argv, log_path=broken.log_path, env=broken.env, cwd=PROJECT_DIR)
-    assert process.wait(30) == 1
-    assert "remove it, then start again" in broken.said()
+    with pytest.raises(CommandError, match="remove it, then start again"):
+        call_command("simulator", secrets=path, port=0)
 
 
 FAL_PROGRAM = """
