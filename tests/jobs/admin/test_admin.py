@@ -18,6 +18,8 @@ from providers.models import ProviderConfig
 from tests import factories
 from tests.support.admin_pages import LIST, found, page_of, text_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def finished(provider: ProviderConfig) -> Job:

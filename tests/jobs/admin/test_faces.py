@@ -13,6 +13,7 @@ from providers.models import ProviderConfig
 from tests import factories
 from tests.support.admin_pages import LIST, page_of, text_of
 
+pytestmark = pytest.mark.slow
 EMAIL, SECRET_BODY = "deckard@lapd.example", b'{"output": "https://vendor.example/face-of-somebody.mp4"}'
 
 

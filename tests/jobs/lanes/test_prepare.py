@@ -82,6 +82,7 @@ def test_photos_are_opened_side_by_side_as_many_as_there_are_sandboxes(db, setti
     assert list(Job.objects.values_list("lane", flat=True)) == [Lane.DISPATCH] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sends_cookies", [False, True], ids=["without cookies", "with a cookie each time"])
 def test_a_flood_of_costly_photos_delays_nobody_else_for_long(sends_cookies, db, settings):
     """25 uploads of less than a hundred bytes, 40 megapixels each, and somebody who comes a moment later."""

@@ -150,6 +150,7 @@ print(sorted(set(sys.modules) - loaded))
 """
 
 
+@pytest.mark.slow
 def test_a_fresh_worker_loads_nothing_more_for_its_first_request():
     """Loading the URL configuration took longer than the first claims' leases allow."""
     done = subprocess.run([sys.executable, "-c", FIRST_REQUEST], cwd=PROJECT_DIR, capture_output=True, text=True)

@@ -347,6 +347,7 @@ def prediction_of(attempt_id: int) -> str:
 RUNS = int(os.environ.get("LIFECYCLE_RUNS") or settings.default.max_examples)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(420 + RUNS)  # finding the shortest story that breaks a promise may take Hypothesis five minutes
 def test_whatever_happens_in_whatever_order(db: None) -> None:
     run_state_machine_as_test(
