@@ -124,7 +124,10 @@ def test_a_film_that_is_gone_is_said_with_a_next_step(waiting):
     assert page.is_hidden("[data-tools]")
 
 
-@pytest.mark.parametrize(("code", "words"), [("no_face", "Try another photo"), ("no_provider", "Try again")])
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [("no_face", "Try another photo"), pytest.param("no_provider", "Try again", marks=pytest.mark.thorough)],
+)
 def test_a_failure_arrives_by_itself_with_its_reason_and_a_next_step(code, words, waiting, show):
     page, job = waiting()
     lifecycle.fail(job.id, code=code, now=timezone.now())
