@@ -360,16 +360,16 @@ def report_film(job_id: UUID, *, reason: str, words: str, now: datetime) -> None
     logger.warning("film_reported job=%s reason=%s", job_id, reason)
 
 
-def retry_job(job_id: UUID, *, now: datetime, actor: Any, address: str = "") -> Job:
+def retry_job(job_id: UUID, *, now: datetime, actor: Any, address: str = "", once: str | None = None) -> Job:
     """Make a new job from an ended one, with the same photo, consent and time of erasure; staff only.
 
     Terminal is terminal, so the old job stays as it ended. NotPossible without a photo, and when it will be erased
-    before the new job could end.
+    before the new job could end, IntegrityError when the owner has a job with the idempotency key `once` already.
     """
     old = Job.objects.select_related("look").get(id=job_id)
     if not old.is_final:
         raise NotPossible("Only an ended job can be tried again.")
-    given = JobInput(b"", "", old.look, old.hero_name, old.email, old.locale)
+    given = JobInput(b"", "", old.look, old.hero_name, old.email, old.locale, once or None)
     try:
         job = _copy_job(old, given, relation="retry_of", now=now)
     except PhotoGone as gone:

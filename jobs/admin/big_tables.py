@@ -93,6 +93,13 @@ class BigChangeList(ChangeList):
         return self.get_query_string({f"{name}__lte": moment.isoformat()}, remove=[PAGE_VAR])
 
 
+class UnlistedChangeList(BigChangeList):
+    """What a list would find, for bulk: its filters and its search, and no page of rows."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        self.result_list, self.result_count, self.multi_page = [], 0, False
+
+
 class BigTableAdmin(parts.ReadOnlyAdmin):
     """The admin of a table with millions of rows. `time_field` has an index together with the id."""
 
@@ -109,7 +116,7 @@ class BigTableAdmin(parts.ReadOnlyAdmin):
         return self.sortable_by if self.sortable_by is not None else (self.time_field,)
 
     def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
-        return BigChangeList
+        return UnlistedChangeList if hasattr(request, "most_found") else BigChangeList
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         name, _, how = lookup.partition("__")

@@ -28,8 +28,9 @@ class ProviderFilter(big_tables.ProviderSlugFilter):
             return jobs
         provider = ProviderConfig.objects.filter(slug=self.value()).values_list("pk", flat=True).first()
         attempts = Attempt.objects.filter(provider_id=provider or 0).exclude(job=None)
-        newest = attempts.order_by("-claimed_at").values("job_id")[: big_tables.MOST_COUNTED]
-        return jobs.filter(pk__in=newest)
+        newest = attempts.order_by("-claimed_at").values("job_id")
+        most: int = getattr(request, "most_found", big_tables.MOST_COUNTED)
+        return jobs.filter(pk__in=newest[:most])
 
 
 class FailureFilter(admin.SimpleListFilter):

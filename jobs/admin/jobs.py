@@ -24,7 +24,7 @@ from jobs import notes, snapshots, storage
 from jobs.models import Attempt, Job
 from providers.admin import pill
 
-from . import actions, big_tables, faces, filters, ledger, parts, story
+from . import actions, big_tables, bulk_links, faces, filters, ledger, parts, story
 
 _ACTIONS_ON_ONE = (actions.PUT_FIRST, actions.PUT_BACK, actions.MOVE, actions.CANCEL, actions.RETRY)
 
@@ -79,6 +79,8 @@ class JobAdmin(big_tables.BigTableAdmin):
             seen = [str(job.pk) for job in shown["cl"].result_list if job.poster_key or job.preview_key]
             if seen:
                 faces.note(request, "faces_shown", "jobs", {"jobs": seen})
+        if "cl" in shown:
+            shown["bulk_links"] = bulk_links.links(request)
         return response
 
     def complete(self, rows: list[Any]) -> None:

@@ -25,9 +25,17 @@ ACTIONS = (
     *("job_canceled", "job_retried", "job_erased", "job_priority", "delivery_applied_again"),
     *("film_reported", "film_mixed_up"),
     *("provider_added", "provider_changed", "provider_enabled", "provider_disabled", "provider_key_changed"),
-    *("provider_tested", "provider_breaker_closed", "look_added", "look_changed"),
+    *(
+        "provider_tested",
+        "provider_breaker_closed",
+        "provider_parked",
+        "provider_resumed",
+        "look_added",
+        "look_changed",
+    ),
     *("user_added", "user_changed", "user_deleted", "group_added", "group_changed", "group_deleted"),
     *("second_step_added", "second_step_removed", "alert_taken"),
+    *("bulk_started", "bulk_paused", "bulk_resumed", "bulk_rate", "bulk_stopped", "bulk_done"),
 )
 # Processes say that they are alive every few seconds.
 _QUIET_AFTER = timedelta(minutes=1)

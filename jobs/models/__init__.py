@@ -8,6 +8,7 @@ deliveries  webhook calls as they arrived
 promises    texts of consent, counts of erasures
 records     staff's notes and audit trail, heartbeats, the load, the ledger's newest inspection, measured start times
 rollups     figures by the minute
+bulk        one action of staff on many jobs
 alerts      what people are told of, and the messages
 sql         expressions for SQLite's query planner
 plain_sql   one row read or written without the ORM's cost, where every hero passes
@@ -16,6 +17,7 @@ prepared    several questions about rows in one statement that is made once
 
 from .alerts import Alert, AlertMessage
 from .attempts import Attempt, AttemptQuerySet
+from .bulk import BulkItem, BulkOperation
 from .deliveries import WebhookDelivery
 from .events import JobEvent, next_seq
 from .jobs import HAS_ENDED_WITH_PHOTO, QUEUE_LANES, Job, JobQuerySet, Lane
@@ -32,6 +34,8 @@ __all__ = [
     "Attempt",
     "AttemptQuerySet",
     "AuditEntry",
+    "BulkItem",
+    "BulkOperation",
     "ConsentText",
     "ErasureCount",
     "Heartbeat",

@@ -106,7 +106,7 @@ class Attempt(models.Model):
     lease_token = models.CharField(max_length=32)
     lease_until = models.DateTimeField()
     claimed_at = models.DateTimeField()
-    # Before `claimed_at` when there was no call at all (`lifecycle.NEVER_COUNTED`).
+    # Before `claimed_at` when there was no call at all (`NEVER_COUNTED` in `jobs/lifecycle/attempts.py`).
     answered_at = models.DateTimeField(
         null=True, blank=True, help_text="The last moment at which the provider can have counted the call."
     )

@@ -8,7 +8,7 @@ metrics   the same for Prometheus
 page      the same as words for the staff's first page, and as JSON for the open page
 """
 
-from .facts import Facts, read
+from .facts import Capacity, Facts, read, read_capacity
 from .page import Page, page_of
 
-__all__ = ["Facts", "Page", "page_of", "read"]
+__all__ = ["Capacity", "Facts", "Page", "page_of", "read", "read_capacity"]

@@ -62,6 +62,17 @@ class Process:
 
 
 @dataclass(frozen=True)
+class Capacity:
+    """What comes, what waits, and what each provider takes: the part of the facts that a forecast needs."""
+
+    at: datetime
+    minutes: Sequence[JobMinute]
+    flow: rollups.Flow
+    studios: Sequence[Studio]
+    drain: Drain
+
+
+@dataclass(frozen=True)
 class Facts:
     at: datetime
     minutes: Sequence[JobMinute]
@@ -81,20 +92,25 @@ class Facts:
         return {one.version for one in self.processes if one.version and not one.is_late} | {settings.PRODUCT_VERSION}
 
 
-def read(*, now: datetime) -> Facts:
-    """Read what goes on now."""
+def read_capacity(*, now: datetime) -> Capacity:
+    """Read what comes, what waits and what each provider takes."""
     minutes = rollups.newest(now=now, length=HISTORY)
     flow = rollups.flow(minutes, now=now)
-    waiting = flow.waiting or 0
+    return Capacity(now, minutes, flow, _studios(flow, now=now), Drain(flow.waiting or 0, flow.accepted, flow.left))
+
+
+def read(*, now: datetime) -> Facts:
+    """Read what goes on now."""
+    known = read_capacity(now=now)
     return Facts(
         now,
-        minutes,
-        flow,
-        _studios(flow, now=now),
+        known.minutes,
+        known.flow,
+        known.studios,
         _processes(now=now),
         house.look(),
         ledger.newest(),
-        Drain(waiting, flow.accepted, flow.left),
+        known.drain,
         state.read_now(),
         _refused_webhooks(now=now),
     )

@@ -19,6 +19,7 @@
 | connection test of a provider asked for | reconcile | `test_asked_at` | made, judged (`connection_tests`) |
 | the host of a provider's address gone | reconcile | its heartbeats | the provider is retired (`routing.hosts`) |
 | a minute has figures that changed | reconcile | every five seconds | counted again (`rollups`) |
+| an operation of staff runs | reconcile | `due_at`, by its rate | its next jobs are worked, or it pauses (`bulk`) |
 | something is wrong that people act on | reconcile | every ten seconds | told once, and when it ends (`alerts`) |
 | anything else that is open | reconcile | every 15 seconds | put back in one of these states (`orphans`) |
 | due, leased or blocked until a time that no step sets | reconcile | every 15 seconds | set to now (`clock_skew`) |

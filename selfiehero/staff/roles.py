@@ -18,13 +18,14 @@ from django.dispatch import receiver
 _SUPPORT = frozenset(
     {
         *("jobs.view_job", "jobs.add_staffnote", "jobs.view_webhookdelivery", "jobs.view_look"),
-        *("jobs.view_heartbeat", "jobs.view_loadstate", "providers.view_providerconfig", "jobs.view_alert"),
+        *("jobs.view_heartbeat", "jobs.view_loadstate", "jobs.view_alert", "jobs.view_bulkoperation"),
+        "providers.view_providerconfig",
         *("notifications.view_notification", "notifications.view_pushsubscription"),
     }
 )
 _OPERATOR = _SUPPORT | {
     *("jobs.view_faces", "jobs.change_job", "jobs.delete_job", "jobs.change_webhookdelivery", "jobs.change_look"),
-    "jobs.change_alert",
+    *("jobs.change_alert", "jobs.add_bulkoperation", "jobs.change_bulkoperation"),
     "providers.change_providerconfig",
 }
 _OWNER = _OPERATOR | {

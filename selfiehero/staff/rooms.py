@@ -24,7 +24,14 @@ class Group(NamedTuple):
 
 # (heading, [(app and model as the admin names them, word, icon)]); models that are not named here come last.
 _GROUPS = (
-    ("The evening", [("jobs.Job", "Jobs", "jobs"), ("jobs.WebhookDelivery", "Webhooks", "hook")]),
+    (
+        "The evening",
+        [
+            ("jobs.Job", "Jobs", "jobs"),
+            ("jobs.WebhookDelivery", "Webhooks", "hook"),
+            ("jobs.BulkOperation", "Bulk", ""),
+        ],
+    ),
     ("The studios", [("providers.ProviderConfig", "Providers", "studio"), ("jobs.Look", "Looks", "")]),
     (
         "The house",

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs import alerts
+from jobs import alerts, bulk
 from jobs.clock import database_now
 from jobs.ledger import inspect_next
 from jobs.now import read as read_facts
@@ -21,6 +21,11 @@ from providers.keys import OtherKeys, require_known_keys
 def inspect_ledger() -> None:
     """Inspect the next part of the ledger, when it is due (`jobs.ledger.continuous`)."""
     inspect_next(now=database_now())
+
+
+def work_bulk() -> None:
+    """Work the next jobs of each running operation of staff (`jobs.bulk`)."""
+    bulk.work_due(now=database_now())
 
 
 class AlertStep:
@@ -48,7 +53,7 @@ class Command(BaseCommand):
             require_known_keys()
         except OtherKeys as error:
             raise CommandError(str(error), returncode=2) from None
-        reconciler = Reconciler(inspect_ledger, AlertStep())
+        reconciler = Reconciler(inspect_ledger, work_bulk, AlertStep())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: reconciler.stop())
         reconciler.run()

@@ -20,7 +20,7 @@ from rest_framework.authtoken.models import Token, TokenProxy
 
 from jobs.admin.changes import SHIPPED_ROLES
 from jobs.admin.queues import READ_PAGES
-from jobs.models import Alert, AuditEntry, Heartbeat, Job, Lane, LoadState, WebhookDelivery
+from jobs.models import Alert, AuditEntry, BulkOperation, Heartbeat, Job, Lane, LoadState, WebhookDelivery
 from jobs.queue import queues
 from notifications.models import Notification, PushSubscription
 from providers.models import ProviderConfig
@@ -42,6 +42,7 @@ MODELS = {
     "jobs_heartbeat": (ALL, NOBODY, NOBODY),
     "jobs_loadstate": (ALL, NOBODY, NOBODY),
     "jobs_alert": (ALL, NOBODY, NOBODY),
+    "jobs_bulkoperation": (ALL, ACTORS, NOBODY),
     "jobs_auditentry": (OWNERS, NOBODY, NOBODY),
     "providers_providerconfig": (ALL, OWNERS, NOBODY),
     "notifications_notification": (ALL, NOBODY, NOBODY),
@@ -69,6 +70,8 @@ OTHERS = dict.fromkeys(EVERYBODY, ALL) | {
     "otp_totp_totpdevice_qrcode": NOBODY,
     # These take a POST, below; the second without a field that any page of ours has.
     **dict.fromkeys(("jobs_job_note", "jobs_job_photo", "jobs_alert_take", "jobs_alert_test"), NOBODY),
+    "jobs_bulk_state": ALL,
+    "jobs_bulk_control": NOBODY,
     **dict.fromkeys(("providers_test", "autocomplete"), NOBODY),
 }
 # Open for anybody: to come in, and to leave.
@@ -118,6 +121,16 @@ def rows(provider: ProviderConfig) -> dict[str, Any]:
         owner=job.owner, endpoint="https://push.example/x", endpoint_hash="h", p256dh="p", auth="a", created_at=now
     )
     Notification.objects.all().delete()
+    operation = BulkOperation.objects.create(
+        form_token="x",
+        action="retry_jobs",
+        words="all jobs",
+        created_at=now,
+        rate=20,
+        line_limit=9,
+        due_at=now,
+        paced_from=now,
+    )
     return {
         "jobs_job": job,
         "jobs_webhookdelivery": delivery,
@@ -125,6 +138,8 @@ def rows(provider: ProviderConfig) -> dict[str, Any]:
         "jobs_heartbeat": Heartbeat.objects.create(name="web", host="here", seen_at=now),
         "jobs_loadstate": LoadState.objects.get_or_create(pk=LoadState.ONLY)[0],
         "jobs_alert": Alert.objects.create(rule="law_broken", level="bad", words="It is.", began_at=now, seen_at=now),
+        "jobs_bulkoperation": operation,
+        "jobs_bulk_": operation,
         "jobs_auditentry": AuditEntry.objects.create(at=now, action="job_erased", subject=str(job.pk)),
         "providers_providerconfig": provider,
         "notifications_notification": Notification.objects.create(job=job, channel="email", created_at=now, due_at=now),
@@ -168,7 +183,8 @@ def addresses(rows: dict[str, Any]) -> Iterator[tuple[str, str]]:
         keys: dict[str, Any] = {}
         for key in pattern.pattern.converters or pattern.pattern.regex.groupindex:
             keys[key] = values.get(key, "nothing" if row is None else row.pk)
-        yield name, reverse(f"admin:{name}", kwargs=keys)
+        asks = "?action=retry_jobs" if name == "jobs_bulkoperation_add" else ""
+        yield name, reverse(f"admin:{name}", kwargs=keys) + asks
 
 
 def is_let_in(response: HttpResponse) -> bool:
@@ -220,6 +236,7 @@ def test_an_action_that_is_not_offered_is_not_carried_out(people: dict[str, Clie
     ("name", "who"),
     [
         *(("jobs_job_note", ALL), ("jobs_job_photo", ACTORS), ("jobs_alert_take", ACTORS), ("jobs_alert_test", ACTORS)),
+        ("jobs_bulk_control", ACTORS),
         *(("providers_test", ACTORS), ("providers_new_secret", OWNERS)),
     ],
 )

@@ -1,0 +1,122 @@
+"""Alerts and bulk in a browser, on a desk and a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from jobs import bulk, lifecycle
+from jobs.models import Alert, AlertMessage, BulkOperation, Job
+from tests import factories
+from tests.pages.test_staff import log_in, looks_right
+from tests.support.axe import violations
+from tests.support.processes import wait_for
+from tests.support.served import Served
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+SIZES = {"desk": (1440, 900), "phone": (390, 844)}
+
+
+def an_evening() -> list[Job]:
+    """Write what an evening leaves: failed jobs, two open alerts, one that is over, an operation that was stopped."""
+    now = timezone.now()
+    provider = factories.make_provider(slug="replicate", title="Replicate", adapter="replicate", price="0.24")
+    type(provider).objects.filter(pk=provider.pk).update(daily_budget=900)
+    jobs = [factories.make_waiting_job(hero_name=name) for name in ("GHOSTLINE", "OXIDE", "MOTH", "QUIET TANK")]
+    for job in jobs:
+        lifecycle.fail(job.pk, code="deadline", now=now)
+    minute = timedelta(minutes=1)
+    for rule, subject, level, words, began, ended in (
+        ("breaker_open", "fal", "bad", "fal gets no films: its films fail, 9 of 10.", 41, None),
+        ("backlog_old", "", "warn", "The first in line waits 12 min 11 s, promised were 75 s; 1,240 wait.", 26, None),
+        ("heartbeat_lost", "worker-collect", "bad", "Nobody does the work of worker-collect.", 61, 60),
+    ):
+        seen = now - (ended or 0) * minute
+        alert = Alert.objects.create(
+            rule=rule,
+            subject=subject,
+            level=level,
+            words=words,
+            began_at=now - began * minute,
+            seen_at=seen,
+            told_at=now - began * minute,
+            ended_at=seen if ended else None,
+        )
+        AlertMessage.objects.create(
+            kind="began",
+            channel="webhook",
+            about=str(alert.pk),
+            subject=str(alert),
+            body=words,
+            created_at=alert.began_at,
+            due_at=alert.began_at,
+            sent_at=alert.began_at,
+        )
+    BulkOperation.objects.create(
+        form_token="mara",
+        action="retry_jobs",
+        status="stopped",
+        words="status failed, provider fal",
+        creator_name="mara",
+        created_at=now - 40 * minute,
+        ended_at=now - 38 * minute,
+        due_at=now,
+        paced_from=now,
+        rate=20,
+        line_limit=2000,
+        total=59,
+        done=41,
+        left=18,
+    )
+    return jobs
+
+
+@pytest.mark.parametrize("size", ["desk", "phone"])
+def test_an_alert_is_taken_and_failed_jobs_are_tried_again_in_bulk(
+    visit: Callable[..., Any], browser: Any, web: Served, size: str
+) -> None:
+    jobs = an_evening()
+    width, height = SIZES[size]
+    context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
+    log_in(context, web)
+    page = visit("/admin/jobs/alert/", size, same=context)
+    page.set_viewport_size({"width": width, "height": height})
+    assert page.locator("h1").inner_text() == "2 alerts are open, and nobody has them yet."
+    looks_right(page, "alerts")
+    assert violations(page) == []
+    page.set_default_timeout(15_000)
+    page.locator("tr", has_text="Breaker open: fal").get_by_role("button").click()
+    page.get_by_text("It is yours.").wait_for()
+    assert page.locator("h1").inner_text() == "2 alerts are open; 1 is nobody's yet."
+
+    page.goto(f"{web.url}/admin/jobs/job/?status__exact=failed")
+    page.get_by_role("link", name="Try again…").click()
+    assert page.locator("h1").inner_text() == "Try again: status failed"
+    looks_right(page, "bulk-preview")
+    assert violations(page) == []
+    page.fill("#rate", "60")
+    assert page.inner_text('[data-b="line"]').startswith("grows by")
+    page.get_by_role("button", name="Try again: 4 jobs").click()
+    assert page.locator("h1").inner_text().startswith("Trying again 4 jobs: 0 looked at")
+    started = timezone.now()
+    for second in range(2):
+        bulk.work_due(now=started + timedelta(seconds=second))
+    wait_for(lambda: page.inner_text('[data-b="done"]') == "2", "the page to hear of it", seconds=20)
+    looks_right(page, "bulk-run")
+    assert violations(page) == []
+    page.get_by_role("button", name="Pause").click()
+    assert page.locator("h1").inner_text() == "Paused at 2 of 4. Trying again goes no further."
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Pause").wait_for()
+    for second in range(4):
+        bulk.work_due(now=timezone.now() + timedelta(seconds=second))
+    page.get_by_text("Done in", exact=False).first.wait_for()
+    assert Job.objects.filter(retry_of__in=[job.pk for job in jobs]).count() == 4
+    looks_right(page, "bulk-done")
+    page.goto(f"{web.url}/admin/jobs/bulkoperation/")
+    looks_right(page, "bulk-list")
+    assert violations(page) == []
