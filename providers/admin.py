@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -26,13 +27,14 @@ from django.utils.text import Truncator
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from . import registry, signatures
+from . import registry, signatures, switches
 from .callbacks import transport_problem
 from .forms import ProviderForm, describe_secrets, with_new_secret
 from .models import NOTHING_AGAINST_IT, TESTED, UNTESTED, BreakerReason, BreakerState, ProviderConfig
 
 _SECRET_STATES = ("api_key_state", "webhook_secrets_state")
 _SECRET_INPUTS = ("new_api_key", "remove_api_key", "new_webhook_secret", "drop_older", "remove_webhook_secrets")
+PARK_MINUTES = 15
 # Who may change settings changes limits, order and patience; these take a permission more.
 KEYS, MONEY = "providers.manage_keys", "providers.manage_money"
 LOCKED = {
@@ -67,7 +69,7 @@ class ProviderAdmin(admin.ModelAdmin):
     list_display: tuple[str, ...] = ("title", "slug", "adapter_title", "place", "state")
     list_filter = ("enabled", "adapter")
     search_fields = ("slug", "title")
-    actions = ("test_connection", "enable", "disable", "close_breaker")
+    actions = ("test_connection", "enable", "disable", "park", "close_breaker")
     readonly_fields: ClassVar[tuple[str, ...]] = (
         "state",
         "failures",
@@ -170,6 +172,8 @@ class ProviderAdmin(admin.ModelAdmin):
             seconds = f"{math.ceil((blocked_until - now).total_seconds())} s"
             if blocked_until == provider.breaker_until:
                 return pill(f"breaker open for {seconds}: {provider.get_breaker_reason_display()}", css="failed")
+            if provider.rate_limited_reason == switches.PARKED:
+                return pill(f"{switches.PARKED} for {seconds}", css="queued")
             return pill(f"waits for {seconds}: {provider.rate_limited_reason}", css="queued")
         if provider.needs_probe(now=now):
             half_open = provider.breaker_state(now=now) == BreakerState.HALF_OPEN
@@ -296,18 +300,28 @@ class ProviderAdmin(admin.ModelAdmin):
 
     @admin.action(description="Disable the selected providers", permissions=["change"])
     def disable(self, request: HttpRequest, providers: QuerySet[ProviderConfig]) -> None:
-        self._switch(request, providers.filter(enabled=True), "provider_disabled", enabled=False)
+        record = self._recorder(request, "provider_disabled")
+        self._tell(request, switches.drain(providers, record=record, now=timezone.now()))
 
     @admin.action(description="Close the breaker: forget failures and waits", permissions=["change"])
     def close_breaker(self, request: HttpRequest, providers: QuerySet[ProviderConfig]) -> None:
         self._switch(request, providers.exclude(**NOTHING_AGAINST_IT), "provider_breaker_closed", **NOTHING_AGAINST_IT)
 
+    @admin.action(description=f"Park for {PARK_MINUTES} minutes: no new films", permissions=["change"])
+    def park(self, request: HttpRequest, providers: QuerySet[ProviderConfig]) -> None:
+        now = timezone.now()
+        until = now + timedelta(minutes=PARK_MINUTES)
+        parked = switches.park(providers, until=until, record=self._recorder(request, "provider_parked"), now=now)
+        self._tell(request, parked)
+
+    def _recorder(self, request: HttpRequest, action: str) -> switches.Record:
+        return lambda provider, data: self.record(request, action, provider, data)
+
     def _switch(self, request: HttpRequest, providers: QuerySet[ProviderConfig], action: str, **values: Any) -> None:
-        with transaction.atomic():
-            rows = list(providers)
-            ProviderConfig.objects.filter(pk__in=[row.pk for row in rows]).update(updated_at=timezone.now(), **values)
-            for row in rows:
-                self.record(request, action, row, {})
+        record = self._recorder(request, action)
+        self._tell(request, switches.switch(providers, values, record=record, data={}, now=timezone.now()))
+
+    def _tell(self, request: HttpRequest, rows: list[ProviderConfig]) -> None:
         names = ", ".join(str(row) for row in rows)
         if rows:
             self.message_user(request, f"{len(rows)} changed: {names}.", messages.SUCCESS)
