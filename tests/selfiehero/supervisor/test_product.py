@@ -64,7 +64,7 @@ def test_a_second_up_on_the_same_var_dir_is_one_sentence(product, tmp_path):
     assert said.count("\n") == 1
 
 
-# The others die in the middle of a film: tests/journeys/test_kills.py and test_first_hero.py.
+# The others die in the middle of a film: tests/journeys/test_kills.py and tests/journeys/test_first_hero.py.
 KILLED_ELSEWHERE = [
     pytest.param(name, marks=pytest.mark.thorough) for name in ("worker-dispatch", "reconcile", "studio")
 ]
