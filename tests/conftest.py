@@ -40,12 +40,15 @@ from providers.models import ProviderConfig
 from selfiehero.server import admission
 from tests import factories
 from tests.stub_provider import Delivery, StubProvider
+from tests.support import flush
 from tests.support.made_once import SHARED
 
 # A shell that runs the tests in the background lets them ignore Ctrl-C, and every process that they start too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+flush.install()
 
 # Half of the time that six thousand tests take to collect went into looking for garbage among what stays until the end.
 gc.disable()
