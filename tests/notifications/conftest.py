@@ -44,9 +44,9 @@ def serve(transactional_db: None, tmp_path: Path) -> Iterator[Callable[..., Serv
         web.__exit__()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def web(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """One web process for all tests of a module that do it no harm."""
+    """One web process for all tests that do it no harm."""
     with Served(tmp_path_factory.mktemp("web"), database=str(connection.settings_dict["NAME"])) as served:
         yield served
 
