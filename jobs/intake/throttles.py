@@ -7,6 +7,7 @@ The counters are in Redis. While it is away all requests are let in, because acc
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,20 +26,26 @@ _NO_VIEW: Any = None  # none of these throttles looks at the view
 
 
 # The moments of what was let in are a sorted set, so a request costs one call and no list of all the others.
-# KEYS: the set. ARGV: now, seconds, limit, how many to let in, a name for them that no other request has.
-# Returns whether they were let in (all of them or none), how many are in the set then, and the oldest one.
+# KEYS: a set for each throttle that counts the request. ARGV: now, how many to let in, a name for them that no other
+# request has, then seconds and limit of each throttle. Each decides by itself.
+# Returns for each whether they were let in (all of them or none), how many are in the set then, and the oldest one.
 _LET_IN = """
-local now, most, more = tonumber(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4])
-if redis.call('TYPE', KEYS[1]).ok ~= 'zset' then redis.call('DEL', KEYS[1]) end
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]))
-redis.call('ZREMRANGEBYSCORE', KEYS[1], now + 1, '+inf')
-local count, is_let_in = redis.call('ZCARD', KEYS[1]), 0
-if count + more <= most then
-  for number = 1, more do redis.call('ZADD', KEYS[1], ARGV[1], ARGV[5] .. number) end
-  redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[2]) * 1000)
-  count, is_let_in = count + more, 1
+local now, more, told = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
+for at, set in ipairs(KEYS) do
+  local seconds, most = tonumber(ARGV[2 * at + 2]), tonumber(ARGV[2 * at + 3])
+  if redis.call('TYPE', set).ok ~= 'zset' then redis.call('DEL', set) end
+  redis.call('ZREMRANGEBYSCORE', set, '-inf', now - seconds)
+  redis.call('ZREMRANGEBYSCORE', set, now + 1, '+inf')
+  local count, is_let_in = redis.call('ZCARD', set), 0
+  if count + more <= most then
+    for number = 1, more do redis.call('ZADD', set, ARGV[1], ARGV[3] .. number) end
+    redis.call('PEXPIRE', set, seconds * 1000)
+    count, is_let_in = count + more, 1
+  end
+  told[3 * at - 2], told[3 * at - 1] = is_let_in, count
+  told[3 * at] = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2] or ''
 end
-return {is_let_in, count, redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2] or ''}
+return told
 """
 
 
@@ -53,20 +60,7 @@ class _FailOpenThrottle(SimpleRateThrottle):
 
     def charge(self, request: Request, more: int) -> bool:
         """Count `more` requests; when they are too many, return False and count none."""
-        key = self.get_cache_key(request, _NO_VIEW)
-        if key is None or more <= 0:
-            return True
-        self.now = self.timer()
-        try:
-            with breaker.guard():
-                # Written out each time: Redis knows a script by its digest, and keeps it.
-                is_let_in, self._count, oldest = queues.client().eval(
-                    _LET_IN, 1, key, repr(self.now), self.duration, self.num_requests, more, secrets.token_hex(8)
-                )
-        except (redis.RedisError, OSError):
-            return True
-        self._oldest = float(oldest or self.now)
-        return bool(is_let_in)
+        return not _refusing([self], request, more)
 
     def wait(self) -> float | None:
         """Return after how many seconds the next request is worth trying."""
@@ -76,6 +70,35 @@ class _FailOpenThrottle(SimpleRateThrottle):
 
     def _address(self, request: Request) -> str:
         return client_network(request)
+
+
+def count(throttles: Sequence[_FailOpenThrottle], request: Any) -> None:
+    """Count a request by all of these in one call; raise Throttled, with the longest wait, when one refuses it."""
+    if refusing := _refusing(throttles, request, 1):
+        raise Throttled(max((wait for each in refusing if (wait := each.wait()) is not None), default=None))
+
+
+def _refusing(throttles: Sequence[_FailOpenThrottle], request: Any, more: int) -> list[_FailOpenThrottle]:
+    """Count `more` requests by each of these that lets in all of them, and return the others."""
+    keys = {key: each for each in throttles if (key := each.get_cache_key(request, _NO_VIEW)) is not None}
+    if not keys or more <= 0:
+        return []
+    asked, now = list(keys.values()), throttles[0].timer()
+    limits = [value for each in asked for value in (each.duration, each.num_requests)]
+    for each in asked:
+        each.now = now
+    try:
+        with breaker.guard():
+            # Written out each time: Redis knows a script by its digest, and keeps it.
+            told = queues.client().eval(_LET_IN, len(keys), *keys, repr(now), more, secrets.token_hex(8), *limits)
+    except (redis.RedisError, OSError):
+        return []
+    refusing = []
+    for each, is_let_in, counted, oldest in zip(asked, told[::3], told[1::3], told[2::3], strict=True):
+        each._count, each._oldest = counted, float(oldest or now)
+        if not is_let_in:
+            refusing.append(each)
+    return refusing
 
 
 class UploadsPerOwner(_FailOpenThrottle):

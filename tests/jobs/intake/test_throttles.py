@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from redis.client import Redis
+from rest_framework.exceptions import Throttled
 
 from jobs.intake import throttles
 from jobs.queue import queues
@@ -47,6 +48,20 @@ def test_of_many_at_once_no_more_are_let_in_than_the_limit_says() -> None:
     with ThreadPoolExecutor(8) as threads:
         let_in = list(threads.map(lambda _: throttle("5/min").allow_request(ASKED, None), range(40)))
     assert sum(let_in) == 5
+
+
+def test_several_count_a_request_in_one_call_and_each_by_itself() -> None:
+    few = throttle("2/min")
+    few.get_cache_key = lambda request, view: "throttle:few"  # type: ignore[method-assign]
+    waits = []
+    for _ in range(4):
+        try:
+            throttles.count([throttle("3/min"), few], ASKED)
+        except Throttled as refused:
+            waits.append(refused.wait)
+    assert waits == [60, 60]
+    assert not throttle("3/min").allow_request(ASKED, None), "counted although the other refused, as by REST framework"
+    throttles.count([], ASKED)
 
 
 def test_a_request_costs_one_call_and_no_list_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
