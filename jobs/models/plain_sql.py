@@ -51,7 +51,12 @@ def every(sql: str, *values: Any) -> list[tuple[Any, ...]]:
 def insert(row: models.Model) -> None:
     """Store a new row. Its generated key, if it has one, is not read back. IntegrityError as from the ORM."""
     sql, fields = _insert(type(row), connection.vendor)
-    values = [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
+    values = []
+    for field, plain_type in fields:
+        value = getattr(row, field.attname)
+        if plain_type is None or not (value is None or type(value) is plain_type):
+            value = field.get_db_prep_save(field.pre_save(row, add=True), connection)
+        values.append(value)
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
     row._state.adding, row._state.db = False, connection.alias
@@ -87,8 +92,30 @@ def _select(model: type[models.Model], condition: str, vendor: str) -> tuple[str
 
 
 @lru_cache(maxsize=16)
-def _insert(model: type[models.Model], vendor: str) -> tuple[str, list[models.Field[Any, Any]]]:
+def _insert(model: type[models.Model], vendor: str) -> tuple[str, list[tuple[models.Field[Any, Any], type | None]]]:
+    """Return the statement, and each field with the type whose values a driver takes as they are, None without one."""
     fields = [field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField)]
     named = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
     marks = ", ".join(["%s"] * len(fields))
-    return f"INSERT INTO {model._meta.db_table} ({named}) VALUES ({marks})", fields  # noqa: S608 - the model's names
+    return f"INSERT INTO {model._meta.db_table} ({named}) VALUES ({marks})", [  # noqa: S608 - the model's names
+        (field, _plain_type(field)) for field in fields
+    ]
+
+
+# What the ORM hands on unchanged when the value has exactly this type; a subclass or a lazy text has its own ways.
+_PLAIN_TYPES: dict[type[models.Field[Any, Any]], type] = {
+    models.CharField: str,
+    models.SlugField: str,
+    models.TextField: str,
+    models.BooleanField: bool,
+    models.FloatField: float,
+    models.IntegerField: int,
+    models.PositiveIntegerField: int,
+    models.PositiveSmallIntegerField: int,
+    models.SmallIntegerField: int,
+    models.BigIntegerField: int,
+}
+
+
+def _plain_type(field: models.Field[Any, Any]) -> type | None:
+    return _PLAIN_TYPES.get(type(field)) if type(field).pre_save is models.Field.pre_save else None
