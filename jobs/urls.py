@@ -6,6 +6,12 @@ from jobs.web import handover, media, mine, pages, sharing, site, status, verify
 from .api import docs
 
 urlpatterns = [
+    # An address is looked for from the top: first those that every hero asks for several times.
+    path("webhooks/<str:provider>/<str:attempt_token>/", webhooks.webhook, name="webhook"),
+    path("webhooks/<str:provider>/<str:attempt_token>", webhooks.webhook),
+    path("api/v1/schema/", docs.SchemaView.as_view(), name="schema"),
+    path("api/v1/", include("jobs.api.urls")),
+    path("media/<int:expires>/<str:signature>/<path:key>/<str:filename>", media.media, name="media"),
     path("", pages.start, name="start"),
     path("shared/", pages.share_target, name="share_target"),
     path("wait/", pages.wait_shell, name="wait"),
@@ -41,10 +47,5 @@ urlpatterns = [
     path("receipts/verify/", VerifyView.as_view(schema=None)),
     path("receipts/keys", KeysView.as_view(), name="receipt_keys"),
     path("receipts/keys/", KeysView.as_view(schema=None)),
-    path("media/<int:expires>/<str:signature>/<path:key>/<str:filename>", media.media, name="media"),
-    path("webhooks/<str:provider>/<str:attempt_token>/", webhooks.webhook, name="webhook"),
-    path("webhooks/<str:provider>/<str:attempt_token>", webhooks.webhook),
-    path("api/v1/schema/", docs.SchemaView.as_view(), name="schema"),
-    path("api/v1/", include("jobs.api.urls")),
     path("api/docs/", docs.DocsView.as_view(), name="docs"),
 ]

@@ -7,6 +7,9 @@ import sys
 from collections.abc import Callable
 from urllib.parse import quote
 
+from csp.constants import HEADER
+from csp.middleware import CheckableLazyObject, CSPMiddleware
+from csp.utils import build_policy
 from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.db import InterfaceError, OperationalError
@@ -73,6 +76,26 @@ def _keep_private(request: HttpRequest, response: HttpResponse) -> None:
             response["Cache-Control"] = f"private, {kept}"
     elif is_private:
         response["Cache-Control"] = "private, no-store"
+
+
+class ContentPolicy(CSPMiddleware):
+    """The Content-Security-Policy of every answer, made once for those that have no nonce and change nothing of it."""
+
+    _made: tuple[object, str] = (None, "")  # from which setting, and its text
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        policy = settings.CONTENT_SECURITY_POLICY
+        is_usual = not (settings.DEBUG or "EXCLUDE_URL_PREFIXES" in policy or HEADER in response)
+        if hasattr(settings, "CONTENT_SECURITY_POLICY_REPORT_ONLY") or getattr(request, "_csp_nonce", None):
+            is_usual = False
+        if not is_usual or any(name.startswith("_csp") for name in vars(response)):
+            return super().process_response(request, response)
+        if self._made[0] is not policy:
+            self._made = policy, build_policy()
+        response.headers[HEADER] = self._made[1]
+        # As the library does: a nonce from now on would be in no policy.
+        request.csp_nonce = CheckableLazyObject(self._csp_nonce_post_response)  # type: ignore[attr-defined]
+        return response
 
 
 class ShortPages(GZipMiddleware):

@@ -64,7 +64,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "selfiehero.middleware.ShortPages",
-    "csp.middleware.CSPMiddleware",
+    "selfiehero.middleware.ContentPolicy",
     "selfiehero.language.middleware",
     "selfiehero.middleware.database_unavailable",
     "selfiehero.server.admission.middleware",

@@ -7,6 +7,9 @@ from . import language, releases
 from .staff.passkeys import TakeWithPasskey
 
 urlpatterns = [
+    # An address is looked for from the top: first what every hero asks for, then what few do.
+    path("", include("notifications.urls")),  # before the API's answer to addresses that there are not
+    path("", include("jobs.urls")),
     path("healthz", checks.healthz, name="healthz"),
     path("static/<path:name>", releases.static_file),
     path("readyz", checks.readyz, name="readyz"),
@@ -15,8 +18,6 @@ urlpatterns = [
     path("admin/passkeys/authentication/complete/", TakeWithPasskey.as_view()),
     path("admin/passkeys/", include("django_otp_webauthn.urls", namespace="otp_webauthn")),
     path("admin/", admin.site.urls),
-    path("", include("notifications.urls")),
-    path("", include("jobs.urls")),
 ]
 
 handler400 = "selfiehero.middleware.bad_request"

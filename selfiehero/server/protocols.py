@@ -311,6 +311,9 @@ class HTTP(HTTPFactory):
     def protocol(self) -> _GenericHTTPChannelProtocol:
         return _GenericHTTPChannelProtocol(Channel())
 
+    def log(self, request: Any) -> None:
+        """Write nothing: Twisted would make a line for a log that nobody reads. Ours is `log.log_access`."""
+
     _counted_at, _open_files, _since = float("-inf"), 0, 0
     _peers = PeerLimit(kept_files=KEPT_FILES)
 

@@ -1,10 +1,14 @@
 """The headers of every answer, and who may keep one."""
 
 import pytest
-from django.test import Client
+from csp.constants import NONCE
+from csp.exceptions import CSPNonceError
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from jobs import services
+from selfiehero.middleware import ContentPolicy
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -17,6 +21,33 @@ def test_every_answer_has_them(path, api):
     assert [name for name in COMMON if not answer.get(name)] == []
     assert "camera=(self)" in answer["Permissions-Policy"]
     assert answer["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def test_the_policy_is_the_one_that_the_library_writes(settings, provider):
+    job = factories.make_finished_job(provider)
+    services.share_job(job.id, now=timezone.now())
+    paths = ["/", "/nothing", "/api/v1/looks/", "/healthz", f"/v/{factories.reload(job).share_slug}/embed/"]
+    ours = [Client().get(path)["Content-Security-Policy"] for path in paths]
+    at = settings.MIDDLEWARE.index("selfiehero.middleware.ContentPolicy")
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE[:at], "csp.middleware.CSPMiddleware", *settings.MIDDLEWARE[at + 1 :]]
+    assert ours == [Client().get(path)["Content-Security-Policy"] for path in paths]
+    assert len(set(ours)) == 2, "the player may be shown on other sites"
+
+
+def test_a_policy_with_a_nonce_or_of_another_setting_is_made_anew(settings):
+    def answer(nonce: bool) -> str:
+        def view(request):
+            return HttpResponse(str(request.csp_nonce) if nonce else "")
+
+        return ContentPolicy(view)(RequestFactory().get("/"))["Content-Security-Policy"]
+
+    middleware, request = ContentPolicy(lambda _: HttpResponse()), RequestFactory().get("/")
+    assert "nonce" not in middleware(request)["Content-Security-Policy"]
+    settings.CONTENT_SECURITY_POLICY = {"DIRECTIVES": {"default-src": [NONCE]}}
+    assert answer(nonce=True).startswith("default-src 'nonce-")
+    assert "nonce" not in middleware(RequestFactory().get("/"))["Content-Security-Policy"]
+    with pytest.raises(CSPNonceError):
+        str(request.csp_nonce)
 
 
 def test_https_is_kept_for_names_below_ours_too(settings):
