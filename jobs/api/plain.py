@@ -21,6 +21,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from jobs import identity
+from jobs.intake import forms, throttles
 
 _TAKES_JSON = frozenset({"", "*/*", "application/json"})
 
@@ -66,7 +67,7 @@ class PlainMethods(APIView):
         if request.method not in SAFE_METHODS and not identity.is_same_origin(request):
             raise PermissionDenied
         request.auth = owner
-        self.check_throttles(request)  # type: ignore[arg-type]  # of a request ours read auth, META and headers
+        throttles.count(self.get_throttles(), request)  # type: ignore[arg-type]  # all of the API's are ours
 
 
 def multipart(request: HttpRequest) -> tuple[QueryDict, MultiValueDict[str, Any]]:
@@ -76,7 +77,7 @@ def multipart(request: HttpRequest) -> tuple[QueryDict, MultiValueDict[str, Any]
             return QueryDict(), MultiValueDict()
         raise UnsupportedMediaType(request.content_type or "")
     try:
-        return request.POST, request.FILES
+        return forms.read(request)
     except MultiPartParserError as error:
         raise ParseError(str(error)) from error
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from typing import Any
 
 import jsonschema
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from redis.client import Redis
 
 from jobs import services, storage
 from jobs.models import Job
@@ -145,3 +148,29 @@ def test_a_job_that_is_not_theirs_is_answered_as_documented(api, documented):
     is_problem(documented(JOB, "get", api.get(url, headers={"Accept": "text/html"})), 406, "not_acceptable")
     unknown = api.get(url, headers={"Authorization": f"Token {'0' * 40}"})
     is_problem(documented(JOB, "get", unknown), 401, "bad_token")
+
+
+def test_each_costs_few_calls(api, provider, monkeypatch):
+    """Of the database without BEGIN, COMMIT and savepoints; of Redis: the throttles together, and the nudge."""
+    said: list[Any] = []
+    original = Redis.execute_command
+
+    def listening(self: Redis, *args: Any, **options: Any) -> Any:
+        said.append(args[0])
+        return original(self, *args, **options)
+
+    def costs(call: Callable[[], Any]) -> tuple[int, list[Any]]:
+        said.clear()
+        with CaptureQueriesContext(connection) as asked_for:
+            call()
+        words = [each["sql"].split()[0] for each in asked_for]
+        return sum(word in ("SELECT", "INSERT", "UPDATE", "DELETE") for word in words), said[:]
+
+    asked(api)
+    monkeypatch.setattr(Redis, "execute_command", listening)
+    # The look, the turn for the forecast and again for the row, those who wait, the job, its event.
+    statements, calls = costs(lambda: asked(api))
+    assert (statements, calls.count("EVAL")) == (6, 1)
+    url = api.get(JOBS).json()["results"][0]["links"]["self"]
+    statements, calls = costs(lambda: api.get(url))
+    assert (statements, calls) == (2, ["EVAL"])  # the job, those who wait
