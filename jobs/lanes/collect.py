@@ -69,9 +69,13 @@ class CollectLane(LaneWork):
         except SandboxUnavailable as error:
             logger.error("sandbox_unavailable error=%s", error)
 
-    def before_claim(self) -> None:
-        while ingest.apply_deliveries() >= ingest.APPLY_LIMIT:
-            pass
+    def before_claim(self) -> int:
+        """Apply what providers have told; each film comes with two or three deliveries."""
+        applied = last = ingest.apply_deliveries()
+        while last >= ingest.APPLY_LIMIT:
+            last = ingest.apply_deliveries()
+            applied += last
+        return applied
 
     def claim(self, room: int) -> list[_FetchItem]:
         if not claims.has_due(Lane.COLLECT, now=database_now()):

@@ -35,8 +35,8 @@ from . import queues
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.05
-# From so many items a second on ticks are longer, because larger batches are cheaper. Below, as
-# while few slots are open, a longer tick would only make people wait.
+# From so many pieces of work a second on ticks are longer, because larger batches are cheaper: items that
+# were done, and what was done before claims. Below, as while few slots are open, people would only wait longer.
 LOADED_TICK_SECONDS, LOADED_FROM = 0.2, 8.0
 # The rate is that of the last window of at least this length.
 RATE_SECONDS = 0.5
@@ -72,8 +72,9 @@ class LaneWork(ABC):
     def warm_up(self) -> None:  # noqa: B027 - most lanes need none
         """Do what the first item would otherwise have to wait for."""
 
-    def before_claim(self) -> None:  # noqa: B027 - most lanes have nothing to do here
-        """Do what the main thread has to do before each claim."""
+    def before_claim(self) -> int:
+        """Do what the main thread has to do before each claim; return how many pieces of work that was."""
+        return 0
 
     def keep(self, items: list[Any]) -> None:  # noqa: B027 - a lease that covers the whole work needs no renewal
         """Renew the leases of items under way; runs in the main thread, every KEEP_SECONDS."""
@@ -210,7 +211,7 @@ class Pump:
         if waits_for_tick:
             self._wait_for_tick()
         state.current()  # read here, for whoever asks `state.known()` while this claim is worked on
-        self.work.before_claim()
+        self._counted += self.work.before_claim()
         room = self.work.threads - self._in_flight
         items = self.work.claim(room) if room > 0 else []
         for item in items:
@@ -316,7 +317,7 @@ class Pump:
                 logger.warning("deadlock lane=%s", self.work.lane)
 
     def _set_tick(self, finished: int) -> None:
-        """Count finished items, and let the rate of the last window decide how long ticks are."""
+        """Count finished items, and let the rate of work in the last window decide how long ticks are."""
         self._counted += finished
         seconds = time.monotonic() - self._counting_since
         if seconds >= RATE_SECONDS:

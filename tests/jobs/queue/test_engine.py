@@ -209,6 +209,25 @@ def test_a_pump_whose_threads_are_all_stuck_has_no_heartbeat(monkeypatch):
     assert looks[:5] == [4] * 5
 
 
+def test_what_is_done_before_claims_is_work_that_ticks_hang_on(monkeypatch):
+    """Most of what the collect lane writes are deliveries: a batch for each would cost as much as one for all."""
+    clock = [100.0]
+    monkeypatch.setattr(engine.time, "monotonic", lambda: clock[0])
+    lane = ListLane()
+    lane.before_claim = lambda: 4
+    pump, run = pump_of(lane), engine._Run.begin(linger=0.0, budget=100.0)
+    for _ in range(3):
+        clock[0] += engine.RATE_SECONDS
+        pump._claim(run, waits_for_tick=False)
+        pump._take(run, [])
+    assert pump._tick_seconds == engine.LOADED_TICK_SECONDS
+    lane.before_claim = lambda: 1
+    clock[0] += engine.RATE_SECONDS
+    pump._claim(run, waits_for_tick=False)
+    pump._take(run, [])
+    assert pump._tick_seconds == engine.TICK_SECONDS
+
+
 @pytest.mark.parametrize(("landed", "seconds"), [(1, engine.TICK_SECONDS), (40, engine.LOADED_TICK_SECONDS)])
 def test_ticks_are_long_only_under_load(landed, seconds, monkeypatch):
     clock = [100.0]
