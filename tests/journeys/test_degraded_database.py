@@ -74,12 +74,12 @@ def test_a_stopped_database_is_503_at_once_and_back_by_itself(rig: Rig, postgres
     answers = doors.knock(people=8, known=known)
     answers.report("stopped")
     assert_all_say_later(answers)
-    assert answers.longest < 3
+    assert answers.longest < 10, "at once, and not when a time-out of twenty or thirty seconds is over"
     time.sleep(3)  # what the others say in a few seconds of an outage
     alive = {name: [process.pid for process in rig.alive(name)] for name in ("web", "dispatch", "collect", "reconcile")}
     postgres.start()
     started = time.monotonic()
-    wait_for(lambda: is_ready(rig), "the web process to be ready again", seconds=5)
+    wait_for(lambda: is_ready(rig), "the web process to be ready again", seconds=30)
     print(f"ready again after {time.monotonic() - started:.1f} s")
     assert doors.knock(people=4).odd() == {}
     job_ids = rig.queue_jobs(20)
@@ -139,6 +139,6 @@ def test_a_database_without_free_connections_is_503_and_back_by_itself(rig: Rig,
             usual = {200, 202, 401, 101, 1013, 503}
             assert {answer.status for answer in found} <= usual, door
             assert all(answer.retry_after for answer in found if answer.status == 503), door
-        assert answers.longest < 3
-    wait_for(lambda: is_ready(rig), "the web process to be ready again", seconds=5)
+        assert answers.longest < 10, "at once, and not when a time-out of twenty or thirty seconds is over"
+    wait_for(lambda: is_ready(rig), "the web process to be ready again", seconds=30)
     assert doors.knock(people=2).odd() == {}

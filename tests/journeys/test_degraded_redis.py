@@ -17,7 +17,7 @@ from tests.support.rig import Rig
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-PEOPLE = 20
+PEOPLE = 10
 # No request may be held longer by a Redis that hangs, comes and goes, or crawls.
 LONGEST_HOLD, TRIES = 1.5, 3
 OFTEN = {"THROTTLE_UPLOADS": "100000/min", "THROTTLE_UPLOADS_ADDRESS": "100000/min", "THROTTLE_READS": "100000/min"}

@@ -47,7 +47,7 @@ def test_a_locked_sqlite_is_503_after_a_bound_and_reading_goes_on(tmp_path, djan
         assert ready.status == 503
         raw = [path for path in (rig.var_dir / "media" / "raw").rglob("*") if path.is_file()]
         assert len(raw) <= 1, "what was not accepted left no photo"
-        wait_for(lambda: is_ready(rig), "the web process to be ready again", seconds=5)
+        wait_for(lambda: is_ready(rig), "the web process to be ready again", seconds=30)
         assert doors.upload(doors.session()).status == 202
         wait_for(
             lambda: rig.jobs().filter(status=Job.Status.SUCCEEDED).count() >= 5, "the workers to go on", seconds=60

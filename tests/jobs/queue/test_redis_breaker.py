@@ -67,7 +67,7 @@ def test_twenty_at_once_wait_for_a_hung_server_together(hung_redis) -> None:
 
     def work() -> None:
         started = time.monotonic()
-        for lane in Lane.values:
+        for lane in (*Lane.values,) * 10:
             queues.nudge(lane)
         took.append(time.monotonic() - started)
 
@@ -76,4 +76,4 @@ def test_twenty_at_once_wait_for_a_hung_server_together(hung_redis) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert max(took) < 1.5  # one time-out of half a second, whatever is asked after it
+    assert max(took) < 10  # one time-out of half a second, whatever is asked after it; forty would be twenty seconds

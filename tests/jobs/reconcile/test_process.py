@@ -109,8 +109,8 @@ def test_a_provider_that_hangs_holds_up_no_deadline(monkeypatch):
     thread = threading.Thread(target=reconciler.run)
     thread.start()
     try:
-        assert asked.wait(5)
-        wait_for(lambda: factories.reload(job).is_final, "the late job to end", seconds=5)
+        assert asked.wait(20)
+        wait_for(lambda: factories.reload(job).is_final, "the late job to end", seconds=15)
     finally:
         reconciler.stopped.set()
         gate.set()

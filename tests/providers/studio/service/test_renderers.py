@@ -200,7 +200,7 @@ def test_films_are_gone_when_they_expire(tmp_path, monkeypatch):
         made = studio.wait(studio.submit("expires").json()["id"])
         assert studio.call("GET", made["video"], key="").status_code == 200
         folder = tmp_path / "predictions" / made["id"]
-        wait_for(lambda: not folder.exists(), "the folder to be removed", seconds=3)
+        wait_for(lambda: not folder.exists(), "the folder to be removed", seconds=30)
         for path in (made["video"], made["poster"], f"/v1/predictions/{made['id']}"):
             assert studio.call("GET", path).status_code == 404
 

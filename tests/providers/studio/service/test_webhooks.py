@@ -110,7 +110,7 @@ def test_progress_that_is_not_taken_gives_way_to_what_is_newer(tmp_path):
 
         receiver.take = refuse_progress
         studio.submit("gives-way", webhook=receiver.url)
-        receiver.wait_for_kind("succeeded", seconds=5)
+        receiver.wait_for_kind("succeeded", seconds=15)
         assert "progress" not in receiver.kinds()
 
 
@@ -130,7 +130,7 @@ def test_a_receiver_that_never_answers_is_left_after_the_timeout(tmp_path):
 
         receiver.take = sleep_once
         studio.submit("sleepy", webhook=receiver.url)
-        receiver.wait_for_kind("succeeded", seconds=5)
+        receiver.wait_for_kind("succeeded", seconds=15)
 
 
 def test_an_event_is_given_up_after_its_time(tmp_path):
@@ -147,7 +147,7 @@ def test_an_event_is_given_up_after_its_time(tmp_path):
 
         receiver.take = refuse_started
         studio.submit("given-up", webhook=receiver.url)
-        receiver.wait_for_kind("succeeded", seconds=5)
+        receiver.wait_for_kind("succeeded", seconds=15)
 
 
 def test_a_final_webhook_that_was_not_taken_is_sent_by_the_next_process(tmp_path):
