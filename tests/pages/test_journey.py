@@ -104,6 +104,8 @@ def test_a_photo_from_a_file_becomes_a_film_that_is_shared_taken_again_and_erase
     look_at(page, "curtain")
     raise_curtain(page)
     look_at(page, "reveal")
+    # What follows is about words and buttons, and what moves behind them is most of the cost of a page.
+    page.emulate_media(reduced_motion="reduce")
 
     page.evaluate("navigator.canShare = undefined")
     page.locator("[data-share]").click()
@@ -111,7 +113,7 @@ def test_a_photo_from_a_file_becomes_a_film_that_is_shared_taken_again_and_erase
     link = page.locator("[data-link]").input_value()
     look_at(page, "link")
     page.keyboard.press("Escape")
-    stranger = visit("", size, moving=True)
+    stranger = visit("", size)
     address = web.url + "/v/" + link.partition("/v/")[2]
     assert stranger.goto(address).status == 200
     assert stranger.locator("h1").inner_text() == "NOVA-7"

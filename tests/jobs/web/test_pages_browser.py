@@ -282,7 +282,9 @@ def test_the_status(language, visit, provider):
     shot(page, f"status-end-{language}")
 
 
-@pytest.mark.parametrize(("language", "saved"), [("es", "Guardar"), ("ja", "保存")])
+@pytest.mark.parametrize(
+    ("language", "saved"), [("es", "Guardar"), pytest.param("ja", "保存", marks=pytest.mark.thorough)]
+)
 def test_the_reveal_in_other_languages_fits_a_phone(language, saved, visit, hero):
     page = visit(f"/jobs/{hero.id}/", locale=language)
     assert page.get_attribute("html", "lang") == language
