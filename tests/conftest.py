@@ -55,8 +55,8 @@ gc.disable()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the folder in which the workers of this run share what is dear to make."""
-    if not hasattr(config, "workerinput"):
+    """Make the folder in which the workers of this run share what is dear to make, unless several runs share one."""
+    if SHARED not in os.environ:
         folder = tempfile.TemporaryDirectory(prefix="tests-shared-", ignore_cleanup_errors=True)
         config.add_cleanup(folder.cleanup)
         os.environ[SHARED] = folder.name

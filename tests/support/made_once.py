@@ -7,7 +7,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-# Where the workers of a test run share what they make; `tests/conftest.py` makes it and takes it away.
+# Where the workers of a test run share what they make; `tests/conftest.py` makes it and takes it away, or
+# `scripts/run-tests` for all of its runs.
 SHARED = "TESTS_SHARED_DIR"
 _made_once: dict[str, Path] = {}
 
