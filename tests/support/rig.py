@@ -37,7 +37,7 @@ from providers import registry
 from providers.models import ProviderConfig
 from providers.types import Account
 from selfiehero.environment import PROJECT_DIR
-from tests.support.made_once import made_once_for_all
+from tests.support.made_once import made_once
 from tests.support.processes import free_port, start_process, stop_process, wait_for
 from tests.support.product import prepared_var, product_env
 from tests.support.simulator import SimulatorProcess
@@ -129,7 +129,7 @@ class Rig:
         if self.database_url or self.wants_studio:
             self._fill_database()
         else:
-            shutil.copy(made_once_for_all("database", self._fill_database_in) / "db.sqlite3", self.var_dir)
+            shutil.copy(made_once("database", self._fill_database_in) / "db.sqlite3", self.var_dir)
         self._exits.enter_context(self._second_alias())
 
     def _fill_database(self, **env: str) -> None:
