@@ -15,6 +15,7 @@ import contextlib
 import logging
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -95,21 +96,24 @@ class FallbackPoller:
         self.away_at = time.monotonic()
 
     async def _run(self) -> None:
-        client = redis_clients.async_client(settings.REDIS_URL, timeout=settings.REDIS_TIMEOUT)
+        clients = [
+            redis_clients.async_client(url, timeout=settings.REDIS_TIMEOUT) for url in settings.CHANNELS_REDIS_URLS
+        ]
         try:
             while self.watched:
                 await asyncio.sleep(POLL_SECONDS)
                 try:
-                    await self._poll(client)
+                    await self._poll(clients)
                 except Exception:
                     logger.exception("fallback_polling_failed")
         finally:
-            with contextlib.suppress(*AWAY):
-                await client.aclose()
+            for client in clients:
+                with contextlib.suppress(*AWAY):
+                    await client.aclose()
 
-    async def _poll(self, client: redis.asyncio.Redis) -> None:
+    async def _poll(self, clients: Sequence[redis.asyncio.Redis]) -> None:
         try:
-            await client.ping()
+            await asyncio.gather(*(client.ping() for client in clients))
         except AWAY:
             self.layer_failed()
         else:

@@ -65,6 +65,8 @@ class Environment:
     database_url: str | None = field(repr=False)
     is_pooled: bool  # a pooler gives each transaction another connection
     given_redis_url: str | None = field(repr=False)  # None: the embedded Valkey
+    channels_redis_urls: tuple[str, ...] = field(repr=False)  # empty: as `redis_url`
+    cache_redis_url: str | None = field(repr=False)  # None: as `redis_url`
     given_studio_url: str | None  # None: the studio that `manage.py up` starts
     runs_studio: bool
     runs_simulator: bool
@@ -189,7 +191,9 @@ def load(env: Mapping[str, str]) -> Environment:
         allowed_hosts=parse_allowed_hosts(env.get("ALLOWED_HOSTS"), host=host, public_url=public_url),
         database_url=with_escaped_login(env.get("DATABASE_URL") or "") or None,
         is_pooled=parse_pooler(env.get("DATABASE_POOLER")),
-        given_redis_url=parse_redis_url(env.get("REDIS_URL")),
+        given_redis_url=parse_redis_url("REDIS_URL", env.get("REDIS_URL")),
+        channels_redis_urls=parse_redis_urls("CHANNELS_REDIS_URLS", env),
+        cache_redis_url=parse_redis_url("CACHE_REDIS_URL", env.get("CACHE_REDIS_URL")),
         given_studio_url=parse_http_url("STUDIO_URL", env.get("STUDIO_URL")),
         runs_studio=parse_bool("STUDIO", env.get("STUDIO"), default=True) and not env.get("STUDIO_URL"),
         runs_simulator=parse_bool("SIMULATOR", env.get("SIMULATOR"), default=False),
@@ -318,13 +322,18 @@ def parse_http_url(name: str, value: str | None) -> str | None:
     return value.rstrip("/")
 
 
-def parse_redis_url(value: str | None) -> str | None:
+def parse_redis_url(name: str, value: str | None) -> str | None:
     if not value:
         return None
     value = with_escaped_login(value)
-    if split_url("REDIS_URL", value).scheme not in {"redis", "rediss", "unix"}:
-        raise BadEnvironment("REDIS_URL must start with redis://, rediss:// or unix://.")
+    if split_url(name, value).scheme not in {"redis", "rediss", "unix"}:
+        raise BadEnvironment(f"{name} must start with redis://, rediss:// or unix://.")
     return value
+
+
+def parse_redis_urls(name: str, env: Mapping[str, str]) -> tuple[str, ...]:
+    """Addresses with spaces between them: passwords have commas."""
+    return tuple(filter(None, (parse_redis_url(name, value) for value in (env.get(name) or "").split())))
 
 
 def parse_pooler(value: str | None) -> bool:

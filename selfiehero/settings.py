@@ -134,8 +134,10 @@ else:
         }
     }
 
-# --- Redis: nudges, the channel layer, throttle counters ----------------------------------------
+# --- Redis: nudges, the channel layer, throttle counters; one server for all unless more are named -------
 REDIS_URL = ENV.redis_url
+CHANNELS_REDIS_URLS = ENV.channels_redis_urls or (REDIS_URL,)
+CACHE_REDIS_URL = ENV.cache_redis_url or REDIS_URL
 # A server that hangs holds a request for half a second, without retries, not for the client's 58 s (decision 0046).
 REDIS_TIMEOUT = 0.5
 RQ_QUEUES = {
@@ -153,7 +155,10 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         "CONFIG": {
-            "hosts": [{"address": REDIS_URL, **redis_clients.async_client_options(REDIS_TIMEOUT)}],
+            # The groups of a job are on one of them, chosen by a hash of their name.
+            "hosts": [
+                {"address": url, **redis_clients.async_client_options(REDIS_TIMEOUT)} for url in CHANNELS_REDIS_URLS
+            ],
         },
     }
 }
@@ -326,7 +331,7 @@ SPECTACULAR_SETTINGS = {
 CACHES = {
     "default": {
         "BACKEND": "selfiehero.json_cache.JSONCache",
-        "LOCATION": [REDIS_URL],  # Django splits a text at commas and semicolons
+        "LOCATION": [CACHE_REDIS_URL],  # Django splits a text at commas and semicolons
         "KEY_PREFIX": "cache",
         "OPTIONS": redis_clients.client_options(REDIS_TIMEOUT),
     }

@@ -165,6 +165,7 @@ def point_redis(settings: Any) -> Iterator[Callable[[str], None]]:
 
     def point(address: str) -> None:
         settings.REDIS_URL = address
+        settings.CHANNELS_REDIS_URLS = (address,)
         settings.CACHES = {"default": settings.CACHES["default"] | {"LOCATION": address}}
         forget()
 

@@ -10,8 +10,10 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 import redis
+from django.conf import settings
 
 from common.circuit_breaker import CircuitBreaker, CircuitOpen
 
@@ -29,7 +31,7 @@ class Blocked(redis.ConnectionError):
 
 
 class RedisBreaker(CircuitBreaker):
-    """Stands before everything that speaks to Redis in this process."""
+    """Stands before everything that speaks to one server in this process."""
 
     def __init__(self) -> None:
         super().__init__("redis", logger, pause_seconds=PAUSE_SECONDS, try_seconds=TRY_SECONDS)
@@ -56,4 +58,15 @@ class RedisBreaker(CircuitBreaker):
             self.answered()
 
 
+# Before the server of REDIS_URL.
 breaker = RedisBreaker()
+
+
+def breaker_for(url: str) -> RedisBreaker:
+    """Return the breaker before a server: one that is away closes no other."""
+    return breaker if url == settings.REDIS_URL else _another(url)
+
+
+@lru_cache(maxsize=64)
+def _another(url: str) -> RedisBreaker:
+    return RedisBreaker()

@@ -214,10 +214,11 @@ def ask_redis() -> str:
     """
     key, value = f"health:{secrets.token_hex(8)}", secrets.token_hex(8)
     try:
-        with redis_clients.client(settings.REDIS_URL, timeout=settings.REDIS_TIMEOUT) as client:
-            client.set(key, value, ex=10)
-            if client.get(key) != value.encode():
-                return "degraded: another value was read than was written"
+        for url in dict.fromkeys((settings.REDIS_URL, *settings.CHANNELS_REDIS_URLS)):
+            with redis_clients.client(url, timeout=settings.REDIS_TIMEOUT) as client:
+                client.set(key, value, ex=10)
+                if client.get(key) != value.encode():
+                    return "degraded: another value was read than was written"
         shared_cache.set(key, value, 10)
         if shared_cache.get(key) != value:
             return "degraded: the cache does not keep what is written"

@@ -33,6 +33,10 @@ def check(environment: Environment) -> None:
     check_port(environment.host, environment.port)
     if environment.given_redis_url:
         check_redis(environment.given_redis_url)
+    for url in environment.channels_redis_urls:
+        check_redis(url, name="CHANNELS_REDIS_URLS")
+    if environment.cache_redis_url:
+        check_redis(environment.cache_redis_url, name="CACHE_REDIS_URL")
     if environment.database_url:
         check_database(environment.database_url)
     if bucket := os.environ.get("S3_BUCKET"):
@@ -83,23 +87,24 @@ def port_message(host: str, port: int, error: OSError) -> str:
     return f"HOST is {host}, which is not an address of this machine. Choose another: HOST=127.0.0.1 make up"
 
 
-def check_redis(url: str) -> None:
+def check_redis(url: str, *, name: str = "REDIS_URL") -> None:
     import redis  # late: the embedded default needs no check
 
     from common import redis_clients
 
+    other = "the embedded Valkey" if name == "REDIS_URL" else "the server of REDIS_URL"
     try:
         with contextlib.closing(redis_clients.client(url, timeout=PATIENCE, retries=3)) as client:
             client.ping()
-            check_rights(client)
+            check_rights(client, name)
     except (redis.RedisError, OSError, ValueError) as error:
         raise Problem(
-            f"REDIS_URL ({without_password(url)}) does not answer: {first_line(error, url)}. "
-            "Start that server, correct the address, or unset REDIS_URL to use the embedded Valkey."
+            f"{name} ({without_password(url)}) does not answer: {first_line(error, url)}. "
+            f"Start that server, correct the address, or unset {name} to use {other}."
         ) from error
 
 
-def check_rights(client: Any) -> None:
+def check_rights(client: Any, name: str) -> None:
     """Try what the product does there: keep a value, and tell others by a channel."""
     import redis
 
@@ -107,11 +112,11 @@ def check_rights(client: Any) -> None:
     try:
         client.set(key, "1", ex=10)
         if client.get(key) != b"1":
-            raise Problem("REDIS_URL does not keep what is written: another value was read.")
+            raise Problem(f"{name} does not keep what is written: another value was read.")
         client.publish(key, "1")
     except redis.exceptions.NoPermissionError as error:
         raise Problem(
-            f"The user of REDIS_URL may not do what is needed ({str(error)[:100]}). Give it keys and channels: "
+            f"The user of {name} may not do what is needed ({str(error)[:100]}). Give it keys and channels: "
             "ACL SETUSER NAME ~* &* +@all"
         ) from error
 

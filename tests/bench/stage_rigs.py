@@ -299,7 +299,7 @@ def collect_floor(count: int) -> float:
 def push(count: int) -> float:
     job = factories.make_waiting_job(owner=world.owner)
     Job.objects.filter(id=job.id).update(lane="", stage="rendering")
-    original, publish.client = publish.client, lambda: world.redis  # type: ignore[assignment]
+    original, publish.client = publish.client, lambda url: world.redis  # type: ignore[assignment]
 
     def once() -> None:
         assert publish.publish(snapshots.snapshots_for([job.id]))

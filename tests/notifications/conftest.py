@@ -63,6 +63,7 @@ def mortal_valkey(monkeypatch: pytest.MonkeyPatch) -> Iterator[MortalValkey]:
     """A Valkey of the test's own, to which it publishes."""
     with valkey.mortal_valkey() as server:
         monkeypatch.setattr(settings, "REDIS_URL", server.url)
+        monkeypatch.setattr(settings, "CHANNELS_REDIS_URLS", (server.url,))
         yield server
 
 

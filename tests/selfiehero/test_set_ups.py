@@ -106,13 +106,16 @@ def test_a_password_is_taken_however_it_is_written(number: int, valkey: int) -> 
 
 @pytest.mark.slow
 def test_every_client_of_the_product_takes_an_acl_user_with_an_odd_password(valkey: int, tmp_path: Path) -> None:
-    url = f"redis://hero0:{PASSWORDS[0]}@127.0.0.1:{valkey}/0"
-    assert use(tmp_path, REDIS_URL=url) == ["b", True, "hello", "ok"]
+    url, other = (f"redis://hero{number}:{PASSWORDS[number]}@127.0.0.1:{valkey}/{number}" for number in (0, 1))
+    several = {"CHANNELS_REDIS_URLS": f"{other} {url}", "CACHE_REDIS_URL": other}
+    assert use(tmp_path, REDIS_URL=url, **several) == ["b", True, "hello", "ok"]
 
 
 def test_a_user_without_rights_is_named_at_start(valkey: int) -> None:
     with pytest.raises(preflight.Problem, match="ACL SETUSER"):
         preflight.check_redis(f"redis://narrow:x@127.0.0.1:{valkey}/0")
+    with pytest.raises(preflight.Problem, match="The user of CACHE_REDIS_URL"):
+        preflight.check_redis(f"redis://narrow:x@127.0.0.1:{valkey}/0", name="CACHE_REDIS_URL")
 
 
 @pytest.mark.slow
