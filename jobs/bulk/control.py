@@ -6,11 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, QuerySet, Value, Window
-from django.db.models.functions import RowNumber
+from django.db.models import QuerySet
 
 from jobs.audit import audit
-from jobs.models import BulkItem, BulkOperation, Job
+from jobs.models import BulkOperation, Job
 
 from .plan import Plan
 
@@ -49,13 +48,15 @@ def start(
 
 
 def _write_items(operation: BulkOperation, jobs: QuerySet[Job]) -> int:
-    """Write an item for each job, the oldest first, in one statement; return how many there are."""
-    place = Window(RowNumber(), order_by=[F("created_at").asc(), F("pk").asc()])
-    chosen = jobs.order_by().annotate(item_place=place, item_of=Value(operation.pk), item_outcome=Value(""))
-    sql, values = chosen.values_list("item_place", "pk", "item_of", "item_outcome").query.sql_with_params()
-    table = connection.ops.quote_name(BulkItem._meta.db_table)
+    """Write an item for each job that is possible, the oldest first, in one statement; return how many there are."""
+    found, values = jobs.values_list("id", "created_at", "is_possible").query.sql_with_params()
+    place = "ROW_NUMBER() OVER (ORDER BY created_at, id)"
+    statement = (
+        "INSERT INTO jobs_bulkitem (operation_id, outcome, place, job_id) "  # noqa: S608 - the ORM wrote the rest
+        f"SELECT %s, '', {place}, id FROM ({found}) judged WHERE is_possible = 1"
+    )
     with connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO {table} (place, job_id, operation_id, outcome) {sql}", values)
+        cursor.execute(statement, [operation.pk, *values])
         return int(cursor.rowcount)
 
 

@@ -31,7 +31,10 @@ COSTLY = frozenset({RETRY.name, MOVE.name})
 
 @dataclass(frozen=True)
 class Plan:
-    """What would happen. `jobs` are those that allow it, in no order; `left` is why others stay as they are."""
+    """What would happen. `jobs` are those that were found, up to MOST, with `is_possible` (1 or 0) for each.
+
+    `left` is why others stay as they are.
+    """
 
     action: StaffAction
     jobs: QuerySet[Job]
@@ -61,7 +64,7 @@ def plan_of(action_name: str, jobs: QuerySet[Job], *, capacity: Capacity, now: d
     action = ACTIONS[action_name]
     newest = jobs.order_by("-created_at", "-id")
     allowed = possible_in_bulk(action, now=now)
-    # Judged row by row in the one walk that finds them.
+    # Judged row by row in the one walk that finds them. As a condition PostgreSQL would join all of them with all.
     judged = newest.annotate(
         is_possible=_counted(allowed),
         is_gone=_counted(Q(status__in=Job.FINAL) & ~_has_photo(now=now)),
@@ -75,8 +78,6 @@ def plan_of(action_name: str, jobs: QuerySet[Job], *, capacity: Capacity, now: d
         oldest=Min("finished_at", filter=Q(is_possible=1)),
     )
     found = sums["found"]
-    # As a subquery: 100,000 ids do not go into a statement.
-    chosen = Job.objects.filter(allowed, pk__in=newest.values("pk")[:MOST]).order_by()
     others = found - sums["possible"]
     left = [(others, action.otherwise)]
     if action.name == RETRY.name:
@@ -86,7 +87,7 @@ def plan_of(action_name: str, jobs: QuerySet[Job], *, capacity: Capacity, now: d
     payer = _payer(capacity) if action.name in COSTLY else None
     return Plan(
         action=action,
-        jobs=chosen,
+        jobs=judged[:MOST],
         found=found,
         is_capped=found == MOST and newest[MOST : MOST + 1].exists(),
         possible=sums["possible"],
@@ -95,7 +96,7 @@ def plan_of(action_name: str, jobs: QuerySet[Job], *, capacity: Capacity, now: d
         price_of=payer.title if payer else "",
         budget_left=_budget_left(payer, now=now) if payer else None,
         first_photo_goes=oldest + settings.PHOTO_RETENTION if oldest else None,
-        first=list(newest.filter(allowed).select_related("look")[:LISTED]),
+        first=list(judged.filter(is_possible=1).select_related("look")[:LISTED]),
         free_rate=_free_rate(capacity) if action.name in COSTLY else CHEAP_RATE,
         line_limit=max(LEAST_LINE_LIMIT, 2 * capacity.drain.waiting),
     )
