@@ -7,7 +7,9 @@ from typing import Any
 _LOOK = """() => {
     const found = [], wide = document.documentElement.clientWidth, range = document.createRange();
     const sides = node => { const box = node.getBoundingClientRect(); return [box.left, box.right]; };
-    const isSeen = node => node.checkVisibility({ visibilityProperty: true, opacityProperty: true });
+    // What is cut off on all sides is there for screen readers.
+    const isSeen = node => node.checkVisibility({ visibilityProperty: true, opacityProperty: true })
+        && getComputedStyle(node).clipPath !== "inset(50%)";
     const isCut = node => /hidden|clip|auto|scroll/.test(getComputedStyle(node).overflowX);
     const cutter = node => (!node || node === document.body || isCut(node) ? node : cutter(node.parentElement));
     const aside = ".sr, .skip, .scroll, .visually-hidden, .skip-to-content-link";
