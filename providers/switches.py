@@ -67,3 +67,9 @@ def limit(
             if data:
                 changed += switch(ProviderConfig.objects.filter(pk=row.pk), values, record=record, data=data, now=now)
     return changed
+
+
+def end_parking(rows: QuerySet[ProviderConfig], *, now: datetime) -> None:
+    """Let parked ones have films again at once, without a probe; what the vendor itself asked for stays."""
+    values = {"rate_limited_until": None, "rate_limited_reason": "", "rate_limits_in_row": 0}
+    rows.filter(rate_limited_reason=PARKED).update(updated_at=now, **values)

@@ -6,7 +6,8 @@ attempts    the tries of a job at its providers
 events      the append-only history of each job
 deliveries  webhook calls as they arrived
 promises    texts of consent, counts of erasures
-records     staff's notes and audit trail, heartbeats, the load, the ledger's newest inspection, measured start times
+records     staff's notes and audit trail, heartbeats, the load, the ledger's newest inspection, measured start
+            times, readiness reports
 rollups     figures by the minute
 bulk        one action of staff on many jobs
 alerts      what people are told of, and the messages
@@ -23,7 +24,7 @@ from .events import JobEvent, next_seq
 from .jobs import HAS_ENDED_WITH_PHOTO, QUEUE_LANES, Job, JobQuerySet, Lane
 from .looks import Look
 from .promises import ConsentText, ErasureCount
-from .records import AuditEntry, Heartbeat, LedgerInspection, LoadState, StaffNote, StartTimes
+from .records import AuditEntry, Heartbeat, LedgerInspection, LoadState, ReadinessReport, StaffNote, StartTimes
 from .rollups import JobMinute, ProviderMinute
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "LoadState",
     "Look",
     "ProviderMinute",
+    "ReadinessReport",
     "StaffNote",
     "StartTimes",
     "WebhookDelivery",

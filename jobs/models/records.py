@@ -128,3 +128,20 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.subject}"
+
+
+class ReadinessReport(models.Model):
+    """What `selfiehero.readiness` measured, or is measuring: asked for on its page or by its command."""
+
+    asked_at = models.DateTimeField()
+    asked_by = models.CharField(max_length=150, blank=True, default="")
+    host = models.CharField(max_length=40, blank=True, default="")
+    rate = models.PositiveIntegerField(help_text="Films a minute that were wanted.")
+    measured_at = models.DateTimeField(null=True, blank=True)
+    lines = models.JSONField(default=list, help_text="Each with area, name, level, words, measured and mend.")
+
+    class Meta:
+        indexes = [models.Index(name="readiness_asked", fields=["asked_at"])]
+
+    def __str__(self) -> str:
+        return f"readiness for {self.rate} a minute"

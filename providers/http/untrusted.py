@@ -1,4 +1,4 @@
-"""A small POST to a URL that a visitor gave: that of a browser's push service.
+"""A small request to a URL that is not a vendor's: a browser's push service, staff's webhook, our own public address.
 
 | URL | allowed |
 | --- | --- |
@@ -12,6 +12,8 @@ of the response are kept.
 
 from __future__ import annotations
 
+import base64
+import secrets
 from collections.abc import Mapping, Sequence
 from http.client import HTTPException
 
@@ -56,13 +58,44 @@ def post(
 
     Raise Rejected when the URL is not allowed, Unavailable when there was no response; the request may have arrived.
     """
+    return _ask("POST", text, content, headers, connect_seconds, total_seconds, trusted)
+
+
+def upgrade(
+    text: str, *, headers: Mapping[str, str], connect_seconds: float, total_seconds: float, trusted: Sequence[str] = ()
+) -> Response:
+    """Ask for a WebSocket and return the response to that, 101 when it was opened; it is closed again at once."""
+    asked = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": base64.b64encode(secrets.token_bytes(16)).decode(),
+        **headers,
+    }
+    try:
+        return _ask("GET", text, None, asked, connect_seconds, total_seconds, trusted)
+    finally:
+        # The connection speaks WebSocket now: no request may be sent over it.
+        for public_only in (True, False):
+            downloads.pools(public_only).clear()
+
+
+def _ask(
+    method: str,
+    text: str,
+    content: bytes | None,
+    headers: Mapping[str, str],
+    connect_seconds: float,
+    total_seconds: float,
+    trusted: Sequence[str],
+) -> Response:
     permit = check_address(text, trusted=trusted)
     deadlines.start(total_seconds)
     url = permit.url
     pool = downloads.pools(permit.public_only).connection_from_host(url.host, port=url.port, scheme=url.scheme)
     try:
         response = pool.urlopen(
-            "POST",
+            method,
             url.target,
             body=content,
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers},

@@ -19,13 +19,14 @@ _SUPPORT = frozenset(
     {
         *("jobs.view_job", "jobs.add_staffnote", "jobs.view_webhookdelivery", "jobs.view_look"),
         *("jobs.view_heartbeat", "jobs.view_loadstate", "jobs.view_alert", "jobs.view_bulkoperation"),
+        "jobs.view_readinessreport",
         "providers.view_providerconfig",
         *("notifications.view_notification", "notifications.view_pushsubscription"),
     }
 )
 _OPERATOR = _SUPPORT | {
     *("jobs.view_faces", "jobs.change_job", "jobs.delete_job", "jobs.change_webhookdelivery", "jobs.change_look"),
-    *("jobs.change_alert", "jobs.add_bulkoperation", "jobs.change_bulkoperation"),
+    *("jobs.change_alert", "jobs.add_bulkoperation", "jobs.change_bulkoperation", "jobs.add_readinessreport"),
     "providers.change_providerconfig",
 }
 _OWNER = _OPERATOR | {

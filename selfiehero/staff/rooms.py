@@ -46,7 +46,7 @@ _GROUPS = (
         ],
     ),
 )
-_REST, _LEDGER = "People and keys", "Ledger"
+_REST, _LEDGER, _READINESS = "People and keys", "Ledger", "Readiness"
 
 
 def rooms_of(apps: Iterable[Mapping[str, Any]], *, path: str) -> list[Group]:
@@ -61,6 +61,7 @@ def rooms_of(apps: Iterable[Mapping[str, Any]], *, path: str) -> list[Group]:
         if model.get("admin_url")
     }
     now = Room("Now", reverse("admin:index"), path == reverse("admin:index"), "now")
+    readiness = reverse("readiness")
     groups: list[Group] = []
     for heading, listed in _GROUPS:
         rooms = [now] if not groups else []
@@ -69,9 +70,9 @@ def rooms_of(apps: Iterable[Mapping[str, Any]], *, path: str) -> list[Group]:
                 rooms.append(Room(word, model["admin_url"], path.startswith(model["admin_url"]), icon))
         groups.append(Group(heading, rooms))
     if groups[0].rooms[1:] and groups[0].rooms[1].name == "Jobs":
-        groups[-1].rooms.append(_ledger(path))
+        groups[-1].rooms.extend([_ledger(path), Room(_READINESS, readiness, path.startswith(readiness))])
         jobs = groups[0].rooms[1]
-        groups[0].rooms[1] = jobs._replace(is_here=jobs.is_here and not groups[-1].rooms[-1].is_here)
+        groups[0].rooms[1] = jobs._replace(is_here=jobs.is_here and not groups[-1].rooms[-2].is_here)
     rest = sorted(str(model["name"]) for model in models.values())
     by_name = {str(model["name"]): model["admin_url"] for model in models.values()}
     groups.append(

@@ -1,4 +1,4 @@
-"""Alerts and bulk in a browser, on a desk and a phone."""
+"""Alerts, bulk and readiness in a browser, on a desk and a phone."""
 
 from __future__ import annotations
 
@@ -119,4 +119,24 @@ def test_an_alert_is_taken_and_failed_jobs_are_tried_again_in_bulk(
     looks_right(page, "bulk-done", size)
     page.goto(f"{web.url}/admin/jobs/bulkoperation/")
     looks_right(page, "bulk-list", size)
+    assert violations(page) == []
+
+
+def test_readiness_is_measured_from_its_page(visit: Callable[..., Any], browser: Any, web: Served) -> None:
+    factories.make_provider(slug="replicate", title="Replicate", adapter="replicate")
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
+    log_in(context, web)
+    page = visit("/admin/readiness/", "desk", same=context)
+    page.set_viewport_size({"width": 1440, "height": 900})
+    assert page.locator("h1").inner_text() == "Nobody has measured yet whether this would stand the evening."
+    page.set_default_timeout(60_000)
+    page.fill("#rate", "20")
+    page.get_by_role("button", name="Measure").click()
+    page.get_by_text("A report is being measured").wait_for()
+    page.get_by_text("measured ", exact=False).get_by_text("for mara").wait_for()
+    assert page.locator("h1").inner_text().endswith("stand between us and 20 films a minute.")
+    found = page.locator(".checks li").all_text_contents()
+    assert any("Webhook reachability" in text and "arrives unchanged" in text for text in found), found
+    assert any("Sockets" in text and "Pages get their socket" in text for text in found), found
+    looks_right(page, "readiness", "phone")
     assert violations(page) == []

@@ -1,0 +1,14 @@
+"""Whether this installation would stand the evening: each line measured, green, amber or red, with its mend.
+
+lines     a line, and its three levels
+evening   what such an evening breaks: concurrency, fallback
+gateway   what stands at the public address: slow answers, uploads, sockets, webhooks, proxies
+probe     where those calls arrive, and are told what came
+machines  database, Redis, storage, processes, versions, open files
+people    erasures, the law, log-in, mail, alerts, Django's own checks
+"""
+
+from .lines import AMBER, GREEN, RED, Line
+from .measure import measure
+
+__all__ = ["AMBER", "GREEN", "RED", "Line", "measure"]

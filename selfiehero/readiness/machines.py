@@ -1,0 +1,153 @@
+"""Database, Redis, storage, processes and versions, as they are measured from this host."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from typing import Any
+
+import redis
+from django.apps import apps
+from django.conf import settings
+from django.core.files.storage import storages
+from django.db import connection
+
+from jobs.now import Facts
+from jobs.queue import queues
+from selfiehero.health import serving as health
+
+from .lines import AMBER, GREEN, RED, Line, judged
+
+AREA = "Machines"
+_OURS = {"jobs", "providers", "notifications"}
+FEWEST_FILES, FEW_FILES = 1024, 8192
+_MENDS = {
+    "static_files": "Run `manage.py up --prepare`, then restart the web processes.",
+    "migrations": "Run `manage.py migrate` before the new release serves.",
+    "keys": "Copy SECRET_KEY and FIELD_KEYS from a host that works (docs/operations).",
+    "storage_round_trip": "Check the bucket's name, keys and policy, or the disk.",
+}
+_GOOD = {
+    "static_files": "The manifest is loaded.",
+    "migrations": "All are applied.",
+    "keys": "They are the database's.",
+    "storage_round_trip": "A file was written, read and deleted.",
+}
+
+
+def processes(facts: Facts) -> Iterator[Line]:
+    """Look whether each kind of process works, and whether all run the same release."""
+    wanted = {"worker-prepare", "worker-dispatch", "worker-collect", "reconcile"}
+    alive = {process.name for process in facts.processes if not process.is_late}
+    missing = sorted(wanted - alive)
+    problem = f"Nobody does the work of {', '.join(missing)}." if missing else ""
+    hosts = len({process.host for process in facts.processes if not process.is_late})
+    yield judged(
+        AREA, "Processes", problem, good="Every kind of work is done.", mend="Start it: deploy/role, or `make up`.",
+        measured=f"{len(alive)} kinds on {hosts} hosts",
+    )  # fmt: skip
+    versions = sorted(facts.versions)
+    problem = f"{len(versions)} versions run: {', '.join(versions)}." if len(versions) > 1 else ""
+    mend = "Finish the rolling release."
+    yield judged(AREA, "Equal versions", problem, good=f"All run {versions[0]}.", mend=mend, level=AMBER)
+
+
+def house(facts: Facts) -> Iterator[Line]:
+    """Say what the first page's look at Redis, database and disk found, and what Redis is set to."""
+    found = facts.house
+    problem = "" if found.redis.tone != "bad" else f"Redis gives {found.redis.words}."
+    yield judged(AREA, "Redis", problem or _eviction(), good=f"Answers in {found.redis.words}.", level=AMBER,
+                 mend="Without Redis work starts a second later. Set maxmemory-policy noeviction.")  # fmt: skip
+    is_one_host = connection.vendor == "sqlite"
+    if is_one_host:
+        words = "SQLite serves one host."
+        yield Line(AREA, "Database", AMBER, words, found.database.words, "Set DATABASE_URL for more than one host.")
+    else:
+        problem = "Few connections are left." if found.database.tone else ""
+        mend = "Raise max_connections, or lower WEB_THREADS."
+        yield judged(
+            AREA, "Database", problem, good="Its connections suffice.", mend=mend, measured=found.database.words
+        )
+    level = {"bad": RED, "warn": AMBER}.get(found.disk.tone, GREEN)
+    mend = "" if level == GREEN else "Make room, or keep files in a bucket (S3_BUCKET)."
+    yield Line(AREA, "Disk", level, "Room for photos and films.", found.disk.words, mend)
+
+
+def _eviction() -> str:
+    try:
+        policy = str(queues.client().config_get("maxmemory-policy").get("maxmemory-policy", ""))
+    except (redis.RedisError, OSError):
+        return ""  # managed servers forbid the question
+    return "" if policy in ("noeviction", "") else f"It forgets nudges when it is full ({policy})."
+
+
+def serving() -> Iterator[Line]:
+    """Make the checks of `/readyz` that decide whether what is accepted can be served."""
+    for name, check in health.CHECKS.items():
+        answer = check()
+        problem = "" if answer == health.OK else answer
+        yield judged(AREA, name.replace("_", " ").capitalize(), problem, good=_GOOD[name], mend=_MENDS[name])
+
+
+def indexes() -> Iterator[Line]:
+    """Compare the indexes that the release declares with those that the database has."""
+    missing: list[str] = []
+    with connection.cursor() as cursor:
+        for model in apps.get_models():
+            if model._meta.app_label in _OURS and model._meta.managed:
+                there = connection.introspection.get_constraints(cursor, model._meta.db_table)
+                missing += [index.name for index in model._meta.indexes if index.name not in there]
+        if connection.vendor == "postgresql":
+            # A CREATE INDEX CONCURRENTLY that was interrupted leaves one that is written to and never read.
+            cursor.execute(
+                "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE NOT indisvalid"
+            )
+            missing += [name for (name,) in cursor.fetchall()]
+    problem = f"Missing or not valid: {', '.join(sorted(missing)[:5])}." if missing else ""
+    mend = "Drop what is not valid, then make it as the migration that has its name does."
+    yield judged(AREA, "Indexes", problem, good="All are there.", mend=mend)
+
+
+def bucket() -> Iterator[Line]:
+    """Ask whether the bucket is closed to strangers, and empties itself should reconcile stand still."""
+    if not settings.S3_BUCKET:
+        return
+    from botocore.exceptions import ClientError  # only with a bucket: it costs every process 20 MB
+
+    client = storages["default"].connection.meta.client  # type: ignore[attr-defined]
+    days = _expiry_days(client)
+    level = GREEN if days else AMBER
+    words = f"Photos and films expire there after {days} days." if days else "Nothing expires in the bucket by itself."
+    mend = "Add a lifecycle rule on raw, clean, preview, poster and video (docs/operations)."
+    yield Line(AREA, "Lifecycle rule", level, words, mend=mend)
+    is_public: bool | None
+    try:
+        is_public = bool(client.get_bucket_policy_status(Bucket=settings.S3_BUCKET)["PolicyStatus"]["IsPublic"])
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        is_public = False if code == "NoSuchBucketPolicy" else None  # some S3s know no policies
+    problem = "Everybody may read the photos in it." if is_public else ""
+    problem = problem or ("It does not tell who may read." if is_public is None else "")
+    mend = "Remove the bucket's public policy; addresses are presigned."
+    level = RED if is_public else AMBER
+    yield judged(AREA, "Bucket is private", problem, good="No policy opens it.", mend=mend, level=level)
+
+
+def _expiry_days(client: Any) -> int | None:
+    from botocore.exceptions import ClientError
+
+    try:
+        rules = client.get_bucket_lifecycle_configuration(Bucket=settings.S3_BUCKET)["Rules"]
+    except ClientError:
+        return None
+    enabled = [rule.get("Expiration", {}).get("Days") for rule in rules if rule.get("Status") == "Enabled"]
+    return max((days for days in enabled if days), default=None)
+
+
+def open_files() -> Iterator[Line]:
+    """Compare how many files a process may open with what sockets need."""
+    soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    level = RED if soft < FEWEST_FILES else AMBER if soft < FEW_FILES else GREEN
+    mend = "" if level == GREEN else "Raise LimitNOFILE of the unit (deploy/systemd), or `ulimit -n`."
+    words = f"A process may open {soft:,} files; each open page is one."
+    yield Line(AREA, "Open files", level, words, f"limit {settings.CONNECTIONS_PER_ADDRESS:,} an address", mend)
