@@ -82,7 +82,9 @@ ACTIONS = {
         "erase_jobs": ACTORS,
     },
     "jobs.WebhookDelivery": {"apply_again": ACTORS},
-    "providers.ProviderConfig": dict.fromkeys(("test_connection", "enable", "disable", "close_breaker"), ACTORS),
+    "providers.ProviderConfig": dict.fromkeys(
+        ("test_connection", "enable", "disable", "park", "close_breaker"), ACTORS
+    ),
     **{
         f"{app}.{model}": {"delete_selected": OWNERS}
         for app, model in (
@@ -228,7 +230,7 @@ def test_an_action_that_is_not_offered_is_not_carried_out(people: dict[str, Clie
         people[SUPPORT].post("/admin/providers/providerconfig/", {"action": action, "_selected_action": [provider.pk]})
     assert Job.objects.get(pk=waiting.pk).status == "queued"
     assert (Job.objects.count(), Job.objects.filter(erased_at=None).count()) == (2, 2)
-    assert ProviderConfig.objects.filter(enabled=True, test_asked_at=None).count() == 1
+    assert ProviderConfig.objects.filter(enabled=True, test_asked_at=None, rate_limited_until=None).count() == 1
     assert AuditEntry.objects.exclude(action="job_erased").count() == 0
 
 
