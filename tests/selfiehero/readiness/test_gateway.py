@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -99,7 +100,7 @@ def test_the_probe_is_for_whoever_has_a_token(client: Client, monkeypatch: Any) 
 @pytest.mark.timeout(120)
 def test_all_of_it_is_green_through_the_shipped_server(tmp_path: Path, settings: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(front, "SLOW_ANSWER", 0.6)
-    settings.SECRET_KEY = "one key for both"
+    settings.SECRET_KEY = secrets.token_urlsafe(48)
     with Served(tmp_path, env={"SECRET_KEY": settings.SECRET_KEY}) as web:
         settings.CALLBACK_URL = settings.PUBLIC_URL = web.url
         found = at_the_gateway()
