@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
 
 from jobs.audit import audit
-from jobs.models import BulkOperation, Job
+from jobs.models import BulkOperation
 
 from .plan import Plan
 
@@ -47,8 +46,11 @@ def start(
     return operation
 
 
-def _write_items(operation: BulkOperation, jobs: QuerySet[Job]) -> int:
-    """Write an item for each job that is possible, the oldest first, in one statement; return how many there are."""
+def _write_items(operation: BulkOperation, jobs: Any) -> int:
+    """Write an item for each job that is possible, the oldest first, in one statement; return how many there are.
+
+    `jobs` are those of a plan, with what that adds to them.
+    """
     found, values = jobs.values_list("id", "created_at", "is_possible").query.sql_with_params()
     place = "ROW_NUMBER() OVER (ORDER BY created_at, id)"
     statement = (
