@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from jobs import messages, receipts
+from jobs.intake.job_input import FACE
 from jobs.models import Job
 
 # Formats of our own say what no pattern can: which of the values with the right letters there are. Programs ignore
@@ -33,11 +34,9 @@ class ReceiptField(serializers.Field):
     """A receipt of ours."""
 
 
-_PART = r"(?:0(?:\.[0-9]{1,6})?|1(?:\.0{1,6})?)"  # of the photo's width or height
-
-
 @extend_schema_serializer(component_name="Order")
 class JobInputSerializer(serializers.Serializer):
+    # What a form leaves empty it leaves out: every field that is not required may come empty.
     selfie = serializers.FileField(
         help_text="JPEG, PNG, WebP or HEIC; at most 12 MB and 50 megapixels (PNG, WebP: 40); one face."
     )
@@ -48,11 +47,15 @@ class JobInputSerializer(serializers.Serializer):
     hero_name = HeroNameField(required=False, help_text="Letters, digits and signs of any script.")
     email = serializers.EmailField(required=False, allow_blank=True, max_length=254)
     keep = serializers.ChoiceField(
-        ["short", "long"], required=False, help_text="How long the film is kept: RETENTION_HOURS, or seven days."
+        ["short", "long"],
+        required=False,
+        allow_blank=True,
+        help_text="How long the film is kept: RETENTION_HOURS, or seven days.",
     )
     face = serializers.RegexField(
-        rf"^{_PART},{_PART}(?:,{_PART},{_PART})?$",
+        rf"^{FACE}$",
         required=False,
+        allow_blank=True,
         help_text="Whom the film is about where the photo shows several people: a point on the face, “x,y”, or its "
         "box, “x,y,width,height”, in fractions of the photo seen upright. Without it, the most prominent face.",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
@@ -24,6 +25,8 @@ from .problems import Problem
 EXTENSIONS = {"jpeg": "jpg", "png": "png", "webp": "webp", "heic": "heic"}
 MAX_KEY_CHARACTERS = 200
 MAX_EMAIL_CHARACTERS = 254  # what the row holds; validate_email lets 320 through
+_PART = r"(?:0(?:\.[0-9]{1,6})?|1(?:\.0{1,6})?)"  # of the photo's width or height
+FACE = rf"{_PART},{_PART}(?:,{_PART},{_PART})?"  # as a regular expression that Python and JavaScript read alike
 _LINE_ENDS = {"Zl", "Zp"}
 # Joiners that names of several scripts need; all other invisible characters are refused.
 _ALLOWED_INVISIBLE = {"\u200c", "\u200d"}
@@ -106,9 +109,9 @@ def clean_hero_name(value: str) -> str:
 
 def clean_face(value: str) -> str:
     """Return which face of several is meant, as "x,y" in thousandths of the photo, '' for none, or raise a Problem."""
-    if not value.strip():
+    if not value:
         return ""
-    point = read_point(value)
+    point = read_point(value) if re.fullmatch(FACE, value) else None
     if point is None:
         raise Problem(
             422,
