@@ -19,12 +19,22 @@ from tests.support.product import Product
 PHOTO = Path(__file__).resolve().parents[1] / "photos" / "obama.jpg"
 
 
+# Two people who must not see each other's films, and the token of each.
+TOKENS = """
+from django.contrib.auth.models import User
+from rest_framework.authtoken.models import Token
+for name in ("admin", "somebody"):
+    print(Token.objects.get_or_create(user=User.objects.get_or_create(username=name)[0])[0].key)
+"""
+
+
 @dataclass(frozen=True)
 class Caller:
-    """Where the product is, and whose token it is called with."""
+    """Where the product is, whose token it is called with, and that of somebody else."""
 
     url: str
     token: str
+    other_token: str
 
     def call(self, method: str, path: str, **options: Any) -> Any:
         headers = {"Authorization": f"Token {self.token}"}
@@ -52,11 +62,11 @@ def running_product(folder: Path) -> Iterator[Caller]:
     with Product(folder, env) as product:
         own = {name: value for name, value in product.env.items() if value is not None}
         made = subprocess.run(
-            [sys.executable, "manage.py", "drf_create_token", "admin"],
+            [sys.executable, "manage.py", "shell", "--no-imports", "-c", TOKENS],
             cwd=PROJECT_DIR,
             env={**os.environ, **own},
             capture_output=True,
             text=True,
             check=True,
         )
-        yield Caller(product.url, made.stdout.split()[2])
+        yield Caller(product.url, *made.stdout.split())
