@@ -368,7 +368,7 @@ def bracketed(host: str) -> str:
 
 def url_host(host: str) -> str:
     """Return the host as it stands in an address; a wildcard becomes the loopback that it includes."""
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host) or bracketed(host)  # noqa: S104
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host) or bracketed(host)  # noqa: S104 compared with
 
 
 def unix_url(path: Path) -> str:

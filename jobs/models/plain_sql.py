@@ -87,7 +87,7 @@ def _select(model: type[models.Model], condition: str, vendor: str) -> tuple[str
     ]
     named = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
     # Table and columns are the model's, the condition is a constant of the caller's.
-    sql = f"SELECT {named} FROM {model._meta.db_table} WHERE {condition} LIMIT 1"  # noqa: S608
+    sql = f"SELECT {named} FROM {model._meta.db_table} WHERE {condition} LIMIT 1"  # noqa: S608 - as said
     return sql, [field.attname for field in fields], converters
 
 

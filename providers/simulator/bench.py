@@ -105,7 +105,7 @@ def film_url(provider: str, webhook: dict[str, Any]) -> str:
 
 def start_simulator() -> tuple[subprocess.Popen[str], str]:
     """Start the simulator on a free port; return the process and its URL."""
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # nosec B603 - our own command
         [sys.executable, "manage.py", "simulator", "--port", "0"], cwd=PROJECT_DIR, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None

@@ -84,7 +84,7 @@ class Staging:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log_path = self.folder / "up.log"
         with self.log_path.open("wb") as log:
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(  # nosec B603 - our own command
                 [sys.executable, "manage.py", "up"],
                 cwd=PROJECT_DIR,
                 env=self.env,
