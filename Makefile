@@ -13,7 +13,7 @@ export PIP_ROOT_USER_ACTION := ignore
 # A .venv whose Python was moved or removed is made anew.
 _ := $(shell test ! -e $(VENV)/made || $(PYTHON) -c '' 2>/dev/null || rm -rf $(VENV))
 
-.PHONY: help up test test-all test-deploy check coverage bench bench-check surge soak chaos conformance lighthouse install install-tests chromium pgbouncer client-tools clean
+.PHONY: help up test test-all test-deploy check coverage bench bench-check surge soak chaos conformance lighthouse audit install install-tests chromium pgbouncer client-tools clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,12 +29,12 @@ $(VENV)/made:
 	@bash scripts/make-venv $(VENV)
 	@touch $@
 
-$(VENV)/installed: requirements.txt | $(VENV)/made
-	@bash scripts/pip-install $(VENV) requirements.txt "what the product runs on"
+$(VENV)/installed: requirements.lock | $(VENV)/made
+	@bash scripts/pip-install $(VENV) requirements.lock "what the product runs on"
 	@touch $@
 
-$(VENV)/installed-tests: tests/requirements.txt $(VENV)/installed
-	@bash scripts/pip-install $(VENV) tests/requirements.txt "what tests need"
+$(VENV)/installed-tests: tests/requirements.lock $(VENV)/installed
+	@bash scripts/pip-install $(VENV) tests/requirements.lock "what tests need"
 	@touch $@
 
 chromium:
@@ -52,9 +52,9 @@ test: install-tests chromium pgbouncer client-tools ## everything CI runs: all t
 test-all: install-tests chromium pgbouncer client-tools ## `make test` and what tries the same promises at more sizes, seeds and lengths
 	@bash scripts/run-tests $(VENV)/bin all
 
-$(VENV)/installed-deploy: tests/deploy/requirements.txt | $(VENV)/made
+$(VENV)/installed-deploy: tests/deploy/requirements.lock | $(VENV)/made
 	@bash scripts/make-venv $(VENV)/deploy-tools
-	@bash scripts/pip-install $(VENV)/deploy-tools tests/deploy/requirements.txt "what tests of deploy/ need"
+	@bash scripts/pip-install $(VENV)/deploy-tools tests/deploy/requirements.lock "what tests of deploy/ need"
 	@touch $@
 
 # Twenty minutes, and the packages of scripts/install-deploy-tools: as root, or with sudo.
@@ -62,7 +62,7 @@ test-deploy: install-tests $(VENV)/installed-deploy ## nginx, two hosts, Postgre
 	@bash scripts/install-deploy-tools
 	@DEPLOY_TOOLS=$(CURDIR)/$(VENV)/deploy-tools $(PYTHON) -m pytest -s tests/deploy $(PYTEST_ARGS)
 
-check: install-tests ## format, lint, import contracts, types, missing migrations, fast tests
+check: install-tests ## format, lint, import contracts, bandit, types, missing migrations, fast tests
 	@bash scripts/check $(VENV)/bin
 
 coverage: install-tests ## what the fast tests reach: the total, and the files they reach least (COVERAGE_ARGS: other tests)
@@ -100,6 +100,9 @@ conformance: install-tests ## schemathesis against the running product, every ch
 
 lighthouse: install-tests chromium ## what Lighthouse says of the start page; needs npm and an idle machine
 	@$(PYTHON) -m tests.bench.lighthouse
+
+audit: ## ask for known weaknesses of every locked package; needs an index with advisories
+	@bash scripts/audit
 
 clean: ## remove .venv and caches; what the product keeps in var/ stays
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .grimp_cache .hypothesis
