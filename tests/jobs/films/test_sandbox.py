@@ -173,13 +173,15 @@ def test_no_film_and_no_poster_makes_the_child_load_or_open_anything(sandbox, or
 @pytest.mark.parametrize("attempts", [list(intruder.FILES), list(intruder.CALLS | intruder.CLOSED), ["fork"]], ids=str)
 def test_the_child_that_opens_films_can_open_no_file_and_start_no_process(attempts, ordered, tmp_path):
     (tmp_path / "product").mkdir()
-    target = intruder.Target(tmp_path / "product")
     refused, ends = held(offered())
     tried = [name for name in attempts if name in refused | ends]
     told = f"ended with {-signal.SIGSYS}" if ends & set(tried) else r"successes: \[\]"
-    with FilmSandbox(module=ODD) as sandbox, pytest.raises(BadFilm, match=told):
+    with (
+        contextlib.closing(intruder.Target(tmp_path / "product")) as target,
+        FilmSandbox(module=ODD) as sandbox,
+        pytest.raises(BadFilm, match=told),
+    ):
         sandbox.probe(ordered(f"intrude {';'.join(tried)}::{target.told}"))
-    target.close()
 
 
 def test_a_film_is_read_from_its_start_although_a_child_died_in_the_middle_of_it(sandbox, ordered):
