@@ -144,7 +144,7 @@ def test_without_scripts_the_films_own_controls_are_free(product, browser):
     page.set_input_files("#photo-file", PHOTO)
     page.check("#consent")
     page.click("[data-action]")
-    page.wait_for_selector("video[data-main]", timeout=60_000)  # the page refreshes itself
+    page.wait_for_selector("video[data-main]", timeout=120_000)  # the page refreshes itself
     # All in one look: the browser may still be scrolling to where the page stood before it refreshed itself.
     film, *others = page.evaluate(
         """names => names.map(name => document.querySelector(name)).map(
