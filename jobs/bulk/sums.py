@@ -6,7 +6,9 @@ are, until none is under way or a day after the end.
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Count, Q, Sum
@@ -17,6 +19,7 @@ from .actions import RETRY
 
 EVERY, FOR_EACH = timedelta(seconds=10), timedelta(milliseconds=1)
 FOLLOWED_FOR = timedelta(days=1)
+AT_ONCE = 1000
 NOTHING: dict[str, Any] = {"films": 0, "open": 0, "failed": 0, "cost": 0.0}
 
 
@@ -37,11 +40,22 @@ def _is_due(operation: BulkOperation, *, now: datetime) -> bool:
 
 
 def _count(operation: BulkOperation) -> dict[str, Any]:
-    made = operation.items.filter(made__isnull=False).values("made")
-    counts = Job.objects.filter(pk__in=made).aggregate(
-        films=Count("pk", filter=Q(status=Job.Status.SUCCEEDED)),
-        open=Count("pk", filter=Q(status__in=Job.OPEN)),
-        failed=Count("pk", filter=Q(status=Job.Status.FAILED)),
-    )
-    cost = Attempt.objects.filter(job__in=made).aggregate(sum=Sum("cost"))["sum"]
-    return counts | {"cost": float(cost or 0)}
+    """Count by the keys of so many jobs at a time.
+
+    Given all of them as a subquery, PostgreSQL compared every job with every item while it had no statistics of the
+    new rows: 50,000 were not counted after seven minutes.
+    """
+    counted: Counter[str] = Counter()
+    cost, place = Decimal(0), -1
+    rows = operation.items.filter(made__isnull=False).order_by("place")
+    while found := list(rows.filter(place__gt=place).values_list("place", "made")[:AT_ONCE]):
+        place, made = found[-1][0], [job_id for _, job_id in found if job_id is not None]
+        by_status = Job.objects.filter(pk__in=made).order_by().values_list("status").annotate(number=Count("pk"))
+        counted.update(dict(by_status))
+        cost += Attempt.objects.filter(job__in=made).aggregate(sum=Sum("cost"))["sum"] or 0
+    return {
+        "films": counted[Job.Status.SUCCEEDED],
+        "open": sum(counted[status] for status in Job.OPEN),
+        "failed": counted[Job.Status.FAILED],
+        "cost": float(cost),
+    }
