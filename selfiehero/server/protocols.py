@@ -155,6 +155,9 @@ class Request(WebRequest):
             return None
         if not self.requestHeaders.hasHeader(b"content-length"):
             self.requestHeaders.removeHeader(b"transfer-encoding")
+        cookies = self.requestHeaders.getRawHeaders(b"cookie") or ()
+        if len(cookies) > 1:  # daphne would join those of a socket by commas, which makes one cookie of them
+            self.requestHeaders.setRawHeaders(b"cookie", [b"; ".join(cookies)])
         return super().process()
 
     def hand_over_body(self) -> IO[bytes]:

@@ -122,6 +122,17 @@ def test_foreign_cookies_cost_nobody_their_job(web: Served, job: Job, page: Open
     assert told(page(web, job.id, Cookie=f"{foreign}; {visitor[0]}"))["id"] == str(job.id)
 
 
+@pytest.mark.parametrize("ours_is_first", [True, False])
+def test_cookies_in_several_headers_open_a_socket(
+    web: Served, job: Job, visitor: tuple[str, str], ours_is_first: bool
+) -> None:
+    cookies = [("Cookie", visitor[0]), ("Cookie", "zz=1")]
+    headers = [("Origin", web.url), *(cookies if ours_is_first else reversed(cookies))]
+    address = f"{web.socket_url}/ws/jobs/{job.id}/"
+    with connect(address, additional_headers=headers, proxy=None, compression=None) as socket:
+        assert told(socket)["id"] == str(job.id)
+
+
 def test_cookies_in_several_headers_are_joined_as_http_says() -> None:
     scope = {"headers": [(b"cookie", b"a=1"), (b"Cookie", b"b=2"), (b"accept", b"x"), (b"accept", b"y")]}
     assert consumers.headers_of(scope) == {"cookie": "a=1; b=2", "accept": "x,y"}
