@@ -32,6 +32,8 @@ _RANGES: tuple[tuple[str, Any, Any, str], ...] = (
     ("order", 0, 32767, "An order is between 0 and 32,767."),
 )
 _PLAIN = re.compile(r"[\x20-\x7e]+")
+# What vendors' documents write before a key.
+_WORD = re.compile(r"authorization:|(bearer|token|key|basic) ", re.IGNORECASE)
 
 
 class Settings(Protocol):
@@ -85,5 +87,11 @@ def check_base_url(url: str) -> str | None:
 
 
 def check_api_key(key: str) -> str | None:
-    """Return what is wrong with a key that cannot be sent in a header, or None."""
-    return None if _PLAIN.fullmatch(key) else "A key is one line of plain ASCII letters, digits and signs."
+    """Return what is wrong with a key that cannot be sent in a header or is surely none, or None."""
+    if not _PLAIN.fullmatch(key):
+        return "A key is one line of plain ASCII letters, digits and signs."
+    if _WORD.match(key):
+        return "Enter the key alone, without the word of the header before it."
+    if key.startswith("whsec_"):
+        return "This is a webhook secret. The API key is another value of the provider's."
+    return None

@@ -61,6 +61,10 @@ def row(db: None) -> ProviderConfig:
         ("new_api_key", "two\r\nX-Header: lines", "one line of plain ASCII"),
         ("new_api_key", "schlüssel", "one line of plain ASCII"),
         ("new_api_key", "a\tkey", "one line of plain ASCII"),
+        ("new_api_key", "Bearer abc", "without the word of the header"),
+        ("new_api_key", "Authorization: Bearer abc", "without the word of the header"),
+        ("new_api_key", "Key id:secret", "without the word of the header"),
+        ("new_api_key", "whsec_c2VjcmV0", "This is a webhook secret"),
     ],
 )
 def test_a_value_out_of_range_is_rejected_with_a_message_at_its_field(
@@ -86,7 +90,7 @@ def test_a_value_out_of_range_is_rejected_with_a_message_at_its_field(
         {"keep_warm_interval": "10", "warm_for": "24:00:00", "price": "0", "daily_budget": "0"},
         {"keep_warm_interval": "24:00:00", "price": "1000", "max_concurrent": "100000", "max_per_minute": "100000"},
         {"weight": "1000", "order": "32767", "max_concurrent": "1", "max_per_minute": "1"},
-        {"weight": "1", "order": "0", "new_api_key": "Key id:~secret!"},
+        {"weight": "1", "order": "0", "new_api_key": "id:~secret! more"},
         {"base_url": "https://api.example/v1", "new_api_key": "again"},
         {"base_url": "http://localhost:9000", "new_api_key": "again"},
         {"base_url": "http://10.0.0.7:9000", "new_api_key": "again"},
