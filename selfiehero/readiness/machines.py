@@ -21,6 +21,8 @@ from .lines import AMBER, GREEN, RED, Line, judged
 AREA = "Machines"
 _OURS = {"jobs", "providers", "notifications"}
 FEWEST_FILES, FEW_FILES = 1024, 8192
+# What holds faces in a bucket (docs/operations).
+_EXPIRING = ("raw", "clean", "preview", "poster", "video")
 _MENDS = {
     "static_files": "Run `manage.py up --prepare`, then restart the web processes.",
     "migrations": "Run `manage.py migrate` before the new release serves.",
@@ -109,7 +111,7 @@ def indexes() -> Iterator[Line]:
 
 
 def bucket() -> Iterator[Line]:
-    """Ask whether the bucket is closed to strangers, and empties itself should reconcile stand still."""
+    """Ask whether the bucket is closed to strangers, and empties every folder should reconcile stand still."""
     if not settings.S3_BUCKET:
         return
     from botocore.exceptions import ClientError  # only with a bucket: it costs every process 20 MB
@@ -117,7 +119,7 @@ def bucket() -> Iterator[Line]:
     client = storages["default"].connection.meta.client  # type: ignore[attr-defined]
     days = _expiry_days(client)
     level = GREEN if days else AMBER
-    words = f"Photos and films expire there after {days} days." if days else "Nothing expires in the bucket by itself."
+    words = f"Photos and films expire there after {days} days." if days else "Not all in the bucket expires by itself."
     mend = "Add a lifecycle rule on raw, clean, preview, poster and video (docs/operations)."
     yield Line(AREA, "Lifecycle rule", level, words, mend=mend)
     is_public: bool | None
@@ -140,8 +142,15 @@ def _expiry_days(client: Any) -> int | None:
         rules = client.get_bucket_lifecycle_configuration(Bucket=settings.S3_BUCKET)["Rules"]
     except ClientError:
         return None
-    enabled = [rule.get("Expiration", {}).get("Days") for rule in rules if rule.get("Status") == "Enabled"]
-    return max((days for days in enabled if days), default=None)
+    days_by_folder: dict[str, int] = {}
+    for rule in rules:
+        days, chosen = rule.get("Expiration", {}).get("Days"), rule.get("Filter", {})
+        # One that looks at tags or sizes too spares some files.
+        if rule.get("Status") == "Enabled" and days and chosen.keys() <= {"Prefix"}:
+            begins = rule.get("Prefix") or chosen.get("Prefix") or ""
+            covered = [folder for folder in _EXPIRING if f"{folder}/".startswith(begins)]
+            days_by_folder |= {folder: min(days, days_by_folder.get(folder, days)) for folder in covered}
+    return max(days_by_folder.values()) if len(days_by_folder) == len(_EXPIRING) else None
 
 
 def open_files() -> Iterator[Line]:

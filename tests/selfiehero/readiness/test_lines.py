@@ -146,10 +146,18 @@ class S3:
         return {"PolicyStatus": {"IsPublic": self.is_public}}
 
 
+def rule(prefix: str) -> dict[str, Any]:
+    return {"Status": "Enabled", "Filter": {"Prefix": prefix}, "Expiration": {"Days": 8}}
+
+
 @pytest.mark.parametrize(
     ("rules", "is_public", "found"),
     [
         ([{"Status": "Enabled", "Expiration": {"Days": 8}}], False, (GREEN, GREEN)),
+        ([rule(each) for each in ("raw/", "clean/", "preview/", "poster/", "video/")], False, (GREEN, GREEN)),
+        ([rule(each) for each in ("raw/", "clean/", "preview/", "poster/", "logs/")], False, (AMBER, GREEN)),
+        ([rule("static/")], False, (AMBER, GREEN)),
+        ([{**rule(""), "Filter": {"Tag": {"Key": "a", "Value": "b"}}}], False, (AMBER, GREEN)),
         ([{"Status": "Disabled", "Expiration": {"Days": 8}}], True, (AMBER, RED)),
         ([], None, (AMBER, AMBER)),
     ],
