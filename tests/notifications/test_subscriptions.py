@@ -94,7 +94,6 @@ POINT = Browser().point
         ("endpoint", {"endpoint": "https://127.0.0.1/x"}),
         ("endpoint", {"endpoint": "https://push.example:444/x"}),
         ("endpoint", {"endpoint": "https://push.example/" + "x" * 1000}),
-        ("endpoint", {"endpoint": "https://push.example/\ud800"}),
         ("endpoint", {"endpoint": "https://push.example/\x00"}),
         ("endpoint", {"endpoint": 7}),
         ("endpoint", {"endpoint": None}),
@@ -105,7 +104,6 @@ POINT = Browser().point
         ("keys.p256dh", {"keys": {"p256dh": b64(b"\x02" + POINT[1:33]), "auth": b64(bytes(16))}}),
         ("keys.p256dh", {"keys": {"p256dh": "ü" * 87, "auth": b64(bytes(16))}}),
         ("keys.auth", {"keys": {"p256dh": b64(POINT), "auth": b64(bytes(15))}}),
-        ("keys.auth", {"keys": {"p256dh": b64(POINT), "auth": "\ud800"}}),
         ("job", {"job": "x"}),
         ("job", {"job": {}}),
     ],
@@ -115,6 +113,19 @@ def test_what_is_no_subscription_is_said_with_its_field(field, change, api, job)
     assert answer.status_code == 422, answer.content
     assert answer["Content-Type"] == "application/problem+json"
     assert answer.json()["field"] == field
+    assert not PushSubscription.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"endpoint": "https://push.example/\ud800"}, {"keys": {"p256dh": b64(POINT), "auth": "\ud800"}}],
+    ids=["endpoint", "keys.auth"],
+)
+def test_half_of_a_surrogate_pair_is_refused_as_json_before_fields_are_read(change, api, job):
+    answer = send(api, body_of() | change)
+    assert answer.status_code == 400, answer.content
+    assert answer["Content-Type"] == "application/problem+json"
+    assert answer.json()["code"] == "malformed"
     assert not PushSubscription.objects.exists()
 
 
