@@ -49,7 +49,7 @@ def read_job_input(
     look = _look(fields.get("look", ""))
     hero_name = clean_hero_name(fields.get("hero_name", ""))
     email = clean_email(fields.get("email", ""))
-    if "selfie" in fields and "selfie" not in files:
+    if fields.get("selfie") and "selfie" not in files:
         raise Problem(
             422,
             "photo_without_name",

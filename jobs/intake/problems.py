@@ -18,6 +18,8 @@ from common import problem
 from jobs import services, storage
 from jobs.storage_guard import PAUSE_SECONDS, StorageAway
 
+from .part_heads import MOST_HEAD_BYTES, HeadTooLong
+
 logger = logging.getLogger(__name__)
 
 
@@ -107,6 +109,13 @@ def problem_of(error: Exception) -> Problem | None:
         return Problem(410, "photo_gone", str(error), next_step=_("Send a photo anew."))
     if isinstance(error, services.NotPossible):
         return Problem(409, "not_finished", str(error))
+    if isinstance(error, HeadTooLong) or isinstance(error.__context__, HeadTooLong):
+        return Problem(
+            413,
+            "part_head_too_long",
+            _("The header of one part of this form is longer than {most} bytes.").format(most=MOST_HEAD_BYTES),
+            next_step=_("Give the file a shorter name, or leave out what the header need not say."),
+        )
     if isinstance(error, exceptions.ParseError | SuspiciousOperation | UnreadablePostError):
         return Problem(400, "malformed", _("The request could not be read."))
     if isinstance(error, Http404 | exceptions.NotFound):

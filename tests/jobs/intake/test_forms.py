@@ -91,6 +91,11 @@ OTHERS = {
     "a name that is a path": body_of(part('Content-Disposition: form-data; name="a"; filename="../a.jpg"', b"x")),
     "a name that is dots": body_of(part('Content-Disposition: form-data; name="a"; filename=".."', b"x")),
     "no name of a file": body_of(part('Content-Disposition: form-data; name="a"; filename=""', b"x")),
+    "no file chosen": body_of(part('Content-Disposition: form-data; name="a"; filename=""', b""), LOOK),
+    "a name that is not seen": body_of(part('Content-Disposition: form-data; name="a"; filename="\x7f"', b"x")),
+    "a long head": body_of(part(f'Content-Disposition: form-data; name="a"; filename="{"x" * 2000}"', b"x"), LOOK),
+    "a head that is too long": body_of(part(f'Content-Disposition: form-data; name="a"; x="{"x" * 20000}"', b"x")),
+    "a name in two lines": body_of(part('Content-Disposition: form-data;\r\n name="a";\r\n\tfilename="b"', b"x")),
     "base64": body_of(
         part('Content-Disposition: form-data; name="a"\r\nContent-Transfer-Encoding: base64', b"bmVvbg==")
     ),

@@ -196,66 +196,6 @@ def test_neither_the_file_name_nor_its_declared_type_is_asked(api):
     assert Job.objects.get().raw_key.startswith("raw/")
 
 
-def multipart(*parts):
-    """Return a form of parts, each the lines of its header and its content."""
-    return b"".join(b"--b\r\n" + head + b"\r\n\r\n" + content + b"\r\n" for head, content in parts) + b"--b--\r\n"
-
-
-def field(name, value):
-    return b'Content-Disposition: form-data; name="%s"' % name, value
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        'filename="Gr\xfc\xdfe aus K\xf6ln.jpg"'.encode("latin-1"),
-        'filename="\u81ea\u64ae\u308a.jpg"'.encode("shift_jis"),
-        'filename="Zo\u00eb.jpg"'.encode(),
-        b"filename=\xff\xfe\x80" + b"\xe9" * 700,
-        b"filename*=UTF-8''%ff%fe.jpg",
-        b"filename*=KOI9''%e9.jpg; filename=me.jpg",
-        b'filename="C:\\fakepath\\me.jpg"',
-    ],
-    ids=["Latin-1", "Shift JIS", "UTF-8", "no encoding, long", "encoded", "unknown encoding", "a path"],
-)
-def test_whatever_the_file_is_called_its_photo_is_taken(name, api):
-    photo = factories.tiny_photo()
-    body = multipart(
-        (b'Content-Disposition: form-data; name="selfie"; ' + name + b"\r\nContent-Type: image/jpeg", photo),
-        field(b"look", b"neon-noir"),
-        field(b"consent", b"true"),
-        field(b"hero_name", "Zoë".encode()),
-    )
-    answer = api.generic("POST", URL, body, content_type="multipart/form-data; boundary=b")
-    assert answer.status_code == 202, answer.content
-    assert answer.json()["hero_name"] == "Zoë"
-    assert storage.read(Job.objects.get().raw_key) == photo
-
-
-def test_the_pages_form_takes_a_file_name_in_no_encoding_too(api):
-    body = multipart(
-        (b'Content-Disposition: form-data; name="selfie"; filename="K\xf6ln.jpg"', factories.tiny_photo()),
-        field(b"look", b"neon-noir"),
-        field(b"consent", b"true"),
-    )
-    assert api.generic("POST", "/", body, content_type="multipart/form-data; boundary=b").status_code == 302
-    assert Job.objects.count() == 1
-
-
-@pytest.mark.parametrize("size", [0, 1000, 300_000])
-def test_a_photo_part_without_a_name_gets_a_true_sentence(size, api, nothing_happens):
-    photo = factories.tiny_photo() + b"\0" * size
-    body = multipart(
-        (b'Content-Disposition: form-data; name="selfie"\r\nContent-Type: image/jpeg', photo),
-        field(b"look", b"neon-noir"),
-        field(b"consent", b"true"),
-    )
-    answer = api.generic("POST", URL, body, content_type="multipart/form-data; boundary=b")
-    assert "file name" in answer.json()["next_step"]
-    is_problem(answer, *((413, "too_big") if size > 256 * 1024 else (422, "photo_without_name")))
-    nothing_happens()
-
-
 def test_an_inactive_look_is_unknown(api):
     factories.make_look("retired", active=False)
     is_problem(api.post(URL, order(look="retired")), 422, "look_unknown")
