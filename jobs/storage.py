@@ -1,6 +1,7 @@
 """Stores photos and films under unguessable keys, and signs the addresses that lead to them.
 
-Keys: `raw/ab/<random>.bin`, `clean/…jpg`, `preview/…jpg`, `poster/…jpg`, `video/…mp4`.
+Keys: `raw/ab/<random>.bin`, `clean/…jpg`, `preview/…jpg`, `poster/…jpg`, `video/…mp4`. `sample/…` has the films of
+look versions, which are of the sample photo, so no rule that removes people's files applies to them.
 """
 
 from __future__ import annotations

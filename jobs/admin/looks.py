@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from django import forms
 from django.contrib import admin
@@ -10,11 +11,14 @@ from django.contrib.staticfiles import finders
 from django.core.exceptions import SuspiciousFileOperation
 from django.http import HttpRequest
 from django.templatetags.static import static
+from django.utils import timezone
 from django.utils.html import format_html
 
+from jobs import look_versions
 from jobs.models import Look
 
 from .changes import AuditedMixin
+from .look_versions import LookVersionsMixin
 
 
 class LookForm(forms.ModelForm):
@@ -38,7 +42,7 @@ def _existing(path: str) -> str:
 
 
 @admin.register(Look)
-class LookAdmin(AuditedMixin, admin.ModelAdmin):
+class LookAdmin(AuditedMixin, LookVersionsMixin, admin.ModelAdmin):
     audited_as = "look"
     form = LookForm
     list_display = ("picture_preview", "title", "slug", "note", "order", "active")
@@ -58,8 +62,24 @@ class LookAdmin(AuditedMixin, admin.ModelAdmin):
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Look | None = None) -> list[str]:
-        # The slug is used by the studio and in people's links.
-        return [*self.readonly_fields, *(["slug"] if obj else [])]
+        # The slug is used by the studio and in people's links; another wording is another version.
+        return [*self.readonly_fields, *(["slug", "prompt", "negative_prompt"] if obj else [])]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Look | None = None) -> Any:
+        found = super().get_fieldsets(request, obj)
+        if obj is not None:
+            return found
+        # Nobody is offered a look before its first version was tried.
+        return [(title, {"fields": [one for one in part["fields"] if one != "active"]}) for title, part in found]
+
+    def save_model(self, request: HttpRequest, obj: Look, form: Any, change: bool) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        obj.active = False
+        super().save_model(request, obj, form, change)
+        written = {"prompt": obj.prompt, "negative_prompt": obj.negative_prompt}
+        look_versions.write(obj, **written, creator_name=request.user.get_username(), now=timezone.now())
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Look | None = None) -> dict[str, Sequence[str]]:
         return {} if obj else {"slug": ("title",)}

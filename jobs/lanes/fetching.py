@@ -93,12 +93,14 @@ class StorageFailed(OSError):
     """The storage did not take a file."""
 
 
-def fetch_film(sandbox: FilmSandbox, attempt: Attempt, *, is_last_try: bool) -> Fetched:
-    """Bring an attempt's film and its poster into our storage; while that is away nothing is fetched."""
+def fetch_film(
+    sandbox: FilmSandbox, attempt: Attempt, *, is_last_try: bool, folders: tuple[str, str] = ("video", "poster")
+) -> Fetched:
+    """Store an attempt's film and its poster in these folders; while our storage is away nothing is fetched."""
     if storage.is_away():
         return Fetched(result=FetchResult.OURS, error="storage is away")
     ends_at = time.monotonic() + WORK_SECONDS
-    first = _film_from(sandbox, attempt, attempt.video_url, attempt.preview_url, ends_at)
+    first = _film_from(sandbox, attempt, attempt.video_url, attempt.preview_url, ends_at, folders)
     if first.result in (None, FetchResult.OURS) or (first.result is FetchResult.UNAVAILABLE and not is_last_try):
         return first
     try:
@@ -115,7 +117,8 @@ def fetch_film(sandbox: FilmSandbox, attempt: Attempt, *, is_last_try: bool) -> 
     if not is_other and first.result is not FetchResult.GONE:
         return first
     logger.info("film_elsewhere attempt=%s is_other=%s", attempt.id, is_other)
-    return _film_from(sandbox, attempt, event.video_url, event.preview_url or attempt.preview_url, ends_at)
+    preview_url = event.preview_url or attempt.preview_url
+    return _film_from(sandbox, attempt, event.video_url, preview_url, ends_at, folders)
 
 
 def fetch_preview(sandbox: FilmSandbox, attempt: Attempt) -> Fetched:
@@ -128,7 +131,11 @@ def fetch_preview(sandbox: FilmSandbox, attempt: Attempt) -> Fetched:
     return _classified(fetch)
 
 
-def _film_from(sandbox: FilmSandbox, attempt: Attempt, url: str, preview_url: str, ends_at: float) -> Fetched:
+def _film_from(
+    sandbox: FilmSandbox, attempt: Attempt, url: str, preview_url: str, ends_at: float, folders: tuple[str, str]
+) -> Fetched:
+    video_folder, poster_folder = folders
+
     def fetch() -> Fetched:
         if not url:
             raise PredictionGone("no address of a film was given")
@@ -149,10 +156,10 @@ def _film_from(sandbox: FilmSandbox, attempt: Attempt, url: str, preview_url: st
             boxes.cut_tail(film)
             # Last of all: whatever writes a film again drops its label.
             size = signing.sign_film(film, signed, source=_source(attempt), made_by=attempt.provider.title)
-            poster_key = _store("poster", "jpg", _signed_still(attempt, poster))
+            poster_key = _store(poster_folder, "jpg", _signed_still(attempt, poster))
             try:
                 signed.seek(0)
-                video_key = _store("video", "mp4", signed)
+                video_key = _store(video_folder, "mp4", signed)
             except BaseException:
                 storage.discard([poster_key])
                 raise

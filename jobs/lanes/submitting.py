@@ -70,13 +70,15 @@ class Submission:
     attempt: Attempt
     look: Look
     start_by: float
+    is_sample: bool = False  # without a job, and yet a film as people get it
     # Set when the POST starts: until then the provider knows nothing of it.
     is_sent: threading.Event = field(default_factory=threading.Event, compare=False)
 
     @classmethod
-    def of(cls, attempt: Attempt, look: Look) -> Submission:
+    def of(cls, attempt: Attempt, look: Look, *, is_sample: bool = False) -> Submission:
         """Return a submission of an attempt that was claimed just now."""
-        return cls(attempt, look, time.monotonic() + claims.may_start_for(attempt.provider).total_seconds())
+        start_by = time.monotonic() + claims.may_start_for(attempt.provider).total_seconds()
+        return cls(attempt, look, start_by, is_sample)
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def submit(submission: Submission) -> SubmitResult:
                 raise NotSent("this process is told to end")
         if state.known().shortens_films:
             account = adapter.shortened(account)
-        if attempt.job_id is None:
+        if attempt.job_id is None and not submission.is_sample:
             account, request = adapter.keep_warm_request(account, request)
         _check_time(submission, "the photo")
         submission.is_sent.set()

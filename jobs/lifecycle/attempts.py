@@ -13,7 +13,7 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Greatest
 
 from jobs import queue_order
-from jobs.models import Attempt, AttemptQuerySet, Job, Lane, WebhookDelivery
+from jobs.models import Attempt, AttemptQuerySet, Job, Lane, LookVersion, WebhookDelivery
 
 from .changes import RENDERING_SPAN, STAGE_PROGRESS, STAGES_BEFORE, Stage, Status, change, change_all, change_rows
 from .statements import is_supported
@@ -217,6 +217,9 @@ def mark_attempt_succeeded(
         lane_tries=0,
         winner_id=attempt.id,
     )
+    # The sample film of a look version belongs to no job, and is fetched all the same.
+    is_sample = attempt.job_id is None and LookVersion.objects.filter(sample_token=attempt.token).exists()
+    is_kept = wins or is_sample
     mine.update(
         status=Attempt.Status.SUCCEEDED if wins else Attempt.Status.SUPERSEDED,
         slot_held=False,
@@ -227,12 +230,12 @@ def mark_attempt_succeeded(
         first_frame_at=Coalesce(F("first_frame_at"), Value(now)),
         finished_at=now,
         heard_at=now,
-        video_url=video_url if wins else "",
+        video_url=video_url if is_kept else "",
         progress=1.0,
         cost=attempt.provider.price if cost is None else cost,
         error_code="",
-        cleanup="" if wins else Attempt.ProviderCleanup.DELETE,
-        cleanup_at=None if wins else now,
+        cleanup="" if is_kept else Attempt.ProviderCleanup.DELETE,
+        cleanup_at=None if is_kept else now,
     )
     if wins and attempt.job_id:
         abandon_attempts(attempt.job_id, to=Attempt.Status.CANCELED, now=now, but=attempt.id)

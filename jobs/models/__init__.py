@@ -1,6 +1,6 @@
 """The rows. The database is the truth: caches, queues and sockets can lose everything without losing a job.
 
-looks       hero styles
+looks       hero styles, and the versions of their wording
 jobs        what people asked for, and the lane that each job waits in
 attempts    the tries of a job at its providers
 events      the append-only history of each job
@@ -22,7 +22,7 @@ from .bulk import BulkItem, BulkOperation
 from .deliveries import WebhookDelivery
 from .events import JobEvent, next_seq
 from .jobs import HAS_ENDED_WITH_PHOTO, QUEUE_LANES, Job, JobQuerySet, Lane
-from .looks import Look
+from .looks import Look, LookVersion
 from .promises import ConsentText, ErasureCount
 from .records import AuditEntry, Heartbeat, LedgerInspection, LoadState, ReadinessReport, StaffNote, StartTimes
 from .rollups import JobMinute, ProviderMinute
@@ -48,6 +48,7 @@ __all__ = [
     "LedgerInspection",
     "LoadState",
     "Look",
+    "LookVersion",
     "ProviderMinute",
     "ReadinessReport",
     "StaffNote",

@@ -24,7 +24,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 
 from jobs import lifecycle, queue_order
 from jobs.clock import database_now
-from jobs.models import Attempt, Job, plain_sql
+from jobs.models import Attempt, Job, LookVersion, plain_sql
 from jobs.routing import breaker, fallback, limits
 from providers.models import ProviderConfig
 from providers.types import PhotoTransport
@@ -195,6 +195,27 @@ def claim_connection_test(provider_id: int) -> Attempt | None:
         attempt.save(force_insert=True)
         _write_claim(provider, [attempt], now=now)
         ProviderConfig.objects.filter(id=provider_id).update(test_token=attempt.token)
+        return attempt
+
+
+def claim_look_sample(version: LookVersion) -> Attempt | None:
+    """Reserve the one call of a look version's sample film, and note its token; None without room or when it has begun.
+
+    It waits like a job: not as the probe after a breaker or rate limit, and not at a disabled provider.
+    """
+    with transaction.atomic():
+        provider = ProviderConfig.objects.select_for_update().get(id=version.sample_provider_id or 0)
+        asked = LookVersion.objects.filter(id=version.id, sample_asked_at=version.sample_asked_at, sample_token="")
+        now = database_now()
+        if not asked.exists() or not provider.enabled:
+            return None
+        provider.check_readable("api_key")
+        if provider.needs_probe(now=now) or _free_calls(provider, 1, now=now) < 1:
+            return None
+        attempt = _attempt(provider, None, cold=False, now=now)
+        attempt.save(force_insert=True)
+        _write_claim(provider, [attempt], now=now)
+        asked.update(sample_token=attempt.token)
         return attempt
 
 

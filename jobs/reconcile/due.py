@@ -21,7 +21,7 @@ from jobs.lanes import ingest, polling, pumps
 from jobs.models import Job, Lane
 from jobs.models.prepared import Prepared
 
-from . import connection_tests, erasures, maintenance, retention
+from . import connection_tests, erasures, look_samples, maintenance, retention
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ def _questions(now: datetime) -> dict[str, QuerySet[Any, Any]]:
         "secrets": maintenance.secrets_due(now=now),
         "kept warm": maintenance.kept_warm(),
         "connection tests": connection_tests.waiting(),
+        "look samples": look_samples.waiting(),
         "erasures": erasures.ended(now=now),
         "erasures of open jobs": retention.still_open(now=now),
         "photos": erasures.with_photo(now=now),

@@ -16,6 +16,7 @@
 | webhook secrets old, model cold | reconcile | `secrets_asked_at`, the last call | fetched, warmed (`maintenance`) |
 | money committed to attempts that failed | reconcile | every few seconds | given back to the day's budget |
 | more jobs than are worked off | reconcile | the backlog's limit | less is made, then fewer come in (`overload`) |
+| sample film of a look version asked for | reconcile | `sample_asked_at` | made, fetched (`look_samples`) |
 | connection test of a provider asked for | reconcile | `test_asked_at` | made, judged (`connection_tests`) |
 | the host of a provider's address gone | reconcile | its heartbeats | the provider is retired (`routing.hosts`) |
 | a minute has figures that changed | reconcile | every five seconds | counted again (`rollups`) |
@@ -52,7 +53,7 @@ from jobs.overload.state import LoadMeter
 from jobs.queue import engine, queues
 from jobs.routing import hosts, limits
 
-from . import clock_skew, connection_tests, maintenance, orphans, ranges, retention
+from . import clock_skew, connection_tests, look_samples, maintenance, orphans, ranges, retention
 from .due import Due, late_jobs, overdue_in
 
 logger = logging.getLogger(__name__)
@@ -174,6 +175,7 @@ class Reconciler:
             (self._poll, ("silent",)),
             (self._run_provider_cleanups, ("unwanted",)),
             (self._keep_providers_ready, ("secrets", "kept warm", "connection tests")),
+            (self._make_look_samples, ("look samples",)),
         )
 
     def _do(self, step: Step, questions: tuple[str, ...]) -> None:
@@ -243,6 +245,9 @@ class Reconciler:
         maintenance.learn_secrets(self._threads, now=database_now())
         maintenance.keep_warm(self._threads, now=database_now())
         connection_tests.advance(self._threads, now=database_now())
+
+    def _make_look_samples(self) -> None:
+        look_samples.advance(self._threads, now=database_now())
 
     def _show_warming_up(self) -> None:
         polling.show_warming_up(now=database_now())

@@ -1,4 +1,4 @@
-"""Alerts, bulk and readiness in a browser, on a desk and a phone."""
+"""Alerts, bulk, readiness and versions of looks in a browser, on a desk and a phone."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import bulk, lifecycle
-from jobs.models import Alert, AlertMessage, BulkOperation, Job
+from jobs import bulk, lifecycle, look_versions, storage
+from jobs.models import Alert, AlertMessage, BulkOperation, Job, Look
 from tests import factories
 from tests.pages.test_staff import SIZES, log_in, looks_right
 from tests.support.axe import violations
@@ -141,3 +141,44 @@ def test_readiness_is_measured_from_its_page(visit: Callable[..., Any], browser:
     assert any("Sockets" in text and "Pages get their socket" in text for text in found), found
     looks_right(page, "readiness", "phone")
     assert violations(page) == []
+
+
+def test_a_version_of_a_look_is_written_tried_and_activated(
+    visit: Callable[..., Any], browser: Any, web: Served, film: bytes
+) -> None:
+    factories.make_provider(slug="replicate", title="Replicate", adapter="replicate", price="0.24")
+    look = Look.objects.get(slug="neon-noir")
+    look_versions.write_first(look, now=timezone.now())
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
+    log_in(context, web)
+    page = visit(f"/admin/jobs/look/{look.pk}/change/", "desk", same=context)
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.set_default_timeout(15_000)
+    page.get_by_role("link", name="Versions and sample films").click()
+    assert page.locator("h1").inner_text() == "People get version 1 of Neon noir, the newest."
+    page.get_by_role("link", name="Write a new version").click()
+    looks_right(page, "version-add", "desk")
+    assert violations(page) == []
+    page.fill("#id_prompt", page.input_value("#id_prompt") + " Heavier rain, and one warm window behind.")
+    page.fill("#id_note", "Less blue, more rain.")
+    page.get_by_role("button", name="Save as a new version").click()
+    assert page.locator("h1").inner_text().endswith("version 2 waits for your judgement.")
+    newest = page.locator("section.version").first
+    assert newest.get_by_role("button", name="Activate version 2").is_disabled()
+    newest.get_by_role("button", name="Make a sample film").click()
+    newest.get_by_text("Being made by Replicate").wait_for()
+
+    # What reconcile does then is `tests/jobs/admin/test_look_versions.py`'s subject.
+    look.versions.filter(number=2).update(
+        sample_asked_at=None,
+        sample_made_at=timezone.now(),
+        sample_result="Made by Replicate in 41 s.",
+        video_key=storage.save(storage.new_key("sample", "mp4"), film),
+        poster_key=storage.save(storage.new_key("sample", "jpg"), factories.tiny_photo(2)),
+    )
+    newest.get_by_text("Made by Replicate in 41 s.").wait_for()  # the page looks by itself
+    looks_right(page, "versions", "desk")
+    assert violations(page) == []
+    newest.get_by_role("button", name="Activate version 2").click()
+    page.get_by_text("People get version 2 from now on.").wait_for()
+    assert Look.objects.get(pk=look.pk).prompt.endswith("one warm window behind.")

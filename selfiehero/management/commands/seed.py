@@ -13,6 +13,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
+from jobs import look_versions
 from jobs.clock import database_now
 from jobs.looks import SHIPPED
 from jobs.models import Look
@@ -38,7 +39,8 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=2) from None
         with transaction.atomic():
             for look in SHIPPED:
-                Look.objects.get_or_create(slug=look["slug"], defaults=look)
+                row, _ = Look.objects.get_or_create(slug=look["slug"], defaults=look)
+                look_versions.write_first(row, now=database_now())
             if settings.STUDIO_URL:
                 self._seed_studio()
             self._seed_simulator()

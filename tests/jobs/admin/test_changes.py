@@ -34,9 +34,9 @@ def save(client: Client, page: str, **changes: Any) -> AuditEntry:
 
 def test_a_look(admin_client: Client, db: None) -> None:
     look = factories.make_look()
-    entry = save(admin_client, f"/admin/jobs/look/{look.pk}/change/", prompt="Rain, neon.")
+    entry = save(admin_client, f"/admin/jobs/look/{look.pk}/change/", note="Rain, neon.")
     assert (entry.action, entry.subject) == ("look_changed", look.slug)
-    assert entry.data == {"prompt": [look.prompt, "Rain, neon."]}
+    assert entry.data == {"note": [look.note, "Rain, neon."]}
 
 
 def test_a_provider(admin_client: Client, provider: ProviderConfig) -> None:

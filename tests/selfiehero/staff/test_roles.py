@@ -70,6 +70,9 @@ OTHERS = dict.fromkeys(EVERYBODY, ALL) | {
     "otp_totp_totpdevice_qrcode": NOBODY,
     # These take a POST, below; the second without a field that any page of ours has.
     **dict.fromkeys(("jobs_job_note", "jobs_job_photo", "jobs_alert_take", "jobs_alert_test"), NOBODY),
+    "jobs_look_versions": ALL,
+    "jobs_look_version_add": ACTORS,
+    **dict.fromkeys(("jobs_look_version_sample", "jobs_look_version_activate"), NOBODY),  # these take a POST, too
     "jobs_bulk_state": ALL,
     "jobs_bulk_control": NOBODY,
     **dict.fromkeys(("providers_test", "autocomplete"), NOBODY),
