@@ -1,4 +1,4 @@
-"""Finds the film in what a model returned, and whether the vendor flagged it.
+r"""Finds the film in what a model returned, and whether the vendor flagged it.
 
 Models answer in many shapes; each of these is a public one.
 
@@ -8,6 +8,7 @@ Models answer in many shapes; each of these is a public one.
 | `{"video": "https://…"}`, `[{"url": "https://…"}]`, `{"video_url": …}` | Replicate |
 | `{"video": {"url": …, "content_type": "video/mp4"}}` | fal |
 | `{"videos": [{"url": …}]}`, `{"video_url": …}`, `{"output": …}` | fal |
+| `" https://…\n"`, `'["https://…"]'`, `'{"url": "https://…"}'`: white space, JSON in a text | any |
 
 A model may return a picture or a sound beside its film. The declared type decides, then the address's ending, then the
 name that it stands under; an address of which nothing is known counts as a film's, because the film is probed anyway.
@@ -18,6 +19,8 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
+
+from common import plain_json
 
 from . import payloads
 
@@ -31,6 +34,8 @@ _FILM_NAMES = ("video", "film", "movie")
 _TYPES = ("content_type", "mime_type", "mimetype", "type")
 _FLAGS = ("has_nsfw_contents", "has_nsfw_concepts", "nsfw_content_detected", "has_nsfw_content", "nsfw")
 _MOST_VALUES = 1000
+_MOST_TIMES_WRITTEN = 4
+_JSON_BEGINS = ('"', "[", "{")
 FLAGGED = "flagged as NSFW"
 
 
@@ -41,7 +46,8 @@ def film_in(output: Any) -> str:
     for _ in range(_MOST_VALUES):
         if not waiting:
             break
-        value, name, declared = waiting.pop(0)
+        written, name, declared = waiting.pop(0)
+        value = _opened(written)
         if isinstance(value, list):
             waiting.extend((one, name, declared) for one in value[:_MOST_VALUES])
         elif isinstance(value, dict):
@@ -50,6 +56,18 @@ def film_in(output: Any) -> str:
         elif (address := payloads.address(value)) and (rank := _rank(address, name, declared.lower())) > best_rank:
             best, best_rank = address, rank
     return best
+
+
+def _opened(value: Any) -> Any:
+    """Return the JSON value that a text is, however often it was written as a text; anything else as it is."""
+    for _ in range(_MOST_TIMES_WRITTEN):
+        if not (isinstance(value, str) and value.lstrip()[:1] in _JSON_BEGINS):
+            break
+        try:
+            value = plain_json.loads_repaired(value)
+        except ValueError:
+            break
+    return value
 
 
 def _rank(address: str, name: str, declared: str) -> int:
@@ -72,6 +90,9 @@ def _rank(address: str, name: str, declared: str) -> int:
 
 def is_flagged(data: Any) -> bool:
     """Tell whether a vendor's answer says that what was made, or asked for, must not be shown to everybody."""
+    data = _opened(data)
+    if isinstance(data, list):
+        return any(is_flagged(one) for one in map(_opened, data[:_MOST_VALUES]) if isinstance(one, dict))
     if not isinstance(data, dict):
         return False
     found = (data.get(name) for name in _FLAGS)

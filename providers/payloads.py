@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from common import plain_json
+
 # The sizes of an attempt's columns.
 MAX_ID_CHARACTERS = 200
 MAX_ADDRESS_CHARACTERS = 2000
@@ -19,11 +21,8 @@ MAX_TEXT_CHARACTERS = 2000
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """Return a body as a JSON object. Raise ValueError when it is anything else."""
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise ValueError("not JSON") from error
+    """Return a body as a JSON object, its texts without halves of characters. Raise ValueError for anything else."""
+    value = plain_json.loads_repaired(body)
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
     return value
@@ -63,8 +62,10 @@ def _cut(value: Any, characters: int, address_characters: int, items: int) -> An
 
 
 def identifier(value: Any) -> str:
-    """Return a vendor's id: 1 to 200 printable characters. Raise ValueError for anything else."""
+    """Return a vendor's id: 1 to 200 printable characters. Raise ValueError for anything else, also a repaired one."""
     if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_CHARACTERS or not value.isprintable():
+        raise ValueError("no id")
+    if "\ufffd" in value:
         raise ValueError("no id")
     return value
 
@@ -75,8 +76,9 @@ def text(value: Any) -> str:
 
 
 def address(value: Any) -> str:
-    """Return an http(s) URL, '' for anything else."""
-    if not isinstance(value, str) or len(value) > MAX_ADDRESS_CHARACTERS or not value.isprintable():
+    """Return an http(s) URL without the white space around it, '' for anything else."""
+    value = value.strip() if isinstance(value, str) else ""
+    if len(value) > MAX_ADDRESS_CHARACTERS or not value.isprintable():
         return ""
     return value if value.lower().startswith(("https://", "http://")) else ""
 

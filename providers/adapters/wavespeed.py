@@ -278,9 +278,9 @@ class WaveSpeedAdapter(CloudAdapter):
         prediction_id = payloads.identifier(data.get("id"))
         status = self.status_from(data.get("status"), STATUSES)
         found = data.get("outputs")
-        film = outputs.film_in([one for one in found if isinstance(one, str)] if isinstance(found, list) else "")
+        film, is_flagged = outputs.film_in(found), outputs.is_flagged(data) or outputs.is_flagged(found)
         error = payloads.text(data.get("error"))
-        if status in (PredictionStatus.SUCCEEDED, PredictionStatus.FAILED) and outputs.is_flagged(data):
+        if status in (PredictionStatus.SUCCEEDED, PredictionStatus.FAILED) and is_flagged:
             status, error = PredictionStatus.FAILED, f"{outputs.FLAGGED}: {error}".removesuffix(": ")
         elif status == PredictionStatus.SUCCEEDED and not film:
             status, error = PredictionStatus.FAILED, error or "completed without a film"

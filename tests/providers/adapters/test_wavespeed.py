@@ -211,7 +211,7 @@ def test_one_call_stops_and_forgets(server, tell):
         ({"status": ["completed"]}, PredictionStatus.UNKNOWN, ""),
         ({"status": "completed", "outputs": []}, PredictionStatus.FAILED, "provider_failed"),
         ({"status": "completed", "outputs": ["data:video/mp4;base64,AA"]}, PredictionStatus.FAILED, "provider_failed"),
-        ({"status": "completed", "outputs": [{"url": "https://x"}]}, PredictionStatus.FAILED, "provider_failed"),
+        ({"status": "completed", "outputs": [{"seed": 7}]}, PredictionStatus.FAILED, "provider_failed"),
         ({"status": "failed", "code": 1401, "error": "duration"}, PredictionStatus.FAILED, "request_refused"),
         ({"status": "failed", "code": 5004, "error": "x"}, PredictionStatus.FAILED, "provider_timeout"),
         ({"status": "failed", "code": 1406, "error": "nsfw"}, PredictionStatus.FAILED, "photo_refused"),
