@@ -189,7 +189,7 @@ def _problem(status: int) -> HttpResponse:
 
 def is_for_programs(path: str) -> bool:
     """Whether programs use this address, which get a problem instead of a page."""
-    return path.startswith(("/api/", "/webhooks/"))
+    return f"{path}/".startswith(("/api/", "/webhooks/"))
 
 
 def busy_page(retry_after: int | str) -> HttpResponse:

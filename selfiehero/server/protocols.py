@@ -27,6 +27,7 @@ from . import admission
 from .drain import draining
 from .limits import address_too_long, bad_request, body_limit, head_too_large, no_room, problem, too_large
 from .peers import PeerLimit
+from .targets import SOCKETS, read_target
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,8 @@ class Request(WebRequest):
         """Refuse by the declared length, or make room for the body."""
         self._path = self.channel._path.partition(b"?")[0].decode("latin-1")
         self._limit = body_limit(self._path)
+        if self.channel.host_of_target:
+            self.requestHeaders.setRawHeaders(b"host", [self.channel.host_of_target])
         # Only a trusted proxy may set this, and ours does not.
         self.requestHeaders.removeHeader(b"daphne-root-path")
         if length is not None and length > self._limit:
@@ -155,6 +158,8 @@ class Request(WebRequest):
             return None
         if not self.requestHeaders.hasHeader(b"content-length"):
             self.requestHeaders.removeHeader(b"transfer-encoding")
+        if not self._path.startswith(SOCKETS):
+            self.requestHeaders.removeHeader(b"upgrade")  # no socket is there: answered as without (RFC 9110, 7.8)
         cookies = self.requestHeaders.getRawHeaders(b"cookie") or ()
         if len(cookies) > 1:  # daphne would join those of a socket by commas, which makes one cookie of them
             self.requestHeaders.setRawHeaders(b"cookie", [b"; ".join(cookies)])
@@ -253,6 +258,8 @@ class Channel(HTTPChannel):
     """One connection. Twisted alone would send no answer to a long line, and no body to a malformed head."""
 
     _line_timer: Any = None
+    host_of_target = b""
+    _path: Any
 
     def lineLengthExceeded(self, line: bytes) -> None:
         is_address = not self.requests
@@ -271,6 +278,14 @@ class Channel(HTTPChannel):
         super().lineReceived(line)
         if self.requests:
             self._stop_line_timer()
+        if not is_in_head and not self._HTTPChannel__first_line and not self.transport.disconnecting:
+            self._read_target()
+
+    def _read_target(self) -> None:
+        try:
+            self._path, self.host_of_target = read_target(self._path)
+        except ValueError:
+            self._respondToBadRequestAndDisconnect()
 
     def headerReceived(self, line: bytes) -> bool:
         name, _, value = line.partition(b":")

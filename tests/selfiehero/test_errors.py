@@ -57,7 +57,13 @@ def test_people_get_a_page(client: Client, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize(
     ("method", "path", "status_code"),
-    [("delete", "/api/v1/schema/", 405), ("get", "/webhooks/studio/token/", 405), ("get", "/webhooks/", 404)],
+    [
+        ("delete", "/api/v1/schema/", 405),
+        ("get", "/webhooks/studio/token/", 405),
+        ("get", "/webhooks/", 404),
+        ("get", "/webhooks", 404),
+        ("get", "/api", 404),
+    ],
 )
 def test_what_django_answers_by_itself_is_a_problem_too(
     method: str, path: str, status_code: int, client: Client

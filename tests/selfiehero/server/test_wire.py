@@ -75,6 +75,58 @@ def test_what_is_a_request_is_answered(web: Served, head: str) -> None:
     assert answer_to(web, head).split(b" ")[1] in (b"200", b"403", b"405")
 
 
+@pytest.mark.parametrize(
+    ("target", "host", "path"),
+    [
+        ("http://localhost/try/body?a=1", "localhost", "/try/body"),
+        ("HTTP://LOCALHOST:80/try/body", "evil.example", "/try/body"),
+        ("https://localhost/try/body", "", "/try/body"),
+    ],
+)
+def test_a_whole_address_is_served_as_its_path_at_the_host_that_it_names(
+    web: Served, target: str, host: str, path: str
+) -> None:
+    answer = answer_to(web, f"POST {target} HTTP/1.1\nHost: {host}\nContent-Length: 2\n\n{{}}")
+    assert answer.startswith(b"HTTP/1.1 200 "), answer
+    assert b'"path": "%s"' % path.encode() in answer
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("GET http://localhost/api/v1/nothing/ HTTP/1.1\nHost: localhost\n\n", 404),
+        ("GET http://localhost/api HTTP/1.1\nHost: localhost\n\n", 404),
+        ("GET http://evil.example/api/v1/looks/ HTTP/1.1\nHost: localhost\n\n", 400),
+        ("GET http://user@localhost/api/v1/looks/ HTTP/1.1\nHost: localhost\n\n", 400),
+        ("GET http:///api/v1/looks/ HTTP/1.1\nHost: localhost\n\n", 400),
+        ("GET ftp://localhost/api/v1/looks/ HTTP/1.1\nHost: localhost\n\n", 400),
+        ("GET api/v1/looks/ HTTP/1.1\nHost: localhost\n\n", 400),
+        ("CONNECT localhost:443 HTTP/1.1\nHost: localhost\n\n", 400),
+        *(
+            (f"{method} {path} HTTP/1.1\nHost: localhost\nUpgrade: {wish}\nConnection: Upgrade\n{more}\n", status)
+            for method, path, status in (
+                ("GET", "/api/v1/nothing/", 404),
+                ("GET", "http://localhost/api/v1/nothing/", 404),
+                ("GET", "/webhooks/studio/token/", 405),
+                ("POST", "/webhooks/", 404),
+            )
+            for wish, more in (
+                ("websocket", "Sec-WebSocket-Version: 99\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n"),
+                ("WebSocket", "Sec-WebSocket-Version: 13\n"),
+                ("websocket", "Sec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n"),
+                ("websocket", ""),
+                ("h2c", "HTTP2-Settings: AAMAAABkAAQAAP__\n"),
+            )
+        ),
+    ],
+)
+def test_what_goes_wrong_at_an_address_for_programs_is_a_problem(web: Served, head: str, status: int) -> None:
+    answer = answer_to(web, head)
+    assert answer.startswith(b"HTTP/1.1 %d " % status), answer
+    assert b"application/problem+json" in answer
+    assert b'"status": %d' % status in answer
+
+
 def test_two_requests_on_one_connection(web: Served) -> None:
     one = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with socket.create_connection(("127.0.0.1", web.port), timeout=10) as connection:
