@@ -6,7 +6,7 @@ from selfiehero.health import checks, metrics
 from . import language, releases
 from .readiness import page as readiness_page
 from .readiness.probe import probe
-from .staff.passkeys import TakeWithPasskey
+from .staff import passkeys
 
 urlpatterns = [
     # Before the webhooks of providers, whose path it has: gateways treat it like theirs. Told by its beginning alone.
@@ -19,7 +19,7 @@ urlpatterns = [
     path("readyz", checks.readyz, name="readyz"),
     path("metrics", metrics.metrics, name="metrics"),
     path("i18n/setlang/", language.choose, name="set_language"),
-    path("admin/passkeys/authentication/complete/", TakeWithPasskey.as_view()),
+    path("admin/passkeys/", include(passkeys.urlpatterns)),
     path("admin/passkeys/", include("django_otp_webauthn.urls", namespace="otp_webauthn")),
     path("admin/readiness/", admin.site.admin_view(readiness_page.page), name="readiness"),
     path("admin/readiness.json", admin.site.admin_view(readiness_page.as_json), name="readiness_json"),

@@ -46,6 +46,8 @@ ADDRESSES = [
     "/api/v1/jobs/?cursor={}", "/api/v1/jobs/{job}/events/?after={}", "/api/v1/jobs/{}/", "/receipts/verify?receipt={}",
     "/v/{}/", "/t/{}/", "/t/mail/{}/", "/oembed?url={}", "/jobs/{}/", "/?look={}", "/verify/?{}", "/media/1/{}/a/b",
     "/api/v1/schema/?format={}", "/webhooks/{}/x/", "/admin/jobs/job/?q={}",
+    "/admin/jobs/job/?look={}", "/admin/auth/user/?groups={}", "/admin/jobs/auditentry/?actor={}",
+    "/admin/jobs/job/{}/change/",
 ]  # fmt: skip
 HEADERS = [
     "Accept",
