@@ -14,7 +14,7 @@ from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Field, QuerySet, URLField
+from django.db.models import Field, JSONField, QuerySet, URLField
 from django.forms import Field as FormField
 from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -29,7 +29,7 @@ from django.views.decorators.http import require_POST
 
 from . import registry, signatures, switches
 from .callbacks import transport_problem
-from .forms import ProviderForm, describe_secrets, with_new_secret
+from .forms import PlainJSONField, ProviderForm, describe_secrets, with_new_secret
 from .models import NOTHING_AGAINST_IT, TESTED, UNTESTED, BreakerReason, BreakerState, ProviderConfig
 
 _SECRET_STATES = ("api_key_state", "webhook_secrets_state")
@@ -141,6 +141,8 @@ class ProviderAdmin(admin.ModelAdmin):
     def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **choices: Any) -> FormField | None:
         if isinstance(db_field, URLField):
             choices["assume_scheme"] = "https"
+        if isinstance(db_field, JSONField):
+            choices["form_class"] = PlainJSONField
         return super().formfield_for_dbfield(db_field, request, **choices)
 
     def render_change_form(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.forms.fields import InvalidJSONInput
 
+from common import plain_json
 from providers.http.hosts import Entry
 
 from . import registry
@@ -87,6 +89,26 @@ class HostsField(forms.CharField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return "\n".join(initial or []).split() != str(data or "").split()
+
+
+class PlainJSONField(forms.JSONField):
+    """A field for JSON that says what is wrong with what was entered, and takes nothing that no database stores."""
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, str) and value not in self.empty_values and not self.disabled:
+            try:
+                plain_json.loads(value)
+            except plain_json.NotPlain as error:
+                raise forms.ValidationError(str(error)) from None
+        return super().to_python(value)
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        if isinstance(data, str) and not self.disabled:
+            try:
+                plain_json.loads(data)
+            except plain_json.NotPlain:
+                return InvalidJSONInput(data)  # shown again as it was entered
+        return super().bound_data(data, initial)
 
 
 class ProviderForm(forms.ModelForm):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import http.cookiejar
-import json
 import time
 import urllib.error
 import urllib.request
@@ -16,6 +15,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urljoin, urlsplit
+
+from common import plain_json
 
 POLL_SECONDS = (0.3, 2.0)
 PATIENCE_SECONDS = 60.0
@@ -121,7 +122,7 @@ class HeroClient:
         while True:
             try:
                 with self._open(method, address, body, headers) as answer:
-                    found = json.load(answer)
+                    found = plain_json.loads(answer.read())
                 self._has_answered = True
                 return found, answer.url
             except urllib.error.HTTPError as error:
@@ -184,7 +185,7 @@ def _retry_after(error: urllib.error.HTTPError) -> float:
 
 def _sentence(error: urllib.error.HTTPError) -> str:
     try:
-        problem = json.load(error)
+        problem = plain_json.loads(error.read())
         return " ".join(part for part in (problem["detail"], problem.get("next_step")) if part)
     except (ValueError, KeyError, TypeError, AttributeError, OSError, http.client.HTTPException):
         return f"The server refused the request (HTTP {error.code})."

@@ -14,6 +14,8 @@ from typing import Any
 import redis
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 
+from common import plain_json
+
 logger = logging.getLogger(__name__)
 
 
@@ -26,10 +28,7 @@ class JSONSerializer:
 
     def loads(self, data: bytes) -> Any:
         """Raise ValueError for what is no JSON."""
-        try:
-            return json.loads(data)
-        except RecursionError as error:
-            raise ValueError("nested too deeply") from error
+        return plain_json.loads_repaired(data)
 
 
 class Client(RedisCacheClient):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import IO, Any
 
 from rest_framework import parsers
 from rest_framework.exceptions import ParseError
 
-# Half of a pair in UTF-16: JSON can say it, but it is no character, and no database stores it.
-_HALF = re.compile("[\ud800-\udfff]")
+from common import plain_json
 
 
 class JSONParser(parsers.JSONParser):
@@ -21,20 +19,9 @@ class JSONParser(parsers.JSONParser):
     ) -> Any:
         try:
             found = super().parse(stream, media_type, parser_context)
-            if _has_half(found):
-                raise ParseError("JSON parse error - half of a surrogate pair is no character")
-            return found
         except RecursionError:
             raise ParseError("JSON parse error - nested too deeply") from None
-
-
-def _has_half(value: Any) -> bool:
-    match value:
-        case str():
-            return _HALF.search(value) is not None
-        case dict():
-            return any(_has_half(part) for pair in value.items() for part in pair)
-        case list():
-            return any(map(_has_half, value))
-        case _:
-            return False
+        # A NUL is refused by the field that it is in, which names itself.
+        if fault := plain_json.fault_in(found, refuses_nul=False):
+            raise ParseError(f"JSON parse error - {fault}")
+        return found

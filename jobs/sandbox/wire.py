@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from common import plain_json
+
 PREFIX = struct.Struct(">cII")
 MOST_HEADER_BYTES = 8 * 1024
 MOST_BODY_BYTES = 64 * 2**20
@@ -56,8 +58,8 @@ def parse_prefix(prefix: bytes) -> tuple[Kind, int, int]:
 def parse_header(header: bytes) -> dict[str, Any]:
     """Return the header of a frame; raise BadFrame when it is not a JSON object."""
     try:
-        parsed = json.loads(header)
-    except (ValueError, RecursionError) as error:
+        parsed = plain_json.loads_repaired(header)
+    except ValueError as error:
         raise BadFrame("a header that is not JSON") from error
     if not isinstance(parsed, dict):
         raise BadFrame("a header that is not an object")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from common import plain_json
 
 from .responses import SimulatedResponse
 from .wire import Request
@@ -43,8 +44,8 @@ class Call:
     def json(self) -> dict[str, Any]:
         """Return the body as a JSON object, {} for an empty body. Raise BadBody."""
         try:
-            value = json.loads(self.body) if self.body else {}
-        except (ValueError, RecursionError) as error:
+            value = plain_json.loads_repaired(self.body) if self.body else {}
+        except ValueError as error:
             raise BadBody("not JSON") from error
         if not isinstance(value, dict):
             raise BadBody("not an object")

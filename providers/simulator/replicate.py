@@ -15,6 +15,8 @@ import string
 import time
 from typing import Any
 
+from common import plain_json
+
 from .calls import BadBody, Call, Route
 from .predictions import Prediction, State
 from .responses import SimulatedResponse, format_time, json_response, parse_time
@@ -217,7 +219,7 @@ class Replicate(Vendor):
         """Return a page of predictions, newest first. A cursor holds the number of the previous page's last one."""
         try:
             after, before = (parse_time(call.query.get(name)) for name in ("created_after", "created_before"))
-            cursor = json.loads(base64.urlsafe_b64decode(call.query["cursor"])) if "cursor" in call.query else {}
+            cursor = plain_json.loads(base64.urlsafe_b64decode(call.query["cursor"])) if "cursor" in call.query else {}
             below, above = cursor.get("below"), cursor.get("above")
         except (ValueError, AttributeError):
             return self.invalid("Invalid cursor")
@@ -285,7 +287,7 @@ class Replicate(Vendor):
             return self.invalid("Missing content", field="content")
         token = self.new_id()
         try:
-            metadata = json.loads(form["metadata"].content) if "metadata" in form else {}
+            metadata = plain_json.loads(form["metadata"].content) if "metadata" in form else {}
         except ValueError:
             return self.invalid("Invalid metadata", field="metadata")
         self.keep_upload(token, file)

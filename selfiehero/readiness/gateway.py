@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 import time
 import uuid
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from common import plain_json
 from providers.errors import ProviderError
 from providers.http import untrusted
 from providers.http.client import Response
@@ -160,7 +160,7 @@ def _ask(name: str, address: str, ask: Callable[[], Response]) -> tuple[Response
 def _told(response: Response) -> dict[str, Any] | None:
     """Return what the probe tells, None when it was not the probe that answered."""
     try:
-        told = json.loads(response.body)
+        told = plain_json.loads(response.body)
     except ValueError:
         return None
     return told if response.status == 200 and isinstance(told, dict) and "sha256" in told else None
