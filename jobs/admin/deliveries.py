@@ -6,22 +6,23 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.views.decorators.http import require_POST
 
 from jobs.models import Attempt, Lane, WebhookDelivery
 from jobs.models.sql import literally
 from jobs.queue import queues
 from providers.admin import pill
 
-from . import big_tables, faces, parts
+from . import big_tables, black_box, faces, parts
 
 _SHOWN_BYTES = 4096
-_GENUINE = (WebhookDelivery.Verdict.VALID, WebhookDelivery.Verdict.UNKNOWN)
 _VERDICT_COLOURS = {"valid": "succeeded", "forged": "failed", "stale": "failed", "unknown": "queued"}
 
 
@@ -31,7 +32,7 @@ def apply_again(deliveries: QuerySet[WebhookDelivery], *, now: datetime) -> list
     Only genuine ones whose body is not erased; applying one twice changes nothing.
     """
     with transaction.atomic():
-        ids = list(deliveries.filter(verdict__in=_GENUINE).exclude(body=b"").values_list("pk", flat=True))
+        ids = list(deliveries.filter(verdict__in=black_box.GENUINE).exclude(body=b"").values_list("pk", flat=True))
         WebhookDelivery.objects.filter(pk__in=ids).update(due_at=now, apply_tries=0)
         queues.nudge_after_commit(Lane.COLLECT)
     return ids
@@ -64,11 +65,6 @@ class WebhookDeliveryAdmin(big_tables.BigTableAdmin):
     search_fields = ("event_id",)
     search_help_text = "An event id, an attempt token, a job's id or a prediction id."
     actions = ("apply_again",)
-    fields = (
-        *("received_at", "provider", "event_id", "verdict_pill", "job_link", "attempt_token"),
-        *("due_at", "applied_at", "apply_tries", "error", "headers_text", "body_text"),
-    )
-    readonly_fields = ("verdict_pill", "job_link", "headers_text", "body_text", "what_came")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
         rows = super().get_queryset(request)
@@ -103,32 +99,35 @@ class WebhookDeliveryAdmin(big_tables.BigTableAdmin):
             '<a href="{}">{} #{}</a>', address, str(delivery.attempt.job_id)[:8], delivery.attempt.number
         )
 
-    def get_fields(self, request: HttpRequest, obj: WebhookDelivery | None = None) -> Any:
-        if faces.may_see(request):
-            return self.fields
-        return [*(name for name in self.fields if name not in ("headers_text", "body_text")), "what_came"]
+    def get_urls(self) -> list[URLPattern]:
+        apply = self.admin_site.admin_view(require_POST(self.apply_one))
+        return [path("<int:delivery_id>/apply/", apply, name="jobs_webhookdelivery_apply"), *super().get_urls()]
 
-    def change_view(self, request: HttpRequest, object_id: str, *arguments: Any, **more: Any) -> HttpResponse:
-        if self.has_view_permission(request) and faces.may_see(request):
+    def apply_one(self, request: HttpRequest, delivery_id: int) -> HttpResponse:
+        """Have a delivery applied again, as the list's action does, and show its page."""
+        if not self.has_act_permission(request):
+            raise PermissionDenied
+        self.apply_again(request, WebhookDelivery.objects.filter(pk=delivery_id))
+        return HttpResponseRedirect(reverse("admin:jobs_webhookdelivery_change", args=[delivery_id]))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        delivery = self.get_object(request, object_id)
+        if delivery is None or not self.has_view_permission(request):
+            return super().change_view(request, object_id, form_url, extra_context)
+        sees_faces = faces.may_see(request)
+        if sees_faces:
             faces.note(request, "delivery_shown", object_id[:40], {})
-        return super().change_view(request, object_id, *arguments, **more)
-
-    @admin.display(description="headers and body")
-    def what_came(self, delivery: WebhookDelivery) -> str:
-        return faces.HIDDEN
-
-    @admin.display(description="headers")
-    def headers_text(self, delivery: WebhookDelivery) -> str:
-        text = "\n".join(f"{name}: {value}" for name, value in delivery.headers.items())
-        return format_html('<pre class="raw">{}</pre>', text or "–")
-
-    @admin.display(description="body")
-    def body_text(self, delivery: WebhookDelivery) -> str:
-        body = bytes(delivery.body)
-        text = body[:_SHOWN_BYTES].decode("utf-8", "replace")
-        if len(body) > _SHOWN_BYTES:
-            text += f"\n… {len(body) - _SHOWN_BYTES} bytes more"
-        return format_html('<pre class="raw">{}</pre>', text or "–")
+        context = {
+            "told": black_box.told_of(delivery, now=timezone.now()),
+            "state": _VERDICT_COLOURS.get(delivery.verdict, "canceled"),
+            "may_act": self.has_act_permission(request),
+            "hidden": faces.HIDDEN,
+            "body": _body(delivery) if sees_faces else None,
+            "headers": _headers(delivery) if sees_faces else None,
+        }
+        return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
     @admin.action(description="Apply again", permissions=["act"])
     def apply_again(self, request: HttpRequest, deliveries: QuerySet[WebhookDelivery]) -> None:
@@ -146,3 +145,16 @@ class WebhookDeliveryAdmin(big_tables.BigTableAdmin):
         if chosen > len(ids):
             left = parts.counted(chosen - len(ids), "delivery", "deliveries")
             self.message_user(request, f"{left} left out: not genuine, or the body is erased.", messages.WARNING)
+
+
+def _headers(delivery: WebhookDelivery) -> str:
+    text = "\n".join(f"{name}: {value}" for name, value in delivery.headers.items())
+    return format_html('<pre class="raw">{}</pre>', text or "–")
+
+
+def _body(delivery: WebhookDelivery) -> str:
+    body = bytes(delivery.body)
+    text = body[:_SHOWN_BYTES].decode("utf-8", "replace")
+    if len(body) > _SHOWN_BYTES:
+        text += f"\n… {len(body) - _SHOWN_BYTES} bytes more"
+    return format_html('<pre class="raw">{}</pre>', text or "–")

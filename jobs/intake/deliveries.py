@@ -34,6 +34,8 @@ Verdict = WebhookDelivery.Verdict
 _IS_KNOWN = "SELECT 1 FROM jobs_attempt WHERE token = %s AND provider_id = %s LIMIT 1"
 # Stored beside the headers with the signature, which the adapter names.
 _KEPT_HEADERS = ("content-type", "user-agent")
+# From which address it came, under a name that no header has.
+SOURCE = "(from)"
 # Forgeries are stored as evidence, but not so many that they could fill the disk.
 _REJECTED_KEPT_PER_MINUTE = 30
 
@@ -47,9 +49,9 @@ class RecordedDelivery:
 
 
 def record(
-    provider_slug: str, attempt_token: str, *, headers: Mapping[str, str], body: bytes, now: datetime
+    provider_slug: str, attempt_token: str, *, headers: Mapping[str, str], body: bytes, now: datetime, source: str = ""
 ) -> RecordedDelivery:
-    """Verify and store one webhook call. `headers` has lower-case names.
+    """Verify and store one webhook call. `headers` has lower-case names, `source` is the sender's address.
 
     No input raises: an unknown provider or a wrong signature is 401, a body that is too long is 413. While our own
     secrets cannot be decrypted it is 503, so that the vendor sends it again.
@@ -61,7 +63,7 @@ def record(
     if provider is None:
         return RecordedDelivery("unknown_provider", 401)
     adapter = registry.adapter_for(provider.adapter)
-    kept = _kept(headers, adapter.webhook_headers)
+    kept = _kept(headers, adapter.webhook_headers) | ({SOURCE: source} if source else {})
     try:
         provider.check_readable("webhook_secrets")
         event_id = adapter.verify(provider.account(), headers, body, now=now)
@@ -144,7 +146,7 @@ def _keep_rejected(
     WebhookDelivery.objects.create(
         provider=provider_slug,
         attempt_token=attempt_token,
-        event_id=next((value for name, value in kept.items() if name not in _KEPT_HEADERS), "")[:128],
+        event_id=next((value for name, value in kept.items() if name not in (*_KEPT_HEADERS, SOURCE)), "")[:128],
         verdict=verdict,
         headers=kept,
         body=body[:4096],

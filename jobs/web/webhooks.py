@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from jobs.client_address import client_network
 from jobs.intake import deliveries
 
 
@@ -32,5 +33,6 @@ def webhook(request: HttpRequest, provider: str, attempt_token: str) -> HttpResp
     except (UnreadablePostError, SuspiciousOperation):
         return HttpResponse(status=400)
     headers = {name.lower(): value for name, value in request.headers.items()}
-    recorded = deliveries.record(provider, attempt_token, headers=headers, body=body, now=timezone.now())
+    now, source = timezone.now(), client_network(request)
+    recorded = deliveries.record(provider, attempt_token, headers=headers, body=body, now=now, source=source)
     return HttpResponse(status=recorded.status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,6 +18,7 @@ from django.utils import timezone
 from jobs.models import AuditEntry, Heartbeat, Job, WebhookDelivery
 from providers.models import ProviderConfig
 from tests import factories
+from tests.stub_provider import Prediction, StubProvider
 from tests.support.admin_pages import LIST, page_of, text_of
 
 
@@ -92,6 +94,72 @@ def test_genuine_deliveries_can_be_applied_again_forged_ones_never(
     due = WebhookDelivery.objects.exclude(due_at=None).get()
     assert (due.pk, due.apply_tries) == (genuine.pk, 0)
     assert AuditEntry.objects.get().subject == str(genuine.pk)
+
+
+NOW = {"error": "", "apply_tries": 0}
+
+
+@pytest.mark.parametrize(
+    ("values", "says", "may_apply"),
+    [
+        ({"verdict": "forged"}, "Somebody without our secret posts in the name of The studio.", False),
+        ({"verdict": "stale"}, "It is signed as The studio signs, for another time.", False),
+        ({"body": b"", "applied_at": timezone.now()} | NOW, "says something that is erased", False),
+        ({"applied_at": timezone.now()} | NOW, "attempt 1. It was applied after ", True),
+        ({"due_at": timezone.now()} | NOW, "It is applied within seconds.", True),
+        ({}, "It was given up after 10 tries: not readable.", True),
+        ({"due_at": timezone.now(), "apply_tries": 1}, "after 1 try.", True),
+        (
+            {"verdict": "unknown", "attempt": None, "due_at": timezone.now(), "error": "no such attempt yet"},
+            "The studio tells of an attempt that we do not have. It is tried again at",
+            True,
+        ),
+    ],
+    ids=["forged", "stale", "erased", "applied", "due", "given up", "tried again", "unknown"],
+)
+def test_a_delivery_s_page_says_what_came_of_it(
+    admin_client: Client, delivery: Callable[..., WebhookDelivery], values: dict[str, Any], says: str, may_apply: bool
+) -> None:
+    row = delivery(**values)
+    text = text_of(admin_client.get(f"/admin/jobs/webhookdelivery/{row.pk}/change/"))
+    assert says in text
+    assert ('default" disabled' in text) is not may_apply
+    answer = admin_client.post(f"/admin/jobs/webhookdelivery/{row.pk}/apply/", follow=True)
+    (message,) = [str(message) for message in answer.context["messages"]]
+    assert message.startswith("1 delivery will be applied" if may_apply else "1 delivery left out"), message
+
+
+@pytest.mark.parametrize(
+    ("is_now", "says"),
+    [
+        ({"status": "succeeded", "has_film": True}, "that the film is ready"),
+        ({"status": "running", "progress": 0.4}, "that it is at 40%"),
+        ({"status": "failed", "error_code": "no_face"}, "that it failed (no_face)"),
+        ({"status": "canceled"}, "that it was canceled"),
+        ({"status": "dreaming"}, "something new to us"),
+    ],
+    ids=["succeeded", "running", "failed", "canceled", "new"],
+)
+def test_a_delivery_s_page_says_what_the_provider_says(
+    admin_client: Client,
+    delivery: Callable[..., WebhookDelivery],
+    stub: StubProvider,
+    is_now: dict[str, Any],
+    says: str,
+) -> None:
+    request = {"reference": "r", "webhook": {"url": "http://127.0.0.1/x"}}
+    row = delivery(body=stub.delivery(Prediction("p", request, stub, **is_now), path="/x").body)
+    assert says in text_of(admin_client.get(f"/admin/jobs/webhookdelivery/{row.pk}/change/"))
+
+
+def test_a_refused_sender_is_counted(admin_client: Client, provider: ProviderConfig) -> None:
+    for number in range(3):
+        Client().post(
+            "/webhooks/studio/x/", json.dumps({"n": number}), content_type="application/json", REMOTE_ADDR="192.0.2.7"
+        )
+    row = WebhookDelivery.objects.latest("id")
+    text = text_of(admin_client.get(f"/admin/jobs/webhookdelivery/{row.pk}/change/"))
+    assert "192.0.2.7, refused 3 times within ten minutes" in text
 
 
 def test_the_records_can_be_read(admin_client: Client, finished: Job) -> None:

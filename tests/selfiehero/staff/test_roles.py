@@ -70,6 +70,7 @@ OTHERS = dict.fromkeys(EVERYBODY, ALL) | {
     "otp_totp_totpdevice_qrcode": NOBODY,
     # These take a POST, below; the second without a field that any page of ours has.
     **dict.fromkeys(("jobs_job_note", "jobs_job_photo", "jobs_alert_take", "jobs_alert_test"), NOBODY),
+    "jobs_webhookdelivery_apply": NOBODY,
     "jobs_look_versions": ALL,
     "jobs_look_version_add": ACTORS,
     **dict.fromkeys(("jobs_look_version_sample", "jobs_look_version_activate"), NOBODY),  # these take a POST, too
