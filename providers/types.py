@@ -5,6 +5,7 @@ An adapter translates them to and from its vendor's HTTP API; no vendor's term i
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -63,8 +64,35 @@ class Preset:
 
 
 @dataclass(frozen=True)
+class Watermark:
+    """What the studio writes invisibly into a film and its poster: a key of 32 bytes and a number of 32 bits."""
+
+    key: bytes = field(repr=False)
+    number: int
+
+    def __post_init__(self) -> None:
+        if len(self.key) != 32 or not 0 <= self.number < 2**32:
+            raise ValueError("a watermark has a key of 32 bytes and a number of 32 bits")
+
+    def to_text(self) -> str:
+        """Return it as 48 characters of base64. It holds the key: never log it."""
+        return base64.b64encode(self.key + self.number.to_bytes(4, "big")).decode("ascii")
+
+    @classmethod
+    def from_text(cls, text: str) -> Watermark:
+        """Return the watermark of `to_text`. Raise ValueError for any other text."""
+        data = base64.b64decode(text, validate=True)
+        if len(data) != 36:
+            raise ValueError("a watermark has 36 bytes")
+        return cls(data[:32], int.from_bytes(data[32:], "big"))
+
+
+@dataclass(frozen=True)
 class SubmitRequest:
-    """A prediction to be made. `reference` is the attempt's callback token, which is never used twice."""
+    """A prediction to be made. `reference` is the attempt's callback token, which is never used twice.
+
+    Only the studio is told a watermark.
+    """
 
     reference: str
     look: str
@@ -75,6 +103,7 @@ class SubmitRequest:
     webhook_url: str
     photo_url: str = ""
     photo_bytes: bytes = field(default=b"", repr=False)
+    watermark: Watermark | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Labels of strangers' files, read in a child process of its own (`jobs.sandbox`)."""
+"""Strangers' files, opened in a child process of its own (`jobs.sandbox`): their labels, and what they show."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.conf import settings
 from jobs.sandbox import parent
 from jobs.sandbox.parent import OrderFailed, SandboxUnavailable
 from jobs.sandbox.wire import BadFrame, Frame, Kind
+from providers.watermark.sizes import FLAT_WIDTH, MOST_FLAT_HEIGHT
 
 from . import authority
 
@@ -30,7 +31,7 @@ class Label:
 
 
 class LabelSandbox(parent.Sandbox):
-    """Reads labels. Safe to use from several threads, one file at a time."""
+    """Reads labels, and what a search for a watermark needs. Safe to use from several threads, one file at a time."""
 
     def __init__(self, anchors: str, organisations: Sequence[str]) -> None:
         super().__init__(
@@ -46,11 +47,22 @@ class LabelSandbox(parent.Sandbox):
 
     def read(self, data: bytes, kind: str) -> Label:
         """Return the label of a file of this type; one that ends the child has none. SandboxUnavailable: try again."""
-        order = Frame(Kind.ORDER, {"kind": kind}, data)
+        order = Frame(Kind.ORDER, {"work": "label", "kind": kind}, data)
         try:
             return self.ask(order, _label, wall_seconds=8, queue_seconds=5)
         except OrderFailed:
             return Label()
+
+    def picture(self, data: bytes, kind: str) -> bytes | None:
+        """Return what a file of this type is searched by, None when it shows nothing. SandboxUnavailable: try again.
+
+        Rows of FLAT_WIDTH numbers, two bytes each (`providers.watermark.detect.flattened`).
+        """
+        order = Frame(Kind.ORDER, {"work": "picture", "kind": kind}, data)
+        try:
+            return self.ask(order, _picture, wall_seconds=8, queue_seconds=10)
+        except OrderFailed:
+            return None
 
 
 @lru_cache(maxsize=1)
@@ -69,3 +81,12 @@ def _label(answer: Frame) -> Label:
     ):
         raise BadFrame("an answer that is no label")
     return Label(*flags, *texts)
+
+
+def _picture(answer: Frame) -> bytes | None:
+    if answer.kind is Kind.REFUSED:
+        return None
+    height: Any = answer.header.get("height")
+    if type(height) is not int or not 0 < height <= MOST_FLAT_HEIGHT or len(answer.body) != 2 * height * FLAT_WIDTH:
+        raise BadFrame("an answer that is no picture")
+    return answer.body

@@ -33,6 +33,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from jobs import storage
+from jobs.labels import watermarks
 from jobs.models import Attempt, Look
 from jobs.overload import state
 from jobs.queue import claims
@@ -181,6 +182,7 @@ def _request_for(attempt: Attempt, look: Look) -> SubmitRequest:
         webhook_url=settings.CALLBACK_URL + reverse("webhook", args=[attempt.provider.slug, attempt.token]),
         photo_url=_photo_url(attempt) if by_address else "",
         photo_bytes=b"" if by_address else _photo(attempt),
+        watermark=watermarks.of_job(job.id) if job and attempt.provider.capabilities.is_ours else None,
     )
 
 

@@ -1,6 +1,7 @@
 """/verify/: whoever has a film or a picture drops it here and learns whether it came from us, and by which layers.
 
-The file is read in a process without rights and forgotten: nothing of it is stored or logged.
+The file is read in processes without rights and forgotten: nothing of it is stored or logged. The watermark's number
+is not shown: it leads to a job, which is nobody's business but its owner's.
 """
 
 from __future__ import annotations
@@ -18,15 +19,16 @@ from rest_framework.exceptions import Throttled
 
 from jobs.intake import throttles
 from jobs.intake.problems import Problem, problem_of
-from jobs.labels import signing, xmp
+from jobs.labels import signing, watermarks, xmp
 from jobs.labels.sandbox import Label, SandboxUnavailable, shared_sandbox
+from jobs.labels.watermarks import Sighting
 
 
 @never_cache
 @csrf_protect
 @require_http_methods(["GET", "HEAD", "POST"])
 def verify(request: HttpRequest) -> HttpResponse:
-    """Ask for a file, and say what its labels say."""
+    """Ask for a file, and say what its labels say and whether our watermark is in it."""
     if request.method != "POST":
         return render(request, "pages/verify.html", {"limit": settings.PHOTO_MAX_BYTES // 2**20})
     try:
@@ -44,7 +46,7 @@ def verify(request: HttpRequest) -> HttpResponse:
 
 
 def _findings(request: HttpRequest) -> dict[str, Any]:
-    """Return what the file in this request says of itself; raise a Problem without one."""
+    """Return what is found in the file of this request; raise a Problem without one."""
     throttles.count_verification(request)
     given = request.FILES.get("file")
     if given is None or not given.size:
@@ -61,8 +63,14 @@ def _findings(request: HttpRequest) -> dict[str, Any]:
             field="file",
             next_step=_("Drop the file as you got it."),
         )
-    label = shared_sandbox().read(data, kind)
-    return {"verdict": _verdict(label), "label": label, "note": xmp.source_in(data).rsplit("/", 1)[-1]}
+    label, watermark = shared_sandbox().read(data, kind), watermarks.search(data, kind)
+    return {
+        "verdict": _verdict(label, watermark),
+        "label": label,
+        "label_state": _label_state(label),
+        "watermark": watermark,
+        "note": xmp.source_in(data).rsplit("/", 1)[-1],
+    }
 
 
 def _kind(data: bytes) -> str | None:
@@ -71,7 +79,13 @@ def _kind(data: bytes) -> str | None:
     return signing.FILM if data[4:8] == b"ftyp" else None
 
 
-def _verdict(label: Label) -> str:
+def _verdict(label: Label, watermark: Sighting) -> str:
+    """Return the answer in a word: a label of ours proves most, then the watermark, which survives changes."""
+    state = _label_state(label)
+    return "watermark" if watermark.is_found and state != "ours" else state
+
+
+def _label_state(label: Label) -> str:
     if not label.has_label:
         return "none"
     if not label.is_valid:

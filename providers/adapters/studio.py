@@ -61,6 +61,8 @@ class StudioAdapter(Adapter):
         }
         if self.takes_no_face(account.parameters):
             payload["faceless"] = "hologram"
+        if request.watermark is not None:
+            payload["watermark"] = request.watermark.to_text()
         if request.photo_bytes:
             payload["photo"] = base64.b64encode(request.photo_bytes).decode("ascii")
         else:

@@ -19,6 +19,7 @@ import av
 import numpy as np
 
 from providers.studio.errors import Cancelled, NoFace, UnreadablePhoto
+from providers.types import Watermark
 from tests.confinement import intruder
 
 # A photo that starts like this is a list of what an intruder would try from inside.
@@ -68,6 +69,7 @@ class Renderer:
         on_poster: Callable[[Path], None],
         should_stop: Callable[[], bool],
         faceless: str = "",
+        watermark: Watermark | None = None,
     ) -> Film:
         assert photo and look and seed
         on_progress(0.0)
@@ -84,7 +86,7 @@ class Renderer:
                 raise Cancelled
             time.sleep(pause)
             on_progress(step / steps)
-        frames = write_film(video, seed)
+        frames = write_film(video, f"{seed} watermark={watermark.number}" if watermark is not None else seed)
         on_progress(1.0)
         return Film(video, poster, frames / 24, frames, 64, 64)
 

@@ -18,6 +18,7 @@ from av.container import InputContainer
 from av.video.reformatter import ColorRange, Colorspace
 
 from providers.studio.film.music.loudness import SAMPLE_RATE
+from providers.watermark.embed import Embedder
 
 from .canvas import FRAME_HEIGHT, FRAME_WIDTH, FRAMES_PER_SECOND
 
@@ -55,10 +56,13 @@ def encode_sound(samples: np.ndarray, check_stop: Callable[[], None] = lambda: N
 
 
 class FilmWriter:
-    """Encodes frames into a film. Use it as a context manager; after an exception the film is incomplete."""
+    """Encodes frames into a film, with a watermark if there is one.
 
-    def __init__(self, path: Path, sound: bytes) -> None:
-        self._path, self._sound = path, sound
+    Use it as a context manager; after an exception the film is incomplete.
+    """
+
+    def __init__(self, path: Path, sound: bytes, embedder: Embedder | None = None) -> None:
+        self._path, self._sound, self._embedder = path, sound, embedder
         self._frames: queue.Queue[np.ndarray | None] = queue.Queue(QUEUED_FRAMES)
         shape = (FRAME_HEIGHT * 3 // 2, FRAME_WIDTH)
         self._buffers, self._count = [np.empty(shape, np.uint8) for _ in range(QUEUED_FRAMES + 2)], 0
@@ -83,7 +87,10 @@ class FilmWriter:
         # When one frame is being encoded and the queue is full, the oldest buffer is free again.
         picture = self._buffers[self._count % len(self._buffers)]
         self._count += 1
-        self._put(cv2.cvtColor(frame, cv2.COLOR_BGRA2YUV_I420, picture))
+        cv2.cvtColor(frame, cv2.COLOR_BGRA2YUV_I420, picture)
+        if self._embedder is not None:
+            self._embedder.add(picture[:FRAME_HEIGHT])
+        self._put(picture)
         if self._error is not None:
             raise self._error
 

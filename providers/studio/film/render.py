@@ -29,6 +29,8 @@ from providers.studio.film.person.photo import Photo, read_photo
 from providers.studio.film.person.subject import analyse
 from providers.studio.film.suit.armour import Armour
 from providers.studio.film.suit.details import paint_details
+from providers.types import Watermark
+from providers.watermark.embed import Embedder
 
 from .assets import load_armour, load_city
 from .canvas import FRAME_HEIGHT, FRAME_WIDTH
@@ -162,8 +164,9 @@ class Renderer:
         on_poster: Callable[[Path], None],
         should_stop: ShouldStop,
         faceless: str = "",
+        watermark: Watermark | None = None,
     ) -> Film:
-        """Write `poster.jpg` and then `film.mp4` into `folder`, and return the film.
+        """Write `poster.jpg` and then `film.mp4` into `folder`, both with the watermark, and return the film.
 
         `on_poster` is called as soon as the poster is written, `on_progress` with rising numbers from 0 to 1, and
         `should_stop` before every stage and every frame. Raise NoFace or UnreadablePhoto for an unusable photo,
@@ -172,6 +175,7 @@ class Renderer:
         timeline = _look(look).timeline
         video, poster = folder / "film.mp4", folder / "poster.jpg"
         partial = folder / "film.mp4.part"
+        embedder = Embedder(watermark) if watermark is not None else None
         try:
             _check_stop(should_stop)
             on_progress(0.0)
@@ -181,12 +185,12 @@ class Renderer:
             )
             del picture
             _check_stop(should_stop)
-            _write_poster(director.frame(timeline.poster_frame), poster)
+            _write_poster(director.frame(timeline.poster_frame), poster, embedder)
             on_poster(poster)
             on_progress(POSTER_PROGRESS)
             _check_stop(should_stop)
             sound = self.sound(look, Variation.of(seed).dice("music").randrange(VARIANTS), should_stop)
-            with FilmWriter(partial, sound) as writer:
+            with FilmWriter(partial, sound, embedder) as writer:
                 for number in range(timeline.frame_count):
                     _check_stop(should_stop)
                     writer.add(director.frame(number))
@@ -229,8 +233,11 @@ def _check_stop(should_stop: ShouldStop) -> None:
         raise Cancelled
 
 
-def _write_poster(frame: np.ndarray, path: Path) -> None:
-    _, data = cv2.imencode(".jpg", frame[..., :3], [cv2.IMWRITE_JPEG_QUALITY, POSTER_QUALITY])
+def _write_poster(frame: np.ndarray, path: Path, embedder: Embedder | None) -> None:
+    picture = np.ascontiguousarray(frame[..., :3])
+    if embedder is not None:
+        picture = embedder.added_to(picture)
+    _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, POSTER_QUALITY])
     partial = path.with_suffix(".part")
     partial.write_bytes(data.tobytes())
     partial.replace(path)

@@ -60,6 +60,7 @@ class Prediction:
     photo_url: str
     origin: str
     faceless: str = ""
+    watermark: str = field(default="", repr=False)
     id: str = field(default_factory=lambda: f"p_{secrets.token_hex(12)}")
     file_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     status: Status = Status.QUEUED
@@ -83,6 +84,10 @@ class Prediction:
 
     def is_expired(self, *, now: datetime) -> bool:
         return self.expires_at is not None and datetime.fromisoformat(self.expires_at) <= now
+
+    def order(self) -> dict[str, Any]:
+        """Return what a renderer is told of it, beside the photo."""
+        return {name: getattr(self, name) for name in ("look", "hero_name", "seed", "faceless", "watermark")}
 
     def record(self) -> dict[str, Any]:
         """Return the JSON that is stored."""

@@ -14,13 +14,14 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from providers.studio.errors import HOLOGRAM
+from providers.types import Watermark
 
 from .settings import StudioSettings
 
 MAX_PHOTO_BYTES = 16 * 2**20
 FETCH_SECONDS = 10.0
 FETCH_PAUSES = (0.5, 2.0, 5.0)
-LONGEST = {"reference": 128, "hero_name": 64, "seed": 128, "webhook": 2000, "photo_url": 4000}
+LONGEST = {"reference": 128, "hero_name": 64, "seed": 128, "webhook": 2000, "photo_url": 4000, "watermark": 48}
 
 
 class BadRenderRequest(ValueError):
@@ -43,6 +44,7 @@ class RenderRequest:
     photo_url: str
     faceless: str  # for a photo without a face: "hologram" renders one, "" fails
     encoded_photo: str = field(repr=False)
+    watermark: str = field(default="", repr=False)  # see `providers.types.Watermark.to_text`; "" for none
 
     def photo(self) -> bytes | None:
         """Return the photo in the request, or None when it is to be fetched. Raise BadRenderRequest."""
@@ -82,6 +84,7 @@ def parse_render_request(body: bytes, settings: StudioSettings) -> RenderRequest
         photo_url=photo_url,
         faceless=_faceless(values),
         encoded_photo=photo or "",
+        watermark=_watermark(values),
     )
 
 
@@ -135,6 +138,14 @@ def _faceless(values: dict[str, Any]) -> str:
     if value not in ("", HOLOGRAM):
         raise BadRenderRequest(f"faceless must be {HOLOGRAM} or left out.")
     return HOLOGRAM if value else ""
+
+
+def _watermark(values: dict[str, Any]) -> str:
+    text = _text(values, "watermark")
+    try:
+        return Watermark.from_text(text).to_text() if text else ""
+    except ValueError:
+        raise BadRenderRequest("watermark must be a key and a number in base64.") from None
 
 
 def _is_clean(text: str) -> bool:

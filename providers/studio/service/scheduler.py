@@ -89,6 +89,7 @@ class Scheduler:
             webhook=request.webhook,
             photo_url=request.photo_url,
             faceless=request.faceless,
+            watermark=request.watermark,
             origin=self.settings.public_url or origin,
             is_told=not request.webhook,
         )
@@ -177,13 +178,7 @@ class Scheduler:
         prediction.progress = 0.0
         self.store.save(prediction)
         self._send_webhook(prediction, "started")
-        return {
-            "photo": str(self.store.photo(prediction)),
-            "look": prediction.look,
-            "hero_name": prediction.hero_name,
-            "seed": prediction.seed,
-            "faceless": prediction.faceless,
-        }
+        return {"photo": str(self.store.photo(prediction)), **prediction.order()}
 
     def progressed(self, prediction: Prediction, value: float) -> None:
         if not prediction.is_final and value > prediction.progress:

@@ -15,9 +15,11 @@ Every call needs `Authorization: Bearer KEY`, except `/healthz` and the files, w
 A submit is JSON of at most 16 MB:
 
     {"reference": "…", "look": "neon-noir", "hero_name": "NOVA-7", "seed": "…", "webhook": "https://…" or null,
-     "photo": "base64 of a JPEG, PNG or WebP" or "photo_url": "https://…", "faceless": "hologram" or null}
+     "photo": "base64 of a JPEG, PNG or WebP" or "photo_url": "https://…", "faceless": "hologram" or null,
+     "watermark": "base64 of a key's 32 bytes and a number's 4" or null}
 
 With `faceless` a picture without a face becomes a film of a hologram; without it the prediction fails with `no_face`.
+With `watermark` the film and its poster say that number to whoever has the key (`providers.watermark`).
 
 A prediction is
 

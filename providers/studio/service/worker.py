@@ -6,7 +6,8 @@ The parent (`renderer_process`) and this process write JSON lines to each other 
 a library prints gets in between. The photo comes over it too: this process opens no files of the product. It writes
 `poster.jpg` and `film.mp4` into its folder, the only one it may write to, and the parent takes them from there.
 
-    parent sends {"do": "render", "photo_bytes", "look", "hero_name", "seed", "faceless"} and the photo   {"do": "stop"}
+    parent sends {"do": "render", "photo_bytes", "look", "hero_name", "seed", "faceless", "watermark"} and the photo
+                 {"do": "stop"}
     worker sends {"said": "warm", "confinement", "is_complete"}   {"said": "progress", "value"}   {"said": "poster"}
                  {"said": "film", "render_seconds", "cpu_seconds"}
                  {"said": "no_face" | "unreadable_photo" | "canceled" | "failed", "detail"}
@@ -32,6 +33,7 @@ from typing import Any
 from common.processes import die_with_parent
 from confinement.confine import Confinement, confine
 from providers.studio.errors import Cancelled, NoFace, UnreadablePhoto
+from providers.types import Watermark
 
 PROJECT_DIR = Path(__file__).resolve().parents[3]
 NICENESS = 5
@@ -103,6 +105,7 @@ class Worker:
                 hero_name=request["hero_name"],
                 seed=request["seed"],
                 faceless=request["faceless"],
+                watermark=Watermark.from_text(request["watermark"]) if request["watermark"] else None,
                 folder=self.folder,
                 on_progress=self.progress,
                 on_poster=lambda path: self.say("poster"),

@@ -45,6 +45,7 @@ from providers.studio.film.shots import Director
 from providers.studio.film.suit.details import paint_details
 from providers.studio.film.suit.suit import wear
 from providers.studio.film.variation import Variation
+from providers.types import Watermark
 
 from .bench_processes import peak_memory, time_cancels, time_first_films
 
@@ -135,6 +136,7 @@ def bench_film(renderer: Renderer, photo: bytes, look: str, seed: str, table: Ta
             on_progress=lambda progress: None,
             on_poster=lambda path: poster.append(time.process_time() - began),
             should_stop=never,
+            watermark=Watermark(bytes(32), 1),
         )
         cost, seconds = time.process_time() - began, time.monotonic() - wall
         megabytes = film.video.stat().st_size / 1e6

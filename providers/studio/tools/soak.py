@@ -141,10 +141,7 @@ class Soak:
         self.outcome, self.began_at = "", time.monotonic()
         if self.current.expected == "canceled":
             self.canceling = asyncio.get_running_loop().call_later(self.current.cancel_after, self.cancel, prediction)
-        names = ("look", "hero_name", "seed", "faceless")
-        return {name: getattr(prediction, name) for name in names} | {
-            "photo": str(self.current.photo),
-        }
+        return {"photo": str(self.current.photo), **prediction.order()}
 
     def cancel(self, prediction: Prediction) -> None:
         prediction.status = Status.CANCELED

@@ -1,13 +1,16 @@
 """The studio's adapter against a real studio, and against unexpected responses."""
 
+import io
 import json
 from datetime import UTC, datetime, timedelta
 
+import av
 import pytest
+import requests
 
 from providers import registry, signatures
 from providers.errors import AccountProblem, BadSignature, Busy, PredictionGone, Rejected, StaleSignature, Unavailable
-from providers.types import Account, PredictionStatus, SubmitRequest
+from providers.types import Account, PredictionStatus, SubmitRequest, Watermark
 from tests.support.processes import wait_for
 from tests.support.raw_server import answering, listening
 from tests.support.studio import PHOTO, Receiver, running_studio
@@ -38,6 +41,15 @@ def fetch_until(account, prediction_id, *statuses):
         return event if event.status in statuses else None
 
     return wait_for(reached, f"the prediction to be {statuses}")
+
+
+def test_a_watermark_reaches_the_renderer(account):
+    accepted = ADAPTER.submit(account, submit_request("marked", watermark=Watermark(bytes(32), 4711)))
+    done = fetch_until(account, accepted.prediction_id, PredictionStatus.SUCCEEDED)
+    film = requests.get(done.video_url, timeout=10).content
+    with av.open(io.BytesIO(film)) as container:
+        assert container.metadata["comment"] == "1 watermark=4711"
+    ADAPTER.delete(account, done.prediction_id)
 
 
 def test_a_film_from_submit_to_success(account):

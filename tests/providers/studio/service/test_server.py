@@ -121,6 +121,8 @@ def test_a_reference_can_be_looked_up(studio):
         {"webhook": "javascript:alert(1)"},
         {"webhook": "http://"},
         {"webhook": 7},
+        {"watermark": "AAAA"},
+        {"watermark": {"key": "x"}},
     ],
     ids=str,
 )

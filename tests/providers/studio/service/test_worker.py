@@ -48,7 +48,7 @@ class Scripted:
 
 
 def test_a_request_comes_before_the_rest_of_the_warm_up(tmp_path):
-    request = {"photo_bytes": 5, "look": "one", "hero_name": "", "seed": "", "faceless": ""}
+    request = {"photo_bytes": 5, "look": "one", "hero_name": "", "seed": "", "faceless": "", "watermark": ""}
     renderer = Scripted()
     ours, theirs = socket.socketpair()
     with ours:
@@ -86,7 +86,7 @@ class Bereft:
 
 @pytest.mark.parametrize(("is_told", "outcome"), [(True, "canceled"), (False, "failed")])
 def test_a_canceled_film_whose_folder_is_gone_is_canceled_and_no_failure(tmp_path, is_told, outcome):
-    request = {"photo_bytes": 5, "look": "one", "hero_name": "", "seed": "", "faceless": ""}
+    request = {"photo_bytes": 5, "look": "one", "hero_name": "", "seed": "", "faceless": "", "watermark": ""}
     ours, theirs = socket.socketpair()
     renderer = Bereft()
     worker = Worker(theirs, renderer, ["one"], tmp_path, Confinement(7, True))
