@@ -1,4 +1,4 @@
-# Two commands are enough: `make up` runs the product, `make test` runs what CI runs.
+# Two commands are enough: `make up` runs the product, `make test` runs the tests.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -13,7 +13,7 @@ export PIP_ROOT_USER_ACTION := ignore
 # A .venv whose Python was moved or removed is made anew.
 _ := $(shell test ! -e $(VENV)/made || $(PYTHON) -c '' 2>/dev/null || rm -rf $(VENV))
 
-.PHONY: help up test test-all test-deploy check coverage bench bench-check surge soak chaos conformance lighthouse audit install install-tests chromium pgbouncer client-tools clean
+.PHONY: help up test test-rest test-all test-deploy check coverage bench bench-check surge soak chaos conformance lighthouse audit install install-tests chromium pgbouncer client-tools clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,10 +46,13 @@ pgbouncer:
 client-tools: $(VENV)/made
 	@bash scripts/install-client-tools $(VENV)
 
-test: install-tests chromium pgbouncer client-tools ## everything CI runs: all tests, then the database's own on PostgreSQL
+test: install-tests chromium pgbouncer client-tools ## every promise once, and what a database decides on PostgreSQL too
 	@bash scripts/run-tests $(VENV)/bin
 
-test-all: install-tests chromium pgbouncer client-tools ## `make test` and what tries the same promises at more sizes, seeds and lengths
+test-rest: install-tests chromium pgbouncer client-tools ## the repeats: other parameters, whole processes; CI runs it after `make test`
+	@bash scripts/run-tests $(VENV)/bin rest
+
+test-all: install-tests chromium pgbouncer client-tools ## both of these, and what tries the same promises at more sizes, seeds and lengths
 	@bash scripts/run-tests $(VENV)/bin all
 
 $(VENV)/installed-deploy: tests/deploy/requirements.lock | $(VENV)/made

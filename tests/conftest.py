@@ -40,7 +40,7 @@ from providers.models import ProviderConfig
 from selfiehero.server import admission
 from tests import factories
 from tests.stub_provider import Delivery, StubProvider
-from tests.support import flush
+from tests.support import flush, selection
 from tests.support.made_once import SHARED
 
 # A shell that runs the tests in the background lets them ignore Ctrl-C, and every process that they start too.
@@ -81,16 +81,11 @@ for profile, examples in (("quick", 10), ("everyday", 15), ("thorough", 200)):
     )
 hypothesis.settings.load_profile("everyday")
 
-# What starts a process, opens a browser or draws a film: a test that uses one of these is slow.
-SLOW_FIXTURES = frozenset({"browser", "product", "renderer", "rig", "serve", "web"})
-
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow by what it uses. Journeys come first: they wait most, so other tests fill their pauses."""
-    for item in items:
-        if SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.slow)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what is slow or a repeat. Journeys come first: they wait most, so other tests fill their pauses."""
+    config.stash[selection.CASES] = selection.mark(items)
     items.sort(key=lambda item: "journeys" not in item.path.parts)
 
 

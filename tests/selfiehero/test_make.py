@@ -18,7 +18,7 @@ def bin_dir(tmp_path: Path) -> Path:
     """A folder of programs without a browser and without apt-get."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for name in ("bash", "env", "id", "grep", "mktemp", "rm", "dirname"):
+    for name in ("bash", "env", "id", "grep", "mktemp", "rm", "dirname", "cat"):
         (folder / name).symlink_to(shutil.which(name))
     return folder
 
@@ -48,7 +48,13 @@ def install(bin_dir: Path, **env: str) -> tuple[int, str]:
 def test_ci_says_that_it_is_ci_whoever_starts_it(bin_dir: Path) -> None:
     program(bin_dir / "make", 'echo "CI is $CI, asked for $*"; exit 7')
     for given in ({}, {"CI": ""}, {"CI": "1"}):
-        assert run(".ci/run", bin_dir, **given) == (7, "CI is 1, asked for test\n")
+        assert run(".ci/run", bin_dir, **given) == (7, "CI is 1, asked for test\nCI is 1, asked for test-rest\n")
+
+
+@pytest.mark.parametrize("failing", ["test", "test-rest"])
+def test_ci_fails_for_either_half_and_ends_with_what_both_said(bin_dir: Path, failing: str) -> None:
+    program(bin_dir / "make", f'echo "$1 passed in 1 s" >> "$TEST_VERDICTS"; echo noise; [ "$1" != {failing} ]')
+    assert run(".ci/run", bin_dir) == (1, "noise\nnoise\ntest passed in 1 s\ntest-rest passed in 1 s\n")
 
 
 def test_without_a_browser_a_person_is_told_and_ci_fails(bin_dir: Path) -> None:

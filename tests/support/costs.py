@@ -2,6 +2,7 @@
 
     python -m pytest -p tests.support.costs …     # adds a line for each test to var/costs/
     python -m tests.support.costs                 # the dearest tests and files
+    python -m tests.support.costs --write         # tests/costs.txt, by which `make check` and `make test` choose
 
 A process that outlives a test is charged to the tests during which it works, so a product that a file shares shows in
 each of its tests, and its end in the last one. With xdist each worker measures its own processes. CPU is what to
@@ -21,7 +22,9 @@ from pathlib import Path
 import pytest
 
 from selfiehero.environment import PROJECT_DIR
+from tests.support.selection import COSTS, costs
 
+LEAST = 0.1  # seconds of a case below which a test is not in the file
 FOLDER = Path(os.environ.get("COSTS") or PROJECT_DIR / "var" / "costs")
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -85,12 +88,17 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Print the dearest tests and files of var/costs.")
     parser.add_argument("--count", type=int, default=50)
-    count = parser.parse_args().count
+    parser.add_argument("--write", action="store_true", help="write tests/costs.txt: a case's mean of what is larger")
+    chosen = parser.parse_args()
     tests: dict[str, dict[str, float]] = {}
     for path in sorted(FOLDER.glob("*.jsonl")):
         for text in path.read_text().splitlines():
             line = json.loads(text)
             tests[line["test"]] = line  # of several runs the last
+    if chosen.write:
+        write(tests)
+        return
+    count = chosen.count
     files: dict[str, list[dict[str, float]]] = defaultdict(list)
     for name, line in tests.items():
         files[name.partition("::")[0]].append(line)
@@ -101,6 +109,16 @@ def main() -> None:
     print("\n   CPU   wall  test")
     for name, line in sorted(tests.items(), key=lambda pair: -pair[1]["wall"] - pair[1]["cpu"])[:count]:
         print(f"{line['cpu']:6.1f} {line['wall']:6.1f}  {name}")
+
+
+def write(tests: dict[str, dict[str, float]]) -> None:
+    """Write what a case of each test costs in seconds, CPU or clock; tests that were not measured keep their figure."""
+    cases: dict[str, list[float]] = defaultdict(list)
+    for name, line in tests.items():
+        cases[name.partition("[")[0]].append(max(line["cpu"], line["wall"]))
+    means = costs() | {test: sum(seconds) / len(seconds) for test, seconds in cases.items()}
+    kept = {test: seconds for test, seconds in means.items() if round(seconds, 2) >= LEAST}
+    COSTS.write_text("".join(f"{seconds:.2f} {test}\n" for test, seconds in sorted(kept.items())), encoding="utf-8")
 
 
 def total(lines: Iterable[dict[str, float]], key: str) -> float:
