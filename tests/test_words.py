@@ -9,7 +9,7 @@ import ast
 import re
 from pathlib import PurePosixPath
 
-from tests.support.sources import APPS, text_files, text_of
+from tests.support.sources import APPS, read, text_files, text_of
 
 GLOSSARY = "docs/glossary.md"
 MAY_NAME_THEM = {
@@ -104,15 +104,13 @@ def test_no_import_and_no_identifier_has_one():
     for path in places():
         if not path.endswith(".py"):
             continue
-        for node in ast.walk(ast.parse(text_of(path))):
-            if isinstance(node, ast.alias):
-                is_retired = path.split("/")[0] in APPS and (node.asname or node.name.split(".")[-1]) in MODULES
-            elif isinstance(node, ast.Name):
-                is_retired = node.id in IDENTIFIERS
+        for named in read(path).named:
+            if named.kind is ast.alias:
+                is_retired = path.split("/")[0] in APPS and named.name.split(".")[-1] in MODULES
             else:
-                is_retired = isinstance(node, ast.Attribute) and node.attr in IDENTIFIERS
+                is_retired = named.name in IDENTIFIERS
             if is_retired:
-                found.append(f"{path}:{node.lineno}")
+                found.append(f"{path}:{named.line}")
     assert found == []
 
 

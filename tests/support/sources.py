@@ -12,9 +12,9 @@ import re
 import subprocess
 import tokenize
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
 from selfiehero.environment import PROJECT_DIR
 
@@ -23,6 +23,7 @@ APPS = tuple(tomllib.loads((PROJECT_DIR / "pyproject.toml").read_text())["tool"]
 NAMES_WHAT_IS_GONE = {"tests/test_references.py", "tests/test_words.py"}
 _TEXT = {".py", ".md", ".js", ".css", ".html", ".txt", ".toml", ".yaml", ".c", ".json", ".svg", ".example", ""}
 _WORD = re.compile(r"[A-Za-z_]\w*")
+_SCOPES = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,107 @@ def text_files(*suffixes: str) -> list[str]:
     return sorted(path for path in tracked() if PurePosixPath(path).suffix in (suffixes or _TEXT))
 
 
+@dataclass(frozen=True)
+class Named:
+    """An import, a variable or an attribute in the code of one file."""
+
+    kind: type[ast.AST]
+    name: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Read:
+    """What one Python file says: found in a single pass, because every test here asks for a part of it."""
+
+    prose: tuple[Prose, ...]
+    words: frozenset[str]  # identifiers, and words of strings
+    named: tuple[Named, ...]
+    defined: frozenset[str]
+
+
+@functools.cache
+def read(path: str) -> Read:
+    """Return what a Python file says."""
+    docstrings: dict[int, ast.Constant] = {}
+    strings: list[ast.expr] = []
+    words: set[str] = set()
+    named: list[Named] = []
+    defined: set[str] = set()
+    for node in ast.walk(ast.parse(text_of(path))):
+        kind = type(node)
+        if kind in _SCOPES:
+            said = _docstring(node)
+            if said is not None:
+                docstrings[id(said)] = said
+            if kind is not ast.Module:
+                defined.add(node.name)
+        elif kind is ast.Constant or kind is ast.JoinedStr:
+            value = getattr(node, "value", "")
+            if isinstance(value, str | bytes):
+                strings.append(node)
+            if isinstance(value, str) and id(node) not in docstrings:  # they are met after what they describe
+                words.update(_WORD.findall(value))
+        elif kind is ast.alias:
+            named.append(Named(kind, node.asname or node.name, node.lineno))
+            defined.add((node.asname or node.name).split(".")[0])
+        elif kind is ast.Name or kind is ast.Attribute:
+            name = node.id if kind is ast.Name else node.attr
+            named.append(Named(kind, name, node.lineno))
+            if type(node.ctx) is ast.Store:
+                defined.add(name)
+        elif kind is ast.Global or kind is ast.Nonlocal:
+            words.update(node.names)
+        for field in _naming_fields(kind):
+            value = getattr(node, field)
+            if isinstance(value, str):
+                words.update(value.split("."))
+    found = [Prose(path, said.lineno, said.value) for said in docstrings.values()]
+    found += _comments(path, strings, docstrings)
+    return Read(tuple(found), frozenset(words), tuple(named), frozenset(defined))
+
+
+def _comments(path: str, strings: list[ast.expr], docstrings: dict[int, ast.Constant]) -> list[Prose]:
+    """Return the comments of a file: what follows the first # of a line that is in no string.
+
+    Between the parts of a string that goes over several lines only the tokenizer tells, which takes far longer.
+    """
+    spans: dict[int, list[tuple[int, int]]] = {}
+    for string in strings:
+        last = string.end_lineno or string.lineno
+        for line in range(string.lineno, last + 1):
+            begin = string.col_offset if line == string.lineno else 0
+            end = (string.end_col_offset or 0) if line == last else 1 << 30
+            spans.setdefault(line, []).append((begin, end))
+    unsure = {
+        line
+        for string in strings
+        if id(string) not in docstrings
+        for line in range(string.lineno, (string.end_lineno or string.lineno) + 1)
+        if string.end_lineno != string.lineno
+    }
+    lines = text_of(path).split("\n")
+    if any("#" in lines[line - 1] for line in unsure):
+        return [
+            Prose(path, token.start[0], token.string.lstrip("#! "))
+            for token in tokenize.generate_tokens(io.StringIO(text_of(path)).readline)
+            if token.type == tokenize.COMMENT
+        ]
+    found = []
+    for number, line in enumerate(lines, 1):
+        if "#" in line:
+            code = line.encode()  # the parser counts bytes
+            for hash_ in (at for at, byte in enumerate(code) if byte == ord("#")):
+                if not any(begin <= hash_ < end for begin, end in spans.get(number, ())):
+                    found.append(Prose(path, number, code[hash_:].decode().lstrip("#! ")))
+                    break
+    return found
+
+
 @functools.cache
 def prose() -> tuple[Prose, ...]:
     """Return every docstring and comment of the Python files, and every document."""
-    found = [piece for path in text_files(".py") if "/migrations/" not in path for piece in _said_in(path)]
+    found = [piece for path in text_files(".py") if "/migrations/" not in path for piece in read(path).prose]
     documents = [*text_files(".md"), *(path for path in tracked() if path.startswith("scripts/")), "Makefile"]
     for path in documents:
         if not path.endswith(".py"):
@@ -73,18 +171,13 @@ def prose() -> tuple[Prose, ...]:
     return tuple(found)
 
 
-def _said_in(path: str) -> Iterator[Prose]:
-    for node in ast.walk(ast.parse(text_of(path))):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            said = _docstring(node)
-            if said is not None:
-                yield Prose(path, said.lineno, said.value)
-    for token in tokenize.generate_tokens(io.StringIO(text_of(path)).readline):
-        if token.type == tokenize.COMMENT:
-            yield Prose(path, token.start[0], token.string.lstrip("#! "))
+@functools.cache
+def _naming_fields(kind: type[ast.AST]) -> tuple[str, ...]:
+    """Return the fields in which a node of this kind writes down identifiers."""
+    return tuple(field for field in ("id", "attr", "name", "asname", "arg", "module") if field in kind._fields)
 
 
-def _docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> ast.Constant | None:
+def _docstring(node: Any) -> ast.Constant | None:
     first = node.body[0] if node.body else None
     is_one = (
         isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
@@ -97,32 +190,13 @@ def words_of_code() -> frozenset[str]:
     """Return every identifier of the code, and every word of its strings: what prose may name."""
     words: set[str] = set()
     for path in set(text_files(".py")) - NAMES_WHAT_IS_GONE:
-        tree = ast.parse(text_of(path))
-        said = {
-            id(_docstring(node))
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        }
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
-                words.update(_WORD.findall(node.value))
-            words.update(_names_of(node))
+        words |= read(path).words
     words.update(PurePosixPath(path).stem for path in tracked())
     for path in text_files(".js", ".html", ".css", ".toml", ".c", ".json", ".txt", ".yaml"):
         words.update(_WORD.findall(text_of(path)))
     for path in (".env.example", "Makefile", *(path for path in tracked() if path.startswith(("scripts/", ".ci/")))):
         words.update(_WORD.findall(text_of(path)))
     return frozenset(words)
-
-
-def _names_of(node: ast.AST) -> Iterator[str]:
-    """Yield the identifiers that a node itself writes down."""
-    for name in ("id", "attr", "name", "asname", "arg", "module"):
-        value = getattr(node, name, None)
-        if isinstance(value, str):
-            yield from value.split(".")
-    if isinstance(node, ast.Global | ast.Nonlocal):
-        yield from node.names
 
 
 @functools.cache
@@ -134,13 +208,4 @@ def names_in(module: str) -> frozenset[str] | None:
         return None
     names = {PurePosixPath(other).stem for other in tracked() if str(PurePosixPath(other).parent) == folder}
     names |= {PurePosixPath(other).name for other in folders() if str(PurePosixPath(other).parent) == folder}
-    for node in ast.walk(ast.parse(text_of(path))):
-        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            names.add(node.name)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            names.add(node.attr)
-        elif isinstance(node, ast.alias):
-            names.add((node.asname or node.name).split(".")[0])
-    return frozenset(names)
+    return read(path).defined | names
