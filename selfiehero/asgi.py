@@ -14,9 +14,10 @@ from channels.routing import ProtocolTypeRouter  # noqa: E402
 
 from notifications.routing import sockets  # noqa: E402
 from notifications.streams import Streams  # noqa: E402
+from selfiehero.readiness.probe import ProbedSockets  # noqa: E402
 from selfiehero.server.bridge import Bridge  # noqa: E402
-from selfiehero.server.database import wait_briefly  # noqa: E402
+from selfiehero.server.database import wait_briefly, web_threads  # noqa: E402
 
 wait_briefly()
-http = Bridge(django, threads=int(os.environ.get("WEB_THREADS") or "8"))
-application = ProtocolTypeRouter({"http": Streams(http), "websocket": sockets})
+http = Bridge(django, threads=web_threads())
+application = ProtocolTypeRouter({"http": Streams(http), "websocket": ProbedSockets(sockets)})

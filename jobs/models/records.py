@@ -40,6 +40,9 @@ class Heartbeat(models.Model):
     # With defaults of the database's own, because processes of the release before write rows without them.
     host = models.CharField(max_length=40, blank=True, default="", db_default="")
     version = models.CharField(max_length=40, blank=True, default="", db_default="")
+    keys = models.CharField(
+        max_length=16, blank=True, default="", db_default="", help_text="`providers.keys.digest_of_own`"
+    )
     seen_at = models.DateTimeField()
 
     class Meta:

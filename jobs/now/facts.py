@@ -59,6 +59,7 @@ class Process:
     seen_at: datetime
     is_late: bool
     is_replaced: bool
+    keys: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,7 @@ def _processes(*, now: datetime) -> list[Process]:
             beat.seen_at,
             is_late=now - beat.seen_at > LATE,
             is_replaced=beat.name in alive,
+            keys=beat.keys,
         )
         for beat in beats
     ]

@@ -29,6 +29,7 @@ from django.utils import timezone
 from jobs.heartbeats import beat_path, host_id
 from jobs.models import Heartbeat
 from jobs.overload import state
+from providers import keys
 
 from . import queues
 
@@ -358,7 +359,7 @@ def beat(name: str) -> None:
     Heartbeat.objects.update_or_create(
         name=name,
         host=host_id(settings.VAR_DIR),
-        defaults={"seen_at": timezone.now(), "version": settings.PRODUCT_VERSION},
+        defaults={"seen_at": timezone.now(), "version": settings.PRODUCT_VERSION, "keys": keys.digest_of_own()},
     )
 
 

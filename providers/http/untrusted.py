@@ -61,6 +61,13 @@ def post(
     return _ask("POST", text, content, headers, connect_seconds, total_seconds, trusted)
 
 
+def get(
+    text: str, *, headers: Mapping[str, str], connect_seconds: float, total_seconds: float, trusted: Sequence[str] = ()
+) -> Response:
+    """Read a URL and return the response, its body cut to MAX_RESPONSE_BYTES. Raises what `post` raises."""
+    return _ask("GET", text, None, headers, connect_seconds, total_seconds, trusted)
+
+
 def upgrade(
     text: str, *, headers: Mapping[str, str], connect_seconds: float, total_seconds: float, trusted: Sequence[str] = ()
 ) -> Response:

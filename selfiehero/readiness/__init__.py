@@ -4,7 +4,8 @@ lines     a line, and its three levels
 evening   what such an evening breaks: concurrency, fallback
 gateway   what stands at the public address: slow answers, uploads, sockets, webhooks, proxies
 probe     where those calls arrive, and are told what came
-machines  database, Redis, storage, processes, versions, open files
+machines  processes, versions, keys, database, Redis, indexes, the bucket's own settings, open files
+stores    what things are kept in, tried: storage in time, the bucket for pages, Redis' disk, connections
 people    erasures, the law, log-in, mail, alerts, Django's own checks
 """
 

@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from jobs import now as present
 
-from . import drill, evening, gateway, machines, people
+from . import drill, evening, gateway, machines, people, stores
 from .lines import RED, Line
 
 logger = logging.getLogger(__name__)
 
 
-def measure(*, rate: int, now: datetime, drill_seconds: int = 0, by: str = "") -> list[Line]:
+def measure(
+    *, rate: int, now: datetime, drill_seconds: int = 0, by: str = "", idle_seconds: float | None = None
+) -> list[Line]:
     """Return every line; `rate` is how many jobs a minute shall be made into films. Takes up to two minutes.
 
-    With `drill_seconds` the first provider is parked for so long, in the name of `by`.
+    With `drill_seconds` the first provider is parked for so long, in the name of `by`. A socket is held open for
+    `idle_seconds` (gateway.IDLE_SECONDS) beside the other checks; with 0 there is none.
     """
+    idle = gateway.IDLE_SECONDS if idle_seconds is None else idle_seconds
+    with ThreadPoolExecutor(1, thread_name_prefix="readiness-socket") as beside:
+        held = beside.submit(_guarded, lambda: gateway.idle_socket(seconds=idle))
+        lines = _measure(rate=rate, now=now, drill_seconds=drill_seconds, by=by)
+        after = max((place for place, line in enumerate(lines) if line.area == gateway.AREA), default=-1) + 1
+        return [*lines[:after], *held.result(), *lines[after:]]
+
+
+def _measure(*, rate: int, now: datetime, drill_seconds: int, by: str) -> list[Line]:
     facts = present.read(now=now)
     found: list[Line] = []
     for check in (
@@ -32,9 +45,13 @@ def measure(*, rate: int, now: datetime, drill_seconds: int = 0, by: str = "") -
         gateway.proxies,
         lambda: machines.processes(facts),
         lambda: machines.house(facts),
+        stores.redis_disk,
+        lambda: stores.connections(facts),
         machines.serving,
         machines.indexes,
+        stores.storage_round_trip,
         machines.bucket,
+        stores.bucket_for_pages,
         machines.open_files,
         lambda: people.promises(facts),
         people.doors,

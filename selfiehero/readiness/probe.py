@@ -2,7 +2,8 @@
 
 A signed call to /webhooks/readiness/{token}/ is told what arrived: digest and length of the body, how many proxies are
 in its headers, the clock of the host that answers. A token says how long the answer waits; it is good for two minutes,
-and to whoever has none the address looks like that of a provider that does not exist.
+and to whoever has none the address looks like that of a provider that does not exist. A socket at
+/ws/readiness/{token}/ says nothing until its other side closes it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from jobs.intake.deliveries import MAX_BYTES
 from jobs.routing.hosts import this_host
 
 _SALT = "selfiehero.readiness"
+_SOCKETS = "/ws/readiness/"
 _GOOD_FOR_SECONDS = 120
 LONGEST_WAIT = 30.0
 # One slow answer at a time, so that the others of this process's threads are there for people.
@@ -31,6 +33,35 @@ _slow = threading.Lock()
 def path_of(*, wait: float = 0.0) -> str:
     """Return the path of a call that is answered after so many seconds."""
     return f"/webhooks/readiness/{signing.dumps(min(wait, LONGEST_WAIT), salt=_SALT)}/"
+
+
+def socket_path() -> str:
+    """Return the path of a socket that stays open."""
+    return f"{_SOCKETS}{signing.dumps('socket', salt=_SALT)}/"
+
+
+class ProbedSockets:
+    """The product's sockets, and that of the report; without a good token the handshake is refused."""
+
+    def __init__(self, application: Any) -> None:
+        self.application = application
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if not scope["path"].startswith(_SOCKETS):
+            await self.application(scope, receive, send)
+            return
+        await receive()
+        try:
+            token = scope["path"].removeprefix(_SOCKETS).strip("/")
+            is_good = signing.loads(token, salt=_SALT, max_age=_GOOD_FOR_SECONDS) == "socket"
+        except signing.BadSignature:
+            is_good = False
+        if not is_good:
+            await send({"type": "websocket.close"})
+            return
+        await send({"type": "websocket.accept"})
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
 
 
 @csrf_exempt

@@ -18,8 +18,8 @@ from .measure import measure
 
 logger = logging.getLogger(__name__)
 
-# A report takes half a minute. One that is not there after so long will not come: its process has ended.
-GIVEN_UP_AFTER = timedelta(minutes=2)
+# A report takes a good minute. One that is not there after so long will not come: its process has ended.
+GIVEN_UP_AFTER = timedelta(minutes=3)
 _KEPT = 50
 
 
@@ -42,9 +42,15 @@ def begin(*, rate: int, by: str, now: datetime) -> ReadinessReport:
         return ReadinessReport.objects.create(asked_at=now, asked_by=by[:150], host=this_host(), rate=rate)
 
 
-def complete(report: ReadinessReport, *, drill_seconds: int = 0) -> list[Line]:
+def complete(report: ReadinessReport, *, drill_seconds: int = 0, idle_seconds: float | None = None) -> list[Line]:
     """Measure a report and write its lines; takes up to two minutes, and the drill's time."""
-    lines = measure(rate=report.rate, now=database_now(), drill_seconds=drill_seconds, by=report.asked_by)
+    lines = measure(
+        rate=report.rate,
+        now=database_now(),
+        drill_seconds=drill_seconds,
+        by=report.asked_by,
+        idle_seconds=idle_seconds,
+    )
     report.lines, report.measured_at = [line.as_json() for line in lines], database_now()
     report.save(update_fields=["lines", "measured_at"])
     return lines

@@ -5,15 +5,30 @@ A thread that waits serves nobody else, so a door that cannot have the database 
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from django.db import connections
 from django.db.backends.signals import connection_created
 
+from .bridge import PASSWORD_THREADS
+
 # For a row or, on SQLite, for the one writer; far above what a busy evening needs.
 LOCK_SECONDS = 5.0
 STATEMENT_SECONDS = 20.0
 CONNECT_SECONDS = 2
+# Two for sockets and one for those without Redis (`notifications`), two for admission, one for health.
+_BESIDE = 6
+
+
+def web_threads() -> int:
+    """Return how many threads of a web process run Django (WEB_THREADS)."""
+    return int(os.environ.get("WEB_THREADS") or "8")
+
+
+def most_connections() -> int:
+    """Return how many connections a web process may hold: one for each thread that asks the database."""
+    return web_threads() + PASSWORD_THREADS + _BESIDE
 
 
 def wait_briefly() -> None:

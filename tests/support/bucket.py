@@ -27,6 +27,7 @@ class FakeBucket:
     def __init__(self) -> None:
         self.files: dict[str, tuple[bytes, datetime]] = {}
         self.calls: list[str] = []
+        self.allows_origin = ""  # what its CORS rule lets read
         bucket = self
 
         class Door(BaseHTTPRequestHandler):
@@ -38,6 +39,8 @@ class FakeBucket:
 
             def _answer(self, status: int, content: bytes = b"", **headers: str) -> None:
                 self.send_response(status)
+                if self.headers.get("Origin") and bucket.allows_origin:
+                    headers["Access_Control_Allow_Origin"] = bucket.allows_origin
                 for name, value in headers.items():
                     self.send_header(name.replace("_", "-"), value)
                 self.send_header("Content-Length", headers.pop("length", str(len(content))))

@@ -12,7 +12,7 @@ from jobs.management.shell import who
 from selfiehero.readiness import AMBER, GREEN, RED, Line, reports
 
 _MARKS = {GREEN: "ok ", AMBER: "!  ", RED: "XX "}
-LONGEST_DRILL = 600
+LONGEST_DRILL = LONGEST_IDLE = 600
 
 
 class Command(BaseCommand):
@@ -25,13 +25,22 @@ class Command(BaseCommand):
             "--drill", type=int, default=0, metavar="SECONDS", help="park the first provider for so long, for real"
         )
 
+        parser.add_argument(
+            "--idle",
+            type=int,
+            metavar="SECONDS",
+            help="hold a socket open for so long beside the rest (65); 0 leaves it out",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         if options["rate"] < 1:
             raise CommandError("--rate is a number of films a minute.", returncode=64)
         if not 0 <= options["drill"] <= LONGEST_DRILL:
             raise CommandError(f"--drill is at most {LONGEST_DRILL} seconds.", returncode=64)
+        if not 0 <= (options["idle"] or 0) <= LONGEST_IDLE:
+            raise CommandError(f"--idle is at most {LONGEST_IDLE} seconds.", returncode=64)
         report = reports.begin(rate=options["rate"], by=who().name, now=database_now())
-        lines = reports.complete(report, drill_seconds=options["drill"])
+        lines = reports.complete(report, drill_seconds=options["drill"], idle_seconds=options["idle"])
         worst = reports.worst_of(lines)
         if options["json"]:
             told = {"level": worst, "rate": options["rate"], "lines": [line.as_json() for line in lines]}

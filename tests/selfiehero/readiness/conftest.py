@@ -19,6 +19,8 @@ from selfiehero.readiness import probe
 from tests import factories
 from tests.support import raw_server
 
+PING = b"\x89\x04hero"
+
 
 class Gateway:
     """A proxy in front of our server, with the faults that gateways have. `faults` names those it has now."""
@@ -26,6 +28,7 @@ class Gateway:
     def __init__(self, server: str) -> None:
         self.server = urlsplit(server)
         self.faults: set[str] = set()
+        self.pongs: list[bytes] = []
 
     def answer(self, connection: Any, request: bytes) -> None:
         head, _, body = request.partition(b"\r\n\r\n")
@@ -42,8 +45,18 @@ class Gateway:
             connection.sendall(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
         elif b"upgrade" in names and "no upgrade" not in self.faults:
             connection.sendall(b"HTTP/1.1 101 Switching\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n")
+            self._hold(connection)
         else:
             self._pass_on(connection, head, body)
+
+    def _hold(self, connection: Any) -> None:
+        """Ping as the server does, and expect a pong; an impatient gateway ends what is idle."""
+        connection.settimeout(5)
+        connection.sendall(PING)
+        came = connection.recv(100)
+        self.pongs.append(bytes(byte ^ came[2 + place % 4] for place, byte in enumerate(came[6:])))
+        while "idle cut" not in self.faults and connection.recv(100):
+            pass
 
     def _pass_on(self, connection: Any, head: bytes, body: bytes) -> None:
         if "re-encoding" in self.faults and body.startswith(b"{"):
@@ -67,6 +80,7 @@ class Gateway:
 @pytest.fixture
 def gateway(settings: Any, live_server: Any, monkeypatch: Any) -> Iterator[Gateway]:
     monkeypatch.setattr(front, "SLOW_ANSWER", 0.6)
+    monkeypatch.setattr(front, "IDLE_SECONDS", 0.3)
     gateway = Gateway(live_server.url)
     with raw_server.listening(gateway.answer) as address:
         settings.CALLBACK_URL = settings.PUBLIC_URL = address.rstrip("/")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 import time
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,8 +23,12 @@ from tests.support.served import Served
 pytestmark = pytest.mark.django_db
 
 
+EVERYTHING = {"Gateway timeouts", "Uploads", "Sockets", "Idle socket", "Webhook reachability", "Large webhooks"}
+
+
 def at_the_gateway() -> dict[str, Line]:
-    checks = (front.slow_answers, front.uploads, front.sockets, front.webhooks, front.proxies)
+    idle = partial(front.idle_socket, seconds=0.3)
+    checks = (front.slow_answers, front.uploads, front.sockets, idle, front.webhooks, front.proxies)
     return {line.name: line for check in checks for line in check()}
 
 
@@ -32,22 +38,25 @@ def test_what_reaches_us_unchanged_is_green(gateway: Gateway) -> None:
         "Gateway timeouts": GREEN,
         "Uploads": GREEN,
         "Sockets": GREEN,
+        "Idle socket": GREEN,
         "Webhook reachability": GREEN,
         "Large webhooks": GREEN,
         "Trusted proxies": GREEN,
     }
     assert all(line.measured for line in found.values())
+    assert b"hero" in gateway.pongs, "a page answers pings, and so does what stands for it"
 
 
 @pytest.mark.parametrize(
     ("fault", "wrong", "mend"),
     [
-        ("redirect", {"Gateway timeouts", "Uploads", "Sockets", "Webhook reachability", "Large webhooks"}, "redirect"),
-        ("log-in page", {"Gateway timeouts", "Uploads", "Sockets", "Webhook reachability", "Large webhooks"}, "log-in"),
+        ("redirect", EVERYTHING, "redirect"),
+        ("log-in page", EVERYTHING, "log-in"),
         ("body limit", {"Uploads", "Large webhooks"}, "client_max_body_size"),
         ("re-encoding", {"Webhook reachability", "Large webhooks"}, "pass bodies on as they are"),
         ("impatience", {"Gateway timeouts"}, "proxy_read_timeout"),
-        ("no upgrade", {"Sockets"}, "proxy_http_version 1.1"),
+        ("no upgrade", {"Sockets", "Idle socket"}, "proxy_http_version 1.1"),
+        ("idle cut", {"Idle socket"}, "idle time-out above 60 s"),
         ("proxy", {"Trusted proxies"}, "TRUSTED_PROXIES=1"),
     ],
 )
@@ -94,6 +103,31 @@ def test_the_probe_is_for_whoever_has_a_token(client: Client, monkeypatch: Any) 
         assert client.post(probe.path_of(wait=0.1), b"", content_type="x/y").status_code == 429
     monkeypatch.setattr(signing.time, "time", lambda: time.monotonic() + 10**10)
     assert client.post(path, b"{}", content_type="x/y").status_code == 401
+
+
+def test_a_socket_of_the_report_is_for_whoever_has_a_token() -> None:
+    sent: list[dict[str, Any]] = []
+
+    def ask(path: str) -> list[dict[str, Any]]:
+        come = iter([{"type": "websocket.connect"}, {"type": "websocket.receive"}, {"type": "websocket.disconnect"}])
+
+        async def receive() -> dict[str, Any]:
+            return next(come)
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        async def product(scope: dict[str, Any], receive: Any, send: Any) -> None:
+            await send({"type": "the product's"})
+
+        sent.clear()
+        asyncio.run(probe.ProbedSockets(product)({"path": path}, receive, send))
+        return list(sent)
+
+    assert ask(probe.socket_path()) == [{"type": "websocket.accept"}]
+    assert ask("/ws/readiness/forged/") == [{"type": "websocket.close"}]
+    assert ask(probe.path_of().replace("/webhooks/", "/ws/")) == [{"type": "websocket.close"}]
+    assert ask("/ws/jobs/x/") == [{"type": "the product's"}]
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from jobs import now as present
 from jobs.ledger import Newest
 from jobs.models import AuditEntry, Heartbeat
 from jobs.now import house
-from jobs.queue import claims
+from jobs.queue import claims, engine
 from providers.models import ProviderConfig
 from selfiehero.health import serving
 from selfiehero.readiness import AMBER, GREEN, RED, drill, evening, machines, people
@@ -52,11 +52,23 @@ def test_a_second_provider_is_wanted(facts: present.Facts) -> None:
 
 
 def test_a_process_that_is_missing_or_old_is_told(facts: present.Facts) -> None:
-    assert levels(machines.processes(facts)) == {"Processes": GREEN, "Equal versions": GREEN}
+    assert levels(machines.processes(facts)) == {"Processes": GREEN, "Equal versions": GREEN, "Equal keys": GREEN}
     Heartbeat.objects.filter(name="worker-collect").update(seen_at=timezone.now() - timedelta(minutes=5))
     Heartbeat.objects.filter(name="reconcile").update(version="0.0.9")
     found = machines.processes(present.read(now=timezone.now()))
-    assert levels(found) == {"Processes": RED, "Equal versions": AMBER}
+    assert levels(found) == {"Processes": RED, "Equal versions": AMBER, "Equal keys": GREEN}
+
+
+def test_a_host_with_another_release_or_other_keys_is_named(facts: present.Facts, settings: Any) -> None:
+    engine.beat("worker-prepare")
+    other = Heartbeat.objects.get(name="worker-prepare", keys__gt="")
+    Heartbeat.objects.filter(name="reconcile").update(version="0.0.9", keys=other.keys)
+    found = {line.name: line for line in machines.processes(present.read(now=timezone.now()))}
+    assert (found["Equal versions"].level, "hero-1 runs 0.0.9" in found["Equal versions"].words) == (AMBER, True)
+    assert (found["Equal keys"].level, found["Equal keys"].measured) == (GREEN, "2 of 2 hosts tell theirs")
+    settings.FIELD_KEYS = [*settings.FIELD_KEYS, "MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDA="]
+    (line,) = (line for line in machines.processes(present.read(now=timezone.now())) if line.name == "Equal keys")
+    assert (line.level, "hero-1" in line.words) == (RED, True)
 
 
 def test_a_redis_that_is_away_and_a_full_disk_are_told(facts: present.Facts) -> None:
