@@ -139,6 +139,7 @@ def test_readiness_is_measured_from_its_page(visit: Callable[..., Any], browser:
     found = page.locator(".checks li").all_text_contents()
     assert any("Webhook reachability" in text and "arrives unchanged" in text for text in found), found
     assert any("Sockets" in text and "Pages get their socket" in text for text in found), found
+    assert any("Idle socket" in text and "stays open" in text for text in found), found
     looks_right(page, "readiness", "phone")
     assert violations(page) == []
 

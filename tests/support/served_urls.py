@@ -13,11 +13,14 @@ from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import condition
 
+from selfiehero.readiness import gateway
 from selfiehero.server import protocols
 
 BLOCK = b"\x2a" * 64 * 1024
 # A test need not wait as long for a head that never comes as the product does.
 protocols.HEAD_SECONDS = float(os.environ.get("SERVED_HEAD_SECONDS") or protocols.HEAD_SECONDS)
+# Nor need it hold a silent socket for as long.
+gateway.IDLE_SECONDS = 1.0
 _streaming = 0
 
 
