@@ -33,7 +33,7 @@ _LINEAR, _PQ, _HLG = 8, 16, 18
 _GAMMAS: Mapping[int, float] = {4: 2.2, 5: 2.8, 17: 2.6, _LINEAR: 1.0}
 _WHITE = 203.0  # cd/m²
 _KNEE = 0.6  # of white: what is darker stays as it is when there is brighter light than white
-# A gamma and primaries so close to sRGB's are a clumsy way of saying sRGB.
+# A gamma and primaries so close to sRGB's are a clumsy way of saying sRGB; beside other primaries it is just a gamma.
 _SRGB_GAMMA, _CLOSE_GAMMA, _CLOSE_PLACE = 2.2, 0.05, 0.005
 _STEPS = 2**14
 
@@ -84,7 +84,8 @@ def of_gamma(exponent: float, primaries: Sequence[float] | None) -> Encoding:
         if np.abs(asked - np.array(BT709)).max() > _CLOSE_PLACE and _is_possible(asked):
             found = (red, green, blue, white)
     gamma = 1 / exponent if 0.1 <= exponent <= 10 else _SRGB_GAMMA
-    return Encoding(found, "srgb" if abs(gamma - _SRGB_GAMMA) < _CLOSE_GAMMA else gamma)
+    is_srgb = found == BT709 and abs(gamma - _SRGB_GAMMA) < _CLOSE_GAMMA
+    return Encoding(found, "srgb" if is_srgb else gamma)
 
 
 def _is_possible(places: np.ndarray) -> bool:

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
-from . import colours, headers, png_chunks
+from . import colours, headers, heic_boxes, png_chunks
 from .outcomes import BadPhoto
 
 MID_GREY = (128, 128, 128)
@@ -52,6 +52,8 @@ def decode(data: bytes, *, long_edge: int, pixels: int, formats: Sequence[str]) 
 
 def _decode(data: bytes, long_edge: int, formats: Sequence[str]) -> Image.Image:
     png = png_chunks.take_apart(data) if data.startswith(headers.PNG_SIGNATURE) else None
+    if data[4:8] == b"ftyp":
+        data = heic_boxes.readable(data)
     image: Image.Image = Image.open(io.BytesIO(png.data if png else _padded(data)), formats=tuple(formats))
     if image.format in ("PNG", "WEBP") and getattr(image, "is_animated", False):
         raise BadPhoto("photo_animated")
@@ -65,7 +67,7 @@ def _decode(data: bytes, long_edge: int, formats: Sequence[str]) -> Image.Image:
     if not encoding.is_srgb and image.width * image.height <= MOST_DEEP_PIXELS:
         deep = _deep_pixels(image, png, data, encoding)
     if deep is None:
-        image.load()
+        image = _loaded(image, png)
     # After load(): a PNG may carry its EXIF behind the pixels, and HEIC decoding may change the size.
     orientation = _orientation(image)
     if deep is not None:
@@ -88,6 +90,19 @@ def _decode(data: bytes, long_edge: int, formats: Sequence[str]) -> Image.Image:
         fresh = fresh.transpose(UPRIGHT[orientation])
     fresh.info.clear()
     return fresh
+
+
+def _loaded(image: Image.Image, png: png_chunks.Png | None) -> Image.Image:
+    """Return the picture with its pixels. Those of a PNG may all be there although their checksum is wrong."""
+    try:
+        image.load()
+    except OSError:
+        mended = png_chunks.without_checksum(png.data) if png else None
+        if mended is None:
+            raise
+        image = Image.open(io.BytesIO(mended), formats=("PNG",))
+        image.load()
+    return image
 
 
 def _padded(data: bytes) -> bytes:

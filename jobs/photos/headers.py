@@ -8,10 +8,11 @@ into photo_unreadable. Every loop is bounded, because a file may consist of noth
 
 import re
 import struct
+import zlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from . import jpeg_scans
+from . import heic_boxes, jpeg_scans
 from .outcomes import BadPhoto
 
 CheckSize = Callable[[int, int], None]
@@ -19,10 +20,6 @@ Size = tuple[int, int]
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MOST_SEGMENTS = 20_000  # in one file; a 12 MB PNG in chunks of 1 kB has 12,000
-
-HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1"}
-SEQUENCE_BRANDS = {b"hevc", b"hevx", b"hevm", b"hevs", b"msf1"}
-OTHER_BRANDS = {b"avif", b"avis"}
 
 
 def recognize(data: bytes) -> str | None:
@@ -33,7 +30,7 @@ def recognize(data: bytes) -> str | None:
         return "png"
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "webp"
-    if data[4:8] == b"ftyp" and _brands(data) & (HEIC_BRANDS | SEQUENCE_BRANDS) and not _brands(data) & OTHER_BRANDS:
+    if data[4:8] == b"ftyp" and heic_boxes.is_heic(data):
         return "heic"
     return None
 
@@ -144,10 +141,17 @@ def read_png(data: bytes, check_size: CheckSize) -> Size:
             if not has_pixels:
                 raise BadPhoto("photo_unreadable", "no picture")
             return width, height
+        if name in (b"IHDR", b"PLTE") and not _has_right_checksum(data, position - length - 8, position - 4):
+            raise BadPhoto("photo_unreadable", "a damaged chunk")  # which no browser shows either
         if position - 4 > len(data) and not (has_pixels and name != b"IDAT"):
             raise BadPhoto("photo_unreadable", "a chunk ends early")
         has_pixels = has_pixels or name == b"IDAT"
     raise BadPhoto("photo_unreadable", "too many chunks")
+
+
+def _has_right_checksum(data: bytes, start: int, end: int) -> bool:
+    """Tell whether the checksum behind the chunk between two places is right."""
+    return data[end : end + 4] == struct.pack(">I", zlib.crc32(memoryview(data)[start:end]))
 
 
 def is_deep_png(data: bytes) -> bool:
@@ -199,126 +203,8 @@ def _webp_bitstream_size(name: bytes, data: bytes, start: int) -> Size:
     return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
 
 
-# HEIC: boxes of length and name, some of which hold boxes. The sizes of all pictures in the file (the photo, its
-# tiles, thumbnail, depth map) are in meta/iprp/ipco/ispe; the photo is the largest.
-
-
-def read_heic(data: bytes, check_size: CheckSize) -> Size:
-    """Return the size of the largest picture in a HEIC that is a still photo and not cut short.
-
-    What stands behind the last box that makes sense is ignored, as decoders do: phones write text and films there.
-    """
-    sizes: list[Size] = []
-    boxes, extents, is_cut = set(), 0, False
-    for name, start, end in _top_boxes(data):
-        boxes.add(name)
-        is_cut = is_cut or end > len(data)
-        if name == b"meta":
-            for width, height in _heic_sizes(data, start, end):
-                sizes.append((width, height))
-                if width * height == 0:
-                    check_size(width, height)
-            extents = max(extents, _end_of_pictures(data, start, end))
-    brands = _brands(data)
-    if data[8:12] in SEQUENCE_BRANDS or (b"moov" in boxes and brands & SEQUENCE_BRANDS):
-        raise BadPhoto("photo_animated")
-    if not sizes or not boxes & {b"mdat", b"idat"}:
-        raise BadPhoto("photo_unreadable", "no picture")
-    if extents > len(data) or (is_cut and not extents):
-        raise BadPhoto("photo_unreadable", "the file ends early")
-    width, height = max(sizes, key=lambda size: size[0] * size[1])
-    check_size(width, height)
-    return width, height
-
-
-def _top_boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the outermost boxes, up to what is none; the pictures' own may claim to end behind the file."""
-    has_meta, end = False, 0
-    try:
-        for name, start, end in _boxes(data, 0, len(data)):
-            has_meta = has_meta or name == b"meta"
-            yield name, start, end
-    except BadPhoto:
-        if data[end + 4 : end + 8] == b"mdat":
-            is_long = data[end : end + 4] == b"\0\0\0\1"
-            yield b"mdat", end + (16 if is_long else 8), len(data) + 1
-        elif not has_meta:
-            raise
-
-
-def _end_of_pictures(data: bytes, start: int, end: int) -> int:
-    """Return where the last byte of a picture stands in the file, by the box iloc; 0 without one (ISO 14496-12)."""
-    for name, at, _ in _boxes(data, start + 4, end):
-        if name == b"iloc":
-            return _end_of_extents(data, at)
-    return 0
-
-
-def _end_of_extents(data: bytes, at: int) -> int:
-    version, widths, more_widths = data[at], data[at + 4], data[at + 5]
-    offset_width, length_width = widths >> 4, widths & 15
-    base_width, index_width = more_widths >> 4, more_widths & 15 if version else 0
-    at += 6
-
-    def number(width: int) -> int:
-        nonlocal at
-        if at + width > len(data):
-            raise IndexError("iloc ends early")
-        at += width
-        return int.from_bytes(data[at - width : at], "big")
-
-    last = extents = 0
-    for _ in range(number(4 if version == 2 else 2)):
-        number(4 if version == 2 else 2)
-        method = number(2) & 15 if version else 0
-        number(2)
-        base = number(base_width)
-        for _ in range(number(2)):
-            extents += 1
-            if extents > MOST_SEGMENTS:
-                raise BadPhoto("photo_unreadable", "too many extents")
-            number(index_width)
-            offset, length = base + number(offset_width), number(length_width)
-            if method == 0 and offset < len(data) + 2**40:
-                last = max(last, offset + length)
-    return last
-
-
-def _brands(data: bytes) -> set[bytes]:
-    """Return the major and the compatible brands of a file that starts with ftyp."""
-    end = min(int.from_bytes(data[:4], "big"), len(data), 512)
-    return {data[8:12], *(data[at : at + 4] for at in range(16, end - 3, 4))}
-
-
-def _heic_sizes(data: bytes, start: int, end: int) -> Iterator[Size]:
-    for name, properties_start, properties_end in _boxes(data, start + 4, end):  # meta has a version before its boxes
-        if name != b"iprp":
-            continue
-        for inner, container_start, container_end in _boxes(data, properties_start, properties_end):
-            if inner != b"ipco":
-                continue
-            for kind, at, _ in _boxes(data, container_start, container_end):
-                if kind == b"ispe":
-                    yield struct.unpack_from(">II", data, at + 4)
-
-
-def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Yield name, start and end of the content of each box between two places; refuse one that reaches too far."""
-    for _ in range(MOST_SEGMENTS):
-        if start + 8 > end:
-            return
-        length, name = struct.unpack_from(">I4s", data, start)
-        header = 8
-        if length == 1:
-            (length,) = struct.unpack_from(">Q", data, start + 8)
-            header = 16
-        elif length == 0:
-            length = end - start
-        if length < header or start + length > end:
-            raise BadPhoto("photo_unreadable", "a box ends early")
-        yield name, start + header, start + length
-        start += length
-    raise BadPhoto("photo_unreadable", "too many boxes")
-
-
-READERS: dict[str, Callable[[bytes, CheckSize], Size]] = {"png": read_png, "webp": read_webp, "heic": read_heic}
+READERS: dict[str, Callable[[bytes, CheckSize], Size]] = {
+    "png": read_png,
+    "webp": read_webp,
+    "heic": heic_boxes.read_heic,
+}

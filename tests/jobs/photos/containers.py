@@ -126,6 +126,27 @@ def grid(tile: Image.Image, columns: int, rows: int) -> bytes:
     return top[b"ftyp"] + meta_for(start) + box(b"mdat", whole, pixels)
 
 
+def with_brands(major: bytes, *compatible: bytes) -> bytes:
+    """The HEIC as if it was written for others; three compatible brands keep every byte in its place."""
+    assert len(compatible) == 3 and phones.heic()[:4] == bytes([0, 0, 0, 28])
+    return phones.heic()[:8] + major + bytes(4) + b"".join(compatible) + phones.heic()[28:]
+
+
+def with_codes(*codes: int) -> bytes:
+    """The HEIC with other numbers for its primaries, transfer and matrix."""
+    data = bytearray(phones.heic())
+    struct.pack_into(">3H", data, data.index(b"nclx") + 4, *codes)
+    return bytes(data)
+
+
+def all_in_the_index() -> bytes:
+    """The pixels within `meta`, in its box `idat`, and no box of pixels: small pictures may be kept so."""
+    top = boxes_in(phones.heic())
+    meta, pixels = boxes_in(top[b"meta"], 12), top[b"mdat"][8:]
+    meta[b"iloc"] = box(b"iloc", struct.pack(">IBBHHHHHII", 1 << 24, 0x44, 0, 1, 1, 1, 0, 1, 0, len(pixels)))
+    return top[b"ftyp"] + box(b"meta", bytes(4), *meta.values(), box(b"idat", pixels))
+
+
 def ten_bits() -> bytes:
     numbers = phones.as_numbers(phones.control(), "BT.709", phones.SRGB)
     return phones.heic_of(numbers, "BT.709", phones.SRGB)
@@ -203,6 +224,21 @@ CONTAINERS: dict[str, Callable[[], bytes]] = {
     "HEIC, index behind the pixels": lambda: meta_behind_the_pixels(phones.heic()),
     "HEIC, index behind the pixels and XMP behind that": lambda: meta_behind_the_pixels(phones.heic()) + phones.XMP,
     "HEIC, 10 bits": ten_bits,
+    "HEIC, mif2": lambda: with_brands(b"mif2", b"mif2", b"miaf", b"heic"),
+    "HEIC, mif3": lambda: with_brands(b"mif3", b"mif3", b"mif3", b"mif3"),
+    "HEIC, miaf": lambda: with_brands(b"miaf", b"mif1", b"heic", b"miaf"),
+    "HEIC, MiHB": lambda: with_brands(b"MiHB", b"mif1", b"miaf", b"MiHB"),
+    "HEIC, a gain map's brand": lambda: with_brands(b"tmap", b"tmap", b"mif1", b"heic"),
+    "HEIC, brands that nobody knows": lambda: with_brands(b"abcd", b"efgh", b"isom", b"mp42"),
+    "HEIC, brands of AVIF": lambda: with_brands(b"avif", b"avif", b"mif1", b"miaf"),
+    "HEIC, a film's brands, and a still photo": lambda: with_brands(b"msf1", b"msf1", b"hevc", b"mif1"),
+    "HEIC, hevx, and a still photo": lambda: with_brands(b"hevx", b"heic", b"mif1", b"miaf"),
+    "HEIC, colours 0, 0 and 0": lambda: with_codes(0, 0, 0),
+    "HEIC, colours 0 and 0 by a matrix": lambda: with_codes(0, 0, 6),
+    "HEIC, colours 3, 3 and 3": lambda: with_codes(3, 3, 3),
+    "HEIC, colours 255, 255 and 255": lambda: with_codes(255, 255, 255),
+    "HEIC, RGB of which half the colours are missing": lambda: with_codes(2, 2, 0),
+    "HEIC, pixels in its index": all_in_the_index,
     "HEIC, turned by irot, and EXIF says 6": lambda: turned(6),
     "HEIC, mirrored by imir, and EXIF says 2": lambda: turned(2),
     "HEIC, turned and mirrored, and EXIF says 7": lambda: turned(7),

@@ -18,9 +18,10 @@ XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/">' + b" " * 300 + b'</x:xmpmeta><?xpa
 PRIMARIES = {
     "BT.709": (1, ((0.64, 0.33), (0.3, 0.6), (0.15, 0.06))),
     "P3": (12, ((0.68, 0.32), (0.265, 0.69), (0.15, 0.06))),
+    "Adobe RGB": (2, ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06))),
     "BT.2020": (9, ((0.708, 0.292), (0.17, 0.797), (0.131, 0.046))),
 }
-PQ, HLG, LINEAR, SRGB = 16, 18, 8, 13
+PQ, HLG, LINEAR, SRGB, GAMMA_22 = 16, 18, 8, 13, 4
 
 
 def to_xyz(name: str) -> np.ndarray:
@@ -46,8 +47,8 @@ def as_numbers(picture: Image.Image, primaries: str, transfer: int, *, brighter:
         scene = shown * 203 / 1000 * (luminance ** (1 / 1.2 - 1))[..., None]
         bright = 0.17883277 * np.log(np.maximum(12 * scene - 0.28466892, 1e-9)) + 0.55991073
         value = np.where(scene <= 1 / 12, np.sqrt(3 * scene), bright)
-    elif transfer == LINEAR:
-        value = shown
+    elif transfer in (LINEAR, GAMMA_22):
+        value = shown ** (1.0 if transfer == LINEAR else 1 / 2.2)
     else:
         value = np.where(shown <= 0.0031308, 12.92 * shown, 1.055 * np.maximum(shown, 1e-9) ** (1 / 2.4) - 0.055)
     return np.round(np.clip(value, 0, 1) * 65535).astype(np.uint16)
@@ -128,11 +129,43 @@ def with_chunk(chunk: bytes) -> bytes:
     return png()[:33] + chunk + png()[33:]
 
 
+def chunks(data: bytes) -> list[tuple[bytes, bytes]]:
+    """Names and contents of a PNG's chunks."""
+    found, place = [], 8
+    while place < len(data):
+        length, name = struct.unpack_from(">I4s", data, place)
+        found.append((name, data[place + 8 : place + 8 + length]))
+        place += 12 + length
+    return found
+
+
+def with_pixels(*parts: bytes, behind: bytes = b"") -> bytes:
+    """The PNG with these bytes for its pixels, in as many chunks."""
+    idat = b"".join(png_chunk(b"IDAT", part) for part in parts)
+    return png()[:33] + idat + behind + png_chunk(b"IEND", b"")
+
+
+def pixels() -> bytes:
+    """The PNG's pixels as zlib packed them: a checksum of four bytes is their end."""
+    return b"".join(content for name, content in chunks(png()) if name == b"IDAT")
+
+
+def claiming(length: int, name: bytes) -> bytes:
+    """The beginning of a box that says how long it is in eight bytes."""
+    return struct.pack(">I4sQ", 1, name, length) + bytes(40)
+
+
 # Files that end elsewhere than their format says, with every pixel there. Each is made when it is asked for.
 ENDINGS: dict[str, Callable[[], bytes]] = {
     "HEIC, XMP behind it": lambda: heic() + XMP,
     "HEIC, a scrap of a box": lambda: heic() + b"\0\0\0\5abcd",
     "HEIC, a box that claims more": lambda: heic() + b"\x7f\0\0\0mpvd" + bytes(50),
+    "HEIC, a box that claims 2^62": lambda: heic() + claiming(2**62, b"abcd"),
+    "HEIC, a box that claims 2^64 - 1": lambda: heic() + claiming(2**64 - 1, b"uuid"),
+    "HEIC, a second index that claims 2^62": lambda: heic() + claiming(2**62, b"meta"),
+    "HEIC, more pixels that claim 2^62": lambda: heic() + claiming(2**62, b"mdat"),
+    "HEIC, a film that is not there": lambda: heic() + b"\0\x10\0\0moov" + bytes(40),
+    "HEIC, a box without its length": lambda: heic() + b"\0\0\0\1abcd",
     "HEIC, three zeros": lambda: heic() + bytes(3),
     "JPEG, no end": lambda: jpeg()[:-2],
     "JPEG, half an end": lambda: jpeg()[:-1],
@@ -142,6 +175,15 @@ ENDINGS: dict[str, Callable[[], bytes]] = {
     "PNG, a wrong checksum in a time": lambda: with_chunk(broken(png_chunk(b"tIME", bytes(7)))),
     "PNG, a wrong checksum in a gamma": lambda: with_chunk(broken(gama(1.0))),
     "PNG, a profile without end": lambda: with_chunk(png_chunk(b"iCCP", b"p\0\0" + zlib.compress(bytes(5_000_000)))),
+    "PNG, a wrong checksum of all pixels": lambda: with_pixels(pixels()[:-4] + b"oops"),
+    "PNG, that in a chunk of its own": lambda: with_pixels(pixels()[:-4], b"oops"),
+    "PNG, that and bytes behind it": lambda: with_pixels(pixels()[:-4] + b"oops" * 90),
+    "PNG, a wrong checksum of a chunk of pixels": lambda: with_pixels(pixels()).replace(
+        png_chunk(b"IDAT", pixels()), broken(png_chunk(b"IDAT", pixels()))
+    ),
+    "PNG, pixels in many chunks, some empty": lambda: with_pixels(
+        b"", *[pixels()[at : at + 999] for at in range(0, len(pixels()), 999)], b""
+    ),
     "PNG, no end": lambda: png()[:-12],
     "PNG, cut in the last checksum": lambda: png()[:-14],
     "PNG, rubbish instead of an end": lambda: png()[:-12] + b"\xff" * 9,
@@ -163,6 +205,11 @@ COLOURS: dict[str, Callable[[], bytes]] = {
     "PNG, gAMA 1": lambda: png_of(numbers("BT.709", LINEAR), gama(1.0)),
     "PNG, gAMA 1, 16 bits": lambda: png_of(numbers("BT.709", LINEAR), gama(1.0), bits=16),
     "PNG, gAMA and cHRM of P3": lambda: png_of(numbers("P3", LINEAR), gama(1.0), chrm("P3"), bits=16),
+    "PNG, gAMA and cHRM of Adobe RGB": lambda: png_of(numbers("Adobe RGB", GAMMA_22), gama(0.45455), chrm("Adobe RGB")),
+    "PNG, gAMA and cHRM of Adobe RGB, 16 bits": lambda: png_of(
+        numbers("Adobe RGB", GAMMA_22), gama(0.45455), chrm("Adobe RGB"), bits=16
+    ),
+    "PNG, cHRM of P3 and gAMA 2.2": lambda: png_of(numbers("P3", GAMMA_22), gama(0.45455), chrm("P3")),
     "PNG, sRGB above gAMA": lambda: png_of(numbers("BT.709", SRGB), png_chunk(b"sRGB", b"\0"), gama(1.0)),
     "PNG, gAMA of sRGB": lambda: png_of(numbers("BT.709", SRGB), gama(0.45455), chrm("BT.709")),
 }

@@ -1,6 +1,7 @@
 import contextlib
 import io
 import json
+import struct
 import time
 
 import pytest
@@ -69,6 +70,8 @@ def test_bytes_memory_and_files_are_read_alike_and_a_file_is_left_at_its_start()
         pictures.encoded(pictures.frames(1)[0], "GIF"),
         pictures.encoded(pictures.frames(1)[0], "TIFF"),
         pictures.box(b"ftyp", b"avif", bytes(4), b"mif1", b"avif"),
+        pictures.heic().replace(b"hvc1", b"av01"),
+        pictures.heic().replace(b"hvc1", b"jpeg"),
         pictures.box(b"ftyp", b"isom", bytes(4), b"mp42"),
     ],
 )
@@ -128,6 +131,23 @@ def test_what_cameras_have_is_not_too_many():
 )
 def test_nonsense_in_the_header_is_unreadable(data):
     assert code_of(data) == "photo_unreadable"
+
+
+@pytest.mark.parametrize(("name", "place"), [(b"IHDR", 7), (b"IHDR", 17), (b"PLTE", 4)])
+def test_a_png_whose_size_or_palette_is_damaged_is_unreadable(name, place):
+    data = bytearray(pictures.ordinary()["png, palette"])
+    data[data.index(name) + place] ^= 1
+    assert code_of(bytes(data)) == "photo_unreadable"
+
+
+def test_a_heic_that_lists_two_million_places_is_refused_quickly():
+    places = pictures.box(b"iloc", struct.pack(">IBBH", 2 << 24, 0, 0, 0) + b"\xff" * 4, bytes(11 * 2**20))
+    photo = pictures.heic()
+    length = int.from_bytes(photo[28:32], "big")
+    assert photo[32:36] == b"meta"
+    began = time.process_time()
+    assert code_of(photo[:28] + pictures.box(b"meta", photo[36 : 28 + length], places)) == "photo_unreadable"
+    assert time.process_time() - began < 1, "a tenth of a second on an idle machine"
 
 
 @pytest.mark.parametrize("name", ["jpeg", "jpeg, progressive", "png", "webp", "heic"])
