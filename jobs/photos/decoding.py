@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
-from . import colours, headers, heic_boxes, png_chunks
+from . import colours, headers, heic_boxes, png_chunks, webp_chunks
 from .outcomes import BadPhoto
 
 MID_GREY = (128, 128, 128)
@@ -52,9 +52,11 @@ def decode(data: bytes, *, long_edge: int, pixels: int, formats: Sequence[str]) 
 
 def _decode(data: bytes, long_edge: int, formats: Sequence[str]) -> Image.Image:
     png = png_chunks.take_apart(data) if data.startswith(headers.PNG_SIGNATURE) else None
-    if data[4:8] == b"ftyp":
+    if headers.is_webp(data):
+        data = webp_chunks.readable(data)
+    elif data[4:8] == b"ftyp":
         data = heic_boxes.readable(data)
-    image: Image.Image = Image.open(io.BytesIO(png.data if png else _padded(data)), formats=tuple(formats))
+    image: Image.Image = Image.open(io.BytesIO(png.data if png else data), formats=tuple(formats))
     if image.format in ("PNG", "WEBP") and getattr(image, "is_animated", False):
         raise BadPhoto("photo_animated")
     if image.format in ("JPEG", "MPO"):
@@ -103,12 +105,6 @@ def _loaded(image: Image.Image, png: png_chunks.Png | None) -> Image.Image:
         image = Image.open(io.BytesIO(mended), formats=("PNG",))
         image.load()
     return image
-
-
-def _padded(data: bytes) -> bytes:
-    """Return a WebP with the byte that makes its last chunk even; some programs leave it out."""
-    is_short = data.startswith(b"RIFF") and int.from_bytes(data[4:8], "little") + 8 == len(data) + 1
-    return data + b"\0" if is_short else data
 
 
 def _load_jpeg(image: Image.Image, data: bytes, long_edge: int) -> Image.Image:

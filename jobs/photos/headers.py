@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from . import heic_boxes, jpeg_scans
+from . import heic_boxes, jpeg_scans, webp_chunks
 from .outcomes import BadPhoto
 
 CheckSize = Callable[[int, int], None]
@@ -28,11 +28,16 @@ def recognize(data: bytes) -> str | None:
         return "jpeg"
     if data.startswith(PNG_SIGNATURE):
         return "png"
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+    if is_webp(data):
         return "webp"
     if data[4:8] == b"ftyp" and heic_boxes.is_heic(data):
         return "heic"
     return None
+
+
+def is_webp(data: bytes) -> bool:
+    """Tell whether this begins as a WebP."""
+    return data.startswith(b"RIFF") and data[8:12] == b"WEBP"
 
 
 def is_animated_gif(data: bytes) -> bool:
@@ -73,6 +78,8 @@ def read_jpeg(data: bytes, check_size: CheckSize, most_scans: int) -> Jpeg:
             scans += 1
             if scans > most_scans:
                 raise BadPhoto("photo_too_many_scans")
+        elif marker == _START_OF_IMAGE:
+            raise BadPhoto("photo_unreadable", "two pictures in one")
         elif marker == _END_OF_IMAGE:
             if size is None or not scans:
                 raise BadPhoto("photo_unreadable", "no picture")
@@ -135,7 +142,7 @@ def read_png(data: bytes, check_size: CheckSize) -> Size:
             return width, height  # whether these were all pixels shows when they are inflated
         length, name = struct.unpack_from(">I4s", data, position)
         position += 12 + length
-        if name == b"acTL":
+        if name == b"acTL" and not has_pixels and is_animation(data, position - length - 8, position - 4):
             raise BadPhoto("photo_animated")
         if name == b"IEND":
             if not has_pixels:
@@ -149,6 +156,11 @@ def read_png(data: bytes, check_size: CheckSize) -> Size:
     raise BadPhoto("photo_unreadable", "too many chunks")
 
 
+def is_animation(data: bytes, start: int, end: int) -> bool:
+    """Tell whether the acTL between two places, before the pixels, makes a PNG move: it is whole and of two frames."""
+    return int.from_bytes(data[start + 4 : start + 8], "big") > 1 and _has_right_checksum(data, start, end)
+
+
 def _has_right_checksum(data: bytes, start: int, end: int) -> bool:
     """Tell whether the checksum behind the chunk between two places is right."""
     return data[end : end + 4] == struct.pack(">I", zlib.crc32(memoryview(data)[start:end]))
@@ -159,52 +171,8 @@ def is_deep_png(data: bytes) -> bool:
     return data[24] == 16
 
 
-# WebP: a RIFF of chunks. A plain file has one bitstream; an extended one starts with the canvas and flags.
-
-
-def read_webp(data: bytes, check_size: CheckSize) -> Size:
-    """Return the size of a WebP that is one still picture and not cut short."""
-    (riff_length,) = struct.unpack_from("<I", data, 4)
-    end = riff_length + 8
-    if end > len(data) + 1:  # the last byte may be one that only makes the length even
-        raise BadPhoto("photo_unreadable", "the file ends early")
-    canvas: Size | None = None
-    position = 12
-    for _ in range(MOST_SEGMENTS):
-        name, length = struct.unpack_from("<4sI", data, position)
-        start = position + 8
-        if start + length > end:
-            raise BadPhoto("photo_unreadable", "a chunk ends early")
-        if name == b"VP8X":
-            if data[start] & 0x02:
-                raise BadPhoto("photo_animated")
-            width, height = (int.from_bytes(data[start + at : start + at + 3], "little") + 1 for at in (4, 7))
-            check_size(width, height)
-            canvas = width, height
-        elif name in (b"ANIM", b"ANMF"):
-            raise BadPhoto("photo_animated")
-        elif name in (b"VP8 ", b"VP8L"):
-            size = _webp_bitstream_size(name, data, start)
-            check_size(*size)
-            return canvas or size
-        position = start + length + length % 2
-    raise BadPhoto("photo_unreadable", "too many chunks")
-
-
-def _webp_bitstream_size(name: bytes, data: bytes, start: int) -> Size:
-    if name == b"VP8 ":
-        if data[start + 3 : start + 6] != b"\x9d\x01\x2a":
-            raise BadPhoto("photo_unreadable", "no key frame")
-        width, height = struct.unpack_from("<HH", data, start + 6)
-        return width & 0x3FFF, height & 0x3FFF
-    if data[start] != 0x2F:
-        raise BadPhoto("photo_unreadable", "no lossless signature")
-    (bits,) = struct.unpack_from("<I", data, start + 1)
-    return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-
-
 READERS: dict[str, Callable[[bytes, CheckSize], Size]] = {
     "png": read_png,
-    "webp": read_webp,
+    "webp": webp_chunks.read_webp,
     "heic": heic_boxes.read_heic,
 }

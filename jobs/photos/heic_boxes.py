@@ -42,6 +42,7 @@ class _Contents:
     boxes: list[_Box]
     codings: dict[int, bytes] = field(default_factory=dict)
     primary: int = 0
+    is_of_pictures: bool = False
     properties: list[_Box] = field(default_factory=list)
     end_of_pixels: int = 0
 
@@ -73,6 +74,8 @@ def read_heic(data: bytes, check_size: Callable[[int, int], None]) -> tuple[int,
     if is_named_sequence or (b"moov" in names and set(brands) & _SEQUENCE_BRANDS):
         raise BadPhoto("photo_animated")
     sizes = [struct.unpack_from(">II", data, box.start + 4) for box in contents.properties if box.name == b"ispe"]
+    if contents.codings and not (contents.primary in contents.codings and contents.is_of_pictures):
+        raise BadPhoto("photo_unreadable", "no photo among its items")
     if not sizes or not (contents.end_of_pixels or b"mdat" in names):
         raise BadPhoto("photo_unreadable", "no picture")
     if contents.end_of_pixels > len(data) or (contents.boxes[-1].end > len(data) and not contents.end_of_pixels):
@@ -161,6 +164,8 @@ def _contents(data: bytes) -> _Contents:
     inner = {box.name: box for box in _boxes(data, meta.start + 4, meta.end)}  # meta has a version before its boxes
     if box := inner.get(b"pitm"):
         contents.primary = int.from_bytes(data[box.start + 4 : box.start + (8 if data[box.start] else 6)], "big")
+    if box := inner.get(b"hdlr"):
+        contents.is_of_pictures = data[box.start + 8 : box.start + 12] == b"pict"
     if box := inner.get(b"iinf"):
         contents.codings = dict(_codings(data, box))
     if box := inner.get(b"iprp"):

@@ -10,15 +10,18 @@ from __future__ import annotations
 import contextlib
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import colours
-from .headers import MOST_SEGMENTS, PNG_SIGNATURE
+from .headers import MOST_SEGMENTS, PNG_SIGNATURE, is_animation
 from .outcomes import BadPhoto
 
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT")
 _HELPFUL = (b"tRNS", b"eXIf", b"iTXt")  # transparency, and where the orientation may stand
 _COLOURS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
+# By the colour type, how long the transparency may be: one gray or colour, or an entry for each of the palette.
+_TRANSPARENCY: dict[int, Sequence[int]] = {0: (2,), 2: (6,), 3: range(1, 257)}
 _XMP = b"XML:com.adobe.xmp\0"
 _LONGEST_XMP = 512 * 1024
 _PIECE = 256 * 1024
@@ -36,17 +39,18 @@ class Png:
 
 
 def take_apart(data: bytes) -> Png:
-    """Return what a decoder needs of a PNG. Raise BadPhoto for one that moves."""
-    kept, found = [PNG_SIGNATURE], dict[bytes, bytes]()
+    """Return what a decoder needs of a PNG. Raise BadPhoto for one that moves, which is not left to it."""
+    kept, found, names = [PNG_SIGNATURE], dict[bytes, bytes](), set[bytes]()
     position = len(PNG_SIGNATURE)
     for _ in range(MOST_SEGMENTS):
         if position + 8 > len(data):
             break
         length, name = struct.unpack_from(">I4s", data, position)
         content, checksum = data[position + 8 : position + 8 + length], data[position + 8 + length :][:4]
-        position += 12 + length
-        if name == b"acTL":
+        place, position = position + 4, position + 12 + length
+        if name == b"acTL" and b"IDAT" not in names and is_animation(data, place, position - 4):
             raise BadPhoto("photo_animated")
+        names.add(name)
         if name == b"IEND":
             break
         if len(content) < length:
@@ -58,7 +62,7 @@ def take_apart(data: bytes) -> Png:
             kept.append(_chunk(name, content))  # the file ends in its checksum
         elif name in _COLOURS and is_right:
             found.setdefault(name, content)
-        elif name in _HELPFUL and is_right and _is_useful(name, content):
+        elif name in _HELPFUL and is_right and _is_useful(name, content, data[25]):
             kept.append(_chunk(name, content))
     kept.append(_chunk(b"IEND", b""))
     profile = _profile(found.get(b"iCCP", b"")) if b"cICP" not in found else None
@@ -114,7 +118,9 @@ def _chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
-def _is_useful(name: bytes, content: bytes) -> bool:
+def _is_useful(name: bytes, content: bytes, colour_type: int) -> bool:
+    if name == b"tRNS":  # of a wrong length it is ignored by libpng, and an error for Pillow
+        return len(content) in _TRANSPARENCY.get(colour_type, ())
     if name != b"iTXt":
         return True
     # The byte behind the keyword says whether the text is compressed; XMP is not.

@@ -3,7 +3,7 @@
    when its first bytes are those of a photo; the server cleans every photo anyway. */
 
 const LONG_EDGE = 1536, QUALITY = .9;
-const STARTS = [/^\xff\xd8\xff/, /^\x89PNG\r\n\x1a\n/, /^RIFF....WEBP/s, /^....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)/s];
+const STARTS = [/^\xff\xd8\xff/, /^\x89PNG\r\n\x1a\n/, /^RIFF....WEBP/s, /^....ftyp(hei[cmsx]|hev[cmsx]|mif[123]|miaf|Mi[A-Z]{2}|tmap|msf1)/s];
 
 /** Whether the file's bytes begin as a photo that the server takes; names and types are often missing or wrong. */
 export async function isPhoto(file) {

@@ -214,6 +214,26 @@ def webp() -> bytes:
     return encoded(phones.control(), "WEBP", quality=92)
 
 
+def riff(*chunks: bytes, length: int | None = None) -> bytes:
+    """A WebP of these chunks, and of a length that may be wrong."""
+    content = b"WEBP" + b"".join(chunks)
+    return b"RIFF" + struct.pack("<I", len(content) if length is None else length) + content
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    return name + struct.pack("<I", len(content)) + content + bytes(len(content) % 2)
+
+
+def canvas(flags: int) -> bytes:
+    return chunk(b"VP8X", bytes([flags, 0, 0, 0]) + b"".join((edge - 1).to_bytes(3, "little") for edge in phones.SIZE))
+
+
+def frame() -> bytes:
+    """The picture as one frame of an animation."""
+    edges = b"".join((edge - 1).to_bytes(3, "little") for edge in phones.SIZE)
+    return chunk(b"ANMF", bytes(6) + edges + bytes(4) + webp()[12:])
+
+
 def turned(orientation: int) -> bytes:
     return heic(phones.control().transpose(STORED[orientation]), exif=exif(orientation))
 
@@ -265,6 +285,31 @@ CONTAINERS: dict[str, Callable[[], bytes]] = {
     "PNG, an unknown chunk": lambda: phones.with_chunk(png_chunk(b"vpAg", bytes(9))),
     "PNG, an unknown chunk with a wrong checksum": lambda: phones.with_chunk(phones.broken(png_chunk(b"teSt", b"x"))),
     "PNG, bytes behind its end": lambda: phones.png() + b"more" * 500,
+    "PNG, transparency of a wrong length": lambda: phones.with_chunk(png_chunk(b"tRNS", bytes(5))),
+    "PNG, transparency of a palette that it has not": lambda: phones.with_chunk(png_chunk(b"tRNS", bytes(256))),
+    "PNG, an animation of one picture": lambda: phones.with_chunk(png_chunk(b"acTL", struct.pack(">II", 1, 0))),
+    "PNG, an animation with a wrong checksum": lambda: phones.with_chunk(
+        phones.broken(png_chunk(b"acTL", struct.pack(">II", 3, 0)))
+    ),
+    "PNG, an animation behind its pixels": lambda: phones.with_pixels(
+        phones.pixels(), behind=png_chunk(b"acTL", struct.pack(">II", 3, 0))
+    ),
+    "PNG, a profile that does not inflate": lambda: phones.with_chunk(png_chunk(b"iCCP", b"p\0\0" + b"\xff" * 40)),
+    "JPEG, a profile of which a part is missing": lambda: with_segments(
+        plain(), segment(0xE2, b"ICC_PROFILE\0\1\3" + srgb_profile()[:300])
+    ),
+    "JPEG, EXIF that goes round in a ring": lambda: with_segments(
+        plain(), segment(0xE1, exif(1)[:-4] + struct.pack("<I", 8))
+    ),
+    "WebP, a length that is two too long": lambda: riff(webp()[12:], length=len(webp()) - 6),
+    "WebP, a length that is one too short": lambda: riff(webp()[12:], length=len(webp()) - 9),
+    "WebP, a length of zero": lambda: riff(webp()[12:], length=0),
+    "WebP, a length without end": lambda: riff(webp()[12:], length=2**32 - 1),
+    "WebP, EXIF that is cut off": lambda: riff(canvas(8), webp()[12:], chunk(b"EXIF", exif(6)[6:])[:-9]),
+    "WebP, a text without the byte that makes it even": lambda: riff(webp()[12:], b"abcd\3\0\0\0xyz"),
+    "WebP, an animation of one picture": lambda: riff(canvas(2), chunk(b"ANIM", bytes(6)), frame()),
+    "WebP, an animation that is none": lambda: riff(canvas(2), webp()[12:]),
+    "WebP, a megabyte of zeros behind its end": lambda: webp() + bytes(2**20),
     "WebP, bytes behind its end": lambda: webp() + b"more" * 500,
     "WebP, one zero behind its end": lambda: webp() + b"\0",
 }

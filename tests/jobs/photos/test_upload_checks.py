@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jobs.photos.headers import is_bare_jpeg
 from jobs.photos.outcomes import OUTCOMES, BadPhoto
 from jobs.photos.upload_checks import Limits, inspect
-from tests.jobs.photos import pictures
+from tests.jobs.photos import containers, pictures
 
 
 @pytest.mark.parametrize(
@@ -127,6 +127,12 @@ def test_what_cameras_have_is_not_too_many():
         b"\xff\xd8\xff\xe1\0\2" * 100_000,
         b"\xff\xd8\xff" + b"\xff\xd8" * 100_000,
         b"RIFF\x04\0\0\0WEBP",
+        containers.riff(containers.canvas(2)),
+        containers.riff(containers.canvas(0), pictures.ordinary()["webp"][12:]),
+        containers.riff(containers.canvas(2), containers.frame()[:-9]),
+        pictures.jpeg()[:2] + pictures.jpeg(),
+        pictures.heic().replace(b"pitm\0\0\0\0\0\1", b"pitm\0\0\0\0\0\7"),
+        pictures.heic().replace(b"pict", b"meta"),
     ],
 )
 def test_nonsense_in_the_header_is_unreadable(data):
@@ -184,6 +190,8 @@ def test_scans_are_counted_up_to_the_limit_and_only_where_a_decoder_meets_them()
         pictures.animated("GIF"),
         pictures.animated("WEBP"),
         pictures.animated("PNG"),
+        containers.riff(containers.canvas(2), containers.chunk(b"ANIM", bytes(6)), containers.frame() * 2),
+        containers.with_brands(b"msf1", b"msf1", b"hevc", b"heic") + pictures.box(b"moov", bytes(32)),
         pictures.heic_header((320, 240), brand=b"hevc"),
         pictures.heic_header((320, 240), brand=b"msf1"),
         pictures.box(b"ftyp", b"heic", bytes(4), b"mif1", b"hevc") + pictures.box(b"moov", bytes(32)),
