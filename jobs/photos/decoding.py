@@ -13,6 +13,8 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
+from common.png import without_checksum
+
 from . import colours, headers, heic_boxes, png_chunks, webp_chunks
 from .outcomes import BadPhoto
 
@@ -94,12 +96,12 @@ def _decode(data: bytes, long_edge: int, formats: Sequence[str]) -> Image.Image:
     return fresh
 
 
-def _loaded(image: Image.Image, png: png_chunks.Png | None) -> Image.Image:
+def _loaded(image: Image.Image, apart: png_chunks.Png | None) -> Image.Image:
     """Return the picture with its pixels. Those of a PNG may all be there although their checksum is wrong."""
     try:
         image.load()
     except OSError:
-        mended = png_chunks.without_checksum(png.data) if png else None
+        mended = without_checksum(apart.data) if apart else None
         if mended is None:
             raise
         image = Image.open(io.BytesIO(mended), formats=("PNG",))

@@ -13,6 +13,8 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from common import png
+
 from . import colours
 from .headers import MOST_SEGMENTS, PNG_SIGNATURE, is_animation
 from .outcomes import BadPhoto
@@ -24,7 +26,6 @@ _COLOURS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
 _TRANSPARENCY: dict[int, Sequence[int]] = {0: (2,), 2: (6,), 3: range(1, 257)}
 _XMP = b"XML:com.adobe.xmp\0"
 _LONGEST_XMP = 512 * 1024
-_PIECE = 256 * 1024
 _LONGEST_PROFILE = 4 * 2**20
 
 
@@ -59,63 +60,14 @@ def take_apart(data: bytes) -> Png:
         if name in _CRITICAL and (is_right or len(checksum) == 4):
             kept.append(struct.pack(">I", length) + name + content + checksum)
         elif name == b"IDAT":
-            kept.append(_chunk(name, content))  # the file ends in its checksum
+            kept.append(png.chunk(name, content))  # the file ends in its checksum
         elif name in _COLOURS and is_right:
             found.setdefault(name, content)
         elif name in _HELPFUL and is_right and _is_useful(name, content, data[25]):
-            kept.append(_chunk(name, content))
-    kept.append(_chunk(b"IEND", b""))
+            kept.append(png.chunk(name, content))
+    kept.append(png.chunk(b"IEND", b""))
     profile = _profile(found.get(b"iCCP", b"")) if b"cICP" not in found else None
     return Png(b"".join(kept), profile, _encoding(found), data[24] == 16)
-
-
-def without_checksum(data: bytes) -> bytes | None:
-    """Return a PNG without the checksum of all its pixels; None when they are not all there.
-
-    Pillow refuses a photo for a wrong one, and only when it has read every pixel. Browsers show it.
-    """
-    others, packed, place = [PNG_SIGNATURE], [], len(PNG_SIGNATURE)
-    while place + 8 <= len(data):
-        length, name = struct.unpack_from(">I4s", data, place)
-        end = place + 12 + length
-        if name == b"IDAT":
-            packed.append(data[place + 8 : end - 4])
-        else:
-            others.append(data[place:end])
-        place = end
-    stream = b"".join(packed)
-    end_of_pixels = _end_of_deflated(stream, most=_most_bytes(data))
-    if end_of_pixels is None:
-        return None
-    # Chunks that stood behind the pixels may stand before them too; the last is the end.
-    return b"".join([*others[:-1], _chunk(b"IDAT", b"\x78\x01" + stream[2:end_of_pixels]), others[-1]])
-
-
-def _most_bytes(data: bytes) -> int:
-    """Return how many bytes the pixels are at most: eight each, and one a row, also in the seven passes of Adam7."""
-    width, height = struct.unpack_from(">II", data, 16)
-    return 8 * width * height + 8 * (height + width)
-
-
-def _end_of_deflated(stream: bytes, *, most: int) -> int | None:
-    """Return where the pixels end in a stream of zlib's; None when they do not, or are too many."""
-    inflate, count = zlib.decompressobj(-15), 0
-    try:
-        for start in range(2, len(stream), _PIECE):  # behind zlib's own two bytes
-            piece, is_more = stream[start : start + _PIECE], True
-            while is_more and not inflate.eof and count <= most:
-                inflated = inflate.decompress(piece, _PIECE)
-                piece, count = inflate.unconsumed_tail, count + len(inflated)
-                is_more = bool(piece or inflated)
-            if inflate.eof:
-                return min(start + _PIECE, len(stream)) - len(inflate.unused_data)
-    except zlib.error:
-        pass
-    return None
-
-
-def _chunk(name: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
 def _is_useful(name: bytes, content: bytes, colour_type: int) -> bool:

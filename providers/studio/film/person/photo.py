@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from common import png
 from providers.studio.errors import UnreadablePhoto
 
 MAX_SIDE = 1800  # px; more would not be seen in the film
 NEARLY = 0.9  # of the size is enough where it saves decoding four times the pixels
 MAX_PIXELS = 50_000_000  # checked in the header, before anything is decoded
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # What is put where a JPEG without an end stops: when all give the same pixels, none of them was needed.
 CONTINUATIONS = (b"", b"\x55" * 4096, b"\xaa" * 4096)
 PNG_SAID = (b"tRNS", b"eXIf", b"sRGB")
@@ -33,12 +33,12 @@ def read_photo(data: bytes) -> Photo:
     """Decode a photo. Raise UnreadablePhoto when it is not an image, is damaged or is too large."""
     data = _with_an_end(data)
     try:
-        with Image.open(io.BytesIO(_without_words(data))) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise UnreadablePhoto(f"{image.width}x{image.height} is more than {MAX_PIXELS} pixels")
-            if image.width < 8 or image.height < 8:
-                raise UnreadablePhoto(f"{image.width}x{image.height} is too small to show a face")
-            pixels, alpha = _decode(image, data)
+        try:
+            pixels, alpha = _read(data)
+        except OSError:
+            if (mended := png.without_checksum(data)) is None:
+                raise
+            pixels, alpha = _read(mended)
     except UnreadablePhoto:
         raise
     # Pillow's plugins raise all of these for damaged files, MemoryError for false sizes in headers.
@@ -55,14 +55,23 @@ def read_photo(data: bytes) -> Photo:
     return Photo(pixels, alpha)
 
 
+def _read(data: bytes) -> tuple[np.ndarray, np.ndarray | None]:
+    with Image.open(io.BytesIO(_without_words(data))) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise UnreadablePhoto(f"{image.width}x{image.height} is more than {MAX_PIXELS} pixels")
+        if image.width < 8 or image.height < 8:
+            raise UnreadablePhoto(f"{image.width}x{image.height} is too small to show a face")
+        return _decode(image, data)
+
+
 def _without_words(data: bytes) -> bytes:
     """Return a PNG without the chunks that only say something about the picture, for Pillow refuses it over them.
 
     Their checksum may be wrong or their text long; what is said of colours and turns is kept while it is sound.
     """
-    if not data.startswith(PNG_SIGNATURE):
+    if not data.startswith(png.SIGNATURE):
         return data
-    kept, place = [PNG_SIGNATURE], len(PNG_SIGNATURE)
+    kept, place = [png.SIGNATURE], len(png.SIGNATURE)
     while place + 12 <= len(data):
         end = place + 12 + int.from_bytes(data[place : place + 4], "big")
         name, chunk = data[place + 4 : place + 8], data[place:end]
