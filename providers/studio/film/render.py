@@ -29,6 +29,7 @@ from providers.studio.film.person.photo import Photo, read_photo
 from providers.studio.film.person.subject import analyse
 from providers.studio.film.suit.armour import Armour
 from providers.studio.film.suit.details import paint_details
+from providers.studio.film.titles.disclosure import lay_disclosure, make_disclosure
 from providers.types import Watermark
 from providers.watermark.embed import Embedder
 
@@ -166,7 +167,9 @@ class Renderer:
         faceless: str = "",
         watermark: Watermark | None = None,
     ) -> Film:
-        """Write `poster.jpg` and then `film.mp4` into `folder`, both with the watermark, and return the film.
+        """Write `poster.jpg` and then `film.mp4` into `folder`, and return the film.
+
+        Both say that a program made them: by a sign that people see, and by the watermark if there is one.
 
         `on_poster` is called as soon as the poster is written, `on_progress` with rising numbers from 0 to 1, and
         `should_stop` before every stage and every frame. Raise NoFace or UnreadablePhoto for an unusable photo,
@@ -176,6 +179,7 @@ class Renderer:
         video, poster = folder / "film.mp4", folder / "poster.jpg"
         partial = folder / "film.mp4.part"
         embedder = Embedder(watermark) if watermark is not None else None
+        sign = make_disclosure()
         try:
             _check_stop(should_stop)
             on_progress(0.0)
@@ -185,7 +189,7 @@ class Renderer:
             )
             del picture
             _check_stop(should_stop)
-            _write_poster(director.frame(timeline.poster_frame), poster, embedder)
+            _write_poster(_with(sign, director.frame(timeline.poster_frame)), poster, embedder)
             on_poster(poster)
             on_progress(POSTER_PROGRESS)
             _check_stop(should_stop)
@@ -193,7 +197,7 @@ class Renderer:
             with FilmWriter(partial, sound, embedder) as writer:
                 for number in range(timeline.frame_count):
                     _check_stop(should_stop)
-                    writer.add(director.frame(number))
+                    writer.add(_with(sign, director.frame(number)))
                     on_progress(POSTER_PROGRESS + (0.99 - POSTER_PROGRESS) * (number + 1) / timeline.frame_count)
             _check_stop(should_stop)
             partial.replace(video)
@@ -231,6 +235,11 @@ def _look(slug: str) -> Look:
 def _check_stop(should_stop: ShouldStop) -> None:
     if should_stop():
         raise Cancelled
+
+
+def _with(sign: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    lay_disclosure(frame, sign)
+    return frame
 
 
 def _write_poster(frame: np.ndarray, path: Path, embedder: Embedder | None) -> None:

@@ -19,6 +19,8 @@ from providers.studio.film.music.sound import loudness
 from providers.studio.film.person.photo import read_photo
 from providers.studio.film.render import Film, Renderer
 from providers.studio.film.shots import CUTS, FRAME_COUNT, POSTER_FRAME
+from providers.studio.film.titles import disclosure
+from providers.studio.film.titles.disclosure import make_disclosure
 
 
 @dataclass
@@ -138,6 +140,28 @@ def test_the_poster_comes_first_and_is_the_title_frame(made):
         frames = [frame for number, frame in enumerate(container.decode(video=0)) if number == POSTER_FRAME]
     difference = np.abs(poster.astype(int) - frames[0].to_ndarray(format="bgr24")).mean()
     assert difference < 8
+
+
+@pytest.mark.slow
+def test_every_frame_and_the_poster_say_at_first_sight_that_a_program_made_them(made, pictures):
+    sign = make_disclosure()
+    letters, ground = sign[..., 0] > 200, (sign[..., 0] == 0) & (sign[..., 3] > 100)
+    place = np.s_[
+        disclosure.TOP : disclosure.TOP + disclosure.HEIGHT, disclosure.LEFT : disclosure.LEFT + disclosure.WIDTH
+    ]
+    for picture in [*pictures, cv2.imread(str(made.film.poster))]:
+        luma = cv2.cvtColor(picture[place], cv2.COLOR_BGR2GRAY).astype(int)
+        assert luma[letters].mean() > luma[ground].mean() + 80
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("look", ["neon-noir", "daybreak"])
+def test_the_sign_covers_no_face(renderer, astronaut, look):
+    shown = director(renderer, astronaut, look=look)
+    for number in range(int(CUTS[0] * 24) + 1, FRAME_COUNT, 4):
+        x, y = shown.shown(number).T[:2]
+        right, bottom = disclosure.LEFT + disclosure.WIDTH, disclosure.TOP + disclosure.HEIGHT
+        assert not ((x > disclosure.LEFT) & (x < right) & (y > disclosure.TOP) & (y < bottom)).any()
 
 
 @pytest.mark.slow
