@@ -25,11 +25,14 @@ from .problems import Problem
 EXTENSIONS = {"jpeg": "jpg", "png": "png", "webp": "webp", "heic": "heic"}
 MAX_KEY_CHARACTERS = 200
 MAX_EMAIL_CHARACTERS = 254  # what the row holds; validate_email lets 320 through
-_PART = r"(?:0(?:\.[0-9]{1,6})?|1(?:\.0{1,6})?)"  # of the photo's width or height
+# Of the photo's width or height, as programs print numbers: 0.25, .25, 0.30000000000000004, 1e-05.
+_PART = r" {0,2}(?:0?\.[0-9]{1,24}|0\.?|[0-9](?:\.[0-9]{1,24})?e-[0-9]{1,3}|1(?:\.0{0,24})?) {0,2}"
 FACE = rf"{_PART},{_PART}(?:,{_PART},{_PART})?"  # as a regular expression that Python and JavaScript read alike
 _LINE_ENDS = {"Zl", "Zp"}
-# Joiners that names of several scripts need; all other invisible characters are refused.
-_ALLOWED_INVISIBLE = {"\u200c", "\u200d"}
+# What names need although it is not seen: joiners of several scripts, and what the flags of regions are spelled with.
+_ALLOWED_INVISIBLE = {"\u200c", "\u200d", *map(chr, range(0xE0020, 0xE0080))}
+# What keyboards and copying leave between letters, and what a name says without. What turns text around is refused.
+_LEFT_OUT = dict.fromkeys([0xAD, 0x061C, 0x200B, 0x200E, 0x200F, 0x2060, *range(0x2066, 0x206A), 0xFEFF])
 
 
 def read_job_input(
@@ -91,7 +94,7 @@ def read_change(fields: Mapping[str, Any]) -> tuple[Look | None, str | None]:
 
 def clean_hero_name(value: str) -> str:
     """Return the name as the film will show it, or raise a Problem."""
-    name = unicodedata.normalize("NFC", value).strip()
+    name = unicodedata.normalize("NFC", value).translate(_LEFT_OUT).strip()
     if len(name) > settings.HERO_NAME_MAX:
         raise Problem(
             422,
@@ -101,10 +104,17 @@ def clean_hero_name(value: str) -> str:
             ),
             field="hero_name",
         )
-    kinds = {unicodedata.category(char) for char in name if char not in _ALLOWED_INVISIBLE}
-    if any(kind[0] == "C" or kind in _LINE_ENDS for kind in kinds):
+    if any(_is_odd(char) for char in name if char not in _ALLOWED_INVISIBLE):
         raise _odd_name()
     return name
+
+
+def _is_odd(char: str) -> bool:
+    """Whether a name cannot have this character. Those that this Python does not know yet are taken: newer emoji."""
+    kind = unicodedata.category(char)
+    if kind == "Cn":  # not assigned yet, or never to be: the last two of each plane, and 32 of the first
+        return ord(char) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(char) <= 0xFDEF
+    return kind[0] == "C" or kind in _LINE_ENDS
 
 
 def clean_face(value: str) -> str:

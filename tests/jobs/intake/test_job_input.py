@@ -12,7 +12,8 @@ from django.test import Client
 from PIL import Image
 
 from jobs import storage
-from jobs.intake import throttles
+from jobs.intake import job_input, throttles
+from jobs.intake.problems import Problem
 from jobs.models import Job, JobEvent, Lane
 from jobs.queue import queues, redis_breaker
 from tests import factories
@@ -316,5 +317,51 @@ def test_a_face_is_chosen_by_a_point_or_a_box(api):
     assert api.post(URL, order(face="0.25,0.5")).status_code == 202
     assert api.post(URL, order(face="0.2,0.3,0.1,0.2")).status_code == 202
     assert list(Job.objects.order_by("created_at").values_list("face", flat=True)) == ["0.250,0.500", "0.250,0.400"]
+
+
+@pytest.mark.parametrize(
+    ("face", "kept"),
+    [
+        ("0.30000000000000004,0.42", "0.300,0.420"),
+        ("0.31, 0.42", "0.310,0.420"),
+        (".5,.5", "0.500,0.500"),
+        ("1.,0.", "1.000,0.000"),
+        ("1e-05,9.5e-2", "0.000,0.095"),
+        ("1.5,0", None),
+        ("-0.1,0", None),
+        ("0.1,0.2,0.3", None),
+        ("1e5,0", None),
+        ("nan,0", None),
+        ("٠.٥,0", None),
+        ("0.1,", None),
+    ],
+)
+def test_a_face_is_read_as_programs_print_numbers(face, kept):
+    if kept is not None:
+        assert job_input.clean_face(face) == kept
+        return
+    with pytest.raises(Problem):
+        job_input.clean_face(face)
+
+
+@pytest.mark.parametrize(
+    "name", ["NOVA \U0001fa77", "\U0001fae9", "❤️‍🔥", "\U0001f3f4\U000e0067\U000e0062\U000e007f", "\U00032000"]
+)
+def test_a_hero_may_have_emoji_that_are_newer_than_python(name):
+    assert job_input.clean_hero_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["\u200eנובה\u200f", "NO\u200bVA", "\u2068NOVA\u2069", "\ufeffNOVA", "NO\u00adVA"])
+def test_marks_of_keyboards_are_left_out_of_a_name(name):
+    assert job_input.clean_hero_name(name) in ("נובה", "NOVA")
+
+
+@pytest.mark.parametrize("char", ["\ufdd0", "\ufffe", "\U0010ffff", "\ue000", "\u202a", "\ud800"])
+def test_what_is_no_character_names_nobody(char):
+    with pytest.raises(Problem):
+        job_input.clean_hero_name(f"NO{char}VA")
+
+
+def test_what_else_is_no_face(api):
     refused = api.post(URL, order(face="the left one"))
     assert (refused.status_code, refused.json()["code"], refused.json()["field"]) == (422, "face_invalid", "face")
