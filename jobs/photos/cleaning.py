@@ -28,7 +28,7 @@ def clean(
     data: bytes,
     *,
     long_edge: int = 1536,
-    pixels: int = 50_000_000,
+    pixels: int = 51_000_000,
     find_faces: FindFaces | None = None,
     is_face: IsFace | None = None,
     allow_no_face: bool = False,

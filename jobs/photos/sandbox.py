@@ -40,7 +40,7 @@ class Sandbox(parent.Sandbox):
         self,
         *,
         long_edge: int = 1536,
-        pixels: int = 50_000_000,
+        pixels: int = 51_000_000,
         cpu_seconds: int = 8,
         memory_bytes: int = 1024 * 2**20,
         photos_per_child: int = 1000,

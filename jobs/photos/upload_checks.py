@@ -21,7 +21,7 @@ class Limits:
     """
 
     bytes: int = 12 * 2**20
-    pixels: int = 50_000_000
+    pixels: int = 51_000_000
     other_pixels: int = 40_000_000
     scans: int = 64
     shorter_edge: int = 64

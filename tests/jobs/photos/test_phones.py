@@ -158,4 +158,4 @@ def test_a_heic_of_46_megapixels_is_taken_too_in_the_tiles_that_phones_write():
 
 def test_more_than_fifty_megapixels_of_heic_are_too_many():
     with pytest.raises(BadPhoto, match="too_many_pixels"):
-        inspect(containers.grid(pictures.person((512, 512)), 16, 12))
+        inspect(containers.grid(pictures.person((512, 512)), 17, 12))

@@ -93,10 +93,10 @@ def test_thirteen_megabytes_are_too_big_and_twelve_are_not():
 @pytest.mark.parametrize(
     "data",
     [
-        pictures.with_jpeg_size(pictures.jpeg(), 7072, 7072),
+        pictures.with_jpeg_size(pictures.jpeg(), 7142, 7142),
         pictures.png((6404, 6404), 8, 2, b""),
         pictures.png((2**31, 2**31), 8, 2, b""),
-        pictures.heic_header((7072, 7072)),
+        pictures.heic_header((7142, 7142)),
         b"RIFF\x2a\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + (6403).to_bytes(3, "little") * 2 + bytes(20),
         b"RIFF\x19\0\0\0WEBPVP8L\x0d\0\0\0\x2f" + (6403 | 6403 << 14).to_bytes(4, "little") + bytes(8),
         b"RIFF\x19\0\0\0WEBPVP8 \x0d\0\0\0\0\0\0\x9d\x01\x2a" + (6404).to_bytes(2, "little") * 2 + bytes(3),
@@ -110,6 +110,8 @@ def test_more_pixels_than_cameras_have_are_too_many(data):
 def test_what_cameras_have_is_not_too_many():
     assert inspect(pictures.heic_header((8064, 6048))).width == 8064
     assert inspect(pictures.with_jpeg_size(pictures.jpeg(), 8160, 6120)).width == 8160
+    assert inspect(pictures.with_jpeg_size(pictures.jpeg(), 8192, 6144)).width == 8192
+    assert inspect(pictures.heic_header((8160, 6144))).width == 8160
     assert inspect(pictures.png((8000, 5000), 8, 2, b"")).width == 8000
 
 

@@ -16,7 +16,7 @@ from providers.studio.errors import UnreadablePhoto
 
 MAX_SIDE = 1800  # px; more would not be seen in the film
 NEARLY = 0.9  # of the size is enough where it saves decoding four times the pixels
-MAX_PIXELS = 50_000_000  # checked in the header, before anything is decoded
+MAX_PIXELS = 51_000_000  # checked in the header, before anything is decoded
 # What is put where a JPEG without an end stops: when all give the same pixels, none of them was needed.
 CONTINUATIONS = (b"", b"\x55" * 4096, b"\xaa" * 4096)
 PNG_SAID = (b"tRNS", b"eXIf", b"sRGB")
