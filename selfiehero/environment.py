@@ -14,7 +14,6 @@ words around ours, so that every bound and every sentence would stay here as a v
 
 import base64
 import binascii
-import ipaddress
 import json
 import os
 import re
@@ -24,13 +23,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import quote
 
 from dotenv import dotenv_values
 
-from common.urls import with_escaped_login
 from providers.studio.service import numbers as studio
 
+from .address_settings import (
+    parse_allowed_hosts,
+    parse_database_url,
+    parse_host,
+    parse_http_url,
+    parse_redis_url,
+    parse_redis_urls,
+    url_host,
+)
 from .contact_settings import ContactSettings, read_contact_settings
 from .label_settings import parse_label_files
 from .monitoring_settings import MonitoringSettings, read_monitoring_settings
@@ -38,8 +45,6 @@ from .private_files import BadEnvironment, keep_secret, make_private
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 LONGEST_SOCKET_PATH = 99  # bytes; the kernel's limit is 107, and clients may add a suffix
-WILDCARD_HOSTS = {"0.0.0.0", "::"}  # noqa: S104 compared with, never bound to here
-LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 TRUE_WORDS = {"1", "true", "yes", "on"}
 FALSE_WORDS = {"0", "false", "no", "off"}
 # Long enough for a key from openssl or uuidgen; a word that a person made up is shorter.
@@ -49,7 +54,6 @@ MOST_PREPARE_CHILDREN, MOST_CONNECTIONS = 256, 100_000
 # The units that REST framework knows; of any other it reads the first letter, and fails with the first request.
 RATE = re.compile(r"[1-9][0-9]{0,8}/(s|sec|second|m|min|minute|h|hour|d|day)", re.ASCII)
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-HOST_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 @dataclass(frozen=True)
@@ -189,7 +193,7 @@ def load(env: Mapping[str, str]) -> Environment:
         debug=parse_bool("DEBUG", env.get("DEBUG"), default=False),
         public_url=public_url,
         allowed_hosts=parse_allowed_hosts(env.get("ALLOWED_HOSTS"), host=host, public_url=public_url),
-        database_url=with_escaped_login(env.get("DATABASE_URL") or "") or None,
+        database_url=parse_database_url(env.get("DATABASE_URL")),
         is_pooled=parse_pooler(env.get("DATABASE_POOLER")),
         given_redis_url=parse_redis_url("REDIS_URL", env.get("REDIS_URL")),
         channels_redis_urls=parse_redis_urls("CHANNELS_REDIS_URLS", env),
@@ -249,21 +253,6 @@ def parse_bool(name: str, value: str | None, *, default: bool) -> bool:
     raise BadEnvironment(f"{name} must be true or false, not “{value}”.")
 
 
-def parse_host(name: str, value: str) -> str:
-    host = value.strip().removeprefix("[").removesuffix("]")
-    if HOST_NAME.fullmatch(host) or is_ipv6(host):
-        return host
-    raise BadEnvironment(f"{name} must be an address or a name of this machine, not “{value}”.")
-
-
-def is_ipv6(host: str) -> bool:
-    try:
-        ipaddress.IPv6Address(host)
-    except ValueError:
-        return False
-    return "%" not in host  # a zone would have to be escaped in every address that is written
-
-
 def parse_port(name: str, value: str) -> int:
     if value.isascii() and value.isdigit() and 1 <= int(value) <= 65535:
         return int(value)
@@ -313,62 +302,11 @@ def one_line(text: str) -> str:
     return " ".join(text.split())[:60]
 
 
-def parse_http_url(name: str, value: str | None) -> str | None:
-    if not value:
-        return None
-    parts = split_url(name, value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise BadEnvironment(f"{name} must be an address such as https://hero.example, not “{value}”.")
-    return value.rstrip("/")
-
-
-def parse_redis_url(name: str, value: str | None) -> str | None:
-    if not value:
-        return None
-    value = with_escaped_login(value)
-    if split_url(name, value).scheme not in {"redis", "rediss", "unix"}:
-        raise BadEnvironment(f"{name} must start with redis://, rediss:// or unix://.")
-    return value
-
-
-def parse_redis_urls(name: str, env: Mapping[str, str]) -> tuple[str, ...]:
-    """Addresses with spaces between them: passwords have commas."""
-    return tuple(filter(None, (parse_redis_url(name, value) for value in (env.get(name) or "").split())))
-
-
 def parse_pooler(value: str | None) -> bool:
     word = (value or "none").strip().lower()
     if word in ("none", "session", "transaction"):
         return word == "transaction"
     raise BadEnvironment(f"DATABASE_POOLER must be none, session or transaction, not “{one_line(word)}”.")
-
-
-def split_url(name: str, value: str) -> SplitResult:
-    try:
-        parts = urlsplit(value)
-        _ = parts.port
-    except ValueError:
-        raise BadEnvironment(f"{name} cannot be read as an address.") from None
-    return parts
-
-
-def parse_allowed_hosts(value: str | None, *, host: str, public_url: str) -> tuple[str, ...]:
-    """Return ALLOWED_HOSTS, or the names of this machine's loopback, of HOST and of PUBLIC_URL."""
-    if value:
-        return tuple(name for name in (part.strip() for part in value.split(",")) if name)
-    names = [*LOCAL_HOSTS, bracketed(urlsplit(public_url).hostname or "")]
-    if host not in WILDCARD_HOSTS:
-        names.append(bracketed(host))
-    return tuple(dict.fromkeys(name for name in names if name))
-
-
-def bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host
-
-
-def url_host(host: str) -> str:
-    """Return the host as it stands in an address; a wildcard becomes the loopback that it includes."""
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host) or bracketed(host)  # noqa: S104 compared with
 
 
 def unix_url(path: Path) -> str:

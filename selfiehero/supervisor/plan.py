@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from jobs.heartbeats import beat_path
-from selfiehero.environment import PROJECT_DIR, WILDCARD_HOSTS, Environment, read_endpoints
+from selfiehero.address_settings import WILDCARD_HOSTS
+from selfiehero.environment import PROJECT_DIR, Environment, read_endpoints
 
 from .children import ChildSpec, Signs, Starts, Stops
 from .rundir import choose_port, write_json

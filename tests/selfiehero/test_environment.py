@@ -8,12 +8,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from selfiehero import environment
+from selfiehero.address_settings import LOCAL_HOSTS
 from selfiehero.environment import PROJECT_DIR, BadEnvironment, load, read_dotenv
 
 
@@ -157,8 +159,52 @@ def test_a_wildcard_host_is_reached_by_loopback():
 
 def test_the_site_answers_to_its_public_name_and_to_those_that_are_given():
     assert "hero.example" in load({"PUBLIC_URL": "https://hero.example/"}).allowed_hosts
-    assert load({"ALLOWED_HOSTS": "a.example, b.example,"}).allowed_hosts == ("a.example", "b.example")
+    assert load({"ALLOWED_HOSTS": "a.example, b.example,"}).allowed_hosts == ("a.example", "b.example", *LOCAL_HOSTS)
     assert load({"PUBLIC_URL": "https://hero.example/"}).public_url == "https://hero.example"
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ("hero.example:8443", ["hero.example"]),
+        ("a.example b.example", ["a.example", "b.example"]),
+        ("https://hero.example/", ["hero.example"]),
+        ("Bücher.example", ["xn--bcher-kva.example"]),
+        (".hero.example", [".hero.example"]),
+        ("*", ["*"]),
+        ("::1", ["[::1]"]),
+        ("[2001:db8::7]:8000", ["[2001:db8::7]"]),
+    ],
+)
+def test_hosts_are_named_as_django_compares_them(given, names):
+    found = load({"ALLOWED_HOSTS": given}).allowed_hosts
+    assert list(found) == list(dict.fromkeys([*names, *LOCAL_HOSTS]))
+
+
+@pytest.mark.parametrize("given", ["hero:example", "http://", "a\x00b", "[::1", "ü" * 80 + ".example"])
+def test_a_host_that_is_none_is_said(given):
+    with pytest.raises(BadEnvironment, match="ALLOWED_HOSTS"):
+        load({"ALLOWED_HOSTS": given})
+
+
+def test_the_supervisor_reaches_a_site_with_names_of_its_own():
+    chosen = load({"ALLOWED_HOSTS": "hero.example", "HOST": "192.0.2.7", "PUBLIC_URL": "https://hero.example"})
+    assert urlsplit(chosen.local_url).hostname in chosen.allowed_hosts
+
+
+def test_a_public_address_is_written_as_browsers_send_it():
+    chosen = load({"PUBLIC_URL": " https://bücher.example:8443/\n"})
+    assert chosen.public_url == "https://xn--bcher-kva.example:8443"
+    assert "xn--bcher-kva.example" in chosen.allowed_hosts
+    assert chosen.callback_url == chosen.public_url
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql+psycopg://h/d", '"postgres://u:p@h/d"', "postgres://u:p@a:1,b:2/d", "mysql://h/d", "hero"]
+)
+def test_a_database_that_is_none_of_ours_is_said(url):
+    with pytest.raises(BadEnvironment, match="DATABASE_URL"):
+        load({"DATABASE_URL": url})
 
 
 def test_a_given_redis_is_used_and_no_embedded_one():
