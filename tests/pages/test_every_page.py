@@ -1,7 +1,7 @@
 """Every page there is, in every state, at every size and in every language: nothing for axe, nothing out of place.
 
-`make test` loads each page once, as a phone, lets axe judge it, and looks where things are as wide as a desk too;
-`make test-all` loads and judges each at every size.
+`make test` loads each page once, as a phone, and lets axe judge it; `make test-rest` also looks where things are as
+wide as a desk, and at every stage of the wait; `make test-all` loads and judges each page at every size.
 """
 
 from __future__ import annotations
@@ -193,10 +193,15 @@ def walk_states(page: Any, visitor: Visitor, web: Any, selfie: Path) -> Iterator
 
 
 @pytest.mark.parametrize(
-    "size", ["phone", *(pytest.param(size, marks=pytest.mark.thorough) for size in SIZES if size != "phone")]
+    ("size", "wider"),
+    [
+        pytest.param("phone", False, id="phone"),
+        pytest.param("phone", True, id="phone and desk"),
+        *(pytest.param(size, False, id=size, marks=pytest.mark.thorough) for size in SIZES if size != "phone"),
+    ],
 )
 def test_axe_finds_nothing_and_nothing_sticks_out_on_any_page(
-    size: str, enter: Any, visitor: Visitor, web: Any, selfie: Path
+    size: str, wider: bool, enter: Any, visitor: Visitor, web: Any, selfie: Path
 ) -> None:
     page, found = enter(size), {}
 
@@ -213,11 +218,11 @@ def test_axe_finds_nothing_and_nothing_sticks_out_on_any_page(
                 found[f"{name} as wide as a {other}"] = misplaced(page)
                 shot(page, name, other)
 
-    stages = {} if size == "phone" else {"stages": ("rendering",)}
+    stages = {} if wider else {"stages": ("rendering",)}
     for name, path in visitor.pages(**stages):
         page.goto(web.url + path)
         look(name)
-        if size == "phone":
+        if wider:
             look_as_wide_as("desk", name)
     for name in walk_states(page, visitor, web, selfie):
         look(name)

@@ -30,7 +30,7 @@ KEPT = {
 # What starts a process, opens a browser or draws a film: a test that uses one of these is slow.
 SLOW_FIXTURES = frozenset({"browser", "product", "renderer", "rig", "serve", "web"})
 # Seconds above which a case is not in `make check`, and above which one case of a test is enough for `make test`.
-COSTLY = 0.15
+COSTLY = 0.1
 
 Cases = dict[str, Counter[str]]
 CASES: pytest.StashKey[Cases] = pytest.StashKey()  # of each test, how many cases were collected under which name below
