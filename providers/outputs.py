@@ -10,14 +10,20 @@ Models answer in many shapes; each of these is a public one.
 | `{"videos": [{"url": …}]}`, `{"video_url": …}`, `{"output": …}` | fal |
 | `" https://…\n"`, `'["https://…"]'`, `'{"url": "https://…"}'`: white space, JSON in a text | any |
 
-A model may return a picture or a sound beside its film. The declared type decides, then the address's ending, then the
-name that it stands under; an address of which nothing is known counts as a film's, because the film is probed anyway.
+A model may return a picture, a sound or a second film beside its film. The declared type and the ending (the address's
+or the file name's) decide, then the name that it stands under; an address of which nothing is known counts as a film's,
+because the film is probed anyway. A flag counts at any depth, beside the film or around it. What a vendor echoes of the
+request (`input`) is neither a film nor a flag.
 """
 
 from __future__ import annotations
 
+import mimetypes
+import re
+from collections import deque
+from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from common import plain_json
@@ -25,37 +31,97 @@ from common import plain_json
 from . import payloads
 
 _FILM_ENDINGS = frozenset({".mp4", ".webm", ".mov", ".m4v", ".mkv", ".avi"})
+# Those that Python's own table of endings does not know.
 _OTHER_ENDINGS = frozenset(
-    {".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".bmp", ".svg", ".heic", ".tif", ".tiff"}
-    | {".mp3", ".wav", ".m4a", ".aac", ".ogg", ".flac", ".json", ".txt", ".srt", ".vtt", ".zip", ".html", ".glb", ".pt"}
+    {".jfif", ".webp", ".avif", ".heic", ".heif", ".exr", ".psd", ".m4a", ".aac", ".ogg", ".flac", ".opus"}
+    | {".srt", ".vtt", ".ass", ".log", ".yaml", ".yml", ".zip", ".tgz", ".7z", ".rar", ".npy", ".npz", ".pkl"}
+    | {".glb", ".gltf", ".obj", ".ply", ".pt", ".pth", ".ckpt", ".onnx", ".safetensors", ".parquet"}
 )
+# Without the machine's files, so that every machine chooses the same film.
+_TABLE = mimetypes.MimeTypes()
+_FILM_NAMES = ("video", "film", "movie", "output", "result", "generated", "final")
 _OTHER_NAMES = ("image", "photo", "poster", "thumb", "preview", "frame", "mask", "audio", "sound", "caption", "log")
-_FILM_NAMES = ("video", "film", "movie")
-_TYPES = ("content_type", "mime_type", "mimetype", "type")
-_FLAGS = ("has_nsfw_contents", "has_nsfw_concepts", "nsfw_content_detected", "has_nsfw_content", "nsfw")
-_MOST_VALUES = 1000
+# May be a film, but is rather what the film was made from.
+_SOURCE_NAMES = ("reference", "input", "source", "original", "control", "driving", "depth")
+_ECHOED = frozenset({"arguments", "parameters", "params", "request"})
+_TYPES = ("contenttype", "mimetype", "mediatype", "filetype", "mime", "type")
+_FILE_NAMES = ("filename", "name")
+_FLAG = re.compile(r"(is|has|contains)?nsfw(content|concept)?s?(detected|flagged|flag|found)?")
+_FLAG_PARTS = ("detected", "flagged", "value")
+# More than an answer of a mebibyte can hold, which is read to its end.
+_MOST_VALUES = 600_000
 _MOST_TIMES_WRITTEN = 4
 _JSON_BEGINS = ('"', "[", "{")
 FLAGGED = "flagged as NSFW"
 
 
+class _Value(NamedTuple):
+    """One value of an answer: the names that lead to it, squeezed, and what the object around it declares of it."""
+
+    value: Any
+    names: tuple[str, ...] = ()
+    type: str = ""
+    file_name: str = ""
+
+
+class _TooLong(ValueError):
+    """There are more values than are read."""
+
+
 def film_in(output: Any) -> str:
-    """Return the address of the film in a model's output, '' when there is none."""
+    """Return the address of the film in a model's output, '' when there is none, or more to read than is read."""
     best, best_rank = "", 0
-    waiting: list[tuple[Any, str, str]] = [(output, "", "")]
-    for _ in range(_MOST_VALUES):
-        if not waiting:
-            break
-        written, name, declared = waiting.pop(0)
-        value = _opened(written)
-        if isinstance(value, list):
-            waiting.extend((one, name, declared) for one in value[:_MOST_VALUES])
-        elif isinstance(value, dict):
-            kind = next((text for key in _TYPES if (text := payloads.text(value.get(key)))), declared)
-            waiting.extend((one, f"{name} {key}".lower(), kind) for key, one in list(value.items())[:_MOST_VALUES])
-        elif (address := payloads.address(value)) and (rank := _rank(address, name, declared.lower())) > best_rank:
-            best, best_rank = address, rank
+    try:
+        for found in _values(output):
+            if (address := payloads.address(found.value)) and (rank := _rank(address, found)) > best_rank:
+                best, best_rank = address, rank
+    except _TooLong:
+        return ""
     return best
+
+
+def is_flagged(data: Any) -> bool:
+    """Tell whether a vendor's answer says that what was made, or asked for, must not be shown to everybody."""
+    try:
+        return any(_is_flag(found.names) and _says_yes(found.value) for found in _values(data))
+    except _TooLong:
+        return False  # `film_in` finds no film in it either.
+
+
+def _values(data: Any) -> Iterator[_Value]:
+    """Yield the texts, numbers and truth values of an answer, the outer ones first, without what is echoed in it."""
+    waiting = deque([_Value(data)])
+    seen = 0
+    while waiting:
+        found = waiting.popleft()
+        seen += 1
+        if seen > _MOST_VALUES:
+            raise _TooLong
+        value = _opened(found.value)
+        if isinstance(value, list):
+            if seen + len(waiting) + len(value) > _MOST_VALUES:
+                raise _TooLong
+            waiting.extend(found._replace(value=one) for one in value)
+        elif isinstance(value, dict):
+            inner = {_squeezed(name): one for name, one in value.items()}
+            # A bare word ("image") is said of this object's own addresses, a MIME type of those below it, too.
+            kind = _first_text(inner, _TYPES) or (found.type if "/" in found.type else "")
+            file_name = _first_text(inner, _FILE_NAMES)
+            for name, one in value.items():
+                own = _squeezed(name)
+                if own not in _ECHOED and not own.startswith("input"):
+                    waiting.append(_Value(one, (*found.names[-5:], own), kind, file_name))
+        else:
+            yield found._replace(value=value)
+
+
+def _squeezed(name: str) -> str:
+    """Return a name as it is compared: `fileName`, `file_name` and `File-Name` are one."""
+    return "".join(filter(str.isalnum, name)).lower()
+
+
+def _first_text(values: dict[str, Any], names: tuple[str, ...]) -> str:
+    return next((text.strip().lower() for name in names if (text := payloads.text(values.get(name)))), "")
 
 
 def _opened(value: Any) -> Any:
@@ -70,30 +136,56 @@ def _opened(value: Any) -> Any:
     return value
 
 
-def _rank(address: str, name: str, declared: str) -> int:
-    """Return how surely an address leads to a film: 4 declared, 3 by its ending, 2 by its name, 1 maybe, 0 not."""
-    if "/" in declared:
-        kind = declared.partition("/")[0]
-        if kind in ("video", "image", "audio", "text"):
-            return 4 if kind == "video" else 0
+def _rank(address: str, found: _Value) -> int:
+    """Return how surely an address leads to the film, 0 for surely not.
+
+    A film by type or ending is 6 under a film's name, 5 under a name that says nothing and 3 under another's; an
+    address of which neither is known is 4, 2 and, where it may be a film that was sent, 1.
+    """
+    is_film = _is_film(address, found)
+    if is_film is False:
+        return 0
+    for name in reversed(found.names):
+        if any(word in name for word in _OTHER_NAMES):
+            return 3 if is_film else 0
+        if any(word in name for word in _SOURCE_NAMES):
+            return 3 if is_film else 1
+        if any(word in name for word in _FILM_NAMES):
+            return 6 if is_film else 4
+    return 5 if is_film else 2
+
+
+def _is_film(address: str, found: _Value) -> bool | None:
+    """Tell whether an address is a film's by its declared type or an ending, None when neither says."""
+    kind, _, form = found.type.partition("/")
+    if form and kind in ("video", "image", "audio", "text", "model", "font"):
+        return kind == "video"
     try:
-        ending = PurePosixPath(urlsplit(address).path).suffix.lower()
+        path = urlsplit(address).path
     except ValueError:
-        return 0
-    if ending in _FILM_ENDINGS or ending in _OTHER_ENDINGS:
-        return 3 if ending in _FILM_ENDINGS else 0
-    own = name.rpartition(" ")[2]
-    if any(word in own for word in _OTHER_NAMES):
-        return 0
-    return 2 if any(word in name for word in _FILM_NAMES) else 1
-
-
-def is_flagged(data: Any) -> bool:
-    """Tell whether a vendor's answer says that what was made, or asked for, must not be shown to everybody."""
-    data = _opened(data)
-    if isinstance(data, list):
-        return any(is_flagged(one) for one in map(_opened, data[:_MOST_VALUES]) if isinstance(one, dict))
-    if not isinstance(data, dict):
         return False
-    found = (data.get(name) for name in _FLAGS)
-    return any(value is True or (isinstance(value, list) and any(one is True for one in value)) for value in found)
+    for file_name in (path, found.file_name):
+        if (known := _is_films_ending(PurePosixPath(file_name).suffix.lower())) is not None:
+            return known
+    return kind == "video" if kind in ("video", "image", "audio", "text") else None
+
+
+def _is_films_ending(ending: str) -> bool | None:
+    if ending in _FILM_ENDINGS or ending in _OTHER_ENDINGS:
+        return ending in _FILM_ENDINGS
+    kind, packed = _TABLE.guess_type(f"file{ending}")
+    if packed or kind in (None, "application/octet-stream"):
+        return False if packed else None
+    return kind.startswith("video/")
+
+
+def _is_flag(names: tuple[str, ...]) -> bool:
+    own = names[-2:-1] if names and names[-1] in _FLAG_PARTS else names[-1:]
+    return any(_FLAG.fullmatch(name) for name in own)
+
+
+def _says_yes(value: Any) -> bool:
+    """Tell whether a value is true: JSON's, the number 1, or a text that says either."""
+    if isinstance(value, str):
+        return value.strip().lower() in ("true", "yes", "1")
+    return isinstance(value, int | float) and value == 1

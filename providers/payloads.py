@@ -75,6 +75,26 @@ def text(value: Any) -> str:
     return value.replace("\x00", "")[:MAX_TEXT_CHARACTERS] if isinstance(value, str) else ""
 
 
+def message(value: Any) -> str:
+    """Return the text of an error in any form: a text, an object with its words, a list of either; '' for none."""
+    if isinstance(value, list):
+        return text(". ".join(filter(None, map(_words_of, value[:5]))))
+    return text(_words_of(value))
+
+
+# What vendors call the parts of an error. Others are left out: they may be the photo.
+_WORDS_OF_ERRORS = ("code", "type", "title", "message", "msg", "detail", "reason", "description", "error")
+
+
+def _words_of(value: Any) -> str:
+    if isinstance(value, dict):
+        parts = (value.get(name) for name in _WORDS_OF_ERRORS)
+        # One object within another, as in {"error": {"message": …}}.
+        inner = [text(part.get("message")) if isinstance(part, dict) else text(part) for part in parts]
+        return ": ".join(filter(None, inner))
+    return text(value)
+
+
 def address(value: Any) -> str:
     """Return an http(s) URL without the white space around it, '' for anything else."""
     value = value.strip() if isinstance(value, str) else ""

@@ -301,7 +301,7 @@ class FalAdapter(CloudAdapter):
             return ProviderEvent(
                 prediction_id, PredictionStatus.RUNNING, raw_error=payloads.text(data.get("payload_error"))
             )
-        return fal_results.finished(prediction_id, payloads.mapping(payload))
+        return fal_results.finished(prediction_id, payload, around=data)
 
     def learn_secrets(self, account: Account) -> tuple[str, ...]:
         rest = _other_host(account, "rest_url", REST_URL, "/rest")

@@ -45,9 +45,12 @@ TEXT_FIELDS = frozenset({"prompt", "negative_prompt"})
 TRANSIENT = frozenset({"provider_failed", "provider_timeout"})
 
 
-def finished(prediction_id: str, output: Mapping[str, Any]) -> ProviderEvent:
-    """Return the event of a request that a model answered: succeeded with its film, failed without one or flagged."""
-    if outputs.is_flagged(output):
+def finished(prediction_id: str, output: Any, *, around: Mapping[str, Any] | None = None) -> ProviderEvent:
+    """Return the event of a request that a model answered: succeeded with its film, failed without one or flagged.
+
+    `around` is what the output came in, where a flag may stand too.
+    """
+    if outputs.is_flagged(around) or outputs.is_flagged(output):
         return ProviderEvent(
             prediction_id, PredictionStatus.FAILED, error_code="photo_refused", raw_error=outputs.FLAGGED
         )
@@ -83,13 +86,15 @@ def reason(data: Mapping[str, Any], *, otherwise: str) -> tuple[str, str]:
     for entry in entries(data)[:5]:
         where = [str(part) for part in entry["loc"]] if isinstance(entry.get("loc"), list) else []
         kind = payloads.text(entry.get("type"))
-        texts.append(f"{kind} at {'.'.join(where)[:100]}: {payloads.text(entry.get('msg'))[:300]}")
+        said = payloads.text(entry.get("msg"))
+        texts.append(f"{kind} at {'.'.join(where)[:100]}: {said[:300]}")
         is_text = bool(where) and where[-1] in TEXT_FIELDS
-        codes.append("request_refused" if is_text else MODEL_ERRORS.get(kind, "request_refused"))
+        code = MODEL_ERRORS.get(kind) or error_mapping.failure_code(said, otherwise="request_refused")
+        codes.append("request_refused" if is_text else code)
     if codes:
         # An entry about the photo goes before one about the request.
         return next((code for code in codes if code != "request_refused"), codes[0]), "; ".join(texts)
-    words = [payloads.text(data.get(name)) for name in ("error_type", "detail", "error")]
+    words = [payloads.message(data.get(name)) for name in ("error_type", "detail", "error")]
     text = ": ".join(filter(None, words))
     known = PLATFORM_ERRORS.get(words[0])
     return known or error_mapping.failure_code(text, otherwise=otherwise), text

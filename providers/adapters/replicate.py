@@ -328,9 +328,10 @@ class ReplicateAdapter(CloudAdapter):
         prediction_id = payloads.identifier(prediction.get("id"))
         status = self.status_from(prediction.get("status"), STATUSES)
         film = outputs.film_in(prediction.get("output"))
-        error = payloads.text(prediction.get("error"))
-        if status == PredictionStatus.SUCCEEDED and outputs.is_flagged(prediction.get("output")):
-            status, error = PredictionStatus.FAILED, outputs.FLAGGED
+        error = payloads.message(prediction.get("error"))
+        ended = status in (PredictionStatus.SUCCEEDED, PredictionStatus.FAILED)
+        if ended and outputs.is_flagged(prediction):
+            status, error = PredictionStatus.FAILED, f"{outputs.FLAGGED}: {error}".removesuffix(": ")
         elif status == PredictionStatus.SUCCEEDED and not film:
             status, error = PredictionStatus.FAILED, error or "succeeded without a film"
         has_film, has_failed = status == PredictionStatus.SUCCEEDED, status == PredictionStatus.FAILED

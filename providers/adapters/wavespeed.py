@@ -263,7 +263,7 @@ class WaveSpeedAdapter(CloudAdapter):
         except ValueError:
             return VendorError(response.excerpt())
         message = " ".join(
-            filter(None, (payloads.text(envelope.get(name)) for name in ("message", "error_code", "error")))
+            filter(None, (payloads.message(envelope.get(name)) for name in ("message", "error_code", "error")))
         )
         code = envelope.get("code")
         known = TASK_ERRORS.get(code) if isinstance(code, int) else None
@@ -277,10 +277,9 @@ class WaveSpeedAdapter(CloudAdapter):
         """Return the event that a task's JSON describes. Raise ValueError when it is not a task."""
         prediction_id = payloads.identifier(data.get("id"))
         status = self.status_from(data.get("status"), STATUSES)
-        found = data.get("outputs")
-        film, is_flagged = outputs.film_in(found), outputs.is_flagged(data) or outputs.is_flagged(found)
-        error = payloads.text(data.get("error"))
-        if status in (PredictionStatus.SUCCEEDED, PredictionStatus.FAILED) and is_flagged:
+        film = outputs.film_in(data.get("outputs"))
+        error = payloads.message(data.get("error"))
+        if status in (PredictionStatus.SUCCEEDED, PredictionStatus.FAILED) and outputs.is_flagged(data):
             status, error = PredictionStatus.FAILED, f"{outputs.FLAGGED}: {error}".removesuffix(": ")
         elif status == PredictionStatus.SUCCEEDED and not film:
             status, error = PredictionStatus.FAILED, error or "completed without a film"

@@ -7,6 +7,7 @@ import pytest
 from providers import outputs, registry
 from providers.types import PredictionStatus
 
+OTHER = "https://x.example/p.mp4"
 FILM, PICTURE, PLAIN = "https://x.example/a/film.mp4?sig=1", "https://x.example/a/still.png", "https://x.example/f/9f2c"
 
 
@@ -59,6 +60,43 @@ def test_the_film_is_found_by_type_ending_and_name(output, film):
     assert outputs.film_in(output) == film
 
 
+@pytest.mark.parametrize(
+    "output",
+    [
+        {"preview_url": OTHER, "video_url": FILM},
+        {"preview_url": OTHER, "video_url": PLAIN},
+        {"mask_video": {"url": OTHER, "content_type": "video/mp4"}, "video": {"url": FILM}},
+        {"mask_video": {"url": OTHER, "content_type": "video/mp4"}, "output": [PLAIN]},
+        {"reference_video": OTHER, "result": {"files": [{"url": FILM}]}},
+        {"reference_video": PLAIN + "r", "file": FILM},
+        {"source": PLAIN + "s", "url": PLAIN},
+        {"input": {"video": OTHER}, "video": FILM},
+        {"input": {"video": OTHER}, "url": PLAIN},
+        {"inputVideo": OTHER, "url": PLAIN},
+        [{"type": "image", "url": PLAIN + "i"}, {"type": "video", "url": PLAIN}],
+        [{"mimeType": "image/png", "url": PLAIN + "i"}, {"mimeType": "video/mp4", "url": PLAIN}],
+        [{"contentType": "audio/wav", "url": PLAIN + "i"}, {"contentType": "VIDEO/mp4", "url": PLAIN}],
+        [{"file_name": "still.png", "url": PLAIN + "i"}, {"file_name": "film.mp4", "url": PLAIN}],
+        [{"fileName": "a.npz", "url": PLAIN + "i"}, {"url": PLAIN}],
+        *([f"{PLAIN}.{ending}", PLAIN] for ending in ("jfif", "npz", "tar", "tar.gz", "pdf", "csv", "safetensors")),
+        [*(PICTURE for _ in range(600)), FILM],
+        {"losses": [0.5] * 1200, "result": {"video": FILM}},
+    ],
+)
+def test_of_several_the_film_is_chosen_by_type_and_ending_then_by_name(output):
+    assert outputs.film_in(output) in (FILM, PLAIN)
+
+
+@pytest.mark.parametrize("output", [{"input": {"video": FILM}}, {"input_video": FILM}, {"images": [{"url": PLAIN}]}])
+def test_what_was_sent_and_what_is_no_film_is_never_the_film(output):
+    assert outputs.film_in(output) == ""
+
+
+@pytest.mark.parametrize("output", [{"preview_url": OTHER}, {"reference_video": OTHER}, {"original": OTHER}])
+def test_a_film_that_stands_alone_is_the_film_under_any_name(output):
+    assert outputs.film_in(output) == OTHER
+
+
 def test_an_endless_output_is_read_no_further_than_needed():
     assert outputs.film_in([["x"] * 5000] * 5000) == ""
 
@@ -93,6 +131,11 @@ def wavespeed(found, **more):
         ("replicate", replicate(json.dumps({"url": FILM}))),
         ("fal", fal({"output": json.dumps([FILM])})),
         ("fal", fal({"video": {"url": f" {FILM}"}})),
+        ("fal", fal([{"url": FILM}])),
+        ("fal", fal(FILM)),
+        ("replicate", replicate(FILM, input={"nsfw": True, "enable_safety_checker": True, "has_nsfw_content": "true"})),
+        ("wavespeed", wavespeed([FILM], input={"nsfw": 1}, has_nsfw_contents=[0, "false", None])),
+        ("fal", fal({"video": FILM, "nsfw": False, "nsfw_score": 1, "enable_nsfw_filter": True})),
     ],
 )
 def test_every_vendors_shapes_are_a_film(name, body):
@@ -113,6 +156,21 @@ def test_every_vendors_shapes_are_a_film(name, body):
         ("replicate", replicate(json.dumps({"video": FILM, "nsfw": True}))),
         ("replicate", replicate([{"video": FILM}, {"nsfw": True}])),
         ("wavespeed", wavespeed([json.dumps({"video": FILM, "nsfw": True})])),
+        ("fal", fal({"videos": [{"url": FILM, "nsfw": True}]})),
+        ("fal", fal({"video": {"url": FILM, "nsfw": True}})),
+        ("fal", fal({"data": {"video": FILM, "has_nsfw_concepts": [True]}})),
+        ("fal", fal({"video": FILM}) | {"nsfw": True}),
+        ("replicate", replicate([[{"video": FILM, "nsfw": True}]])),
+        ("replicate", replicate({"video": FILM, "nsfw": "True"})),
+        ("replicate", replicate({"video": FILM, "nsfw": 1})),
+        ("replicate", replicate({"video": FILM, "is_nsfw": True})),
+        ("replicate", replicate({"video": FILM, "NSFW": [[True]]})),
+        ("replicate", replicate({"video": FILM, "hasNsfwConcepts": "[true]"})),
+        ("replicate", replicate({"video": FILM, "nsfw": {"detected": True, "score": 0.9}})),
+        ("replicate", replicate(FILM, nsfw=True)),
+        ("replicate", replicate(None, nsfw=True) | {"status": "failed", "error": "task failed"}),
+        ("wavespeed", wavespeed([{"url": FILM, "meta": {"nsfw": "1"}}])),
+        ("wavespeed", wavespeed([*(PICTURE for _ in range(600)), {"url": FILM, "nsfw": True}])),
     ],
 )
 def test_what_is_flagged_is_refused_with_and_without_a_film(name, body):
