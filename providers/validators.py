@@ -31,6 +31,7 @@ _RANGES: tuple[tuple[str, Any, Any, str], ...] = (
     ("weight", None, 1000, "A weight is between 1 and 1,000."),
     ("order", 0, 32767, "An order is between 0 and 32,767."),
 )
+_QUOTES = "\"'`"
 _PLAIN = re.compile(r"[\x20-\x7e]+")
 # What vendors' documents write before a key.
 _WORD = re.compile(r"authorization:|(bearer|token|key|basic) ", re.IGNORECASE)
@@ -90,8 +91,12 @@ def check_api_key(key: str) -> str | None:
     """Return what is wrong with a key that cannot be sent in a header or is surely none, or None."""
     if not _PLAIN.fullmatch(key):
         return "A key is one line of plain ASCII letters, digits and signs."
+    if key[0] in _QUOTES or key[-1] in _QUOTES:
+        return "Enter the key without the quotation marks around it."
     if _WORD.match(key):
         return "Enter the key alone, without the word of the header before it."
+    if " " in key:
+        return "A key has no space within it: this is two values, or a piece is missing."
     if key.startswith("whsec_"):
         return "This is a webhook secret. The API key is another value of the provider's."
     return None
