@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -28,13 +28,26 @@ def json_object(body: bytes) -> dict[str, Any]:
     return value
 
 
-def shortened(body: bytes, *, most: int) -> bytes:
-    """Return a body of at most so many bytes that still says what it said: JSON with its long texts and lists cut.
+def shortened(body: bytes, *, most: int, reading: Callable[[bytes], Any]) -> bytes:
+    """Return a body of at most `most` bytes in which `reading` finds what it finds in the whole one, else the whole.
 
-    Addresses are cut last. What is not a JSON object, or has too many short values, loses its end.
+    JSON's long texts and lists are cut, addresses last; what is not a JSON object, or has too many short values, loses
+    its end. A body that `reading` cannot read (ValueError, KeyError, TypeError) says nothing, so any cut of it will do.
     """
     if len(body) <= most:
         return body
+    shorter = _shorter(body, most)
+    try:
+        found = reading(body)
+    except (ValueError, KeyError, TypeError):
+        return shorter
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        if reading(shorter) == found:
+            return shorter
+    return body
+
+
+def _shorter(body: bytes, most: int) -> bytes:
     with contextlib.suppress(ValueError, RecursionError):
         value: Any = json_object(body)
         for characters, address_characters, items in _CUTS:

@@ -1,7 +1,8 @@
 """Webhook calls: verified byte for byte, stored, answered. `jobs.lanes.ingest` applies them.
 
 Vendors echo the input and the model's logs, so a call may be long; its signature is checked over all of it. What is
-longer than KEPT_BYTES is stored with its long texts cut, beside the length and digest of what came.
+longer than KEPT_BYTES is stored with its long texts cut, beside the length and digest of what came. When
+the cut would lose what decides (the status, the film, a flag, the kind of error) it is stored whole.
 
 Each is stored in its own transaction, so that the evidence survives whatever happens later. A repeated delivery is a
 success, and so is one for an attempt that is not known yet: it may be faster than our own submit.
@@ -14,7 +15,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -25,6 +26,7 @@ from jobs.queue import queues
 from providers import payloads, registry
 from providers.errors import BadSignature, StaleSignature, UnreadableSecret
 from providers.models import ProviderConfig
+from providers.types import ProviderEvent
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +85,7 @@ def record(
         event_id=_storable(event_id),
         verdict=Verdict.VALID if known else Verdict.UNKNOWN,
         headers=kept | _measured(body),
-        body=payloads.shortened(body, most=KEPT_BYTES),
+        body=payloads.shortened(body, most=KEPT_BYTES, reading=lambda one: _what_decides(adapter.parse(one))),
         received_at=now,
         due_at=now,
     )
@@ -112,6 +114,11 @@ def _measured(body: bytes) -> dict[str, str]:
     if len(body) <= KEPT_BYTES:
         return {}
     return {"(bytes)": str(len(body)), "(sha256)": hashlib.sha256(body).hexdigest()}
+
+
+def _what_decides(event: ProviderEvent) -> ProviderEvent:
+    """Return an event without what a cut body may lose: how far a prediction is, and the rest of an error's text."""
+    return replace(event, progress=None, raw_error="")
 
 
 def _storable(text: str) -> str:

@@ -35,3 +35,36 @@ def test_white_space_around_an_address_is_no_part_of_it():
     assert payloads.address(" https://x.example/a\r\n") == "https://x.example/a"
     assert payloads.address("https://x.example/\na") == ""
     assert payloads.address(" \n") == ""
+
+
+MOST, FILM = 64 * 1024, "https://x.example/v.mp4"
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [
+        {"logs": "z" * 70_000, "output": json.dumps({"prompt": "y" * 3000, "video": FILM})},
+        {"logs": "z" * 70_000, "output": [*(f"https://x.example/{n}.png" for n in range(600)), FILM]},
+        {"logs": "z" * 70_000, "output": {"losses": [0.5] * 1200, "result": {"video": FILM}}},
+        {"logs": "z" * 70_000, "input": ["x" * 200] * 300, "output": FILM},
+        {"logs": "z" * 70_000, "output": {"losses": [[n] for n in range(3000)], "video": FILM, "nsfw": [False] * 900}},
+        {"logs": "z" * 70_000, "output": {"video": FILM, "nsfw": [*[False] * 1200, True]}},
+        {
+            "input": {f"option-{n}": "x" * 30 for n in range(3000)},
+            "output": {f"{n}": n for n in range(90)} | {"v": FILM},
+        },
+    ],
+)
+def test_a_body_is_never_cut_through_what_decides(ended):
+    body = json.dumps({"id": "a", "status": "succeeded", **ended}).encode()
+    reading = registry.adapter_for("replicate").parse
+    kept = payloads.shortened(body, most=MOST, reading=reading)
+    assert reading(kept) == reading(body)
+    assert reading(kept).video_url == FILM or reading(kept).error_code == "photo_refused"
+
+
+def test_a_body_is_cut_where_nothing_is_lost():
+    reading = registry.adapter_for("replicate").parse
+    body = json.dumps({"id": "a", "status": "succeeded", "logs": "z" * 70_000, "output": FILM}).encode()
+    assert len(payloads.shortened(body, most=MOST, reading=reading)) < 4000
+    assert len(payloads.shortened(b"x" * 70_000, most=MOST, reading=reading)) == MOST
