@@ -42,12 +42,32 @@ _LOST_UPSTREAM = _words(r"disconnect/reset before headers", r"upstream (?:premat
 _MODERATION = _words(
     r"\bE005\b",  # Replicate: "The input or output was flagged as sensitive. … (E005)"
     r"flagged (?:as|by|for)",
-    r"sensitive (?:content|information|material)",
+    r"sensitive[\s_-]*(?:content|information|material)",  # Seedance: InputImageSensitiveContentDetected
+    r"\bcontain(?:s|ing)? (?:an? |the )?real (?:person|people|human|face)",  # Seedance
+    r"(?:inappropriate|prohibited|unsafe|harmful|disallowed)[\s_-]*(?:content|material|imagery)",
+    r"data[\s_-]*inspection[\s_-]*failed",  # Alibaba's Wan
+    r"responsible[\s_-]+ai\b",  # Azure, Google
+    r"\b(?:request|prompt|input|output|image|photo|video|content)[\s_-]+(?:(?:was|is|has been|got)[\s_-]+)?moderated",
     r"\bnsfw\b",
     r"content[\s_-]+(?:policy|moderation)",
     r"moderation",
     r"safety (?:filter|system|checker|policy)",
     r"risk control",
+)
+# The check itself broke, and said nothing about the photo.
+_CHECK = r"(?:moderation|safety|risk control|content policy|responsible ai)"
+_BROKEN = (
+    r"(?:tim(?:ed?|ing)[\s-]?out|unavailable|unreachable|overloaded|down\b|crashed"
+    r"|not (?:available|respond\w*|reachable)|(?:failed|unable) to (?:load|start|respond|initiali[sz]e)"
+    r"|internal (?:server )?error|deadline exceeded)"
+)
+_CALLING = (
+    r"(?:tim(?:ed?|ing)[\s-]?out|(?:failed|unable) to (?:reach|call|contact|connect to|load)"
+    r"|(?:could not|cannot|can't|couldn't) (?:reach|call|contact|connect to|load)"
+    r"|error (?:calling|reaching|contacting|loading|from))"
+)
+_CHECK_BROKE = _words(
+    rf"{_CHECK}\b[^.:;]{{0,40}}?\b{_BROKEN}", rf"\b{_CALLING}\b[^.:;]{{0,40}}?{_CHECK}(?:[\s_-]+\w+)?"
 )
 _NO_FACE = _words(r"\bno face", r"face (?:was |is )?not (?:found|detected)", r"(?:detect|find) (?:a|any) face")
 # A photo that could not be fetched is a fault of our URL or the network, not of the photo.
@@ -78,6 +98,7 @@ def is_about_lost_upstream(message: str) -> bool:
 
 def failure_code(message: str, *, otherwise: str) -> str:
     """Return the failure code of a vendor's error message, `otherwise` when no pattern matches."""
+    message = _CHECK_BROKE.sub(" ", message)
     if _MODERATION.search(message):
         return "photo_refused"
     if _NO_FACE.search(message):
