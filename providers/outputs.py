@@ -89,7 +89,10 @@ def is_flagged(data: Any) -> bool:
 
 
 def _values(data: Any) -> Iterator[_Value]:
-    """Yield the texts, numbers and truth values of an answer, the outer ones first, without what is echoed in it."""
+    """Yield the texts and the flags of an answer, the outer ones first, without what is echoed in it.
+
+    Of numbers and truth values, those in a list that is no flag's are left out: there may be a hundred thousand.
+    """
     waiting = deque([_Value(data)])
     seen = 0
     while waiting:
@@ -101,7 +104,9 @@ def _values(data: Any) -> Iterator[_Value]:
         if isinstance(value, list):
             if seen + len(waiting) + len(value) > _MOST_VALUES:
                 raise _TooLong
-            waiting.extend(found._replace(value=one) for one in value)
+            if not _is_flag(found.names):
+                value = [one for one in value if isinstance(one, str | list | dict)]
+            waiting.extend(_Value(one, *found[1:]) for one in value)
         elif isinstance(value, dict):
             inner = {_squeezed(name): one for name, one in value.items()}
             # A bare word ("image") is said of this object's own addresses, a MIME type of those below it, too.
