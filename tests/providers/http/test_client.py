@@ -274,5 +274,5 @@ def test_nothing_is_inflated(serve):
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b"1", b'{"a":', b"\xff", b"[" * 100_000])
 def test_a_body_that_is_no_json_object_says_so(body):
-    with pytest.raises(ValueError, match="not|nested"):
+    with pytest.raises(ValueError, match=r"not|nested"):
         client.Response(200, {}, body).json()
