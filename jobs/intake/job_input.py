@@ -26,7 +26,7 @@ EXTENSIONS = {"jpeg": "jpg", "png": "png", "webp": "webp", "heic": "heic"}
 MAX_KEY_CHARACTERS = 200
 MAX_EMAIL_CHARACTERS = 254  # what the row holds; validate_email lets 320 through
 # Of the photo's width or height, as programs print numbers: 0.25, .25, 0.30000000000000004, 1e-05.
-_PART = r" {0,2}(?:0?\.[0-9]{1,24}|0\.?|[0-9](?:\.[0-9]{1,24})?e-[0-9]{1,3}|1(?:\.0{0,24})?) {0,2}"
+_PART = r" {0,2}(?:0?\.[0-9]{1,24}|0\.?|[0-9](?:\.[0-9]{1,24})?[eE]-0?[1-9][0-9]{0,2}|1(?:\.0{0,24})?) {0,2}"
 FACE = rf"{_PART},{_PART}(?:,{_PART},{_PART})?"  # as a regular expression that Python and JavaScript read alike
 _LINE_ENDS = {"Zl", "Zp"}
 # What names need although it is not seen: joiners of several scripts, and what the flags of regions are spelled with.

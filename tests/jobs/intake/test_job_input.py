@@ -331,6 +331,7 @@ def test_a_face_is_chosen_by_a_point_or_a_box(api):
         ("-0.1,0", None),
         ("0.1,0.2,0.3", None),
         ("1e5,0", None),
+        ("9.9e-0,0", None),
         ("nan,0", None),
         ("٠.٥,0", None),
         ("0.1,", None),
