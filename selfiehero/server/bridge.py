@@ -17,8 +17,9 @@ two seconds; here it is. A small request costs 620 us of CPU there and 145 us he
 requests wait (here a 503 with Retry-After), no limit on bodies, and does not close the response of a client that left
 (docs/decisions/0005-wsgi-bridge.md).
 
-Requests that hash a password have threads of their own (PASSWORD_THREADS): one hash takes a quarter of a second of a
-core on purpose, so a crowd that guesses passwords would hold all threads and cores that serve everybody else.
+Requests that are slow by nature have threads of their own (SLOW): a password's hash takes a quarter of a second of a
+core on purpose, and a file that is searched for a watermark up to two, so a crowd that guesses passwords or drops files
+would hold all threads and cores that serve everybody else.
 """
 
 from __future__ import annotations
@@ -62,11 +63,13 @@ MOST_WAITING = 500
 # The longest wait for a thread. When all of them hang, so does the database, and that may take long.
 LONGEST_WAIT_SECONDS = 8.0
 UNSHED_PREFIXES = (WEBHOOK_PREFIX, "/healthz", "/readyz")
-# The forms of the admin that check or set a password.
-HASHES_PASSWORD = re.compile(r"/admin/(login/|password_change/|auth/user/(add/|\d+/password/))")
-# Half of the cores at most; staff are few.
-PASSWORD_THREADS = max(1, (os.cpu_count() or 1) // 2)
-MOST_WAITING_WITH_PASSWORDS = 30
+# Where posts are slow, and how many may wait: the forms of the admin that check or set a password; strangers' files.
+SLOW = {
+    "passwords": (re.compile(r"/admin/(login/|password_change/|auth/user/(add/|\d+/password/))"), 30),
+    "files": (re.compile(r"/verify/"), 8),
+}
+# For each of them: half of the cores at most.
+SLOW_THREADS = max(1, (os.cpu_count() or 1) // 2)
 
 logger = logging.getLogger(__name__)
 
@@ -110,26 +113,33 @@ class WsgiResponse:
 
 
 class Bridge:
-    """An ASGI application for HTTP that runs a WSGI application on `threads` threads, and a few for passwords."""
+    """An ASGI application for HTTP that runs a WSGI application on `threads` threads; what is SLOW has a few more."""
 
-    def __init__(self, application: Callable, *, threads: int, has_password_lane: bool = True) -> None:
+    def __init__(self, application: Callable, *, threads: int) -> None:
         self.application = application
         self.threads = threads
-        self.passwords = PasswordLane(application) if has_password_lane else None
+        self.lanes = self.slow_lanes()
         self.executor = ThreadPoolExecutor(threads, thread_name_prefix=self.thread_name)
         self.awaited = 0  # pieces of work that wait for a thread or are in one
         self.abandoned: set[Future] = set()  # in a thread, although its client has gone
 
     thread_name = "django"
 
+    def slow_lanes(self) -> list[SlowLane]:
+        return [
+            SlowLane(self.application, name=name, path=path, most_waiting=most) for name, (path, most) in SLOW.items()
+        ]
+
     @property
     def most_waiting(self) -> int:
         return MOST_WAITING
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self.passwords is not None and scope["method"] == "POST" and HASHES_PASSWORD.match(scope["path"]):
-            await self.passwords(scope, receive, send)
-            return
+        if scope["method"] == "POST":
+            for lane in self.lanes:
+                if lane.path.match(scope["path"]):
+                    await lane(scope, receive, send)
+                    return
         if self.is_overrun(scope["path"]):
             await send_busy(scope, send, retry_after=2)
             return
@@ -166,12 +176,12 @@ class Bridge:
     def close(self) -> None:
         """Take no more work. Threads that are in a view end by themselves."""
         self.executor.shutdown(wait=False, cancel_futures=True)
-        if self.passwords is not None:
-            self.passwords.close()
+        for lane in self.lanes:
+            lane.close()
 
     @property
     def is_busy(self) -> bool:
-        return bool(self.awaited or self.abandoned or (self.passwords is not None and self.passwords.is_busy))
+        return bool(self.awaited or self.abandoned or any(lane.is_busy for lane in self.lanes))
 
     async def run(self, function: Callable, *arguments: Any, patience: float | None = None) -> Any:
         """Run a function in one of the threads; close what it returns when its client has gone meanwhile.
@@ -258,20 +268,22 @@ class Bridge:
                     await self.run(answer.close)
 
 
-class PasswordLane(Bridge):
-    """The few threads on which passwords are hashed; a request that finds too many waiting gets a 503."""
+class SlowLane(Bridge):
+    """The few threads for one kind of what is SLOW; a request that finds too many waiting gets a 503."""
 
-    thread_name = "passwords"
+    def __init__(self, application: Callable, *, name: str, path: re.Pattern[str], most_waiting: int) -> None:
+        self.thread_name, self.path, self._most_waiting = name, path, most_waiting
+        super().__init__(application, threads=SLOW_THREADS)
 
-    def __init__(self, application: Callable) -> None:
-        super().__init__(application, threads=PASSWORD_THREADS, has_password_lane=False)
+    def slow_lanes(self) -> list[SlowLane]:
+        return []
 
     @property
     def most_waiting(self) -> int:
-        return MOST_WAITING_WITH_PASSWORDS
+        return self._most_waiting
 
     def waited(self, seconds: float) -> None:
-        """Passwords are slow on purpose: that says nothing of the door."""
+        """It is slow by nature: that says nothing of the door."""
 
 
 FAILED = problem(500, "internal_error", "Internal server error", "Something went wrong on our side.")

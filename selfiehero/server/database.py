@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connections
 from django.db.backends.signals import connection_created
 
-from .bridge import PASSWORD_THREADS
+from .bridge import SLOW, SLOW_THREADS
 
 # For a row or, on SQLite, for the one writer; far above what a busy evening needs.
 LOCK_SECONDS = 5.0
@@ -28,7 +28,7 @@ def web_threads() -> int:
 
 def most_connections() -> int:
     """Return how many connections a web process may hold: one for each thread that asks the database."""
-    return web_threads() + PASSWORD_THREADS + _BESIDE
+    return web_threads() + len(SLOW) * SLOW_THREADS + _BESIDE
 
 
 def wait_briefly() -> None:

@@ -191,6 +191,30 @@ def test_too_many_waiting_are_told_to_come_back_but_webhooks_wait(monkeypatch: p
 
 
 @pytest.mark.parametrize(
+    "path", ["/verify/", "/admin/login/", "/admin/password_change/", "/admin/auth/user/7/password/"]
+)
+def test_what_is_slow_by_nature_holds_no_thread_of_the_others(path: str) -> None:
+    go_on = threading.Event()
+    bridge = answering(lambda environ: [b"done"] if environ["REQUEST_METHOD"] == "GET" or go_on.wait(20) else [])
+
+    async def scenario() -> tuple[list[Client], list[Client]]:
+        crowd = [Client(path=path) for _ in range(60)]
+        slow = [asyncio.ensure_future(client.ask(bridge)) for client in crowd]
+        await asyncio.sleep(0.05)
+        others = [Client(path="/", method="GET"), Client(path=path, method="GET")]
+        for client in others:
+            await client.ask(bridge)
+        go_on.set()
+        await asyncio.gather(*slow)
+        return crowd, others
+
+    crowd, others = run(scenario, bridge)
+    assert [client.status for client in others] == [200, 200]
+    (most,) = [most for pattern, most in web_bridge.SLOW.values() if pattern.match(path)]
+    assert [client.status for client in crowd].count(200) == web_bridge.SLOW_THREADS + most
+
+
+@pytest.mark.parametrize(
     ("path", "cookie", "type_", "words"),
     [
         ("/", b"", "text/html", "Aforo completo."),
