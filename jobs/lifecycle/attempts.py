@@ -218,7 +218,7 @@ def mark_attempt_succeeded(
         winner_id=attempt.id,
     )
     # The sample film of a look version belongs to no job, and is fetched all the same.
-    is_sample = attempt.job_id is None and LookVersion.objects.filter(sample_token=attempt.token).exists()
+    is_sample = attempt.job_id is None and LookVersion.objects.waiting().filter(sample_token=attempt.token).exists()
     is_kept = wins or is_sample
     mine.update(
         status=Attempt.Status.SUCCEEDED if wins else Attempt.Status.SUPERSEDED,

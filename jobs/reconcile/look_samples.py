@@ -9,6 +9,7 @@ labelled like theirs, and kept until another one of the same version takes its p
 from __future__ import annotations
 
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
@@ -31,8 +32,11 @@ logger = logging.getLogger(__name__)
 # So long a sample waits for a free slot, and a film that cannot be fetched is tried again.
 ROOM_WITHIN = timedelta(minutes=10)
 FETCHED_WITHIN = timedelta(minutes=5)
+TRIED_EVERY_SECONDS = 20.0
 _MADE = (Attempt.Status.SUCCEEDED, Attempt.Status.SUPERSEDED)
 _TRIED_AGAIN = (FetchResult.UNAVAILABLE, FetchResult.OURS)
+# By the token of an attempt whose film could not be fetched: the moment of the next try, in this process.
+_next_tries: dict[str, float] = {}
 
 
 def waiting() -> LookVersionQuerySet:
@@ -70,6 +74,9 @@ def _fetch(version: LookVersion, *, now: datetime) -> bool:
     if attempt.status not in _MADE:
         said = attempt.raw_error.strip() or f"it ended as {attempt.error_code or attempt.status}."
         return _conclude(version, f"Failed: {said}")
+    if time.monotonic() < _next_tries.get(attempt.token, 0.0):
+        return False
+    _next_tries[attempt.token] = time.monotonic() + TRIED_EVERY_SECONDS
     with FilmSandbox() as sandbox:
         fetched = fetching.fetch_film(sandbox, attempt, is_last_try=True, folders=("sample", "sample"))
     ended_at = attempt.finished_at or attempt.claimed_at
@@ -106,6 +113,7 @@ def _keep(version: LookVersion, attempt: Attempt, fetched: fetching.Fetched, *, 
 def _conclude(version: LookVersion, words: str, **values: object) -> bool:
     """Write what came of it, unless it was asked for anew meanwhile."""
     same = LookVersion.objects.filter(id=version.id, sample_asked_at=version.sample_asked_at)
+    _next_tries.pop(version.sample_token, None)
     written = same.update(sample_asked_at=None, sample_result=Truncator(words).chars(300), **values)
     logger.info("look_sampled look=%s version=%s made=%s", version.look.slug, version.number, bool(values))
     return bool(written)

@@ -13,6 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs import look_versions, storage
+from jobs.lanes import fetching
 from jobs.models import Attempt, AuditEntry, Job, Lane, Look, LookVersion
 from jobs.reconcile import look_samples, retention, sweep
 from providers.models import ProviderConfig
@@ -163,6 +164,57 @@ def test_a_sample_that_fails_says_why_and_is_asked_for_again(
     assert "Failed: out of memory" in text
     assert "Make a sample film" in text
     assert not look_samples.waiting().exists()
+
+
+@pytest.mark.slow
+def test_a_film_that_comes_after_its_sample_was_given_up_is_forgotten_by_the_provider(
+    admin_client: Client,
+    look: Look,
+    provider: ProviderConfig,
+    stub: StubProvider,
+    reconciler: sweep.Reconciler,
+    ask: Callable[..., None],
+) -> None:
+    press(admin_client, look.versions.get(), "sample", provider=provider.pk)
+    reconciler._make_look_samples()
+    attempt = Attempt.objects.get()
+    look.versions.update(sample_asked_at=None, sample_result="Failed: it took too long.")
+    stub.only.complete()
+    ask(later=LATER)
+    attempt.refresh_from_db()
+    assert (attempt.status, attempt.video_url) == ("superseded", "")
+    assert stub.only.deleted == 1
+
+
+@pytest.mark.slow
+def test_a_film_that_cannot_be_fetched_is_asked_for_now_and_then(
+    admin_client: Client,
+    look: Look,
+    provider: ProviderConfig,
+    stub: StubProvider,
+    reconciler: sweep.Reconciler,
+    ask: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tries: list[str] = []
+
+    def fetch_film(_sandbox: object, attempt: Attempt, **_: object) -> fetching.Fetched:
+        tries.append(attempt.token)
+        return fetching.Fetched(result=fetching.FetchResult.UNAVAILABLE, error="503")
+
+    monkeypatch.setattr(fetching, "fetch_film", fetch_film)
+    press(admin_client, look.versions.get(), "sample", provider=provider.pk)
+    reconciler._make_look_samples()
+    stub.only.complete()
+    ask(later=LATER)
+    for _ in range(3):
+        reconciler._make_look_samples()
+    assert len(tries) == 1
+    look_samples._next_tries.clear()
+    look_samples.advance(reconciler._threads, now=timezone.now() + 2 * look_samples.FETCHED_WITHIN)
+    assert len(tries) == 2
+    assert look.versions.get().sample_result == "Failed: the film could not be fetched: 503"
+    assert Attempt.objects.get().cleanup == "delete"
 
 
 def test_a_sample_waits_for_a_free_slot_like_a_job(
