@@ -93,7 +93,7 @@ class WebhookDeliveryAdmin(big_tables.BigTableAdmin):
         if delivery.attempt is None:
             return "–"
         if delivery.attempt.job_id is None:
-            return "keep warm"
+            return "none: a call of our own"
         address = reverse("admin:jobs_job_change", args=[delivery.attempt.job_id])
         return format_html(
             '<a href="{}">{} #{}</a>', address, str(delivery.attempt.job_id)[:8], delivery.attempt.number

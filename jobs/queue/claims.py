@@ -171,10 +171,7 @@ def claim_keep_warm(provider_id: int, *, idle_since: datetime, cold: bool) -> At
         # Not as the probe after a breaker or rate limit: jobs would have to wait for it.
         if provider.needs_probe(now=now) or _free_calls(provider, 1, now=now) < 1:
             return None
-        attempt = _attempt(provider, None, cold=cold, now=now)
-        attempt.save(force_insert=True)
-        _write_claim(provider, [attempt], now=now)
-        return attempt
+        return _without_job(provider, cold=cold, now=now)
 
 
 def claim_connection_test(provider_id: int) -> Attempt | None:
@@ -191,9 +188,7 @@ def claim_connection_test(provider_id: int) -> Attempt | None:
             return None
         if affordable is not None and affordable < 1:
             return None
-        attempt = _attempt(provider, None, cold=True, now=now)
-        attempt.save(force_insert=True)
-        _write_claim(provider, [attempt], now=now)
+        attempt = _without_job(provider, cold=True, now=now)
         ProviderConfig.objects.filter(id=provider_id).update(test_token=attempt.token)
         return attempt
 
@@ -212,9 +207,7 @@ def claim_look_sample(version: LookVersion) -> Attempt | None:
         provider.check_readable("api_key")
         if provider.needs_probe(now=now) or _free_calls(provider, 1, now=now) < 1:
             return None
-        attempt = _attempt(provider, None, cold=False, now=now)
-        attempt.save(force_insert=True)
-        _write_claim(provider, [attempt], now=now)
+        attempt = _without_job(provider, cold=False, now=now)
         asked.update(sample_token=attempt.token)
         return attempt
 
@@ -239,6 +232,14 @@ def _free_calls(provider: ProviderConfig, want: int, *, now: datetime) -> int:
         want = min(want, allowed)
     affordable = limits.affordable(provider, now=now) if want > 0 else None
     return want if affordable is None else min(want, affordable)
+
+
+def _without_job(provider: ProviderConfig, *, cold: bool, now: datetime) -> Attempt:
+    """Reserve a call at a locked provider that is for no job."""
+    attempt = _attempt(provider, None, cold=cold, now=now)
+    attempt.save(force_insert=True)
+    _write_claim(provider, [attempt], now=now)
+    return attempt
 
 
 def _attempt(provider: ProviderConfig, turn: queue_order.Turn | None, *, cold: bool, now: datetime) -> Attempt:
