@@ -1,9 +1,10 @@
 """What schemathesis has to know of our contract that an OpenAPI document cannot say.
 
 It is loaded by schemathesis' own process (SCHEMATHESIS_HOOKS), without the settings of the product. Where the document
-names a format of ours, real values are put, so that real answers are seen. Two of its checks learn a word of ours, and
-check everything else as they always do: “ignored auth”, that 404 refuses whoever has no cookie or token; and
-“use after free”, that an erased job may be read as the tombstone that the contract promises, and as nothing else.
+names a format of ours, real values are put, so that real answers are seen. Three of its checks learn a word of ours,
+and check everything else as they always do: “ignored auth”, that 404 refuses whoever has no cookie or token; “use
+after free”, that an erased job may be read as the tombstone that the contract promises, and as nothing else; and
+“negative data rejection”, that an empty list leaves nothing in a form, where every value is a text.
 """
 
 import base64
@@ -92,6 +93,25 @@ def use_after_free(ctx: schemathesis.CheckContext, response: schemathesis.Respon
     """Fail as schemathesis' own check does when something is read after it was deleted, unless it is a tombstone."""
     if not is_tombstone(case.operation.label, response):
         _use_after_free(ctx, response, case)
+
+
+_negative_data_rejection = CHECKS.get_one("negative_data_rejection")
+CHECKS.unregister("negative_data_rejection")  # the one below takes its place
+
+
+@schemathesis.check
+def negative_data_rejection(
+    ctx: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case
+) -> None:
+    """Fail as schemathesis' own check does when wrong data is taken, unless none of it is in the form that was sent."""
+    if not is_empty_in_a_form(case):
+        _negative_data_rejection(ctx, response, case)
+
+
+def is_empty_in_a_form(case: schemathesis.Case) -> bool:
+    """Tell whether a case's body is, or has for a value, an empty list, and a form was made of it: nothing, or ''."""
+    values = case.body.values() if isinstance(case.body, dict) else [case.body]
+    return (case.media_type or "").startswith("multipart/") and any(value == [] for value in values)
 
 
 def is_tombstone(operation: str, response: schemathesis.Response) -> bool:
