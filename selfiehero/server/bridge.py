@@ -29,7 +29,6 @@ import contextlib
 import logging
 import os
 import re
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
@@ -37,7 +36,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import RLock
 from typing import IO, Any
-from urllib.parse import unquote_to_bytes
 
 from django.conf import settings
 
@@ -46,9 +44,9 @@ from common.security_headers import of_data
 from selfiehero.redaction import shown
 
 from . import admission, busy
+from .environ import Scope, environ_of
 from .limits import WEBHOOK_PREFIX, body_limit, problem, too_large
 
-Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
@@ -352,48 +350,6 @@ async def collect(scope: Scope, receive: Receive) -> tuple[IO[bytes], int]:
 async def until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def environ_of(scope: Scope, body: IO[bytes], length: int) -> dict[str, Any]:
-    """Return the WSGI environment of an ASGI request (PEP 3333)."""
-    server = scope.get("server") or ("localhost", 80)
-    environ = {
-        "REQUEST_METHOD": scope["method"],
-        "SCRIPT_NAME": "",
-        "PATH_INFO": path_of(scope),
-        "QUERY_STRING": scope["query_string"].decode("latin-1"),
-        "SERVER_NAME": server[0],
-        "SERVER_PORT": str(server[1] or 0),
-        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
-        "REMOTE_ADDR": (scope.get("client") or ("",))[0],
-        "CONTENT_LENGTH": str(length),
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scope.get("scheme", "http"),
-        "wsgi.input": body,
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
-    }
-    for name, value in scope["headers"]:
-        add_header(environ, name.decode("latin-1"), value.decode("latin-1"))
-    return environ
-
-
-def path_of(scope: Scope) -> str:
-    raw = scope.get("raw_path")
-    path = unquote_to_bytes(raw.partition(b"?")[0]) if raw else scope["path"].encode()
-    return path.decode("latin-1")
-
-
-def add_header(environ: dict[str, Any], name: str, value: str) -> None:
-    # An underscore could pass for a dash: X_Forwarded_For for X-Forwarded-For (CVE-2015-0219).
-    if "_" in name or name in ("content-length", "transfer-encoding"):
-        return
-    key = "CONTENT_TYPE" if name == "content-type" else "HTTP_" + name.upper().replace("-", "_")
-    if key in environ:
-        value = environ[key] + ("; " if key == "HTTP_COOKIE" else ",") + value
-    environ[key] = value
 
 
 def take(chunks: Iterator[bytes], size: int) -> bytes:
