@@ -17,14 +17,17 @@ import cv2
 import numpy as np
 
 from .code import CODED_BITS, decode
-from .grid import grid_of
+from .grid import PILOT_SHARE, grid_of
 from .sizes import FLAT_WIDTH, HIGH, MOST_FLAT_HEIGHT, WIDE
 
-# Scores are standard deviations above what other places show. Measured: docs/measurements.md, "The watermark".
+# Scores are standard deviations of what a picture gives with the pilots of other keys.
+# Measured: docs/measurements.md, "The watermark".
 SURE_IN_PLACE, SURE, SURE_TURNED = 5.5, 7.0, 7.5
 SIZES = tuple(sorted((round(0.86 + 0.004 * step, 3) for step in range(66)), key=lambda size: abs(size - 1)))
 # Whoever turns a picture leaves corners empty, or enlarges it until they are outside.
 TURNS = tuple(sign * half / 2 for half in range(1, 7) for sign in (1, -1))
+# In an even picture there is nothing to find: what is left of it is the rounding of numbers.
+LEAST_DEVIATION = 1e-3
 TURNED_SIZES = tuple(size for size in SIZES if 0.9 <= size <= 1.012)
 
 
@@ -81,7 +84,7 @@ class Detector:
     def detect(self, picture: np.ndarray) -> Found:
         """Return what is found in a flattened picture."""
         best = Found(0.0, False, None, Place())
-        if not picture.any():
+        if picture.std() < LEAST_DEVIATION:
             return best
         for score, place, enough in self._searches(picture):
             if score >= enough:
@@ -106,13 +109,16 @@ class Detector:
     def _look(self, picture: np.ndarray, size: float, *, only_near: bool = False) -> tuple[float, Place]:
         """Return the best score at a size, and its place: anywhere, or within a cell of where a film has it."""
         cells = _cells(picture, size)
+        cells -= cells.mean()
         height, width = cells.shape
         rows, columns = (cv2.getOptimalDFTSize(count) for count in (max(height, HIGH), max(width, WIDE)))
         padded = np.zeros((rows, columns), np.float32)
         padded[:height, :width] = cells
         product = cv2.mulSpectrums(cv2.dft(padded), self._spectrum(rows, columns), 0, conjB=True)
         surface = cv2.dft(product, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
-        deviation = float(surface.std()) + 1e-9
+        # A pilot's signs are random, so a place where there is none sums cells with random signs. A picture that is
+        # nearly the same in all places shows too little of that, hence the second figure.
+        deviation = max(float(surface.std()), PILOT_SHARE**0.5 * cv2.norm(cells), LEAST_DEVIATION)
         if only_near:
             near = np.roll(surface, (1, 1), (0, 1))[:3, :3]
             y, x = np.unravel_index(near.argmax(), near.shape)

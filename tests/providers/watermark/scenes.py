@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -38,3 +39,28 @@ def write_clip(path: Path, watermark: Watermark | None) -> Path:
             at = number * MOVED
             writer.add(world[at : at + FRAME_HEIGHT, at : at + FRAME_WIDTH])
     return path
+
+
+@cache
+def drawn_pictures(size: tuple[int, int] = (360, 640)) -> dict[str, np.ndarray]:
+    """Return lumas of what programs draw, by name: few edges, many times the same, hardly any grain."""
+    wide, high = size
+    rows, columns = np.indices((high, wide))
+    ramp = (16 + rows * 219 / high).astype(np.uint8)
+    bars = ((high // 4, high // 4), (0, 0))
+    page = np.full((high, wide), 255, np.uint8)
+    page[high // 2, wide // 2] = 0
+    letter = page.copy()
+    for line in range(40, high, 40):
+        cv2.putText(letter, "a letter, no picture", (8, line), cv2.FONT_HERSHEY_SIMPLEX, 0.9, 0, 2, cv2.LINE_AA)
+    pictures = {
+        "a ramp": ramp,
+        "a ramp between black bars": np.pad(ramp[high // 4 : -high // 4], bars),
+        "half black, half white": (255 * (rows < high // 2)).astype(np.uint8),
+        "one dot": page,
+        "text": letter,
+    }
+    for step in (2, 3, 7, 16):
+        pictures[f"stripes of {step}"] = (columns // step % 2 * 255).astype(np.uint8)
+        pictures[f"squares of {step}"] = ((rows // step + columns // step) % 2 * 255).astype(np.uint8)
+    return pictures

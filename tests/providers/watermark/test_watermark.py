@@ -15,7 +15,7 @@ from providers.watermark.detect import Detector, flattened
 from providers.watermark.embed import Embedder
 from providers.watermark.grid import grid_of
 from tests.providers.watermark.copies import decoded, encoded, filling, jpeg, lumas, turned
-from tests.providers.watermark.scenes import KEY, NUMBER, scene, write_clip
+from tests.providers.watermark.scenes import KEY, NUMBER, drawn_pictures, scene, write_clip
 
 SIZE = (720, 1280)
 
@@ -148,6 +148,13 @@ def test_what_is_no_picture_is_refused():
             flattened(frames)
 
 
-def test_even_pictures_of_any_shape_show_nothing(detector):
-    for luma in (np.zeros((1280, 720), np.uint8), np.full((20, 64), 255, np.uint8), np.zeros((16, 16), np.uint8)):
-        assert not detector.detect(flattened([luma])).is_found
+@pytest.mark.parametrize("level", [0, 12, 19, 255])  # 12 and 19 leave what numbers are rounded by
+def test_even_pictures_of_any_shape_show_nothing_whatever_the_key(level):
+    for size in ((1280, 720), (64, 32), (20, 64), (16, 16)):
+        picture = flattened([np.full(size, level, np.uint8)] * 2)
+        assert not any(Detector(bytes([number]) * 32).detect(picture).is_found for number in range(6))
+
+
+@pytest.mark.parametrize("name", drawn_pictures())
+def test_a_drawn_picture_shows_nothing(name, detector):
+    assert not detector.detect(flattened([drawn_pictures()[name]])).is_found
