@@ -151,6 +151,7 @@ _REFUSALS = {
     404: ("not_found", noop("There is nothing at this address.")),
     405: ("method_not_allowed", noop("This address does not do that.")),
     413: ("too_large", noop("The request is larger than this address takes.")),
+    415: ("content_encoding", noop("The body is compressed, which is not read here. Send it as it is.")),
     500: ("internal_error", noop("Something went wrong on our side. Try again in a moment.")),
     503: ("unavailable", noop("Selfie Hero catches its breath. Try again in a few seconds.")),
 }
@@ -169,6 +170,21 @@ def problems_for_programs(get_response: Callable[[HttpRequest], HttpResponse]) -
             if name in response:
                 told[name] = response[name]
         return told
+
+    return middleware
+
+
+def uncompressed_bodies(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Refuse compressed bodies, which would be read as rubbish, with what is taken (RFC 9110, 8.4 and 12.5.3)."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        coding = request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+        # Some clients name a coding in all that they send, also where there is no body.
+        if coding in ("", "identity") or request.method not in ("POST", "PUT", "PATCH"):
+            return get_response(request)
+        response = _problem(415)
+        response["Accept-Encoding"] = "identity"
+        return response
 
     return middleware
 

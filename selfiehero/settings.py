@@ -66,6 +66,7 @@ MIDDLEWARE = [
     "selfiehero.middleware.ShortPages",
     "selfiehero.middleware.ContentPolicy",
     "selfiehero.language.middleware",
+    "selfiehero.middleware.uncompressed_bodies",
     "selfiehero.middleware.database_unavailable",
     "selfiehero.server.admission.middleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -70,3 +70,21 @@ def test_what_django_answers_by_itself_is_a_problem_too(
 ) -> None:
     answer = getattr(client, method)(path)
     assert (answer.status_code, answer["Content-Type"]) == (status_code, "application/problem+json")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/jobs/", "/webhooks/replicate/token/", "/", "/verify/"])
+@pytest.mark.parametrize("coding", ["gzip", "BR", "identity, zstd", "aes128gcm"])
+def test_a_compressed_body_is_refused_by_its_name(path: str, coding: str, client: Client) -> None:
+    answer = client.post(path, b"\x1f\x8b", content_type="application/json", headers={"Content-Encoding": coding})
+    assert (answer.status_code, answer.json()["code"]) == (415, "content_encoding")
+    assert answer["Accept-Encoding"] == "identity"
+
+
+@pytest.mark.parametrize("coding", ["identity", " Identity", ""])
+def test_a_body_as_it_is_may_say_so(coding: str, client: Client) -> None:
+    answer = client.post("/api/v1/jobs/", b"{", content_type="application/json", headers={"Content-Encoding": coding})
+    assert answer.json()["code"] != "content_encoding"
+
+
+def test_a_coding_of_no_body_is_passed_over(client: Client) -> None:
+    assert client.get("/api/v1/looks/", headers={"Content-Encoding": "gzip"}).status_code == 200
