@@ -235,14 +235,14 @@ def film_of(photo: np.ndarray, dice: np.random.Generator) -> io.BytesIO:
     wide, high = SIZES[dice.integers(len(SIZES))]
     part = min(photo.shape[1] / wide, photo.shape[0] / high) * dice.uniform(0.4, 0.9)
     left, top = dice.uniform(0, photo.shape[1] - part * wide), dice.uniform(0, photo.shape[0] - part * high)
-    pace, zoom = dice.uniform(-1.5, 1.5, 2), dice.uniform(0.998, 1.002)
+    drift, zoom = dice.uniform(-1.5, 1.5, 2), dice.uniform(0.998, 1.002)
     light, strength = dice.uniform(0.5, 1.3), dice.uniform(0, 8)
     grain = dice.normal(0, 1, (high, wide)).astype(np.float32) * strength
 
     def frames() -> Iterator[np.ndarray]:
         for number in range(12):
             scale = part * zoom**number
-            shown = np.array([[scale, 0, left + pace[0] * number], [0, scale, top + pace[1] * number]], np.float32)
+            shown = np.array([[scale, 0, left + drift[0] * number], [0, scale, top + drift[1] * number]], np.float32)
             flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
             frame = cv2.warpAffine(photo, shown, (wide, high), flags=flags, borderMode=cv2.BORDER_REFLECT)
             noise = np.roll(grain, tuple(dice.integers(0, 64, 2)), (0, 1))
