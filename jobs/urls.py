@@ -1,5 +1,6 @@
 from django.urls import include, path
 
+import jobs.intake.converters  # noqa: F401  <id:…>
 from jobs.api.receipts import KeysView, VerifyView
 from jobs.web import handover, media, mine, pages, sharing, site, status, verify, webhooks
 
@@ -15,13 +16,13 @@ urlpatterns = [
     path("", pages.start, name="start"),
     path("shared/", pages.share_target, name="share_target"),
     path("wait/", pages.wait_shell, name="wait"),
-    path("jobs/<uuid:job_id>/", pages.job, name="job"),
-    path("jobs/<uuid:job_id>/receipt.txt", pages.receipt, name="job_receipt"),
-    path("jobs/<uuid:job_id>/cancel/", pages.cancel, name="job_cancel"),
-    path("jobs/<uuid:job_id>/erase/", pages.erase, name="job_erase"),
-    path("jobs/<uuid:job_id>/link/", handover.link, name="job_link"),
-    path("jobs/<uuid:job_id>/qr.svg", handover.qr, name="job_qr"),
-    path("jobs/<uuid:job_id>/remix/", pages.remix, name="job_remix"),
+    path("jobs/<id:job_id>/", pages.job, name="job"),
+    path("jobs/<id:job_id>/receipt.txt", pages.receipt, name="job_receipt"),
+    path("jobs/<id:job_id>/cancel/", pages.cancel, name="job_cancel"),
+    path("jobs/<id:job_id>/erase/", pages.erase, name="job_erase"),
+    path("jobs/<id:job_id>/link/", handover.link, name="job_link"),
+    path("jobs/<id:job_id>/qr.svg", handover.qr, name="job_qr"),
+    path("jobs/<id:job_id>/remix/", pages.remix, name="job_remix"),
     path("t/<str:token>/", pages.magic_link, name="magic_link"),
     path("me/", pages.heroes, name="heroes"),
     path("me/export/", mine.export, name="export"),

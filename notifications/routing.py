@@ -7,6 +7,7 @@ from typing import Any
 from channels.routing import URLRouter
 from django.urls import path, re_path
 
+import jobs.intake.converters  # noqa: F401  <id:…>
 from jobs import identity
 
 from .consumers import JobConsumer, headers_of
@@ -32,4 +33,4 @@ class OurPagesOnly:
         await (self.application if is_ours else refuse)(scope, receive, send)
 
 
-sockets = OurPagesOnly(URLRouter([path("ws/jobs/<uuid:job_id>/", JobConsumer.as_asgi()), re_path("", refuse)]))  # type: ignore[arg-type]  # an ASGI application
+sockets = OurPagesOnly(URLRouter([path("ws/jobs/<id:job_id>/", JobConsumer.as_asgi()), re_path("", refuse)]))  # type: ignore[arg-type]  # an ASGI application

@@ -37,7 +37,7 @@ HEARTBEAT_SECONDS = 15.0
 RETRY_MILLISECONDS = (1_000, 10_000)
 BUSY_SECONDS = 5
 
-_ADDRESS = re.compile(r"/api/v1/jobs/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/stream/")
+_ADDRESS = re.compile(r"/api/v1/jobs/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/stream/?", re.IGNORECASE)
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"x-accel-buffering", b"no"),  # nginx would keep it until its buffer is full

@@ -27,7 +27,7 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b(token|bearer|key)\s+[\w.~+/=:-]{16,}", re.I), r"\1 …"),
     (re.compile(r"[\w.+%'-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})+", re.I), "[e-mail]"),
     # API tokens, signatures, magic links out of their place; the ids of jobs stay.
-    (re.compile(rf"(?<![\w-])(?!{_UUID})(?=[\w-]*\d)[A-Za-z0-9_-]{{36,}}={{0,2}}"), "[key]"),
+    (re.compile(rf"(?<![\w-])(?!(?i:{_UUID}))(?=[\w-]*\d)[A-Za-z0-9_-]{{36,}}={{0,2}}"), "[key]"),
 )
 
 

@@ -1,5 +1,6 @@
 """What pages and API share: reading and checking requests, limiting them, and refusing them.
 
+converters  ids in addresses, for `path()`
 job_input   the fields of a new job, checked one by one
 deliveries  webhook calls: verified, stored, answered
 parsers     request bodies

@@ -42,7 +42,7 @@ from . import busy
 
 logger = logging.getLogger(__name__)
 
-NEW_JOB = re.compile(r"/|/api/v1/jobs/?|(/api/v1)?/jobs/[0-9a-f-]{36}/remix/?")
+NEW_JOB = re.compile(r"/|/api/v1/jobs/?|(/api/v1)?/jobs/[0-9a-fA-F-]{36}/remix/?")
 # In the environ of a request that was decided about already.
 DECIDED = "selfiehero.admission_decided"
 

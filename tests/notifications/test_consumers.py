@@ -96,6 +96,10 @@ def test_a_page_is_told_the_present_once_whatever_it_knows(web: Served, job: Job
     assert told(socket)["seq"] == 2
 
 
+def test_an_id_in_capitals_is_the_same_id(web: Served, job: Job, page: Open) -> None:
+    assert told(page(web, str(job.id).upper()))["id"] == str(job.id)
+
+
 def test_nobody_else_is_told_anything(web: Served, job: Job, page: Open) -> None:
     assert close_code(page(web, uuid4())) == 4404
     assert close_code(page(web, job.id, Cookie=None)) == 4404

@@ -100,6 +100,15 @@ def test_a_stream_tells_the_present_and_then_every_newer_state(web: Served, job:
     assert [stream.next_snapshot()["seq"] for _ in range(2)] == [3, 4]
 
 
+def test_a_stream_may_be_asked_for_in_capitals_and_without_the_last_slash(
+    web: Served, job: Job, page: Open, visitor: tuple[str, str]
+) -> None:
+    assert page(web, str(job.id).upper()).next_snapshot()["id"] == str(job.id)
+    headers = {"Sec-Fetch-Site": "same-origin", "Cookie": visitor[0]}
+    with requests.get(f"{web.url}/api/v1/jobs/{job.id}/stream", headers=headers, stream=True, timeout=20) as answer:
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+
+
 def test_a_stream_that_was_cut_is_taken_up_where_it_was(web: Served, job: Job, page: Open) -> None:
     cut = page(web, job.id)
     cut.next_snapshot()

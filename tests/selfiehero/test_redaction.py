@@ -53,6 +53,7 @@ def test_what_opens_something_is_taken_out(text):
     [
         f"job_accepted job={uuid.UUID(int=7)} look=neon-noir bytes=12",
         f"Not Found: /jobs/{uuid.UUID(int=7)}/",
+        f"Not Found: /jobs/{str(uuid.UUID(int=0xABCDEF)).upper()}/",
         "prediction=pre_7_ab12 provider=studio",
         "web_listening host=127.0.0.1 port=8000",
         "HTTPSConnectionPool(host='api.wavespeed.ai', port=443): Max retries exceeded with url: /api/v3/predictions",

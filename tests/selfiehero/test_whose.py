@@ -25,7 +25,7 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 
-A_JOB = "<uuid:job_id>"
+A_JOB = "<id:job_id>"
 # Whose an address is. Of a job: its owner's alone.
 EVERYBODYS = {
     "", "healthz", "readyz", "i18n/setlang/", "sw.js", "manifest.webmanifest", "offline/", "shared/", "wait/",

@@ -57,6 +57,13 @@ def test_for_anybody_else_a_job_does_not_exist(method, address, ordered):
     assert Job.objects.values().get() == before
 
 
+@pytest.mark.parametrize("address", ["/api/v1/jobs/{id}/", "/api/v1/jobs/{id}/events/", "/jobs/{id}/"])
+def test_an_id_in_capitals_is_the_same_id(api, address, ordered):
+    asked = api.get(address.format(id=ordered["id"].upper()))
+    assert asked.status_code == 200
+    assert ordered["id"] in asked.content.decode() or address.endswith("events/")
+
+
 def test_an_api_token_owns_what_it_ordered(db):
     factories.make_look()
     user = get_user_model().objects.create_user("program")
