@@ -42,6 +42,7 @@ from tests import factories
 from tests.stub_provider import Delivery, StubProvider
 from tests.support import flush, selection
 from tests.support.made_once import SHARED
+from tests.support.timing import SHORT_TICKS
 
 # A shell that runs the tests in the background lets them ignore Ctrl-C, and every process that they start too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -204,7 +205,7 @@ class FakeSandbox:
 @pytest.fixture(scope="session")
 def _pumps() -> dict[str, Pump]:
     lanes: list[LaneWork] = [PrepareLane(FakeSandbox()), DispatchLane(), CollectLane()]  # type: ignore[arg-type]
-    return {lane.lane: Pump(lane, listens=False) for lane in lanes}
+    return {lane.lane: Pump(lane, listens=False, ticks=SHORT_TICKS) for lane in lanes}
 
 
 @pytest.fixture

@@ -156,9 +156,19 @@ class _Run:
 
 
 class Pump:
-    """Works one lane. Each process keeps one per lane, so that threads and their HTTP sessions outlive a run."""
+    """Works one lane. Each process keeps one per lane, so that threads and their HTTP sessions outlive a run.
 
-    def __init__(self, work: LaneWork, *, listens: bool = True, stop_seconds: float = STOP_SECONDS) -> None:
+    `ticks` are the seconds of a tick, and of one under load.
+    """
+
+    def __init__(
+        self,
+        work: LaneWork,
+        *,
+        listens: bool = True,
+        stop_seconds: float = STOP_SECONDS,
+        ticks: tuple[float, float] = (TICK_SECONDS, LOADED_TICK_SECONDS),
+    ) -> None:
         self.work = work
         self.wake = _Wake(work.lane) if listens else None
         self.inbox: queue.SimpleQueue[Any] = self.wake.inbox if self.wake else queue.SimpleQueue()
@@ -168,7 +178,8 @@ class Pump:
         self._stop_seconds, self._stop_at = stop_seconds, float("inf")
         self._unwritten: list[Any] = []
         self._ticked_at = 0.0
-        self._tick_seconds = TICK_SECONDS
+        self._ticks = ticks
+        self._tick_seconds = ticks[0]
         self._counted, self._counting_since = 0, time.monotonic()
         self._beat_at = 0.0
         self._held: dict[int, Any] = {}
@@ -322,7 +333,8 @@ class Pump:
         self._counted += finished
         seconds = time.monotonic() - self._counting_since
         if seconds >= RATE_SECONDS:
-            self._tick_seconds = LOADED_TICK_SECONDS if self._counted / seconds >= LOADED_FROM else TICK_SECONDS
+            tick, loaded_tick = self._ticks
+            self._tick_seconds = loaded_tick if self._counted / seconds >= LOADED_FROM else tick
             self._counted, self._counting_since = 0, time.monotonic()
 
     def _wait_for_tick(self) -> None:

@@ -18,6 +18,7 @@ from tests.notifications.steps import make_subscription
 from tests.support import valkey
 from tests.support.push import Browser, PushService
 from tests.support.served import Served
+from tests.support.timing import SHORT_TICKS
 from tests.support.valkey import MortalValkey
 
 
@@ -95,6 +96,6 @@ def subscribed(push_service, device):
 @pytest.fixture
 def notify():
     """Work the lane until nothing is due."""
-    pump = Pump(NotifyLane(), listens=False)
+    pump = Pump(NotifyLane(), listens=False, ticks=SHORT_TICKS)
     yield lambda: pump.run(linger=0.0)
     pump.threads.shutdown(wait=True)
