@@ -17,6 +17,7 @@ import hypothesis
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -42,6 +43,7 @@ from tests import factories
 from tests.stub_provider import Delivery, StubProvider
 from tests.support import flush, selection
 from tests.support.made_once import SHARED
+from tests.support.migrated import migrated_sqlite
 from tests.support.timing import SHORT_TICKS
 
 # A shell that runs the tests in the background lets them ignore Ctrl-C, and every process that they start too.
@@ -88,6 +90,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Mark what is slow or a repeat. Journeys come first: they wait most, so other tests fill their pauses."""
     config.stash[selection.CASES] = selection.mark(items)
     items.sort(key=lambda item: "journeys" not in item.path.parts)
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(
+    django_test_environment: None, django_db_modify_db_settings: None, django_db_blocker: Any, django_db_keepdb: bool
+) -> bool:
+    """Lay a migrated SQLite where this worker's is expected, so that Django keeps it instead of migrating anew."""
+    if connection.vendor != "sqlite":
+        return django_db_keepdb
+    with django_db_blocker.unblock():
+        shutil.copy(migrated_sqlite(), connection.creation._get_test_db_name())
+    return True
 
 
 @pytest.fixture(autouse=True)
