@@ -79,32 +79,35 @@ PushManager.prototype.subscribe = async function (choices) {
 """
 
 
+@pytest.fixture(scope="module")
+def browser():
+    """One Chromium. Its driver leaves an event loop in this thread; Django may work all the same."""
+    with pytest.MonkeyPatch.context() as patch, running_browser() as running:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        yield running
+
+
 @pytest.fixture
-def waiting(serve, visitor, monkeypatch):
-    """A waiting job's page, in a browser with its owner's cookie, and what went wrong in it."""
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright runs a loop in this thread
+def waiting(transactional_db, web, browser, visitor):
+    """A waiting job's page, in a context of its own with its owner's cookie, and what went wrong in it."""
     cookie, owner = visitor
     job = factories.make_job(owner=owner, hero_name="NOVA-7")
-    web = serve()
     name, value = cookie.split("=", 1)
-    with running_browser() as browser:
-        context = browser.new_context(viewport={"width": 390, "height": 844})
-        context.add_cookies([{"name": name, "value": value, "url": web.url}])
-        context.grant_permissions(["notifications"], origin=web.url)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.problems = []
-        page.on("pageerror", lambda error: page.problems.append(str(error)))
-        page.on(
-            "console",
-            lambda message: (
-                page.problems.append(message.text)
-                if message.type == "error" and "WebSocket" not in message.text
-                else None
-            ),
-        )
-        yield job, web, page
-        context.close()
+    context = browser.new_context(viewport={"width": 390, "height": 844}, reduced_motion="reduce")
+    context.add_cookies([{"name": name, "value": value, "url": web.url}])
+    context.grant_permissions(["notifications"], origin=web.url)
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    page.problems = []
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.on(
+        "console",
+        lambda message: (
+            page.problems.append(message.text) if message.type == "error" and "WebSocket" not in message.text else None
+        ),
+    )
+    yield job, web, page
+    context.close()
 
 
 @pytest.mark.slow
