@@ -1,6 +1,6 @@
 """Which tests `make check` and `make test` leave to `make test-rest`: decided here alone, by what each test costs.
 
-    make check      what costs little and starts nothing
+    make check      what costs little and starts nothing, a few cases of each test
     make test       every promise once
     make test-rest  the repeats: the same promises with other parameters and with whole processes; CI runs it too
     make test-all   all of it, and what is marked `thorough`
@@ -31,6 +31,8 @@ KEPT = {
 SLOW_FIXTURES = frozenset({"browser", "product", "renderer", "rig", "serve", "web"})
 # Seconds above which a case is not in `make check`, and above which one case of a test is enough for `make test`.
 COSTLY = 0.1
+# How many cases of a test are in `make check`: those after them were a third of its cases and a quarter of its CPU.
+FEW = 5
 
 Cases = dict[str, Counter[str]]
 CASES: pytest.StashKey[Cases] = pytest.StashKey()  # of each test, how many cases were collected under which name below
@@ -65,11 +67,13 @@ def test_of(item: pytest.Item) -> str:
 
 
 def mark(items: Iterable[pytest.Item]) -> Cases:
-    """Mark what is slow, costly or a repeat; return how many cases of each test run when."""
+    """Mark what is slow, costly, a repeat or one of many; return how many cases of each test run when."""
     cases: Cases = {}
     for item in items:
         test = test_of(item)
         found = cases.setdefault(test, Counter())
+        if found.total() >= FEW:
+            item.add_marker(pytest.mark.further)
         if SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
         if is_costly(test):
