@@ -25,7 +25,7 @@ from tests.support.processes import wait_for
 from tests.support.served import Served
 
 SIZES = {"phone": (360, 740), "tablet": (768, 1024), "desk": (1440, 900)}
-# Where to keep what pages look like at the end of each test; `make test` says var/shots.
+# Where to keep what pages look like at the end of each test; `make test-rest` says var/shots.
 SHOTS = os.environ.get("SHOTS", "")
 CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 

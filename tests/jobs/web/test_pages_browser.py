@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 PHONE, DESK = (360, 740), (1440, 900)
 # A page that only a test's route serves may frame this machine; nobody's page on the Internet may.
 ANYWHERE = "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests"
-# Where to keep what the pages look like; `make test` says var/shots.
+# Where to keep what the pages look like; `make test-rest` says var/shots.
 SHOTS = os.environ.get("SHOTS", "")
 
 
