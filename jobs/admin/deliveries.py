@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -53,12 +56,41 @@ class WaitingFilter(admin.SimpleListFilter):
         return rows.filter(pk__in=due.values("pk")[: big_tables.MOST_COUNTED])
 
 
+class ProgressFilter(admin.SimpleListFilter):
+    """Deliveries that only report progress are left out unless they are asked for, or something is searched for."""
+
+    title = parameter_name = "progress"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+        return [("shown", "shown")]
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        folded, shown = super().choices(changelist)
+        yield {**folded, "display": "folded", "selected": not self.value() and not changelist.query}
+        yield {**shown, "selected": self.value() == "shown" or bool(changelist.query)}
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[WebhookDelivery]) -> QuerySet[WebhookDelivery]:
+        is_searched = request.GET.get(SEARCH_VAR, "").strip()
+        return rows if self.value() == "shown" or is_searched else rows.filter(is_progress=False)
+
+
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(big_tables.BigTableAdmin):
+    """What decides is listed; how many reports of progress its attempt had is a link that lists all of them."""
+
     time_field = "received_at"
-    list_display = ("received_at", "provider", "event_id", "verdict_pill", "job_link", "applied_at", "error")
+    list_display = (
+        "received_at",
+        "provider",
+        "event_id",
+        "verdict_pill",
+        "job_link",
+        "progress",
+        "applied_at",
+        "error",
+    )
     list_filter = (
-        *("verdict", big_tables.ProviderSlugFilter, WaitingFilter),
+        *("verdict", big_tables.ProviderSlugFilter, WaitingFilter, ProgressFilter),
         ("received_at", admin.DateFieldListFilter),
     )
     list_select_related = ("attempt",)
@@ -83,6 +115,24 @@ class WebhookDeliveryAdmin(big_tables.BigTableAdmin):
             some = WebhookDelivery.objects.filter(condition).order_by().values_list("pk", flat=True)
             found |= set(some[: big_tables.MOST_FOUND])
         return rows.filter(pk__in=found)
+
+    def complete(self, rows: list[WebhookDelivery]) -> None:
+        """Count the reports of progress of each attempt on the page."""
+        reports = WebhookDelivery.objects.filter(attempt__in={row.attempt_id for row in rows}, is_progress=True)
+        counts = reports.order_by().values_list("attempt_id").annotate(Count("pk"))
+        of_attempts = dict(counts)
+        for row in rows:
+            row.progress_count = of_attempts.get(row.attempt_id, 0)  # type: ignore[attr-defined]
+
+    @admin.display(description="progress")
+    def progress(self, delivery: WebhookDelivery) -> str:
+        if delivery.is_progress:
+            return "progress"
+        count = getattr(delivery, "progress_count", 0)
+        if not count:
+            return "–"
+        reports = parts.counted(count, "report")
+        return format_html('<a href="?{}">{}</a>', urlencode({SEARCH_VAR: delivery.attempt_token}), reports)
 
     @admin.display(description="verdict")
     def verdict_pill(self, delivery: WebhookDelivery) -> str:

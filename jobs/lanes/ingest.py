@@ -293,14 +293,17 @@ def _apply_delivery(
         _close(delivery, error=f"not readable: {error}"[:300])
         return
     apply_event(attempt, event, now=now, health_signals=health_signals)
-    _close(delivery, applied_at=now)
+    _close(delivery, applied_at=now, is_progress=event.status in _STAGES)
     if attempt.job is not None and attempt.job.erased_at:
         WebhookDelivery.objects.filter(id=delivery.id).update(body=b"", headers={})
 
 
-def _close(delivery: WebhookDelivery, *, applied_at: datetime | None = None, error: str = "") -> None:
+def _close(
+    delivery: WebhookDelivery, *, applied_at: datetime | None = None, error: str = "", is_progress: bool = False
+) -> None:
     delivery.applied_at, delivery.error, delivery.due_at = applied_at, error, None
-    delivery.save(update_fields=["attempt", "applied_at", "error", "due_at"])
+    delivery.is_progress = is_progress
+    delivery.save(update_fields=["attempt", "applied_at", "error", "due_at", "is_progress"])
 
 
 def _try_again(delivery: WebhookDelivery, error: str, *, now: datetime) -> None:

@@ -30,6 +30,9 @@ class WebhookDelivery(models.Model):
     applied_at = models.DateTimeField(null=True, blank=True)
     apply_tries = models.PositiveSmallIntegerField(default=0)
     error = models.CharField(max_length=300, blank=True, default="")
+    is_progress = models.BooleanField(
+        default=False, db_default=False, help_text="It was applied and told only how far its prediction was."
+    )
 
     class Meta:
         verbose_name_plural = "webhook deliveries"
@@ -38,6 +41,7 @@ class WebhookDelivery(models.Model):
             models.Index(name="delivery_due", fields=["due_at"], condition=Q(due_at__isnull=False)),
             # For staff: the order and the filters of the list, and what it is searched by.
             models.Index(name="delivery_received", fields=["received_at", "id"]),
+            models.Index(name="delivery_deciding", fields=["received_at", "id"], condition=Q(is_progress=False)),
             models.Index(name="delivery_verdict", fields=["verdict", "received_at", "id"]),
             models.Index(name="delivery_provider", fields=["provider", "received_at", "id"]),
             models.Index(name="delivery_event", fields=["event_id"], condition=~Q(event_id="")),
