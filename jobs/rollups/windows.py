@@ -47,7 +47,7 @@ class Flow:
 
 @dataclass(frozen=True)
 class ProviderFlow:
-    """What goes on at one provider: refusals and films a minute, since when, and sums of the last WINDOW."""
+    """What goes on at one provider: refusals and films of a minute that ends now, since when, and sums of WINDOW."""
 
     refused: float = 0.0
     refused_since: datetime | None = None
@@ -110,12 +110,10 @@ def over(provider_ids: Sequence[int], *, at: datetime, length: timedelta) -> dic
 def _provider_flow(minutes: Sequence[ProviderMinute], *, at: datetime) -> ProviderFlow:
     recent = [row for row in minutes if row.minute > at - WINDOW]
     weights = _weights([start_of(at) - MINUTE, start_of(at)], at)
-    # WINDOW begins within a minute, which is left out.
-    covered = (at - start_of(at - WINDOW) - MINUTE) / MINUTE
     return ProviderFlow(
         refused=sum(row.refused * weights.get(row.minute, 0.0) for row in recent),
         refused_since=_since([row.minute for row in minutes if row.refused], at=at),
-        finished=sum(row.succeeded for row in recent) / covered,
+        finished=sum(row.succeeded * weights.get(row.minute, 0.0) for row in recent),
         succeeded=sum(row.succeeded for row in recent),
         failed=sum(row.failed for row in recent),
         cold=sum(row.cold for row in recent),

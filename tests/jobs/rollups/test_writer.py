@@ -183,6 +183,16 @@ def test_a_provider_s_trouble_began_with_the_first_of_a_series(providers: list[P
     assert (other.refused, other.refused_since, other.success) == (0, None, None)
 
 
+def test_a_provider_s_films_a_minute_are_those_of_a_minute_that_ends_now(providers: list[ProviderConfig]) -> None:
+    minute = NOW.replace(second=0)
+    # It had nothing to do until two minutes ago, as before a spike.
+    for back, succeeded in ((0, 30), (1, 45), (2, 6)):
+        ProviderMinute.objects.create(minute=minute - MINUTE * back, provider=providers[0], succeeded=succeeded)
+    found = rollups.over([providers[0].id], at=NOW, length=timedelta(hours=1))[providers[0].id]
+    # 40 seconds of the present minute, and a third of the one before.
+    assert found.finished == pytest.approx(30 + 45 / 3)
+
+
 def test_sums_of_a_window_are_those_of_its_minutes(providers: list[ProviderConfig]) -> None:
     make_evening(providers, now=NOW, minutes=8)
     rollups.Writer().write_due(now=NOW)
