@@ -34,7 +34,7 @@ from .models import NOTHING_AGAINST_IT, TESTED, UNTESTED, BreakerReason, Breaker
 
 _SECRET_STATES = ("api_key_state", "webhook_secrets_state")
 _SECRET_INPUTS = ("new_api_key", "remove_api_key", "new_webhook_secret", "drop_older", "remove_webhook_secrets")
-PARK_MINUTES = 15
+PARK_MINUTES, MOST_PARK_MINUTES = 15, 24 * 60
 # Who may change settings changes limits, order and patience; these take a permission more.
 KEYS, MONEY = "providers.manage_keys", "providers.manage_money"
 LOCKED = {
@@ -61,12 +61,20 @@ def _makes_own_secrets(provider: ProviderConfig) -> bool:
     return not provider.capabilities.can_learn_secrets
 
 
+def _back(request: HttpRequest) -> HttpResponse | None:
+    """Lead back to the page of the provider on which a button was pressed; None for the list."""
+    came_from = request.POST.get("back", "")
+    if not (came_from.isascii() and came_from.isdecimal()):
+        return None
+    return HttpResponseRedirect(reverse("admin:providers_providerconfig_change", args=[int(came_from)]))
+
+
 @method_decorator(sensitive_post_parameters("new_api_key", "new_webhook_secret"), name="changeform_view")
 class ProviderAdmin(admin.ModelAdmin):
     """A save writes only the columns that staff changed, because claims and breakers write others meanwhile."""
 
     form = ProviderForm
-    list_display: tuple[str, ...] = ("title", "slug", "adapter_title", "place", "state")
+    list_display: tuple[str, ...] = ("title", "state", "slug", "adapter_title", "place")
     list_filter = ("enabled", "adapter")
     search_fields = ("slug", "title")
     actions = ("test_connection", "enable", "disable", "park", "close_breaker")
@@ -150,6 +158,10 @@ class ProviderAdmin(admin.ModelAdmin):
     ) -> HttpResponse:
         makes_own_secrets = obj is not None and _makes_own_secrets(obj)
         context["makes_own_secrets"] = makes_own_secrets and request.user.has_perm(KEYS)
+        context["park_minutes"], context["most_minutes"] = PARK_MINUTES, MOST_PARK_MINUTES
+        context["can_resume"] = obj is not None and any(
+            getattr(obj, name) != value for name, value in NOTHING_AGAINST_IT.items()
+        )
         choices["obj"] = obj
         return super().render_change_form(request, context, *arguments, **choices)
 
@@ -293,40 +305,54 @@ class ProviderAdmin(admin.ModelAdmin):
             self.message_user(request, f"Test the connection first: {names}.", messages.ERROR)
         tested = [row.pk for row in disabled if row.may_be_enabled]
         if tested or not untested:
-            self._switch(request, providers.filter(enabled=False, pk__in=tested), "provider_enabled", enabled=True)
+            able = providers.filter(enabled=False, pk__in=tested)
+            self._switch(request, able, "Enabled", "provider_enabled", enabled=True)
 
     @admin.action(description="Test the connection with a film of the sample photo", permissions=["change"])
     def test_connection(self, request: HttpRequest, providers: QuerySet[ProviderConfig]) -> None:
         values = {"test_asked_at": timezone.now(), "test_token": "", "test_result": ""}
-        self._switch(request, providers.filter(test_asked_at=None), "provider_tested", **values)
+        self._switch(request, providers.filter(test_asked_at=None), "Being tested", "provider_tested", **values)
 
     @admin.action(description="Disable the selected providers", permissions=["change"])
     def disable(self, request: HttpRequest, providers: QuerySet[ProviderConfig]) -> None:
         record = self._recorder(request, "provider_disabled")
-        self._tell(request, switches.drain(providers, record=record, now=timezone.now()))
+        self._tell(request, "Disabled", switches.drain(providers, record=record, now=timezone.now()))
 
-    @admin.action(description="Close the breaker: forget failures and waits", permissions=["change"])
-    def close_breaker(self, request: HttpRequest, providers: QuerySet[ProviderConfig]) -> None:
-        self._switch(request, providers.exclude(**NOTHING_AGAINST_IT), "provider_breaker_closed", **NOTHING_AGAINST_IT)
+    @admin.action(description="Resume: forget parking, failures and waits", permissions=["change"])
+    def close_breaker(self, request: HttpRequest, providers: QuerySet[ProviderConfig]) -> HttpResponse | None:
+        blocked = providers.exclude(**NOTHING_AGAINST_IT)
+        self._switch(request, blocked, "Resumed", "provider_breaker_closed", **NOTHING_AGAINST_IT)
+        return _back(request)
 
     @admin.action(description=f"Park for {PARK_MINUTES} minutes: no new films", permissions=["change"])
-    def park(self, request: HttpRequest, providers: QuerySet[ProviderConfig]) -> None:
+    def park(self, request: HttpRequest, providers: QuerySet[ProviderConfig]) -> HttpResponse | None:
+        """Park them for the minutes that a provider's page asks for, or for PARK_MINUTES from the list."""
+        minutes = request.POST.get("minutes", str(PARK_MINUTES))
+        if not (
+            minutes.isdecimal() and minutes.isascii() and len(minutes) < 6 and 0 < int(minutes) <= MOST_PARK_MINUTES
+        ):
+            text = f"Not parked: minutes are a whole number from 1 to {MOST_PARK_MINUTES:,}."
+            self.message_user(request, text, messages.ERROR)
+            return _back(request)
         now = timezone.now()
-        until = now + timedelta(minutes=PARK_MINUTES)
+        until = now + timedelta(minutes=int(minutes))
         parked = switches.park(providers, until=until, record=self._recorder(request, "provider_parked"), now=now)
-        self._tell(request, parked)
+        self._tell(request, f"Parked until {timezone.localtime(until):%H:%M}", parked)
+        return _back(request)
 
     def _recorder(self, request: HttpRequest, action: str) -> switches.Record:
         return lambda provider, data: self.record(request, action, provider, data)
 
-    def _switch(self, request: HttpRequest, providers: QuerySet[ProviderConfig], action: str, **values: Any) -> None:
+    def _switch(
+        self, request: HttpRequest, providers: QuerySet[ProviderConfig], done: str, action: str, **values: Any
+    ) -> None:
         record = self._recorder(request, action)
-        self._tell(request, switches.switch(providers, values, record=record, data={}, now=timezone.now()))
+        self._tell(request, done, switches.switch(providers, values, record=record, data={}, now=timezone.now()))
 
-    def _tell(self, request: HttpRequest, rows: list[ProviderConfig]) -> None:
+    def _tell(self, request: HttpRequest, done: str, rows: list[ProviderConfig]) -> None:
         names = ", ".join(str(row) for row in rows)
         if rows:
-            self.message_user(request, f"{len(rows)} changed: {names}.", messages.SUCCESS)
+            self.message_user(request, f"{done}: {names}.", messages.SUCCESS)
         else:
             self.message_user(request, "Nothing to change: the selected providers are like that.", messages.INFO)
 

@@ -39,6 +39,8 @@ class BreakerState(StrEnum):
     HALF_OPEN = "half open"
 
 
+# Why it waits, when it is staff who let it wait.
+PARKED = "parked by staff"
 # The state of a provider without failures or waits.
 NOTHING_AGAINST_IT: dict[str, Any] = {
     "rate_limited_until": None,
@@ -278,6 +280,10 @@ class ProviderConfig(models.Model):
     def is_rate_limited(self, *, now: datetime) -> bool:
         """Whether the provider has asked us to wait, and the wait is not over."""
         return self.rate_limited_until is not None and self.rate_limited_until > now
+
+    def has_been_parked(self, *, now: datetime) -> bool:
+        """Whether it is staff who let it wait, and not its vendor."""
+        return self.is_rate_limited(now=now) and self.rate_limited_reason == PARKED
 
     def breaker_state(self, *, now: datetime) -> BreakerState:
         """Return closed, open (no calls) or half open (one probe call)."""

@@ -19,9 +19,8 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from .models import NOTHING_AGAINST_IT, ProviderConfig
+from .models import NOTHING_AGAINST_IT, PARKED, ProviderConfig
 
-PARKED = "parked by staff"
 Record = Callable[[ProviderConfig, dict[str, Any]], object]
 
 

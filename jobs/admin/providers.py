@@ -33,8 +33,9 @@ class ProviderWithLoadAdmin(AuditedMixin, ProviderAdmin):
     # Secrets have an entry of their own, which says what became of them.
     unaudited_columns = ("api_key", "webhook_secrets")
     list_display = (
-        *ProviderAdmin.list_display,
+        *ProviderAdmin.list_display[:2],
         *("in_flight", "calls_last_minute", "spent", "model_is", "newest_error"),
+        *ProviderAdmin.list_display[2:],
     )
     readonly_fields = (
         *ProviderAdmin.readonly_fields,

@@ -92,10 +92,14 @@ def test_a_provider_from_an_empty_form_to_its_first_film(
     assert violations(page) == []
 
     page.goto(f"{web.url}/admin/providers/providerconfig/")
+    page.set_viewport_size({"width": 390, "height": 844})
+    go = page.get_by_role("button", name="Go").bounding_box()
+    assert go["x"] + go["width"] <= 390, "on a phone the button is on the screen"
+    page.set_viewport_size({"width": 1440, "height": 900})
     page.check("input.action-select")
     page.select_option("select[name=action]", "enable")
     page.get_by_role("button", name="Go").click()
-    page.get_by_text("1 changed: WaveSpeed.").wait_for()
+    page.get_by_text("Enabled: WaveSpeed.").wait_for()
     job = factories.make_waiting_job(hero_name="FIRST")
     work(Lane.DISPATCH)
     applied(2)

@@ -71,12 +71,35 @@ def test_staff_close_a_breaker_and_end_a_wait(admin_client: Client, row: Provide
         breaker_reason="account",
         blocked_at=timezone.now(),
     )
-    assert "1 changed" in act(admin_client, "close_breaker", row)
+    assert f"Resumed: {row}." in act(admin_client, "close_breaker", row)
     closed = ProviderConfig.objects.get()
     assert (closed.blocked_until(now=timezone.now()), closed.needs_probe(now=timezone.now())) == (None, False)
     assert (closed.breaker_reason, closed.rate_limited_reason, closed.consecutive_failures) == ("", "", 0)
     assert AuditEntry.objects.get().action == "provider_breaker_closed"
     assert "Nothing to change" in act(admin_client, "close_breaker", row)
+
+
+def test_a_page_parks_for_as_long_as_it_says_and_resumes(admin_client: Client, row: ProviderConfig) -> None:
+    page = admin_client.get(page_of(row)).content.decode()
+    assert 'form="steer" name="action" value="park"' in page
+    assert 'value="close_breaker"' not in page  # nothing is against it
+
+    def press(action: str, **more: str) -> str:
+        answer = admin_client.post(
+            LIST, {"action": action, "_selected_action": row.pk, "back": row.pk, **more}, follow=True
+        )
+        assert answer.redirect_chain == [(page_of(row), 302)]
+        return answer.content.decode()
+
+    parked = press("park", minutes="90")
+    until = ProviderConfig.objects.get().rate_limited_until
+    assert until is not None and 89 < (until - timezone.now()).total_seconds() / 60 <= 90
+    assert f"Parked until {timezone.localtime(until):%H:%M}: {row}." in parked
+    for minutes in ("0", "1441", "-5", "soon", "9" * 400):
+        assert "Not parked: minutes are a whole number from 1 to 1,440." in press("park", minutes=minutes)
+    assert 'name="action" value="close_breaker"' in parked
+    assert f"Resumed: {row}." in press("close_breaker")
+    assert ProviderConfig.objects.get().rate_limited_until is None
 
 
 def test_a_new_key_ends_the_trouble_with_the_old_one(admin_client: Client, row: ProviderConfig) -> None:
@@ -113,6 +136,7 @@ def test_who_may_only_look_cannot_act(viewer: Client, row: ProviderConfig) -> No
     page = viewer.get(page_of(row)).content.decode()
     assert 'type="password"' not in page
     assert "New webhook secret" not in page
+    assert "No new films for" not in page
     assert viewer.post(page_of(row), {"title": "x"}).status_code == 403
     assert viewer.get(f"{LIST}{row.pk}/new-secret/").status_code == 403
     assert viewer.post(f"{LIST}{row.pk}/new-secret/").status_code == 403
