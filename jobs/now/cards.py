@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, timedelta
 
 from django.urls import reverse
 
@@ -13,13 +13,15 @@ from providers.models import BreakerReason
 
 from .facts import Facts, Studio
 from .fields import Field
-from .words import clock, money, number, spread
+from .words import clock, films, length, money, number, spread
 
 _REASONS = {
     BreakerReason.CALLS: "Its calls fail",
     BreakerReason.FILMS: "Its films fail",
     BreakerReason.ACCOUNT: "Our key or balance is refused",
 }
+# Below this a wait is told in seconds: by the clock it would seem to be over.
+_SHORT_WAIT = timedelta(minutes=2)
 _PLACES = ("First", "Second", "Third", "Fourth", "Fifth")
 
 
@@ -113,7 +115,7 @@ def _state(studio: Studio, place: int, facts: Facts) -> tuple[str, str, str]:
     """Return the shape, the word and the sentence of a provider's state."""
     row, flow, now = studio.row, studio.flow, facts.at
     order = f"{_PLACES[place]} in order. " if place < len(_PLACES) else ""
-    since = f", since {clock(flow.refused_since)}" if flow.refused_since else ""
+    since = f"; 429s since {clock(flow.refused_since)}" if flow.refused_since else ""
     if not row.enabled:
         return "off", "disabled", "It gets no new films; what is under way is finished."
     if row.breaker_until is not None and row.breaker_until > now:
@@ -121,7 +123,12 @@ def _state(studio: Studio, place: int, facts: Facts) -> tuple[str, str, str]:
         reason = _REASONS[BreakerReason(row.breaker_reason)]
         return "bad", "breaker open", f"{reason}{failed}. Tried again at {clock(row.breaker_until)}."
     if row.is_rate_limited(now=now) and row.rate_limited_until is not None:
-        return "warn", "answers 429", f"{order}Asked us to wait until {clock(row.rate_limited_until)}{since}."
+        until = clock(row.rate_limited_until)
+        if row.has_been_parked(now=now):
+            return "warn", "parked", f"{order}By staff until {until}; films under way go on."
+        left = row.rate_limited_until - now
+        wait = f"another {length(left.total_seconds())}" if left < _SHORT_WAIT else f"until {until}"
+        return "warn", "answers 429", f"{order}Asked us to wait {wait}{since}."
     if flow.refused >= 1:
         return "warn", "answers 429", f"{order}Takes {number(flow.finished)} of what we offer a minute{since}."
     if row.needs_probe(now=now):
@@ -131,4 +138,4 @@ def _state(studio: Studio, place: int, facts: Facts) -> tuple[str, str, str]:
     if studio.is_full:
         return "good", "works, full", f"{order}Every slot is taken; the limit is ours."
     owned = "Our own machines. " if row.capabilities.is_ours else ""
-    return "good", "works", f"{order}{owned}Delivers up to {number(studio.per_minute)} films a minute."
+    return "good", "works", f"{order}{owned}Delivers up to {films(studio.per_minute)} a minute."

@@ -12,7 +12,7 @@ from providers.models import BreakerReason
 
 from .facts import Facts, Studio
 from .forecast import Drain, capacity
-from .words import clock, length, number
+from .words import clock, length, number, price
 
 # From here on the rollups are said to be old.
 STALE = timedelta(minutes=1)
@@ -151,6 +151,8 @@ def _trouble(studio: Studio, facts: Facts) -> str:
     if studio.is_broken(now=facts.at):
         since = f" since {clock(flow.failed_since)}" if flow.failed_since else ""
         return f"{studio.title} gets no films{since}: {_BREAKER_WORDS[BreakerReason(row.breaker_reason)]}"
+    if row.has_been_parked(now=facts.at) and row.rate_limited_until is not None:
+        return f"{studio.title} is parked until {clock(row.rate_limited_until)}"
     if row.is_rate_limited(now=facts.at) or flow.refused >= 1:
         since = f" since {clock(flow.refused_since)}" if flow.refused_since else ""
         return f"{studio.title} answers 429{since}"
@@ -177,7 +179,10 @@ def _moves(studio: Studio, facts: Facts) -> Iterator[Move]:
     """Yield what helps while this provider is in trouble: more slots elsewhere, and doing without it."""
     others = [other for other in facts.studios if other is not studio and other.is_full and other.per_minute]
     if others:
-        yield from _raise(max(others, key=lambda other: other.per_minute), facts)
+        yield from _raise(max(others, key=lambda other: _gained(other, facts)), facts)
+    if studio.row.has_been_parked(now=facts.at):
+        yield Move(f"Open {studio.title}", _page(studio), "Park it for longer there, or resume it.")
+        return
     without = Drain(facts.drain.waiting, facts.drain.coming, max(0.0, facts.drain.going - studio.flow.finished))
     after = PARK / timedelta(minutes=1)
     yield Move(
@@ -189,14 +194,23 @@ def _moves(studio: Studio, facts: Facts) -> Iterator[Move]:
 
 def _raise(studio: Studio, facts: Facts) -> Iterator[Move]:
     """Yield the step to twice the slots, with when the queue would be empty and what a film costs there."""
-    slots = 2 * studio.row.max_concurrent
-    gained = capacity(studio.row, studio.flow, now=facts.at, max_concurrent=slots) - studio.per_minute
+    gained = _gained(studio, facts)
     if gained <= 0:
         return
-    empty_at = Drain(facts.drain.waiting, facts.drain.coming, facts.drain.going + gained).empty_at(now=facts.at)
-    when = f"empty at {clock(empty_at)}" if empty_at else "the line still grows"
-    price = f"${studio.row.price.normalize():f} a film" if studio.row.price else "no cost"
-    yield Move(f"Give {studio.title} more slots", f"{_page(studio)}#id_max_concurrent", f"{slots}: {when}, {price}.")
+    drain = Drain(facts.drain.waiting, facts.drain.coming, facts.drain.going + gained)
+    empty_at, after = drain.empty_at(now=facts.at), PARK / timedelta(minutes=1)
+    still = f"{number(drain.waiting_after(after))} wait at {clock(facts.at + PARK)}, not "
+    still += number(facts.drain.waiting_after(after))
+    when = f"empty at {clock(empty_at)}" if empty_at else still
+    cost = f"{price(studio.row.price)} a film" if studio.row.price else "no cost"
+    words = f"With {2 * studio.row.max_concurrent}: {when}; {cost}."
+    yield Move(f"Give {studio.title} more slots", f"{_page(studio)}#id_max_concurrent", words)
+
+
+def _gained(studio: Studio, facts: Facts) -> float:
+    """Return how many films a minute more a provider delivers with twice the slots."""
+    slots = 2 * studio.row.max_concurrent
+    return capacity(studio.row, studio.flow, now=facts.at, max_concurrent=slots) - studio.per_minute
 
 
 def _page(studio: Studio) -> str:

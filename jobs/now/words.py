@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 
 from django.utils import timezone
 
@@ -10,6 +11,12 @@ from django.utils import timezone
 def number(value: float | None) -> str:
     """Return a count with its thousands apart: 1,240; – when it is not known."""
     return "–" if value is None else f"{round(value):,}"
+
+
+def films(value: float) -> str:
+    """Return a number of films: 1 film, 1,240 films."""
+    words = number(value)
+    return f"{words} film" if words == "1" else f"{words} films"
 
 
 def clock(moment: datetime) -> str:
@@ -45,6 +52,12 @@ def spread(first: float | None, second: float | None) -> tuple[str, str]:
 
 def _short(value: float) -> str:
     return f"{value:.1f}" if value < 20 else f"{value:.0f}"
+
+
+def price(amount: Decimal) -> str:
+    """Return what a film costs, in US dollars: $0.30, and $0.0025 where cents are not enough."""
+    places = max(2, -int(amount.normalize().as_tuple().exponent))
+    return f"${amount:.{places}f}"
 
 
 def money(value: float) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from html import unescape
 
 import pytest
@@ -16,9 +17,10 @@ from django.utils import timezone
 from jobs import now, rollups
 from jobs.ledger import Finding, Ledger, Newest
 from jobs.models import Heartbeat, JobMinute, ProviderMinute
-from jobs.now import house, problems
+from jobs.now import cards, house, problems, words
 from jobs.overload.levels import Level
 from jobs.overload.state import Load
+from providers import switches
 from providers.models import ProviderConfig
 from tests import factories
 from tests.support import big_tables
@@ -105,8 +107,57 @@ def test_more_slots_where_all_are_taken_is_the_next_step_with_its_forecast(eveni
     page = now.page_of(evening(waiting=300, accepted=50, succeeded=60))
     move = page.moves[0]
     assert move.label == "Give Replicate more slots"
-    assert re.fullmatch(r"2: empty at \d\d:\d\d, \$0\.24 a film\.", move.words), move.words
+    assert re.fullmatch(r"With 2: empty at \d\d:\d\d; \$0\.24 a film\.", move.words), move.words
     assert move.url == f"/admin/providers/providerconfig/{other.pk}/change/#id_max_concurrent"
+
+
+def test_slots_that_are_not_enough_are_offered_with_what_they_change(evening, wavespeed) -> None:
+    ProviderConfig.objects.filter(id=wavespeed.id).update(rate_limited_until=timezone.now() + timedelta(hours=1))
+    short, quick = (
+        factories.make_provider(slug=slug, title=slug, adapter="replicate", max_concurrent=slots)
+        for slug, slots in (("short", 2), ("quick", 1))
+    )
+    for other in (short, short, quick):
+        factories.make_submitted_attempt(other)
+    # It delivers more than the other, and no more with more slots: its calls a minute are what is short.
+    ProviderConfig.objects.filter(id=short.id).update(max_per_minute=1)
+    ProviderConfig.objects.filter(id=quick.id).update(price="0.3")
+    move = now.page_of(evening(waiting=300, accepted=100, succeeded=60)).moves[0]
+    assert move.label == "Give quick more slots"
+    words = re.fullmatch(r"With 2: (\d+) wait at \d\d:\d\d, not 900; \$0\.30 a film\.", move.words)
+    assert words and 890 <= int(words[1]) < 900, move.words
+
+
+def test_a_parked_provider_is_said_to_be_parked_and_not_to_refuse(evening, wavespeed) -> None:
+    until = timezone.now() + timedelta(minutes=15)
+    parked = {"rate_limited_until": until, "rate_limited_reason": switches.PARKED}
+    ProviderConfig.objects.filter(id=wavespeed.id).update(**parked)
+    factories.make_provider(slug="studio")
+    facts = evening(refused=38)
+    at = f"{timezone.localtime(until):%H:%M}"
+    assert sentences(facts)[0] == ("warn", f"WaveSpeed is parked until {at}; nobody waits.")
+    assert [(move.label, move.words) for move in now.page_of(facts).moves] == [
+        ("Open WaveSpeed", "Park it for longer there, or resume it.")
+    ]
+    (card,) = [card for card in cards.cards_of(facts) if card.slug == "wavespeed"]
+    assert (card.state.text, card.why.text) == (
+        "parked",
+        f"First in order. By staff until {at}; films under way go on.",
+    )
+
+
+def test_a_short_wait_is_told_in_seconds(evening, wavespeed) -> None:
+    facts = evening()
+    wavespeed.rate_limited_until = facts.at + timedelta(seconds=8)
+    (studio,) = facts.studios
+    (card,) = cards.cards_of(replace(facts, studios=[replace(studio, row=wavespeed)]))
+    assert card.why.text == "First in order. Asked us to wait another 8\N{NO-BREAK SPACE}s."
+
+
+def test_films_and_prices_are_written_out() -> None:
+    assert [words.films(count) for count in (0, 0.6, 1.4, 1240)] == ["0 films", "1 film", "1 film", "1,240 films"]
+    amounts = ("0.3", "0.3000", "2", "0.0025", "10")
+    assert [words.price(Decimal(one)) for one in amounts] == ["$0.30", "$0.30", "$2.00", "$0.0025", "$10.00"]
 
 
 def test_a_breaker_and_an_empty_budget_are_told(evening, wavespeed) -> None:
