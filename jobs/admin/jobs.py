@@ -230,6 +230,7 @@ class JobAdmin(big_tables.BigTableAdmin):
         return story.story_of(job, now=timezone.now(), with_all="all" in request.GET) | {
             "buttons": actions.possible_for(job, [action for action, allowed in may.items() if allowed]),
             "sees_faces": faces.may_see(request),
+            "mail_address": job.email if faces.may_see(request) else faces.masked(job.email),
             "can_show_photo": self._may_show_photo(request) and bool(job.clean_key),
             "can_note": may_act or request.user.has_perm("jobs.add_staffnote"),
             "poster": _poster_url(job, now=timezone.now()) if faces.may_see(request) else "",

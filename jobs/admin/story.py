@@ -13,6 +13,7 @@ from . import parts, timeline
 
 _EVENTS_SHOWN = 1000
 _DELIVERIES_SHOWN = 200
+_MAILS = {"confirm": "asked to confirm it", "email": "mail about the end"}
 _ATTEMPT_COLOURS = {
     Attempt.Status.SUCCEEDED: "succeeded",
     Attempt.Status.FAILED: "failed",
@@ -24,7 +25,7 @@ _ATTEMPT_COLOURS = {
 
 
 def story_of(job: Job, *, now: datetime, with_all: bool = False) -> dict[str, Any]:
-    """Return what the template prints of a job; all its progress events only when asked. Six queries."""
+    """Return what the template prints of a job; all its progress events only when asked. Seven queries."""
     attempts = list(job.attempts.select_related("provider"))
     hooks = WebhookDelivery.objects.filter(attempt__job=job).select_related("attempt").defer("body", "headers")
     deliveries = list(hooks.order_by("id")[:_DELIVERIES_SHOWN])
@@ -45,7 +46,29 @@ def story_of(job: Job, *, now: datetime, with_all: bool = False) -> dict[str, An
         "cost": sum(attempt.cost for attempt in attempts),
         "deliveries": deliveries,
         "notes": notes.of(job.pk),
+        "mails": _mails(job),
     }
+
+
+def _mails(job: Job) -> list[str]:
+    """Say what was mailed to the job's address, and why not. Empty without an address."""
+    if not job.email:
+        return []
+    # `notifications` writes these rows; what it sends to browsers has a subscription.
+    rows = list(job.notifications.filter(subscription=None).order_by("created_at", "id"))
+    told = [f"{_MAILS.get(row.channel, row.channel)}: {_what_became_of(row)}" for row in rows]
+    if job.status in (Job.Status.SUCCEEDED, Job.Status.FAILED) and all(row.channel != "email" for row in rows):
+        told.append("the address is not confirmed, so nothing was mailed about the end")
+    return told
+
+
+def _what_became_of(row: Any) -> str:
+    if row.sent_at:
+        return f"sent {parts.moment(row.sent_at)}"
+    tries = parts.counted(row.tries, "try", "tries") if row.tries else "not tried yet"
+    if row.given_up_at:
+        return f"given up after {tries}: {row.error}"
+    return f"waits, {tries}" + (f": {row.error}" if row.error else "")
 
 
 def _film_seconds(attempts: list[Attempt], *, now: datetime) -> float | None:
