@@ -34,6 +34,7 @@ ORIENTATION_TAG = 0x0112
 # Larger pictures would not fit into the sandbox's memory twice with sixteen bits, and are opened with eight.
 MOST_DEEP_PIXELS = 25_000_000
 # What is put where a JPEG without an end stops; zeros are what libjpeg would take by itself.
+_SAME_COLOUR = 2  # of 255: what profiles of sRGB differ by among themselves
 _CONTINUATIONS = (b"", b"\x55" * 4096, b"\xaa" * 4096)
 
 
@@ -177,9 +178,11 @@ def _fit(size: tuple[int, int], long_edge: int) -> tuple[int, int]:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return the EXIF (or XMP) orientation; a broken EXIF block means upright."""
+    """Return the orientation by EXIF; a broken block means upright. XMP is not asked, nor do browsers ask it."""
     try:
-        return image.getexif().get(ORIENTATION_TAG, 1)
+        exif = Image.Exif()
+        exif.load(image.info.get("exif", b""))
+        return exif.get(ORIENTATION_TAG, 1)
     except Exception:  # noqa: BLE001  a parser of foreign bytes; its failure only costs the rotation
         return 1
 
@@ -224,11 +227,16 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 @lru_cache(maxsize=8)  # phones write a handful of profiles, and building a transform costs more than using it
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """Return the way from a profile to sRGB; None where the picture is sRGB already."""
-    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    if mode == "RGB" and (source.profile.profile_description or "").startswith("sRGB"):
-        return None
-    return ImageCms.buildTransform(source, _srgb(), mode, "RGB")
+    """Return the way from a profile to sRGB; None where it changes next to nothing, whatever the profile is called."""
+    transform = ImageCms.buildTransform(ImageCms.ImageCmsProfile(io.BytesIO(profile)), _srgb(), mode, "RGB")
+    if mode == "RGB":
+        steps = np.linspace(0, 255, 9).astype(np.uint8)
+        colours_of_all_kinds = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
+        seen = ImageCms.applyTransform(Image.fromarray(colours_of_all_kinds), transform)
+        change = np.abs(np.asarray(seen).astype(np.int16) - colours_of_all_kinds)
+        if change.max() <= _SAME_COLOUR:
+            return None
+    return transform
 
 
 @lru_cache(maxsize=1)

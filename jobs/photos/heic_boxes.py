@@ -73,6 +73,8 @@ def read_heic(data: bytes, check_size: Callable[[int, int], None]) -> tuple[int,
     is_named_sequence = brands[0] in _SEQUENCE_BRANDS and not contents.codings
     if is_named_sequence or (b"moov" in names and set(brands) & _SEQUENCE_BRANDS):
         raise BadPhoto("photo_animated")
+    if contents.codings.get(contents.primary) == b"tmap":
+        raise BadPhoto("photo_unreadable", "its photo is only a way to brighten another")
     sizes = [struct.unpack_from(">II", data, box.start + 4) for box in contents.properties if box.name == b"ispe"]
     if contents.codings and not (contents.primary in contents.codings and contents.is_of_pictures):
         raise BadPhoto("photo_unreadable", "no photo among its items")

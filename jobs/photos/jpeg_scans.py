@@ -106,12 +106,18 @@ class _Walk:
 
     def parameters(self, start: int) -> tuple[list[tuple[_Component, int, int]], int, int, int, int, int]:
         """Return the components of a scan with their tables, its band, its high and low bit, and where its data is."""
+        if start + 3 > len(self.data):
+            raise _Cut
         length, count = struct.unpack_from(">HB", self.data, start)
+        if start + length > len(self.data):
+            raise _Cut
         parts = []
         for at in range(start + 3, start + 3 + 2 * count, 2):
             if self.data[at] not in self.components:
                 raise _Unknown
             parts.append((self.components[self.data[at]], self.data[at + 1] >> 4, self.data[at + 1] & 15))
+        if length < 6:
+            raise _Unknown
         first, last, bits = self.data[start + length - 3 : start + length]
         if not self.is_progressive:
             first, last, bits = 0, 63, 0

@@ -20,12 +20,11 @@ from .headers import MOST_SEGMENTS, PNG_SIGNATURE, is_animation
 from .outcomes import BadPhoto
 
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT")
-_HELPFUL = (b"tRNS", b"eXIf", b"iTXt")  # transparency, and where the orientation may stand
+_HELPFUL = (b"tRNS", b"eXIf")  # transparency, and where the orientation stands
+_UNSPECIFIED = b"\2\2"  # primaries and transfer of a cICP that says nothing (ITU-T H.273)
 _COLOURS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
 # By the colour type, how long the transparency may be: one gray or colour, or an entry for each of the palette.
 _TRANSPARENCY: dict[int, Sequence[int]] = {0: (2,), 2: (6,), 3: range(1, 257)}
-_XMP = b"XML:com.adobe.xmp\0"
-_LONGEST_XMP = 512 * 1024
 _LONGEST_PROFILE = 4 * 2**20
 
 
@@ -66,6 +65,8 @@ def take_apart(data: bytes) -> Png:
         elif name in _HELPFUL and is_right and _is_useful(name, content, data[25]):
             kept.append(png.chunk(name, content))
     kept.append(png.chunk(b"IEND", b""))
+    if found.get(b"cICP", b"")[:2] == _UNSPECIFIED:
+        del found[b"cICP"]
     profile = _profile(found.get(b"iCCP", b"")) if b"cICP" not in found else None
     return Png(b"".join(kept), profile, _encoding(found), data[24] == 16)
 
@@ -73,10 +74,7 @@ def take_apart(data: bytes) -> Png:
 def _is_useful(name: bytes, content: bytes, colour_type: int) -> bool:
     if name == b"tRNS":  # of a wrong length it is ignored by libpng, and an error for Pillow
         return len(content) in _TRANSPARENCY.get(colour_type, ())
-    if name != b"iTXt":
-        return True
-    # The byte behind the keyword says whether the text is compressed; XMP is not.
-    return content.startswith(_XMP + b"\0") and len(content) < _LONGEST_XMP
+    return True
 
 
 def _profile(content: bytes) -> bytes | None:

@@ -75,7 +75,7 @@ def inspect(source: bytes | bytearray | memoryview | IO[bytes], *, limits: Limit
         else:
             width, height = headers.READERS[photo_format](data, check_size)
         is_deep = photo_format == "png" and headers.is_deep_png(data)
-    except (struct.error, IndexError) as error:
+    except (struct.error, IndexError, ValueError) as error:
         raise BadPhoto("photo_unreadable", "the header ends early") from error
     cost = decode_cost(photo_format, width=width, height=height, scans=scans, is_deep=is_deep, has_end=has_end)
     return PhotoFacts(format=photo_format, width=width, height=height, bytes=len(data), cost=cost)

@@ -268,6 +268,7 @@ CONTAINERS: dict[str, Callable[[], bytes]] = {
     "JPEG, EXIF says 1 and XMP 2": lambda: with_segments(told(1), segment(0xE1, xmp(2))),
     "JPEG, EXIF says 1 and XMP 6": lambda: with_segments(told(1), segment(0xE1, xmp(6))),
     "JPEG, XMP before EXIF": lambda: with_segments(plain(), segment(0xE1, xmp(6)), segment(0xE1, exif(1))),
+    "JPEG, XMP says 2 and there is no EXIF": lambda: with_segments(plain(), segment(0xE1, xmp(2))),
     "JPEG, orientation 0": lambda: told(0),
     "JPEG, orientation 9": lambda: told(9),
     "JPEG, orientation 65535": lambda: told(65535),

@@ -195,6 +195,10 @@ def numbers(primaries: str, transfer: int) -> np.ndarray:
 
 
 # Files whose numbers are not sRGB's, in the ways that they can say so.
+def iccp(profile: bytes) -> bytes:
+    return png_chunk(b"iCCP", b"p\0\0" + zlib.compress(profile))
+
+
 COLOURS: dict[str, Callable[[], bytes]] = {
     "HEIC, P3": lambda: heic_of(numbers("P3", SRGB), "P3", SRGB),
     "HEIC, BT.2020 PQ": lambda: heic_of(numbers("BT.2020", PQ), "BT.2020", PQ),
@@ -210,6 +214,12 @@ COLOURS: dict[str, Callable[[], bytes]] = {
         numbers("Adobe RGB", GAMMA_22), gama(0.45455), chrm("Adobe RGB"), bits=16
     ),
     "PNG, cHRM of P3 and gAMA 2.2": lambda: png_of(numbers("P3", GAMMA_22), gama(0.45455), chrm("P3")),
+    "PNG, a profile of P3 that is called sRGB": lambda: png_of(
+        numbers("P3", GAMMA_22), iccp(pictures.p3_profile(b"sRGB-elle-V2-g10.icc"))
+    ),
+    "PNG, a cICP that says nothing beside a profile": lambda: png_of(
+        numbers("P3", GAMMA_22), png_chunk(b"cICP", bytes([2, 2, 0, 1])), iccp(pictures.p3_profile())
+    ),
     "PNG, sRGB above gAMA": lambda: png_of(numbers("BT.709", SRGB), png_chunk(b"sRGB", b"\0"), gama(1.0)),
     "PNG, gAMA of sRGB": lambda: png_of(numbers("BT.709", SRGB), gama(0.45455), chrm("BT.709")),
 }

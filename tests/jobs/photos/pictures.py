@@ -94,14 +94,14 @@ SRGB_TO_XYZ = np.array([[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061]
 P3_GAMMA = 563 / 256
 
 
-def p3_profile() -> bytes:
+def p3_profile(called: bytes = b"planted P3") -> bytes:
     def fixed(*values: float) -> bytes:
         return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
 
     def xyz(*values: float) -> bytes:
         return b"XYZ \0\0\0\0" + fixed(*values)
 
-    name = b"planted P3\0"
+    name = called + b"\0"
     curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(P3_GAMMA * 256)) + b"\0\0"
     description = b"desc\0\0\0\0" + struct.pack(">I", len(name)) + name + bytes(78)
     contents = {

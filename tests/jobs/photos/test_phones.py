@@ -60,6 +60,14 @@ def test_a_jpeg_that_ends_a_byte_too_early_is_refused_at_the_door_and_behind_it(
     assert inspect(cut).cost, "too long to be walked at the door: it is told when it is decoded"
 
 
+def test_a_jpeg_that_is_cut_within_a_header_is_refused_wherever_that_is():
+    whole = pictures.encoded(pictures.person((160, 120)), "JPEG", progressive=True)
+    places = [at + step for at in range(len(whole) - 1) if whole[at : at + 2] == b"\xff\xda" for step in range(2, 15)]
+    for place in places:
+        with pytest.raises(BadPhoto):
+            inspect(whole[:place])
+
+
 def test_a_process_walks_only_so_many_photos_in_a_while(monkeypatch):
     cut = pictures.jpeg()[:-500]
     monkeypatch.setattr(jpeg_scans, "_STEPS_SAVED", 3 * len(cut) + 10_000)
@@ -138,6 +146,12 @@ def test_forty_eight_megapixels_are_taken_in_the_memory_there_is_and_shown_in_th
     with Sandbox() as sandbox:
         photo = sandbox.clean(pictures.encoded(big, "JPEG", quality=60), allow_no_face=True)
         assert error(Image.open(io.BytesIO(photo.jpeg)), expected) < 2 * MOST_ERROR
+
+
+def test_a_heic_whose_photo_only_brightens_another_is_refused_at_the_door():
+    data = containers.grid(pictures.person((256, 256)), 2, 2).replace(b"grid", b"tmap", 1)
+    with pytest.raises(BadPhoto):
+        inspect(data)
 
 
 @pytest.mark.slow
