@@ -24,7 +24,7 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from common import plain_json
 
@@ -41,13 +41,15 @@ _OTHER_ENDINGS = frozenset(
 _TABLE = mimetypes.MimeTypes()
 _FILM_NAMES = ("video", "film", "movie", "output", "result", "generated", "final")
 _OTHER_NAMES = ("image", "photo", "poster", "thumb", "preview", "frame", "mask", "audio", "sound", "caption", "log")
+_OTHER_NAMES += ("cover", "snapshot", "webhook", "callback")
 # May be a film, but is rather what the film was made from.
 _SOURCE_NAMES = ("reference", "input", "source", "original", "control", "driving", "depth")
 _ECHOED = frozenset({"arguments", "parameters", "params", "request"})
 _TYPES = ("contenttype", "mimetype", "mediatype", "filetype", "mime", "type")
 _FILE_NAMES = ("filename", "name")
-_FLAG = re.compile(r"(is|has|contains)?nsfw(content|concept)?s?(detected|flagged|flag|found)?")
-_FLAG_PARTS = ("detected", "flagged", "value")
+_FLAG = re.compile(r"(is|has|contains)?nsfw(content|concept)?s?(detected|flagged|flags?|found)?")
+# What may stand in a flag's object: the answer itself, or one for each thing that was looked at.
+_FLAG_PARTS = re.compile(r"detected|flagged|value|prompt|(image|video|output|frame|result)s?|\d+")
 # More than an answer of a mebibyte can hold, which is read to its end.
 _MOST_VALUES = 600_000
 _MOST_TIMES_WRITTEN = 4
@@ -163,13 +165,20 @@ def _rank(address: str, found: _Value) -> int:
 def _is_film(address: str, found: _Value) -> bool | None:
     """Tell whether an address is a film's by its declared type or an ending, None when neither says."""
     kind, _, form = found.type.partition("/")
+    if found.type == "application/mp4":  # RFC 4337: what is neither only picture nor only sound
+        return True
     if form and kind in ("video", "image", "audio", "text", "model", "font"):
         return kind == "video"
     try:
-        path = urlsplit(address).path
+        parts = urlsplit(address)
+        asked = [value for _, value in parse_qsl(parts.query)]
     except ValueError:
         return False
-    for file_name in (path, found.file_name):
+    # A signed address may say in its query what the file is called or is to be sent as.
+    named = [value.rpartition("filename=")[2].strip(' "') for value in asked]
+    if "video/mp4" in asked:
+        return True
+    for file_name in (parts.path, found.file_name, *named):
         if (known := _is_films_ending(PurePosixPath(file_name).suffix.lower())) is not None:
             return known
     return kind == "video" if kind in ("video", "image", "audio", "text") else None
@@ -185,8 +194,9 @@ def _is_films_ending(ending: str) -> bool | None:
 
 
 def _is_flag(names: tuple[str, ...]) -> bool:
-    own = names[-2:-1] if names and names[-1] in _FLAG_PARTS else names[-1:]
-    return any(_FLAG.fullmatch(name) for name in own)
+    return any(_FLAG.fullmatch(name) for name in names[-1:]) or (
+        len(names) > 1 and bool(_FLAG.fullmatch(names[-2]) and _FLAG_PARTS.fullmatch(names[-1]))
+    )
 
 
 def _says_yes(value: Any) -> bool:

@@ -150,7 +150,7 @@ class Adapter(Capabilities, ABC):
     def check_secret(self, secret: str) -> str:
         """Return a message when this webhook secret cannot verify anything, '' when it can."""
         if not secret.startswith(signatures.PREFIX):
-            return ""
+            return f"A webhook secret begins with {signatures.PREFIX}."
         try:
             signatures.secret_key(secret)
         except ValueError as error:

@@ -84,6 +84,17 @@ def test_any_of_several_secrets_verifies_and_only_those(adapter, vendor):
         adapter.verify(both, vendor.sign(strange, body, AT, 1), body, now=NOW)
 
 
+@pytest.mark.parametrize(
+    "copied",
+    [
+        *('"whsec_' + "A" * 40 + '"', "\ufeffwhsec_" + "A" * 40, "WEBHOOK_SECRET=whsec_" + "A" * 40, "Bearer abc"),
+        *("r8_" + "A" * 37, "sk_live_" + "A" * 30, "WHSEC_" + "A" * 40, "whsec-" + "A" * 40, "whsec_" + "*" * 28),
+    ],
+)
+def test_what_is_copied_instead_of_a_secret_gets_a_sentence(adapter, copied):
+    assert adapter.check_secret(copied).endswith(".")
+
+
 def test_a_repeated_delivery_has_the_same_event_id_and_another_event_has_another(adapter, vendor):
     secret = vendor.make_secret()
     holder = account("http://127.0.0.1:1", secrets=(secret.shown,))
