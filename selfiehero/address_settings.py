@@ -84,11 +84,16 @@ def ascii_host(name: str, host: str) -> str:
 
 
 def parse_redis_url(name: str, value: str | None) -> str | None:
+    value = (value or "").strip()
     if not value:
         return None
-    value = with_escaped_login(value)
-    if split_url(name, value).scheme not in {"redis", "rediss", "unix"}:
+    scheme, colon, rest = value.partition(":")
+    value = with_escaped_login(f"{scheme.lower()}{colon}{rest}")
+    parts = split_url(name, value)
+    if parts.scheme not in {"redis", "rediss", "unix"} or not rest.startswith("//"):
         raise BadEnvironment(f"{name} must start with redis://, rediss:// or unix://.")
+    if parts.scheme != "unix" and not re.fullmatch(r"/?\d*/?", parts.path):
+        raise BadEnvironment(f"{name} may end in the number of a database, such as redis://127.0.0.1:6379/0.")
     return value
 
 
@@ -108,8 +113,9 @@ def parse_database_url(value: str | None) -> str | None:
         raise BadEnvironment(
             "DATABASE_URL must be an address such as postgres://user:password@host:5432/name, without quotes around it."
         )
-    if scheme != "sqlite":
-        split_url("DATABASE_URL", value)
+    parts = split_url("DATABASE_URL", value) if scheme != "sqlite" else urlsplit(value)
+    if scheme == "sqlite" and (parts.netloc or parts.path.strip("/") in ("", ":memory:")):
+        raise BadEnvironment("DATABASE_URL of SQLite must name a file after three slashes: sqlite:////srv/hero.db.")
     return value
 
 

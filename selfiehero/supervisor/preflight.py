@@ -97,7 +97,8 @@ def check_redis(url: str, *, name: str = "REDIS_URL") -> None:
         with contextlib.closing(redis_clients.client(url, timeout=PATIENCE, retries=3)) as client:
             client.ping()
             check_rights(client, name)
-    except (redis.RedisError, OSError, ValueError) as error:
+    # TypeError: the address has an option (`?…=`) that the client does not know.
+    except (redis.RedisError, OSError, ValueError, TypeError) as error:
         raise Problem(
             f"{name} ({without_password(url)}) does not answer: {first_line(error, url)}. "
             f"Start that server, correct the address, or unset {name} to use {other}."

@@ -172,6 +172,7 @@ def tls_in_front(context: ssl.SSLContext, target: int) -> Iterator[int]:
         ("unix:///run/with@sign.sock", "unix:///run/with@sign.sock"),
         ("unix://u:p,w@/run/valkey.sock", "unix://u:p%2Cw@/run/valkey.sock"),
         ("redis://[::1]:6379/0", "redis://[::1]:6379/0"),
+        (" REDIS://h:6379/1/\n", "redis://h:6379/1/"),
     ],
 )
 def test_logins_in_addresses_are_escaped_and_nothing_else(url: str, expected: str) -> None:

@@ -277,6 +277,11 @@ def test_a_redis_that_does_not_answer_is_a_sentence_without_its_password():
     assert "hunter2" not in message
 
 
+@pytest.mark.parametrize("option", ["foo=bar", "ssl_cert_reqs=CERT_NONE", "socket_timeout=abc"])
+def test_an_option_that_the_redis_client_does_not_know_is_a_sentence(option):
+    assert option.partition("=")[0] in problem_of(preflight.check_redis, f"redis://127.0.0.1:1/0?{option}")
+
+
 def test_a_database_that_does_not_answer_is_a_sentence_without_its_password():
     message = problem_of(preflight.check_database, f"postgres://hero:hunter2@127.0.0.1:{choose_port()}/hero")
     assert message.startswith("DATABASE_URL (postgres://hero@127.0.0.1:")
