@@ -22,6 +22,7 @@ from rest_framework.views import APIView
 
 from jobs import identity
 from jobs.intake import forms, throttles
+from jobs.intake.problems import Problem
 
 _TAKES_JSON = frozenset({"", "*/*", "application/json"})
 
@@ -77,9 +78,14 @@ def multipart(request: HttpRequest) -> tuple[QueryDict, MultiValueDict[str, Any]
             return QueryDict(), MultiValueDict()
         raise UnsupportedMediaType(request.content_type or "")
     try:
-        return forms.read(request)
+        form = forms.read(request)
     except MultiPartParserError as error:
+        if fault := forms.fault_of(request):
+            raise Problem(400, "malformed", fault) from error
         raise ParseError(str(error)) from error
+    if fault := forms.fault_of(request):
+        raise Problem(400, "malformed", fault)
+    return form
 
 
 def json_response(body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.files.uploadedfile import InMemoryUploadedFile
 from django.http import HttpRequest, QueryDict
 from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext as _
 
 Form = tuple[QueryDict, MultiValueDict[str, Any]]
 
@@ -33,6 +34,22 @@ _HEAD = re.compile(
 def read(request: HttpRequest) -> Form:
     """Return the fields and files of a form (multipart/form-data). Raise what Django raises for one it cannot read."""
     return _usual(request) or (request.POST, request.FILES)
+
+
+def fault_of(request: HttpRequest) -> str:
+    """Return in words why a form that was read is not what its sender wrote, '' when nothing is known against it.
+
+    Django leaves out the last part when no end follows it, and takes lines that end in LF for one long header. What it
+    keeps on disk is not looked at.
+    """
+    body, mark = getattr(request, "_body", b""), b"--" + (request.content_params or {}).get("boundary", "").encode()
+    if not body.startswith(mark):
+        return ""
+    if body[len(mark) :].startswith(b"\n"):
+        return _("The lines of this form end with LF alone. End them with CR and LF.")
+    if mark + b"--" not in body:
+        return _("This form does not end with its boundary and two dashes, so a part of it may be missing.")
+    return ""
 
 
 def _usual(request: HttpRequest) -> Form | None:
@@ -71,7 +88,7 @@ def _taken_apart(parts: list[bytes]) -> Form | None:
         else:
             kind, file_name = (found["type"] or b"").decode().lower(), found["file"].decode()
             files.appendlist(name, InMemoryUploadedFile(BytesIO(content), name, file_name, kind, len(content), None))
-    file_count = sum(len(each) for _, each in files.lists())
+    file_count = sum(len(each) for _name, each in files.lists())
     if length_of_fields > settings.DATA_UPLOAD_MAX_MEMORY_SIZE or file_count > settings.DATA_UPLOAD_MAX_NUMBER_FILES:
         return None  # Django says what is wrong with it
     fields._mutable = False

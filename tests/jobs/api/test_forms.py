@@ -2,9 +2,10 @@
 
 import jsonschema
 import pytest
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
 from tests.jobs.api.test_plain import as_json_schema
-from tests.jobs.orders import URL, order
+from tests.jobs.orders import URL, is_problem, order
 
 pytestmark = pytest.mark.django_db
 
@@ -30,3 +31,18 @@ def test_the_document_and_the_door_take_the_same_values_of_a_field(field, api):
         assert takes(value) is (status == 202), f"{field}={value!r} by the document"
         answer = api.post(URL, order(**{field: value}))
         assert answer.status_code == status, f"{field}={value!r} at the door: {answer.content}"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda body: body.removesuffix(b"--\r\n"), "two dashes"),
+        (lambda body: body[: body.rindex(b"\r\n--")], "two dashes"),
+        (lambda body: body.replace(b"\r\n", b"\n"), "LF alone"),
+    ],
+)
+def test_a_form_written_by_hand_is_told_what_is_wrong_with_it(change, said, api):
+    body, kind = encode_multipart(BOUNDARY, order()), MULTIPART_CONTENT
+    assert api.generic("POST", URL, body, content_type=kind).status_code == 202
+    answer = api.generic("POST", URL, change(body), content_type=kind)
+    assert said in is_problem(answer, 400, "malformed")["detail"]
