@@ -87,9 +87,9 @@ hypothesis.settings.load_profile("everyday")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what is slow or a repeat. Journeys come first: they wait most, so other tests fill their pauses."""
+    """Mark what is slow or a repeat, and put first what waits most and takes longest."""
     config.stash[selection.CASES] = selection.mark(items)
-    items.sort(key=lambda item: "journeys" not in item.path.parts)
+    items.sort(key=selection.place)
 
 
 @pytest.fixture(scope="session")
