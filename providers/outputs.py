@@ -40,8 +40,10 @@ _OTHER_ENDINGS = frozenset(
 # Without the machine's files, so that every machine chooses the same film.
 _TABLE = mimetypes.MimeTypes()
 _FILM_NAMES = ("video", "film", "movie", "output", "result", "generated", "final")
-_OTHER_NAMES = ("image", "photo", "poster", "thumb", "preview", "frame", "mask", "audio", "sound", "caption", "log")
-_OTHER_NAMES += ("cover", "snapshot", "webhook", "callback")
+_OTHER_NAMES = (
+    *("image", "photo", "poster", "cover", "snapshot", "thumb", "preview", "frame", "mask"),
+    *("audio", "sound", "caption", "log", "webhook", "callback"),
+)
 # May be a film, but is rather what the film was made from.
 _SOURCE_NAMES = ("reference", "input", "source", "original", "control", "driving", "depth")
 _ECHOED = frozenset({"arguments", "parameters", "params", "request"})
