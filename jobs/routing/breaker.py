@@ -169,15 +169,23 @@ def _rate_limit(
     if not counts:
         # Another call of the batch that was rate limited already: it may only prolong the wait.
         if wait is not None and provider.rate_limited_until is not None:
-            provider.rate_limited_until = max(provider.rate_limited_until, now + wait)
+            _wait_until(provider, now + wait, BUSY)
         return
     if wait is None:
         cap = min(RATE_LIMIT_CAP, RATE_LIMIT_FIRST * 2 ** min(provider.rate_limits_in_row, 10))
         wait = cap * (0.5 + 0.5 * chance.random())
     provider.rate_limits_in_row += 1
     _block(provider, now=now)
-    provider.rate_limited_until = max(provider.rate_limited_until or now, now + wait)
-    provider.rate_limited_reason = BUSY
+    _wait_until(provider, now + wait, BUSY)
+
+
+def _wait_until(provider: ProviderConfig, end: datetime, reason: str) -> None:
+    """Let it wait until then, or for longer when it waits for longer already; the reason is that of the later end.
+
+    So staff who have parked it go on seeing that, whatever a call that was under way is answered.
+    """
+    if provider.rate_limited_until is None or end > provider.rate_limited_until:
+        provider.rate_limited_until, provider.rate_limited_reason = end, reason
 
 
 def _failed(provider: ProviderConfig, observation: Observation, *, now: datetime, chance: random.Random) -> None:
@@ -188,8 +196,7 @@ def _failed(provider: ProviderConfig, observation: Observation, *, now: datetime
         _open(provider, provider.breaker_reason or BreakerReason.CALLS, now=now, chance=chance)
     if observation.retry_after is not None:
         _block(provider, now=now)
-        provider.rate_limited_until = max(provider.rate_limited_until or now, now + observation.retry_after)
-        provider.rate_limited_reason = ASKED
+        _wait_until(provider, now + observation.retry_after, ASKED)
 
 
 def _answered(provider: ProviderConfig, *, now: datetime) -> None:

@@ -78,6 +78,15 @@ def test_the_first_page_keeps_itself_fresh_and_a_job_tells_its_story(
     JobMinute.objects.filter(pk__in=newest).update(waiting=4321, written_at=timezone.now())
     wait_for(lambda: page.inner_text('[data-f="figure.waiting"]') == "4,321", "the page to hear of it", seconds=40)
     assert page.locator('.figures [data-key="figure.waiting.age"]').inner_text().endswith(" s")
+    # Two next steps beside each other, with long names.
+    other = factories.make_provider(
+        slug="replicate", title="Replicate (the second account)", adapter="replicate", max_concurrent=1
+    )
+    factories.make_submitted_attempt(other)
+    type(provider).objects.filter(pk=provider.pk).update(rate_limited_until=timezone.now() + timedelta(hours=1))
+    page.reload()
+    assert page.locator(".moves li").count() == 2
+    looks_right(page, "now-two-steps", size)
 
     job = factories.make_finished_job(hero_name="OPS-59")
     job.events.filter(kind="dispatching").update(at=job.created_at + timedelta(minutes=8))

@@ -54,6 +54,13 @@ def test_a_parked_provider_gets_no_films_until_its_time_is_over(provider: Provid
         breaker.write([Observation(provider.pk, signal, before)])
     row = ProviderConfig.objects.get()
     assert timedelta(minutes=14) < row.rate_limited_until - timezone.now() <= timedelta(minutes=15)
+    # A call that was claimed in the moment of parking may be refused after it: it stays parked, by staff.
+    after = timezone.now() + timedelta(seconds=1)
+    for signal in (HealthSignal.BUSY, HealthSignal.FAILED):
+        breaker.write([Observation(provider.pk, signal, after, retry_after=timedelta(seconds=8))])
+    row = ProviderConfig.objects.get()
+    assert row.rate_limited_reason == switches.PARKED
+    assert timedelta(minutes=14) < row.rate_limited_until - timezone.now() <= timedelta(minutes=15)
     ProviderConfig.objects.update(rate_limited_until=timezone.now())
     assert claimed(provider) == 1
     assert entries() == [("mara in a shell", "provider_parked", provider.slug, {"minutes": 15})]
