@@ -224,7 +224,9 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = IS_HTTPS
+# Whoever ends TLS redirects, here deploy/nginx; the list that browsers ship with is for a site's owner to join.
 SECURE_SSL_REDIRECT = False
+SILENCED_SYSTEM_CHECKS = ["security.W008", "security.W021"]
 # Behind a proxy that overwrites these headers, and only there.
 TRUSTED_PROXIES = ENV.trusted_proxies
 CONNECTIONS_PER_ADDRESS = ENV.connections_per_address

@@ -13,6 +13,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import ssl
 import threading
 from collections.abc import Callable, Mapping
@@ -73,8 +75,16 @@ def download(
 
 @lru_cache(maxsize=1)
 def tls_context() -> ssl.SSLContext:
-    """Return the TLS context. It is cached, because loading all authorities takes milliseconds."""
-    return ssl.create_default_context(cafile=where())
+    """Return the TLS context. It is cached, because loading all authorities takes milliseconds.
+
+    It trusts the authorities of `SSL_CERT_FILE` as well, because a gateway may have its certificate from the authority
+    of a company. A file that cannot be read is passed over, as OpenSSL does it.
+    """
+    context = ssl.create_default_context(cafile=where())
+    if own := os.environ.get("SSL_CERT_FILE"):
+        with contextlib.suppress(OSError):
+            context.load_verify_locations(cafile=own)
+    return context
 
 
 def _get(permit: Permit, headers: Mapping[str, str] | None, connect_seconds: float) -> urllib3.BaseHTTPResponse:

@@ -20,7 +20,17 @@ from PIL import Image
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.deploy.installation import FAKE_RENDERER, PRODUCT, RECONCILE, SOCKETS, STUDIO, WEB, WORKERS, Installation
+from tests.deploy.installation import (
+    FAKE_RENDERER,
+    HOSTS,
+    PRODUCT,
+    RECONCILE,
+    SOCKETS,
+    STUDIO,
+    WEB,
+    WORKERS,
+    Installation,
+)
 from tests.deploy.load import Load
 from tests.journeys.visitor import Visitor
 from tests.support.processes import wait_for
@@ -70,6 +80,41 @@ def test_twenty_heroes_get_their_films(installation: Installation):
         sizes = list(pool.map(journey, range(HEROES)))
     assert len(sizes) == HEROES
     say("journey", f"{HEROES} films of {sum(sizes) // HEROES // 1000} kB in {time.monotonic() - began:.1f} s")
+
+
+# Two accounts at vendors, which a new installation has not; their keys are good for nothing, so they are gone again
+# before a film is ordered.
+ACCOUNTS = """
+from django.utils import timezone
+from providers.models import ProviderConfig
+for order, adapter in enumerate(("wavespeed", "replicate"), 1):
+    ProviderConfig(slug=f"ready-{adapter}", title=adapter, adapter=adapter, enabled=True, order=order,
+        base_url="https://127.0.0.1:9", model="a/b", photo_transport="url", max_concurrent=100, max_per_minute=60,
+        price="0.3", proven_at=timezone.now()).save()
+"""
+NO_ACCOUNTS = """
+from providers.models import ProviderConfig
+ProviderConfig.objects.filter(slug__startswith="ready-").delete()
+"""
+
+
+def test_readiness_is_green_on_both_hosts(installation: Installation):
+    """Every line, through nginx with TLS, on PostgreSQL, Valkey and S3 as `deploy/` sets them up."""
+    installation.run("a", "manage", "shell", "-c", ACCOUNTS)
+    try:
+        for host, idle in zip(HOSTS, ("65", "0"), strict=True):
+            # nginx's certificate is signed by an authority of this test's own.
+            said = installation.run(
+                *(host, "manage", "readiness", "--rate", "60", "--json", "--idle", idle),
+                may_fail=True,
+                SSL_CERT_FILE=str(installation.ca),
+            )
+            lines = json.loads(said)["lines"]
+            assert [line for line in lines if line["level"] != "green"] == []
+            assert {"Webhook reachability", "Sockets", "Bucket for pages"} <= {line["name"] for line in lines}
+            say("readiness", f"{len(lines)} lines green on host {host}")
+    finally:
+        installation.run("a", "manage", "shell", "-c", NO_ACCOUNTS)
 
 
 def taken(answer: requests.Response) -> requests.Response | None:

@@ -6,6 +6,7 @@ else is real, TLS included.
 
 import contextlib
 import socket
+import ssl
 import threading
 
 import pytest
@@ -95,6 +96,31 @@ def test_a_certificate_for_another_name_is_not_accepted(serve_public):
     with pytest.raises(Unavailable):
         download("https://films.example/", CLOUD)
     assert requests == []
+
+
+@pytest.fixture
+def context_anew():
+    """Have the TLS context made anew, before the test and after it."""
+    downloads.tls_context.cache_clear()
+    yield
+    downloads.tls_context.cache_clear()
+
+
+def test_the_authority_of_ssl_cert_file_is_trusted_besides_the_known_ones(context_anew, monkeypatch, tmp_path):
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    known = downloads.tls_context().cert_store_stats()["x509_ca"]
+    authority, own = Authority(), tmp_path / "ca.pem"
+    own.write_bytes(authority.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(own))
+    downloads.tls_context.cache_clear()
+    assert downloads.tls_context().cert_store_stats()["x509_ca"] == known + 1
+    ours, theirs = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = downloads.tls_context().wrap_bio(ours, theirs, server_hostname="hero.example")
+    server = authority.server(tmp_path, "hero.example").wrap_bio(theirs, ours, server_side=True)
+    for side in (client, server, client, server):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    assert client.getpeercert()
 
 
 def test_a_certificate_without_a_known_authority_is_not_accepted(internet, serve_public, monkeypatch):

@@ -127,6 +127,17 @@ def speak_smtp(listener: socket.socket) -> None:
             wire.write(b"221 bye\r\n" if line.upper().startswith(b"QUIT") else b"250 ok\r\n")
 
 
+def test_checks_of_django_that_are_settled_are_not_told(settings: Any) -> None:
+    settings.SECURE_SSL_REDIRECT = settings.SECURE_HSTS_PRELOAD = False
+    settings.SECURE_HSTS_SECONDS, settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = 31_536_000, True
+    settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = True
+    (line,) = people.deploy_checks()
+    assert "W008" not in line.words and "W021" not in line.words
+    settings.SESSION_COOKIE_SECURE = False
+    (line,) = people.deploy_checks()
+    assert line.level == AMBER and "W012" in line.words
+
+
 def test_an_old_secret_is_amber(facts: present.Facts) -> None:
     assert levels(people.secrets(now=timezone.now())) == {"Secrets' age": GREEN}
     (line,) = people.secrets(now=timezone.now() + timedelta(days=400))
