@@ -13,6 +13,7 @@ import re
 from typing import Any
 
 MOST_LEVELS = 64
+MOST_DIGITS = 4000  # Python refuses 4,300
 _HALF = re.compile("[\ud800-\udfff]")
 # Half of a pair in the bytes of a document, as an escape or as what some encoders write for it; whole pairs, too.
 _MAYBE_HALF = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
@@ -33,10 +34,15 @@ def loads(text: str | bytes) -> Any:
 def loads_repaired(text: str | bytes) -> Any:
     """Return the value of a vendor's JSON, with each half of a surrogate pair replaced by U+FFFD.
 
-    Programs cut texts to a length, through an emoji too, and such a text is no reason to lose what the rest says.
-    Raise NotPlain for what is no JSON or nested too deeply.
+    Programs cut texts to a length, through an emoji too, put the output of others into them as it came, and measure
+    with numbers that nobody can read: no reason to lose what the rest says. Bytes that are no UTF-8 become U+FFFD, and
+    a number of thousands of digits infinity. Raise NotPlain for what is no JSON or nested too deeply.
     """
-    value = _decoded(text)
+    try:
+        value = _decoded(text)
+    except NotPlain:
+        readable = text.decode("utf-8-sig", "replace") if isinstance(text, bytes) else text
+        value = _decoded(readable, parse_int=_number)
     if isinstance(text, bytes) and _MAYBE_HALF.search(text) is None:
         return value
     try:
@@ -69,9 +75,13 @@ def fault_in(value: Any, *, refuses_nul: bool = True) -> str:
     return "The JSON is nested too deeply."
 
 
-def _decoded(text: str | bytes) -> Any:
+def _number(digits: str) -> int | float:
+    return int(digits) if len(digits) <= MOST_DIGITS else math.inf
+
+
+def _decoded(text: str | bytes, **how: Any) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, **how)
     except RecursionError:
         raise NotPlain("The JSON is nested too deeply.") from None
     except json.JSONDecodeError as error:

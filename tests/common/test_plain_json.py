@@ -43,6 +43,8 @@ def test_a_vendors_halves_of_characters_are_replaced_wherever_they_are():
     body = rb'{"a\ud83d": ["\ud83d", {"b": "x\ude00y"}, "\ud83d\ude00"], "c": 1}'
     assert plain_json.loads_repaired(body) == {"a\ufffd": ["\ufffd", {"b": "x\ufffdy"}, "😀"], "c": 1}
     assert plain_json.loads_repaired(b'"\xed\xa0\x80"') == "\ufffd"
+    latin = b'{"logs": "caf\xe9", "seed": %s, "output": "x"}' % (b"9" * 5000)
+    assert plain_json.loads_repaired(latin) == {"logs": "caf\ufffd", "seed": float("inf"), "output": "x"}
     for deep in (DEEP, "[" * 980 + r'"\ud800"' + "]" * 980):
         with pytest.raises(plain_json.NotPlain):
             plain_json.loads_repaired(deep.encode())
