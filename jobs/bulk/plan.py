@@ -96,7 +96,8 @@ def plan_of(action_name: str, jobs: QuerySet[Job], *, capacity: Capacity, now: d
         price_of=payer.title if payer else "",
         budget_left=_budget_left(payer, now=now) if payer else None,
         first_photo_goes=oldest + settings.PHOTO_RETENTION if oldest else None,
-        first=list(judged.filter(is_possible=1).select_related("look")[:LISTED]),
+        # Looking for the first of none would judge all of them again.
+        first=list(judged.filter(is_possible=1).select_related("look")[:LISTED]) if sums["possible"] else [],
         free_rate=_free_rate(capacity) if action.name in COSTLY else CHEAP_RATE,
         line_limit=max(LEAST_LINE_LIMIT, 2 * capacity.drain.waiting),
     )

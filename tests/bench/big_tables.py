@@ -1,8 +1,9 @@
-"""What a database with many jobs costs: the staff's indexes at each write, the ledger's steps, the money of a day.
+"""What a database with many jobs costs: the staff's pages and indexes, the ledger's steps, the money of a day.
 
-    python -m tests.bench.big_tables [--postgres] [--jobs 1000000]
+    python -m tests.bench.big_tables [--pages] [--postgres | --here] [--jobs 1000000]
 
-CPU of this process on SQLite, whose engine runs inside it; by the clock on PostgreSQL.
+CPU of this process on SQLite, whose engine runs inside it; by the clock on PostgreSQL. The database is made for it and
+removed afterwards, or it is DATABASE_URL's (`--here`), which is filled when it holds no jobs and kept.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 ROWS, TURNS = 2_000, 4
+# Of an evening: so many wait for a slot, which the home page counts.
+WAITING = 20_000
+ERASED = 5_000
 STAFFS = [
     *("job_created", "job_status", "job_look", "job_failure", "job_email", "job_hero_name"),
     *("delivery_received", "delivery_verdict", "delivery_provider", "delivery_event"),
@@ -28,6 +32,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=1_000_000)
     parser.add_argument("--postgres", action="store_true", help="PostgreSQL instead of SQLite")
+    parser.add_argument("--here", action="store_true", help="the database of DATABASE_URL, which must be of no use")
+    parser.add_argument("--pages", action="store_true", help="the pages of the admin alone")
     options = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
@@ -35,25 +41,35 @@ def main() -> None:
             from tests.support.postgres import running_postgres
 
             os.environ["DATABASE_URL"] = stack.enter_context(running_postgres())
-        else:
+        elif not options.here:
             os.environ["DATABASE_URL"] = f"sqlite:///{folder / 'db.sqlite3'}"
-        os.environ |= {"VAR_DIR": str(folder), "ENV_FILE": "", "DJANGO_SETTINGS_MODULE": "selfiehero.settings"}
+        os.environ |= {"VAR_DIR": str(folder), "ENV_FILE": "", "DJANGO_SETTINGS_MODULE": "tests.support.settings"}
         import django
 
         django.setup()
         from django.core.management import call_command
 
         call_command("migrate", verbosity=0)
-        measure(options.jobs)
+        measure(options.jobs, pages_alone=options.pages)
 
 
-def measure(jobs: int) -> None:
+def measure(jobs: int, *, pages_alone: bool) -> None:
     from django.db import connection
 
+    from jobs.models import Job
+    from tests.bench import big_pages
     from tests.support import big_tables
 
-    job = big_tables.make(jobs)
+    job = Job.objects.filter(hero_name="HERO-0", email="first@mail.example").first()
+    if job is None:
+        began = time.perf_counter()
+        job = big_tables.make(jobs, waiting=WAITING)
+        print(f"{jobs:,} jobs made in {time.perf_counter() - began:.0f} s")
     print(f"── {jobs:,} jobs on {connection.vendor}")
+    big_pages.measure(job, one=WAITING + 1234)
+    if pages_alone:
+        return
+    erasures(job)
     ledger_steps()
     money()
     indexes(job, jobs)
@@ -66,6 +82,34 @@ def timed(work: Callable[[], Any]) -> float:
     started = clock()
     work()
     return clock() - started
+
+
+def erasures(first: Any) -> None:
+    """Print what it takes to erase jobs with a photo and a film each, as on the day after: CPU, the database's too."""
+    from django.utils import timezone
+
+    from jobs import storage
+    from jobs.models import Job
+    from jobs.reconcile import erasures, retention
+    from tests.bench.big_pages import cpu_seconds
+
+    now = timezone.now()
+    newest = Job.objects.filter(erased_at=None, status="succeeded").exclude(pk=first.pk).order_by("-created_at")
+    kept = list(newest[:ERASED])
+    for job in kept:
+        job.clean_key, job.video_key = storage.new_key("clean", "jpg"), storage.new_key("video", "mp4")
+        job.raw_key = job.preview_key = job.poster_key = ""
+        job.erase_at = now
+        storage.save(job.clean_key, b"photo")
+        storage.save(job.video_key, b"film")
+    Job.objects.bulk_update(kept, ["clean_key", "video_key", "raw_key", "preview_key", "poster_key", "erase_at"], 500)
+    began = cpu_seconds()
+    erased = 0
+    while done := erasures.erase_ended(now=now, limit=retention.BATCH):
+        erased += done
+    print(
+        f"erasure     {1000 * (cpu_seconds() - began) / erased:.2f} ms CPU a job, {erased:,} jobs with two files each"
+    )
 
 
 def ledger_steps() -> None:
@@ -103,7 +147,7 @@ def indexes(job: Any, jobs: int) -> None:
     rare = ProviderConfig.objects.get(slug="rare").pk
     made = {name: _definition(name) for name in STAFFS}
     made = {name: sql for name, sql in made.items() if sql}
-    first = jobs + 1
+    first = jobs + WAITING + 1
 
     def write() -> float:
         nonlocal first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from html.parser import HTMLParser
 from typing import Any
 from uuid import UUID
@@ -22,6 +23,13 @@ def staff(*permissions: str) -> Client:
     user.user_permissions.set([row for row in wanted if row.codename.split("_")[0] in permissions])
     client = Client()
     client.force_login(user)
+    return client
+
+
+def owner() -> Client:
+    """Return a client logged in as a new user who may do everything."""
+    client = Client(SERVER_NAME="localhost")
+    client.force_login(User.objects.create_superuser(f"owner-{secrets.token_hex(4)}"))
     return client
 
 

@@ -20,6 +20,7 @@ from jobs.models import AuditEntry, BulkItem, BulkOperation, Job, LoadState
 from jobs.overload import state
 from providers.models import ProviderConfig
 from tests import factories
+from tests.support.big_tables import watching
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 SECOND = timedelta(seconds=1)
@@ -292,3 +293,12 @@ def test_what_became_of_the_jobs_is_counted_now_and_then_until_none_is_open(
 def test_a_rate_is_a_whole_number_within_bounds() -> None:
     assert [plan.checked_rate(text) for text in ("20", "0", "-1", "6001", "x", "", "1.5")] == [20] + [None] * 6
     assert plan.rates(20) == [20, 40, 100]
+
+
+def test_where_nothing_is_possible_nobody_looks_for_the_first(start: datetime) -> None:
+    failed_jobs(2)
+    capacity = present.read_capacity(now=start)
+    with watching() as watch:
+        found = bulk.plan_of("cancel_jobs", Job.objects.all(), capacity=capacity, now=start)
+    assert (found.found, found.possible, found.first) == (2, 0, [])
+    assert sum('"is_possible"' in sql for sql, _ in watch.statements) == 1
