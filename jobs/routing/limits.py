@@ -162,7 +162,7 @@ def settle_budgets(*, now: datetime, of_all: bool = False) -> None:
 def _settle(provider: ProviderConfig, *, now: datetime) -> None:
     """Move `budget_settled_to` on to the oldest attempt whose cost may still change, SETTLED_AFTER ago at most."""
     settled, since = _settled(provider, now=now)
-    oldest = Attempt.objects.holding_a_slot().filter(provider=provider).aggregate(at=Min("claimed_at"))["at"]
+    oldest = Attempt.objects.holding_a_slot().among([provider.id]).aggregate(at=Min("claimed_at"))["at"]
     until = min(oldest or now, now - SETTLED_AFTER)
     if until - since > SETTLED_IN_STEPS_OF:
         provider.budget_settled = settled + _cost_of(provider, since=since, until=until)

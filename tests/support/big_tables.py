@@ -227,6 +227,9 @@ def _sqlite(sql: str, params: Any) -> list[str]:
     partial = "|".join(_partial_indexes()) or "-"
     found = []
     for step in steps:
+        # All attempts of a provider, when there is no second column and no limit.
+        if re.match(r"SEARCH .* INDEX attempt_(day|window) \(provider_id=\?\)$", step) and "LIMIT" not in sql:
+            found.append(step)
         if not (match := re.match(rf"SCAN ({'|'.join(BIG)}|U\d|t)\b(.*)", step)):
             continue
         if re.search(rf"USING (COVERING )?INDEX ({'|'.join(SMALL)})\b", match[2]):
