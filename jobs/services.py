@@ -38,6 +38,10 @@ class NotPossible(Exception):
     """The job is not in a state that allows this; the message is for people."""
 
 
+class TakenDown(NotPossible):
+    """Staff have taken the film from the public, so it cannot be shared."""
+
+
 @dataclass(frozen=True)
 class JobInput:
     """The fields of a new job, checked by `jobs.intake.job_input`."""
@@ -336,9 +340,11 @@ def share_job(job_id: UUID, *, now: datetime) -> Job:
         job = Job.objects.select_for_update().select_related("look").get(id=job_id)
         if job.status != Job.Status.SUCCEEDED or job.erased_at:
             raise NotPossible(_("Only a finished film can be shared."))
+        if job.taken_down_at:
+            raise TakenDown(_("We took this film down after a report, so it cannot be shared."))
         if not job.share_slug:
             job.share_slug = secrets.token_urlsafe(9)
-            _note(job, "shared", now, share_slug=job.share_slug)
+            note_change(job, "shared", now, share_slug=job.share_slug)
     return job
 
 
@@ -348,16 +354,8 @@ def unshare_job(job_id: UUID, *, now: datetime) -> Job:
         job = Job.objects.select_for_update().select_related("look").get(id=job_id)
         if job.share_slug:
             job.share_slug = None
-            _note(job, "unshared", now, share_slug=None)
+            note_change(job, "unshared", now, share_slug=None)
     return job
-
-
-def report_film(job_id: UUID, *, reason: str, words: str, now: datetime) -> None:
-    """Record a report that a shared film should not be public, for staff to check."""
-    share_slug = Job.objects.values_list("share_slug", flat=True).get(id=job_id)
-    data = {"reason": reason, "words": words, "share_slug": share_slug}
-    audit(None, "film_reported", str(job_id), data, now=now)
-    logger.warning("film_reported job=%s reason=%s", job_id, reason)
 
 
 def retry_job(job_id: UUID, *, now: datetime, actor: Any, address: str = "", once: str | None = None) -> Job:
@@ -385,10 +383,10 @@ def set_priority(job_id: UUID, *, priority: int, now: datetime) -> None:
         if job is None:
             raise NotPossible("Only a job that waits in the queue has a position in it.")
         if job.priority != priority:
-            _note(job, "priority", now, priority=priority)
+            note_change(job, "priority", now, priority=priority)
 
 
-def _note(job: Job, kind: str, now: datetime, **values: Any) -> None:
+def note_change(job: Job, kind: str, now: datetime, **values: Any) -> None:
     """Change something other than the status of a job, with an event."""
     Job.objects.filter(id=job.id).update(seq=next_seq(), **values)
     job.seq = Job.objects.values_list("seq", flat=True).get(id=job.id)

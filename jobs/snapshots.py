@@ -49,6 +49,7 @@ class JobRow(NamedTuple):
     preview_key: str
     video_key: str
     share_slug: str | None
+    taken_down_at: datetime | None
     owner: str
 
     @property
@@ -172,7 +173,7 @@ def _links(job: Job | JobRow, *, now: datetime) -> dict[str, str | None]:
         "stream": f"{itself}stream/",
         "poster": storage.signed_url(poster_key, filename="poster.jpg", now=now) or None,
         "video": storage.signed_url(job.video_key, filename=film_name(job), now=now) or None,
-        "share": reverse("share", args=[job.share_slug]) if job.share_slug else None,
+        "share": reverse("share", args=[job.share_slug]) if job.share_slug and not job.taken_down_at else None,
     }
 
 

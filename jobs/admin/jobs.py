@@ -202,6 +202,8 @@ class JobAdmin(big_tables.BigTableAdmin):
     def share(self, job: Job) -> str:
         if not job.share_slug:
             return "not shared"
+        if job.taken_down_at:
+            return f"taken down {parts.moment(job.taken_down_at)}"
         return format_html('<a href="{0}">{0}</a>', reverse("share", args=[job.share_slug]))
 
     @admin.display(description="consent")

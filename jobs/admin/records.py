@@ -23,7 +23,7 @@ from . import big_tables, parts
 ACTIONS = (
     *("faces_shown", "photo_shown", "film_shown", "delivery_shown"),
     *("job_canceled", "job_retried", "job_erased", "job_priority", "delivery_applied_again"),
-    *("film_reported", "film_mixed_up"),
+    *("film_reported", "film_taken_down", "film_reinstated", "report_dismissed", "film_mixed_up"),
     *("provider_added", "provider_changed", "provider_enabled", "provider_disabled", "provider_key_changed"),
     *(
         "provider_tested",

@@ -279,11 +279,7 @@ class ShareView(_OneJobView):
     @extend_schema(operation_id="share_job", request=None, responses={200: shapes.JobSerializer, **problems(404, 409)})
     def post(self, request: Request, job_id: UUID) -> Response:
         now = timezone.now()
-        try:
-            job = services.share_job(self.job_of(request, job_id).id, now=now)
-        except services.NotPossible as error:
-            raise Problem(409, "not_finished", str(error)) from None
-        return Response(snapshots.of(job, now=now))
+        return Response(snapshots.of(services.share_job(self.job_of(request, job_id).id, now=now), now=now))
 
     @extend_schema(operation_id="unshare_job", responses={200: shapes.JobSerializer, **problems(404)})
     def delete(self, request: Request, job_id: UUID) -> Response:

@@ -107,6 +107,8 @@ def problem_of(error: Exception) -> Problem | None:
         )
     if isinstance(error, services.PhotoGone):
         return Problem(410, "photo_gone", str(error), next_step=_("Send a photo anew."))
+    if isinstance(error, services.TakenDown):
+        return Problem(409, "taken_down", str(error), next_step=_("It is still yours, to watch, save and erase."))
     if isinstance(error, services.NotPossible):
         return Problem(409, "not_finished", str(error))
     if isinstance(error, HeadTooLong) or isinstance(error.__context__, HeadTooLong):

@@ -32,13 +32,15 @@ PHASES: dict[str, Phase | None] = {
     "failed": Phase.FAILED,
     "canceled": Phase.CANCELED,
     "erased": Phase.ERASED,
-    # Written by `jobs.services`: they do not change the phase.
+    # Written by `jobs.services` and `jobs.takedowns`: they do not change the phase.
     "changed": None,  # look or name, while it waited in line
     "range": None,  # its time range grew
     "priority": None,
     "shared": None,
     "unshared": None,
+    "taken_down": None,  # from the public, by staff
+    "reinstated": None,
 }
 ENDS = ("succeeded", "failed", "canceled")
 # What may still happen to a job that has ended; after the last of these nothing may.
-AFTER_THE_END = ("shared", "unshared", "erased")
+AFTER_THE_END = ("shared", "unshared", "taken_down", "reinstated", "erased")

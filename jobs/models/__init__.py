@@ -11,6 +11,7 @@ records     staff's notes and audit trail, heartbeats, the load, the ledger's ne
 rollups     figures by the minute
 bulk        one action of staff on many jobs
 alerts      what people are told of, and the messages
+reports     shared films that people reported
 sql         expressions for SQLite's query planner
 plain_sql   one row read or written without the ORM's cost, where every hero passes
 prepared    several questions about rows in one statement that is made once
@@ -25,6 +26,7 @@ from .jobs import HAS_ENDED_WITH_PHOTO, QUEUE_LANES, Job, JobQuerySet, Lane
 from .looks import Look, LookVersion
 from .promises import ConsentText, ErasureCount
 from .records import AuditEntry, Heartbeat, LedgerInspection, LoadState, ReadinessReport, StaffNote, StartTimes
+from .reports import FilmReport
 from .rollups import JobMinute, ProviderMinute
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "BulkOperation",
     "ConsentText",
     "ErasureCount",
+    "FilmReport",
     "Heartbeat",
     "Job",
     "JobEvent",

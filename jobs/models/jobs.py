@@ -39,7 +39,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(owner=owner) if owner else self.none()
 
     def shared_as(self, share_slug: str) -> JobQuerySet:
-        """The finished job with this public address, as long as its owner shares it."""
+        """The finished job with this public address, as long as its owner shares it; taken down by staff or not."""
         return self.filter(share_slug=share_slug, status="succeeded", erased_at=None)
 
     def in_lane(self, lane: str) -> JobQuerySet:
@@ -150,6 +150,7 @@ class Job(models.Model):
         default=0, db_default=0, help_text="Magic links of another epoch have been ended by the owner; 0 to 255."
     )
     share_slug = models.CharField(max_length=24, null=True, blank=True, unique=True)
+    taken_down_at = models.DateTimeField(null=True, blank=True, help_text="When staff took it from the public.")
 
     # The forecast given at the upload, in seconds; `jobs.estimates.metrics` compares it with the real wait.
     promised_p50 = models.PositiveIntegerField(null=True, blank=True)

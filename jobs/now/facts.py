@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from jobs import ledger, rollups
-from jobs.models import Heartbeat, JobMinute, WebhookDelivery
+from jobs.models import FilmReport, Heartbeat, JobMinute, WebhookDelivery
 from jobs.overload import state
 from jobs.routing import limits
 from providers.models import ProviderConfig
@@ -24,6 +24,7 @@ LATE = timedelta(seconds=20)
 # A host that has been gone for so long is not said to be late any more.
 GONE = timedelta(hours=6)
 MOST_REFUSED = 1000
+MOST_REPORTS = 100
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,8 @@ class Facts:
     load: state.Load
     # Forged and late ones within the last rollups.WINDOW, counted up to MOST_REFUSED.
     refused_webhooks: int = 0
+    # When people reported the films that nobody has decided about, up to MOST_REPORTS of them.
+    reports: Sequence[datetime] = ()
 
     @property
     def versions(self) -> set[str]:
@@ -114,6 +117,7 @@ def read(*, now: datetime) -> Facts:
         known.drain,
         state.read_now(),
         _refused_webhooks(now=now),
+        _open_reports(),
     )
 
 
@@ -121,6 +125,11 @@ def _refused_webhooks(*, now: datetime) -> int:
     refused = (WebhookDelivery.Verdict.FORGED, WebhookDelivery.Verdict.STALE)
     rows = WebhookDelivery.objects.filter(verdict__in=refused, received_at__gt=now - rollups.WINDOW).order_by()
     return rows.values("pk")[:MOST_REFUSED].count()
+
+
+def _open_reports() -> list[datetime]:
+    rows = FilmReport.objects.filter(state=FilmReport.State.OPEN).order_by("reported_at")
+    return list(rows.values_list("reported_at", flat=True)[:MOST_REPORTS])
 
 
 def _studios(flow: rollups.Flow, *, now: datetime) -> list[Studio]:

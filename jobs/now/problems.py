@@ -50,8 +50,9 @@ class Problem:
 
 def found_in(facts: Facts) -> list[Problem]:
     """Return what is wrong, the worst first."""
-    problems = [*_broken(facts), *_house(facts), *_processes(facts), *_studios(facts), *_load(facts), *_people(facts)]
-    return sorted(problems, key=lambda problem: problem.level != "bad")
+    found = [*_broken(facts), *_house(facts), *_processes(facts), *_studios(facts), *_load(facts), *_people(facts)]
+    found += _reports(facts)
+    return sorted(found, key=lambda problem: problem.level != "bad")
 
 
 def _broken(facts: Facts) -> Iterator[Problem]:
@@ -215,6 +216,18 @@ def _gained(studio: Studio, facts: Facts) -> float:
 
 def _page(studio: Studio) -> str:
     return reverse("admin:providers_providerconfig_change", args=[studio.row.pk])
+
+
+def _reports(facts: Facts) -> Iterator[Problem]:
+    """Yield how many reports of shared films nobody has decided about."""
+    if facts.reports:
+        count, waits = len(facts.reports), (facts.at - facts.reports[0]).total_seconds()
+        what = "One report of a shared film waits" if count == 1 else f"{number(count)} reports of shared films wait"
+        listed = reverse("admin:jobs_filmreport_changelist", query={"state__exact": "open"})
+        move = Move("Open the reports", listed, "Each film is taken down or left as it is.")
+        yield Problem(
+            "warn", f"{what} for a decision{', the first' if count > 1 else ''} for {length(waits)}.", (move,)
+        )
 
 
 def _people(facts: Facts) -> Iterator[Problem]:

@@ -30,8 +30,9 @@ from django.utils.http import http_date, parse_etags
 from django.views.decorators.http import require_safe
 
 from jobs import snapshots, storage
-from jobs.models import Job
 from jobs.storage_guard import PAUSE_SECONDS, StorageAway
+
+from . import shared
 
 CHUNK = 256 * 1024
 # The type follows from the storage key, never from the file name in the address.
@@ -53,24 +54,19 @@ def media(request: HttpRequest, expires: int, signature: str, key: str, filename
     return response
 
 
+@shared.says_when_taken_down
 @require_safe
 def shared_film(request: HttpRequest, share_slug: str) -> HttpResponseBase:
-    """Answer with a film that its owner shares; 404 once it is no longer shared."""
-    job = _shared_job(share_slug)
+    """Answer with a film that its owner shares; 404 once it is no longer shared, 410 once taken down."""
+    job = shared.find(share_slug)
     return _serve_shared(request, job.video_key, snapshots.film_name(job))
 
 
+@shared.says_when_taken_down
 @require_safe
 def shared_poster(request: HttpRequest, share_slug: str) -> HttpResponseBase:
     """Answer with the poster of a film that its owner shares; 404 once it is no longer shared."""
-    return _serve_shared(request, _shared_job(share_slug).poster_key, "poster.jpg")
-
-
-def _shared_job(share_slug: str) -> Job:
-    job = Job.objects.shared_as(share_slug).select_related("look").first()
-    if job is None:
-        raise Http404
-    return job
+    return _serve_shared(request, shared.find(share_slug).poster_key, "poster.jpg")
 
 
 def _serve_shared(request: HttpRequest, key: str, filename: str) -> HttpResponseBase:

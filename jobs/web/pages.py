@@ -126,6 +126,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     if row.status == Job.Status.SUCCEEDED:
         context["photo_url"] = storage.signed_url(row.clean_key, filename="photo.jpg", now=now) or None
         context["film_name"] = snapshots.film_name(row)
+        context["is_taken_down"] = row.taken_down_at is not None
         is_own = row.owner == identity.owner_of(request)
         if is_own and row.clean_key and row.erase_at - now >= settings.JOB_DEADLINE:
             context["takes"] = Look.objects.filter(active=True).exclude(id=row.look_id)

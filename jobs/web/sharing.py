@@ -8,7 +8,8 @@
 
 Page, frame and oEmbed are the same for everyone: no cookie is read or set, and a CDN may keep them for PAGE_SECONDS and
 then revalidates them by their ETag. So when an owner stops sharing, the page is gone within that time. The film itself
-stops at once (`jobs.web.media`), and no address here outlives the sharing.
+stops at once (`jobs.web.media`), and no address here outlives the sharing. When staff take a film
+down (`jobs.takedowns`) all of these but oEmbed, which says 404, answer 410.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from urllib.parse import urljoin, urlsplit
 
 from csp.decorators import csp_replace
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve, reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.cache import get_conditional_response, patch_cache_control
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -35,21 +38,20 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods, require_safe
 from rest_framework.exceptions import Throttled
 
-from jobs import services, storage
+from jobs import storage, takedowns
 from jobs.intake import throttles
 from jobs.labels import signing
 from jobs.labels.sources import COMPOSITE
 from jobs.models import Job
 from jobs.storage_guard import StorageAway
 
-from . import cards
+from . import cards, shared
 from .media import NO_ROBOTS
 
 PAGE_SECONDS = 60
 STALE_SECONDS = 30
 # For films whose size was not stored: the size of the studio's films.
 _USUAL_SIZE = (720, 1280)
-_WORDS_MAX = 500
 _CARDS_KEPT = 32  # of about 100 kB each
 
 REPORT_REASONS = {
@@ -60,20 +62,22 @@ REPORT_REASONS = {
 }
 
 
+@shared.says_when_taken_down
 @require_safe
 def share(request: HttpRequest, share_slug: str) -> HttpResponse:
     """The page of a shared film; 404 once it is no longer shared."""
-    job = _shared_job(share_slug)
+    job = shared.find(share_slug)
     return _kept(request, job, "pages/share.html")
 
 
+@shared.says_when_taken_down
 @require_safe
 def card(request: HttpRequest, share_slug: str) -> HttpResponse:
     """The picture that a preview of the film's link shows, with its words in the language of the film's owner."""
-    job = _shared_job(share_slug)
+    job = shared.find(share_slug)
     if not job.poster_key:
         raise Http404
-    with _language_of(job):
+    with shared.language_of(job):
         words = _("is the hero of this film.") if job.hero_name else _("The hero of this film could be you.")
     try:
         picture = _drawn_card(job.poster_key, job.hero_name, words)
@@ -90,11 +94,12 @@ def card(request: HttpRequest, share_slug: str) -> HttpResponse:
 
 
 @xframe_options_exempt
-@csp_replace({"frame-ancestors": ["*"]})  # type: ignore[arg-type]  # it passes on what a view is called with
+@csp_replace({"frame-ancestors": ["*"]})
+@shared.says_when_taken_down
 @require_safe
 def embed(request: HttpRequest, share_slug: str) -> HttpResponse:
     """A shared film for a frame on another site, with a link to us."""
-    job = _shared_job(share_slug)
+    job = shared.find(share_slug)
     return _kept(request, job, "pages/embed.html")
 
 
@@ -113,10 +118,10 @@ def oembed(request: HttpRequest) -> HttpResponse:
     if min(most) < 1:
         return _oembed_problem(400, _("“maxwidth” and “maxheight” are numbers of pixels."))
     try:
-        job = _shared_job(share_slug)
+        job = shared.find(share_slug)
     except Http404:
         return _oembed_problem(404, _("This film is not shared, or not any more."))
-    with _language_of(job):
+    with shared.language_of(job):
         shown = _shown(job)
     scale = min(1.0, most[0] / shown["width"], most[1] / shown["height"])
     width, height = (max(1, round(edge * scale)) for edge in (shown["width"], shown["height"]))
@@ -148,40 +153,47 @@ def oembed(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @csrf_protect
+@shared.says_when_taken_down
 @require_http_methods(["GET", "HEAD", "POST"])
 def report(request: HttpRequest, share_slug: str) -> HttpResponse:
-    """Take a report about a shared film; staff find it in the audit log."""
-    job = _shared_job(share_slug)
+    """Take a report about a shared film, for staff to decide."""
+    job = shared.find(share_slug)
     context: dict[str, Any] = {
         "share": _shown(job),
         "reasons": [(code, _(words)) for code, words in REPORT_REASONS.items()],
     }
     if request.method == "POST":
-        reason = request.POST.get("reason", "")
-        context["words"] = request.POST.get("words", "")[:_WORDS_MAX]
-        if reason not in REPORT_REASONS:
+        context["reason"] = request.POST.get("reason", "")
+        context["words"] = request.POST.get("words", "")[: takedowns.WORDS_MAX]
+        context["email"] = request.POST.get("email", "").strip()[:254]
+        if context["reason"] not in REPORT_REASONS:
             return render(request, "pages/report.html", context | {"problem": _("Choose what is wrong.")}, status=422)
+        if context["email"] and not _is_email(context["email"]):
+            problem = _("This is not an e-mail address. You may leave it empty.")
+            return render(request, "pages/report.html", context | {"email_problem": problem}, status=422)
         try:
             throttles.count_report(request)
         except Throttled:
             problem = _("That were many reports from here in an hour. The ones before have reached us.")
             return render(request, "pages/report.html", context | {"problem": problem}, status=429)
-        services.report_film(job.id, reason=reason, words=context["words"], now=timezone.now())
+        given = {name: context[name] for name in ("reason", "words", "email")}
+        takedowns.report(job.id, **given, now=timezone.now())
         context["is_sent"] = True
     return render(request, "pages/report.html", context)
+
+
+def _is_email(text: str) -> bool:
+    try:
+        validate_email(text)
+    except ValidationError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=_CARDS_KEPT)
 def _drawn_card(poster_key: str, name: str, words: str) -> bytes:
     # A link that spreads is fetched by many services within a minute.
     return signing.sign_still(cards.of_film(storage.read(poster_key), name=name, words=words), source=COMPOSITE)
-
-
-def _shared_job(share_slug: str) -> Job:
-    job = Job.objects.shared_as(share_slug).select_related("look").first()
-    if job is None:
-        raise Http404
-    return job
 
 
 def _shown(job: Job) -> dict[str, Any]:
@@ -244,13 +256,9 @@ def _oembed_problem(status: int, sentence: str) -> HttpResponse:
     return response
 
 
-def _language_of(job: Job) -> translation.override:
-    return translation.override(job.locale or settings.LANGUAGE_CODE)
-
-
 def _kept(request: HttpRequest, job: Job, template: str) -> HttpResponse:
     """Answer with a page in the film owner's language, the same for everyone."""
-    with _language_of(job):
+    with shared.language_of(job):
         # Rendered without the request, so that nothing about the visitor can get into it.
         context = {"share": _shown(job), "start_url": reverse("start"), "is_for_all": True}
         response = HttpResponse(render_to_string(template, context))

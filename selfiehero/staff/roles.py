@@ -19,7 +19,7 @@ _SUPPORT = frozenset(
     {
         *("jobs.view_job", "jobs.add_staffnote", "jobs.view_webhookdelivery", "jobs.view_look"),
         *("jobs.view_heartbeat", "jobs.view_loadstate", "jobs.view_alert", "jobs.view_bulkoperation"),
-        "jobs.view_readinessreport",
+        *("jobs.view_readinessreport", "jobs.view_filmreport"),
         "providers.view_providerconfig",
         *("notifications.view_notification", "notifications.view_pushsubscription"),
     }
@@ -27,6 +27,7 @@ _SUPPORT = frozenset(
 _OPERATOR = _SUPPORT | {
     *("jobs.view_faces", "jobs.change_job", "jobs.delete_job", "jobs.change_webhookdelivery", "jobs.change_look"),
     *("jobs.change_alert", "jobs.add_bulkoperation", "jobs.change_bulkoperation", "jobs.add_readinessreport"),
+    "jobs.change_filmreport",
     "providers.change_providerconfig",
 }
 _OWNER = _OPERATOR | {

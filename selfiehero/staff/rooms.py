@@ -30,6 +30,7 @@ _GROUPS = (
             ("jobs.Job", "Jobs", "jobs"),
             ("jobs.WebhookDelivery", "Webhooks", "hook"),
             ("jobs.BulkOperation", "Bulk", ""),
+            ("jobs.FilmReport", "Reports", ""),
         ],
     ),
     ("The studios", [("providers.ProviderConfig", "Providers", "studio"), ("jobs.Look", "Looks", "")]),

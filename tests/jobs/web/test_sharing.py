@@ -12,7 +12,7 @@ from django.utils import timezone
 from PIL import Image, ImageChops, ImageStat
 
 from jobs import services, storage
-from jobs.models import AuditEntry, Job
+from jobs.models import AuditEntry, FilmReport, Job
 from tests import factories
 from tests.jobs.films import reels
 
@@ -284,9 +284,11 @@ def test_a_report_reaches_staff(shared):
     assert "Thank you." in answer.content.decode()
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.subject, entry.actor) == ("film_reported", str(shared.id), None)
-    assert (entry.data["reason"], entry.data["share_slug"]) == ("me", shared.share_slug)
-    assert entry.data["words"].startswith("That is me.")
-    assert len(entry.data["words"]) == 500
+    assert entry.data == {"reason": "me"}, "what somebody wrote goes with the film, and the audit log stays"
+    kept = FilmReport.objects.get()
+    assert (kept.job_id, kept.reason, kept.state, kept.email) == (shared.id, "me", "open", "")
+    assert kept.words.startswith("That is me.")
+    assert len(kept.words) == 500
     assert Client().get(f"/v/{shared.share_slug}/").status_code == 200, "a report alone takes nothing down"
 
 
@@ -297,6 +299,19 @@ def test_a_report_needs_a_reason_and_its_token(shared):
     assert b"<script>" not in answer.content
     assert Client(enforce_csrf_checks=True).post(address, {"reason": "me"}).status_code == 403
     assert not AuditEntry.objects.exists()
+
+
+def test_a_report_may_name_an_address_for_questions(shared):
+    cache.clear()
+    address = f"/v/{shared.share_slug}/report/"
+    wrong = Client().post(address, {"reason": "child", "words": "Hers.", "email": "no address"})
+    page = wrong.content.decode()
+    assert (wrong.status_code, FilmReport.objects.count()) == (422, 0)
+    assert "This is not an e-mail address." in page
+    assert 'value="child" required checked' in page, "nothing has to be typed twice"
+    assert "Hers." in page
+    assert Client().post(address, {"reason": "child", "email": "rachael@example.org"}).status_code == 200
+    assert FilmReport.objects.get().email == "rachael@example.org"
 
 
 def test_one_address_cannot_flood_staff_with_reports(shared):

@@ -20,7 +20,17 @@ from rest_framework.authtoken.models import Token, TokenProxy
 
 from jobs.admin.changes import SHIPPED_ROLES
 from jobs.admin.queues import READ_PAGES
-from jobs.models import Alert, AuditEntry, BulkOperation, Heartbeat, Job, Lane, LoadState, WebhookDelivery
+from jobs.models import (
+    Alert,
+    AuditEntry,
+    BulkOperation,
+    FilmReport,
+    Heartbeat,
+    Job,
+    Lane,
+    LoadState,
+    WebhookDelivery,
+)
 from jobs.queue import queues
 from notifications.models import Notification, PushSubscription
 from providers.models import ProviderConfig
@@ -42,6 +52,7 @@ MODELS = {
     "jobs_heartbeat": (ALL, NOBODY, NOBODY),
     "jobs_loadstate": (ALL, NOBODY, NOBODY),
     "jobs_alert": (ALL, NOBODY, NOBODY),
+    "jobs_filmreport": (ALL, NOBODY, NOBODY),
     "jobs_bulkoperation": (ALL, ACTORS, NOBODY),
     "jobs_auditentry": (OWNERS, NOBODY, NOBODY),
     "providers_providerconfig": (ALL, OWNERS, NOBODY),
@@ -86,6 +97,7 @@ ACTIONS = {
         "erase_jobs": ACTORS,
     },
     "jobs.WebhookDelivery": {"apply_again": ACTORS},
+    "jobs.FilmReport": dict.fromkeys(("take_down", "dismiss", "reinstate"), ACTORS),
     "providers.ProviderConfig": dict.fromkeys(
         ("test_connection", "enable", "disable", "park", "close_breaker"), ACTORS
     ),
@@ -144,6 +156,7 @@ def rows(provider: ProviderConfig) -> dict[str, Any]:
         "jobs_heartbeat": Heartbeat.objects.create(name="web", host="here", seen_at=now),
         "jobs_loadstate": LoadState.objects.get_or_create(pk=LoadState.ONLY)[0],
         "jobs_alert": Alert.objects.create(rule="law_broken", level="bad", words="It is.", began_at=now, seen_at=now),
+        "jobs_filmreport": FilmReport.objects.create(job=job, reason="me", reported_at=now),
         "jobs_bulkoperation": operation,
         "jobs_bulk_": operation,
         "jobs_auditentry": AuditEntry.objects.create(at=now, action="job_erased", subject=str(job.pk)),
