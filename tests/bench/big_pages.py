@@ -37,7 +37,8 @@ def measure(first: Any, *, one: int) -> None:
     from tests.support.admin_pages import owner
 
     client = owner()
-    costs = {address: cost_of(client, address) for address in big_pages.pages(first, one=one)}
+    addresses = [*big_pages.pages(first, one=one), *big_pages.previews()]
+    costs = {address: cost_of(client, address) for address in addresses}
     ordered = sorted(costs, key=lambda address: -costs[address].cpu_ms)
     bad = [address for address in ordered if costs[address].is_too_much(address)]
     most = max(cost.queries for cost in costs.values())

@@ -60,9 +60,16 @@ def pages(first: Job, *, one: int = 1234) -> list[str]:
     found += [f"{NOTIFICATIONS}{big_tables.FIRST_ID + one}/change/"]
     found += [SUBSCRIPTIONS, f"{SUBSCRIPTIONS}?q={hexes}", f"{SUBSCRIPTIONS}?q=v:0123"]
     found += ["/admin/", "/admin/jobs/", "/admin/jobs/look/", f"/admin/jobs/look/{look}/change/"]
-    found += [f"{BULK}?action=retry_jobs&status__exact=failed", f"{BULK}?action=erase_jobs&status__exact=succeeded"]
-    found += [f"{BULK}?action=cancel_jobs&status__exact=queued", f"{BULK}?action=move_jobs&provider=common"]
     found += ["/admin/jobs/bulkoperation/", "/admin/jobs/job/ledger/", "/admin/jobs/alert/", "/admin/now.json"]
     found += ["/admin/jobs/auditentry/", "/admin/jobs/heartbeat/"]
     found += ["/admin/providers/providerconfig/", f"/admin/providers/providerconfig/{provider}/change/"]
     return found
+
+
+def previews() -> list[str]:
+    """Return the questions before a bulk operation, each about up to 100,000 jobs: most of a table that is smaller."""
+    chosen = (
+        *("action=retry_jobs&status__exact=failed", "action=erase_jobs&status__exact=succeeded"),
+        *("action=cancel_jobs&status__exact=queued", "action=move_jobs&provider=common"),
+    )
+    return [f"{BULK}?{query}" for query in chosen]
