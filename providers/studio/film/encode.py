@@ -15,7 +15,7 @@ import av
 import cv2
 import numpy as np
 from av.container import InputContainer
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from providers.studio.film.music.loudness import SAMPLE_RATE
 from providers.watermark.embed import Embedder
@@ -31,8 +31,16 @@ X264 = {
     "x264-params": "keyint=48:bframes=2:b-adapt=0:cabac=1:deblock=1,0,0:8x8dct=1",
 }
 SOUND_BITS = 128_000  # a second
+PRODUCT = "Selfie Hero"
+DESCRIPTION = "A film by Selfie Hero, made from a photo by a program (AI)."
 QUEUED_FRAMES = 4  # each 1.4 MB
 AAC_FRAME = 1024  # samples
+
+# OpenCV converts by BT.601, and players expect BT.709 of a film of this size. These turn the first into the second:
+# Cb and Cr (rows, from columns) and what is added to the luma.
+CHROMA_TO_709 = ((1.018640, 0.114618), (0.075049, 1.025327))
+MIDDLE = 64  # stands for no change of luma while it is a byte without a sign
+LUMA_TO_709 = (-0.115550, -0.207938)
 
 
 def encode_sound(samples: np.ndarray, check_stop: Callable[[], None] = lambda: None) -> bytes:
@@ -55,14 +63,35 @@ def encode_sound(samples: np.ndarray, check_stop: Callable[[], None] = lambda: N
     return buffer.getvalue()
 
 
+def film_title(hero_name: str) -> str:
+    """Return what a player shows as the title of a hero's film."""
+    return f"{hero_name} · {PRODUCT}" if hero_name else PRODUCT
+
+
+def to_bt709(picture: np.ndarray) -> None:
+    """Turn an I420 picture (3/2 height x width, limited range) from BT.601 into BT.709, in place.
+
+    Both are linear, so a player that enlarges the chroma shows the same colours as before.
+    """
+    height, width = picture.shape[0] * 2 // 3, picture.shape[1]
+    planes = picture[height:].reshape(2, height // 2, width // 2)
+    blue, red = planes[0], planes[1]
+    shift = cv2.addWeighted(blue, LUMA_TO_709[0], red, LUMA_TO_709[1], MIDDLE - 128 * sum(LUMA_TO_709))
+    planes[:] = [cv2.addWeighted(blue, row[0], red, row[1], 128 - 128 * sum(row)) for row in CHROMA_TO_709]
+    luma = picture[:height]
+    # Where black meets a strong colour the sum may leave the range of a byte: it is clipped and does not wrap around.
+    enlarged = cv2.resize(shift, (width, height), interpolation=cv2.INTER_LINEAR)
+    cv2.addWeighted(luma, 1, enlarged, 1, -MIDDLE, luma)
+
+
 class FilmWriter:
     """Encodes frames into a film, with a watermark if there is one.
 
     Use it as a context manager; after an exception the film is incomplete.
     """
 
-    def __init__(self, path: Path, sound: bytes, embedder: Embedder | None = None) -> None:
-        self._path, self._sound, self._embedder = path, sound, embedder
+    def __init__(self, path: Path, sound: bytes, embedder: Embedder | None = None, *, title: str = PRODUCT) -> None:
+        self._path, self._sound, self._embedder, self._title = path, sound, embedder, title
         self._frames: queue.Queue[np.ndarray | None] = queue.Queue(QUEUED_FRAMES)
         shape = (FRAME_HEIGHT * 3 // 2, FRAME_WIDTH)
         self._buffers, self._count = [np.empty(shape, np.uint8) for _ in range(QUEUED_FRAMES + 2)], 0
@@ -88,6 +117,7 @@ class FilmWriter:
         picture = self._buffers[self._count % len(self._buffers)]
         self._count += 1
         cv2.cvtColor(frame, cv2.COLOR_BGRA2YUV_I420, picture)
+        to_bt709(picture)
         if self._embedder is not None:
             self._embedder.add(picture[:FRAME_HEIGHT])
         self._put(picture)
@@ -112,13 +142,14 @@ class FilmWriter:
         sound = av.open(io.BytesIO(self._sound))
         # faststart reads the file again by its name, so it cannot be written to memory.
         film = av.open(str(self._path), "w", format="mp4", options={"movflags": "faststart"})
+        film.metadata.update(title=self._title, description=DESCRIPTION)
         with sound, film:
             picture = film.add_stream("libx264", rate=FRAMES_PER_SECOND, options=X264)
             picture.width, picture.height, picture.pix_fmt = FRAME_WIDTH, FRAME_HEIGHT, "yuv420p"
             context = picture.codec_context
             context.thread_count = 1
-            # OpenCV converts by BT.601 with limited range; without a tag players assume BT.709 for this size.
-            context.colorspace, context.color_range = Colorspace.SMPTE170M, ColorRange.MPEG
+            context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
+            context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
             voice = film.add_stream_from_template(sound.streams.audio[0])
             assert isinstance(sound, InputContainer)  # opened to be read
             for packet in sound.demux(audio=0):

@@ -35,7 +35,7 @@ from providers.watermark.embed import Embedder
 
 from .assets import load_armour, load_city
 from .canvas import FRAME_HEIGHT, FRAME_WIDTH
-from .encode import FilmWriter, encode_sound
+from .encode import FilmWriter, encode_sound, film_title
 from .hero import Hero
 from .hologram import HologramDirector
 from .looks import DEFAULT_LOOK, LOOKS, Look
@@ -194,7 +194,7 @@ class Renderer:
             on_progress(POSTER_PROGRESS)
             _check_stop(should_stop)
             sound = self.sound(look, Variation.of(seed).dice("music").randrange(VARIANTS), should_stop)
-            with FilmWriter(partial, sound, embedder) as writer:
+            with FilmWriter(partial, sound, embedder, title=film_title(hero_name)) as writer:
                 for number in range(timeline.frame_count):
                     _check_stop(should_stop)
                     writer.add(_with(sign, director.frame(number)))

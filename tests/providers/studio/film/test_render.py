@@ -12,9 +12,11 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 from PIL import Image
 
 from providers.studio.errors import Cancelled, NoFace, UnreadablePhoto
+from providers.studio.film.encode import to_bt709
 from providers.studio.film.music.sound import loudness
 from providers.studio.film.person.photo import read_photo
 from providers.studio.film.render import Film, Renderer
@@ -83,6 +85,60 @@ def test_the_film_is_what_every_phone_plays(made):
         assert (sound.codec_context.name, sound.channels, sound.rate) == ("aac", 2, 44100)
         assert container.duration / av.time_base == pytest.approx(made.film.seconds, abs=0.06)
     assert 1_000_000 < made.film.video.stat().st_size < 5_000_000
+
+
+def as_annex_b(video: Path) -> bytes:
+    """The film's H.264 alone, without what the container says about it."""
+    buffer = io.BytesIO()
+    with av.open(str(video)) as film, av.open(buffer, "w", format="h264") as bare:
+        stream = bare.add_stream_from_template(film.streams.video[0])
+        for packet in film.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                bare.mux(packet)
+    return buffer.getvalue()
+
+
+@pytest.mark.slow
+def test_the_film_says_whole_in_stream_and_container_that_its_colours_are_bt709(made):
+    with av.open(io.BytesIO(as_annex_b(made.film.video)), format="h264") as bare:
+        frame = next(bare.decode(video=0))
+    told = (frame.color_primaries, frame.color_trc, frame.colorspace, frame.color_range)
+    assert told == (ColorPrimaries.BT709, ColorTrc.BT709, Colorspace.ITU709, ColorRange.MPEG)
+    data = made.film.video.read_bytes()
+    box = data.index(b"colrnclx") + 8
+    assert data[box : box + 7] == bytes([0, 1, 0, 1, 0, 1, 0])  # primaries, transfer, matrix, not full range
+
+
+@pytest.mark.slow
+def test_the_film_has_a_title_and_a_description(made):
+    with av.open(str(made.film.video)) as container:
+        told = container.metadata
+    assert told["title"] == "Nova-7 · Selfie Hero"
+    assert "Selfie Hero" in told["description"]
+    assert set(told) <= {"title", "description", "major_brand", "minor_version", "compatible_brands", "encoder"}
+
+
+def test_a_frame_is_converted_by_bt709():
+    """Red, green, blue, white and a mixed colour, against the definition."""
+    for blue, green, red in ((0, 0, 255), (0, 255, 0), (255, 0, 0), (255, 255, 255), (40, 90, 200)):
+        picture = cv2.cvtColor(np.full((16, 16, 3), (blue, green, red), np.uint8), cv2.COLOR_BGR2YUV_I420)
+        to_bt709(picture)
+        luma = (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255
+        wanted = (
+            16 + 219 * luma,
+            128 + 224 * (blue / 255 - luma) / 1.8556,
+            128 + 224 * (red / 255 - luma) / 1.5748,
+        )
+        shown = [float(plane.mean()) for plane in (picture[:16], picture[16:20], picture[20:])]
+        assert shown == pytest.approx(wanted, abs=2)
+
+
+def test_black_beside_a_strong_colour_stays_black():
+    picture = cv2.cvtColor(np.full((16, 16, 3), (0, 0, 255), np.uint8), cv2.COLOR_BGR2YUV_I420)
+    picture[:16, ::2] = 16
+    to_bt709(picture)
+    assert picture[:16, ::2].max() < 16
 
 
 @pytest.mark.slow
