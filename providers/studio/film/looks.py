@@ -7,6 +7,7 @@ from typing import Literal
 
 from providers.studio.film.music.score import Cues, Music
 from providers.studio.film.music.scores import CARAVAN, GLITCH, SUNRISE, SYNTHWAVE, TAIKO, VIGIL
+from providers.studio.film.music.second_scores import AFTER_HOURS, BACK_DOOR, FIRST_CUP, MARCH, RIDE, ROOFTOPS
 from providers.studio.film.title_styles import GILT, ICE, NEON, SAND, STEEL, TERMINAL, TitleStyle
 
 from .canvas import FRAMES_PER_SECOND, Colour
@@ -111,7 +112,7 @@ class Look:
     highlight: Colour  # tint of the face's highlights
     suit: SuitMaterial
     strips: Literal["lights", "left light", "circuit"]  # what colour the suit's strips glow in
-    music: Music
+    music: tuple[Music, ...]  # two pieces or more: a film's seed chooses
     title: TitleStyle
     accents: tuple[Colour, ...]  # each film's suit wears one of them
     city: CityShape = field(default_factory=CityShape)
@@ -147,7 +148,7 @@ NEON_NOIR = Look(
     highlight=(255, 214, 180),
     suit=SuitMaterial(cloth=(34, 36, 48), plate=(52, 54, 70), shoulder=(58, 58, 78), shine=0.9),
     strips="lights",
-    music=SYNTHWAVE,
+    music=(SYNTHWAVE, AFTER_HOURS),
     title=NEON,
     accents=((60, 240, 255), (255, 60, 160), (255, 200, 70), (150, 110, 255)),
 )
@@ -181,7 +182,7 @@ CHROME_SAMURAI = Look(
         marking=(232, 196, 120),
     ),
     strips="left light",
-    music=TAIKO,
+    music=(TAIKO, ROOFTOPS),
     title=STEEL,
     accents=((196, 34, 34), (214, 150, 50), (32, 60, 120), (96, 30, 84)),
     city=CityShape(
@@ -225,7 +226,7 @@ NETRUNNER = Look(
         marking=(150, 240, 206),
     ),
     strips="circuit",
-    music=GLITCH,
+    music=(GLITCH, BACK_DOOR),
     title=TERMINAL,
     accents=((96, 255, 176), (120, 150, 255), (255, 170, 60), (255, 90, 130)),
     city=CityShape(
@@ -270,7 +271,7 @@ DUST_NOMAD = Look(
         marking=(230, 206, 170),
     ),
     strips="circuit",
-    music=CARAVAN,
+    music=(CARAVAN, RIDE),
     title=SAND,
     accents=((84, 232, 214), (255, 170, 70), (226, 90, 50), (236, 220, 190)),
     city=CityShape(
@@ -317,7 +318,7 @@ FROST_WARDEN = Look(
         marking=(60, 96, 150),
     ),
     strips="circuit",
-    music=VIGIL,
+    music=(VIGIL, MARCH),
     title=ICE,
     accents=((140, 222, 255), (70, 110, 190), (220, 70, 70), (60, 70, 90)),
     city=CityShape(
@@ -364,7 +365,7 @@ DAYBREAK = Look(
         marking=(150, 104, 40),
     ),
     strips="circuit",
-    music=SUNRISE,
+    music=(SUNRISE, FIRST_CUP),
     title=GILT,
     accents=((196, 146, 60), (60, 92, 160), (200, 96, 80), (70, 140, 130)),
     city=CityShape(

@@ -35,6 +35,7 @@ from providers.studio.film.encode import FilmWriter, encode_sound
 from providers.studio.film.hero import Hero
 from providers.studio.film.looks import LOOKS
 from providers.studio.film.memory import Scratch
+from providers.studio.film.music.loudness import MOMENTARY, loudness_range
 from providers.studio.film.music.sound import loudness, soundtrack, true_peak
 from providers.studio.film.person.cutout import cut_out
 from providers.studio.film.person.photo import read_photo
@@ -149,6 +150,7 @@ def bench_film(renderer: Renderer, photo: bytes, look: str, seed: str, table: Ta
     table.add("film, seconds", look, film.seconds)
     table.add("its sound as decoded, LUFS", look, loudness(heard))
     table.add("its sound as decoded, true peak, dB", look, true_peak(heard))
+    table.add("its sound as decoded, range of 0.4 s windows, LU", look, loudness_range(heard, MOMENTARY))
     return cost
 
 

@@ -23,6 +23,7 @@ DUCK_SECONDS = 0.21
 TAIL = 0.55  # seconds in which everything fades at the end
 KICKS = ("kick", "short_kick")
 BREATH = 0.35  # gain of everything right before a cut
+OPENING, RISEN, HUSHED, TITLE = 0.35, 0.7, 0.5, 1.15  # gains of the arc; the hero shot has 1
 RUBATO = 0.12  # how much the tempo may be changed
 
 
@@ -64,7 +65,7 @@ def arrange(music: Music, cues: Cues, variant: int) -> np.ndarray:
     _mark_moments(desk, music, cues, dice)
     mix = desk.dry + desk.ducked * _duck(desk.count, kicks)
     mix += _hall(desk.wet, music.hall, dice) * music.hall_gain
-    mix *= _breath(desk.count, (cues.hero, cues.close_up, cues.title))
+    mix *= _breath(desk.count, (cues.hero, cues.close_up, cues.title)) * _dynamics(desk.count, cues)
     return _trimmed(mix, cues)
 
 
@@ -128,6 +129,16 @@ def _breath(count: int, cuts: tuple[float, ...]) -> np.ndarray:
     for cut in cuts:
         points += [cut - 0.11, cut - 0.075, cut - 0.004, cut]
         gains += [1.0, BREATH, BREATH, 1.0]
+    return np.interp(np.arange(count) / SAMPLE_RATE, points, gains)
+
+
+def _dynamics(count: int, cues: Cues) -> np.ndarray:
+    """The gain of the whole: a quiet opening that rises, the hero in full, a breath, and the title loudest."""
+    points, gains = zip(
+        *((0.0, OPENING), (cues.hero - 0.004, RISEN), (cues.hero, 1.0), (cues.close_up, 1.0)),
+        *((cues.close_up + 0.35, HUSHED), (cues.title - 0.004, HUSHED), (cues.title, TITLE)),
+        strict=True,
+    )
     return np.interp(np.arange(count) / SAMPLE_RATE, points, gains)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 SAMPLE_RATE = 44100  # Hz
 LOUDNESS = -16.0  # LUFS, what phones and browsers expect
+MOMENTARY, SHORT_TERM = 0.4, 3.0  # seconds of a window, by EBU Tech 3341
 CEILING = 10 ** (-2.0 / 20)  # true peak before AAC, which may add most of a decibel
 OVERSAMPLING = 4
 LOOK_AHEAD = 132  # samples (3 ms) of the limiter's attack and release
@@ -19,16 +20,26 @@ ROUNDS = 3  # passes of levelling and limiting, until both hold
 
 def loudness(sound: np.ndarray) -> float:
     """Integrated, gated loudness in LUFS, for 44.1 kHz stereo, 2 x samples."""
-    weighted = _k_weighted(sound)
-    block, step = int(0.4 * SAMPLE_RATE), int(0.1 * SAMPLE_RATE)
-    energy = np.cumsum(np.pad((weighted**2).sum(0), (1, 0)))
-    starts = np.arange(0, max(1, sound.shape[1] - block), step)
-    blocks = (energy[np.minimum(starts + block, sound.shape[1])] - energy[starts]) / block
+    blocks = _blocks(sound, MOMENTARY)
     blocks = blocks[_to_lufs(blocks) > -70]
     if not len(blocks):
         return float("-inf")
     blocks = blocks[_to_lufs(blocks) > _to_lufs(blocks.mean()) - 10]
     return float(_to_lufs(blocks.mean()))
+
+
+def loudness_range(sound: np.ndarray, window: float = SHORT_TERM) -> float:
+    """Loudness range in LU by EBU Tech 3342, for 44.1 kHz stereo, 2 x samples; 0 for silence.
+
+    The norm's window is 3 s. In sound of a few seconds, `MOMENTARY` shows what a 3 s mean levels out.
+    """
+    levels = _to_lufs(blocks := _blocks(sound, window))
+    heard = levels > -70
+    if not heard.any():
+        return 0.0
+    levels = levels[heard & (levels > _to_lufs(blocks[heard].mean()) - 20)]
+    low, high = np.percentile(levels, (10, 95))
+    return float(high - low)
 
 
 def true_peak(sound: np.ndarray) -> float:
@@ -43,6 +54,15 @@ def level(sound: np.ndarray) -> np.ndarray:
         sound = sound * 10 ** ((LOUDNESS - loudness(sound)) / 20)
         sound = _limited(sound)
     return sound.astype(np.float32)
+
+
+def _blocks(sound: np.ndarray, window: float) -> np.ndarray:
+    """The weighted power of windows of so many seconds, ten a second."""
+    weighted = _k_weighted(sound)
+    block, step = int(window * SAMPLE_RATE), int(0.1 * SAMPLE_RATE)
+    energy = np.cumsum(np.pad((weighted**2).sum(0), (1, 0)))
+    starts = np.arange(0, max(1, sound.shape[1] - block), step)
+    return (energy[np.minimum(starts + block, sound.shape[1])] - energy[starts]) / block
 
 
 def _limited(sound: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .arrangement import arrange
@@ -10,9 +12,10 @@ from .score import Cues, Music
 
 __all__ = ["SAMPLE_RATE", "VARIANTS", "Cues", "Music", "loudness", "soundtrack", "true_peak"]
 
-VARIANTS = 3  # of a look's melody, bass and drums; a film's seed chooses one
+VARIANTS = 3  # of a look's sound: its pieces in turn, each with other melody, bass and drums; a film's seed chooses one
 
 
-def soundtrack(music: Music, cues: Cues, variant: int = 0) -> np.ndarray:
+def soundtrack(pieces: Sequence[Music], cues: Cues, variant: int = 0) -> np.ndarray:
     """Return float32 stereo, 2 x samples, at -16 LUFS; the same for the same arguments."""
-    return level(arrange(music, cues, variant % VARIANTS))
+    variant %= VARIANTS
+    return level(arrange(pieces[variant % len(pieces)], cues, variant))

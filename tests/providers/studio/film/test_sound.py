@@ -11,6 +11,7 @@ import pytest
 from providers.studio.film.encode import encode_sound
 from providers.studio.film.looks import LOOKS
 from providers.studio.film.music import arrangement, effects, voices
+from providers.studio.film.music.loudness import MOMENTARY, loudness_range
 from providers.studio.film.music.score import Cues
 from providers.studio.film.music.sound import SAMPLE_RATE, VARIANTS, loudness, soundtrack, true_peak
 from providers.studio.film.shots import CUES
@@ -53,6 +54,25 @@ def spectrum(sound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.fft.rfftfreq(sound.shape[1], 1 / SAMPLE_RATE), power / power.sum()
 
 
+def chroma(sound: np.ndarray) -> np.ndarray:
+    """How much of the sound lies on each of the twelve semitones, in any octave."""
+    frequencies, power = spectrum(sound)
+    tonal = (frequencies > 60) & (frequencies < 2000)
+    semitones = np.round(12 * np.log2(frequencies[tonal] / 440)).astype(int) % 12
+    return np.bincount(semitones, np.sqrt(power[tonal]), 12)
+
+
+def onsets(sound: np.ndarray, cues: Cues) -> np.ndarray:
+    """How suddenly the hero shot gets louder, a hundred times a second."""
+    shot = sound[0, int(cues.hero * SAMPLE_RATE) : int(cues.close_up * SAMPLE_RATE)]
+    levels = [np.abs(piece).mean() for piece in np.array_split(shot, int((cues.close_up - cues.hero) * 100))]
+    return np.maximum(np.diff(np.log(np.array(levels) + 1e-4)), 0)
+
+
+def alike(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.corrcoef(one, other)[0, 1])
+
+
 @pytest.mark.parametrize(("slug", "variant"), EVERY)
 def test_every_soundtrack_is_as_loud_as_the_web_expects_and_clips_nowhere(played, slug, variant):
     sound = played[slug, variant]
@@ -88,10 +108,30 @@ def test_the_riser_grows_into_the_first_cut(played, slug):
     assert levels[2] > 1.8 * levels[0]
 
 
+@pytest.mark.parametrize(("slug", "variant"), EVERY)
+def test_a_soundtrack_opens_quietly_rises_breathes_in_the_close_up_and_is_loudest_at_the_title(played, slug, variant):
+    sound, cues = played[slug, variant], LOOKS[slug].timeline.cues
+    opening, risen = rms(sound, 0.1, 0.4), rms(sound, cues.hero - 0.4, cues.hero - 0.12)
+    hero, breath = rms(sound, cues.hero, cues.close_up), rms(sound, cues.close_up + 0.4, cues.title - 0.1)
+    assert opening < risen < hero
+    assert breath < 0.7 * hero
+    assert hero < rms(sound, cues.title, cues.title + 0.6)
+    assert loudness_range(sound, MOMENTARY) >= 4
+
+
+@pytest.mark.parametrize("slug", LOOKS)
+def test_two_pieces_of_a_look_differ_in_key_and_rhythm(played, slug):
+    cues = LOOKS[slug].timeline.cues
+    first, second = played[slug, 0], played[slug, 1]
+    assert alike(chroma(first), chroma(second)) < 0.3
+    assert alike(onsets(first, cues), onsets(second, cues)) < 0.4
+    assert len({piece.beats_per_minute for piece in LOOKS[slug].music}) == len(LOOKS[slug].music) >= 2
+
+
 @pytest.mark.parametrize("slug", EVERY_LOOK)
 def test_moments_are_heard_where_the_film_has_them(slug):
     """The visor's boot and the mark move when the film's moments move, and nothing before them changes."""
-    music = LOOKS[slug].music
+    music = LOOKS[slug].music[0]
     sound = arrangement.arrange(music, CUES, 0)
     for moved, at in (
         (Cues(CUES.hero, CUES.visor + 0.4, CUES.close_up, CUES.title, CUES.mark, CUES.end), CUES.visor),
@@ -145,8 +185,7 @@ def test_music_fits_other_timelines_too():
 
 
 def test_every_note_of_every_score_can_be_played():
-    for look in LOOKS.values():
-        music = look.music
+    for music in [piece for look in LOOKS.values() for piece in look.music]:
         assert {part.voice for part in music.parts} | {music.drone} <= set(voices.VOICES)
         hits = music.hits
         assert {hits.riser, hits.hero, hits.boot, hits.close_up, hits.title, hits.mark} <= set(effects.EFFECTS)
@@ -175,5 +214,14 @@ def test_a_peak_between_two_samples_is_seen():
     assert true_peak(np.stack([tone, tone])[:, 100:-100]) == pytest.approx(0.0, abs=0.35)
 
 
+@pytest.mark.parametrize("difference", [10, 5])
+def test_the_range_of_two_levels_is_their_difference(difference):
+    # EBU Tech 3342, minimum requirements 1 and 2: 20 s of a 1 kHz tone, then 20 s as much softer or louder.
+    tone = 0.1 * np.sin(2 * np.pi * 1000 * np.arange(SAMPLE_RATE * 40) / SAMPLE_RATE)
+    tone[SAMPLE_RATE * 20 :] *= 10 ** (-difference / 20)
+    assert loudness_range(np.stack([tone, tone])) == pytest.approx(difference, abs=1)
+
+
 def test_silence_has_no_loudness():
     assert loudness(np.zeros((2, SAMPLE_RATE))) == float("-inf")
+    assert loudness_range(np.zeros((2, SAMPLE_RATE * 4))) == 0
