@@ -33,7 +33,7 @@ def test_the_frame_has_every_block_that_django_s_pages_fill():
 @pytest.mark.django_db
 def test_each_sees_the_rooms_that_they_may_enter(admin_client: Client):
     everything = rooms(admin_client)
-    assert everything[:6] == ["Now", "Jobs", "Webhooks", "Bulk", "Providers", "Looks"]
+    assert everything[:7] == ["Now", "Jobs", "Webhooks", "Bulk", "Reports", "Providers", "Looks"]
     assert {"Ledger", "Audit", "Users", "Queues"} <= set(everything)
     assert {"Jobs", "Ledger", "Providers"} <= set(rooms(staff("view"))) - {"Users", "Queues"}
     assert rooms(staff()) == ["Now"]
