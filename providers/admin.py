@@ -98,7 +98,8 @@ class ProviderAdmin(admin.ModelAdmin):
         if has_keys:
             key += _SECRET_INPUTS[:2]
             secrets += _SECRET_INPUTS[2:] if obj else _SECRET_INPUTS[2:3]
-        level = ["account_level"] if can_act else []
+        limits = [*(["account_level"] if can_act else []), "max_concurrent", "max_per_minute"]
+        limits += self.limit_fields if obj else ()
         now = [("Right now", {"fields": self.now_fields})] if obj else []
         return [
             *now,
@@ -106,10 +107,7 @@ class ProviderAdmin(admin.ModelAdmin):
             ("Where it is", {"fields": ["base_url", "model", "parameters", "photo_transport", "result_hosts"]}),
             ("API key", {"fields": key, "description": "Encrypted at rest, never shown."}),
             ("Webhook secrets", {"fields": secrets, "description": "Up to two are accepted during a rotation."}),
-            (
-                "Limits",
-                {"fields": [*level, "max_concurrent", "max_per_minute"], "description": "Kept exactly."},
-            ),
+            ("Limits", {"fields": limits, "description": "Kept exactly."}),
             (
                 "Patience",
                 {
@@ -122,6 +120,7 @@ class ProviderAdmin(admin.ModelAdmin):
             *([("Dates", {"fields": ["created_at", "updated_at"], "classes": ["collapse"]})] if obj else []),
         ]
 
+    limit_fields: tuple[str, ...] = ()
     now_fields: tuple[str, ...] = ("state", "connection", "failures", "newest_error")
 
     def get_readonly_fields(self, request: HttpRequest, obj: ProviderConfig | None = None) -> list[str]:

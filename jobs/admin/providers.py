@@ -11,10 +11,12 @@ from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html_join
 
 from jobs.estimates import metrics
 from jobs.models import Attempt
 from jobs.models.sql import NotByIndex
+from jobs.now import other_limits
 from jobs.routing import cold_starts, hosts, limits
 from providers.admin import ProviderAdmin, pill
 from providers.http.addresses import is_this_machine
@@ -48,8 +50,9 @@ class ProviderWithLoadAdmin(AuditedMixin, ProviderAdmin):
     )
     readonly_fields = (
         *ProviderAdmin.readonly_fields,
-        *("in_flight", "calls_last_minute", "spent", "model_is", "starts", "first_pictures"),
+        *("in_flight", "calls_last_minute", "spent", "model_is", "starts", "first_pictures", "other_limits"),
     )
+    limit_fields = ("other_limits",)
     now_fields = (
         *("state", "connection", "failures", "newest_error", "in_flight", "calls_last_minute", "spent"),
         *("model_is", "starts", "first_pictures"),
@@ -90,6 +93,12 @@ class ProviderWithLoadAdmin(AuditedMixin, ProviderAdmin):
         """Return the money of the day as it was settled last (`jobs.routing.limits`)."""
         budget = "" if provider.daily_budget is None else f" / {provider.daily_budget:.2f}"
         return f"{provider.spent_today(now=timezone.now()):.2f}{budget}"
+
+    @admin.display(description="what they deliver")
+    def other_limits(self, provider: ProviderConfig) -> str:
+        """Return what the limits deliver, and larger ones would (`jobs.now.other_limits`)."""
+        told = other_limits.lines(provider, now=timezone.now())
+        return format_html_join("", "<div>{}</div>", ((line,) for line in told))
 
     @admin.display(description="model")
     def model_is(self, provider: ProviderConfig) -> str:

@@ -2,6 +2,7 @@
 
 facts     everything that is read, from the rollups and a few small tables
 forecast  when the queue is empty, now and after a change of limits
+other_limits  what a provider would deliver within other limits, for its page
 house     Redis, database, disk and storage, measured by this process
 problems  what is not as it should be, with the next step, the worst first
 metrics   the same for Prometheus

@@ -75,6 +75,11 @@ def capacity(
     if not provider.enabled or not provider.is_open(now=now):
         return 0.0
     slots = provider.max_concurrent if max_concurrent is None else max_concurrent
-    possible = min(slots * 60 / film_seconds(provider, flow), float(provider.max_per_minute))
-    possible *= 1.0 if flow.success is None else flow.success
+    possible = delivered(provider, flow, max_concurrent=slots, max_per_minute=provider.max_per_minute)
     return min(possible, flow.finished) if flow.refused else possible
+
+
+def delivered(provider: ProviderConfig, flow: ProviderFlow, *, max_concurrent: int, max_per_minute: int) -> float:
+    """Return how many films a minute a provider delivers within these limits while it takes films."""
+    possible = min(max_concurrent * 60 / film_seconds(provider, flow), float(max_per_minute))
+    return possible * (1.0 if flow.success is None else flow.success)
