@@ -26,6 +26,10 @@ from jobs.reconcile import erasures
 FRESH_SECONDS = 4.0
 # As `/readyz` has it.
 OVERDUE_AFTER = timedelta(minutes=10)
+_CONNECTIONS = (
+    "SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'), "
+    "current_setting('max_connections')::int"
+)
 FULL_SHARE = 0.85
 
 
@@ -89,25 +93,26 @@ def _redis() -> tuple[Measured, Measured, dict[str, int]]:
 
 
 def _database() -> Measured:
-    started = time.perf_counter()
+    """Return how long it takes to answer; how large it is (SQLite), or how many connections are used (PostgreSQL)."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-        took = f"{(time.perf_counter() - started) * 1000:.1f} ms"
-        if connection.vendor != "postgresql":
-            try:
-                size = Path(str(connection.settings_dict["NAME"])).stat().st_size
-            except OSError:
-                return Measured(took)
-            return Measured(f"{took}, {_size(size)}")
+        is_counted = connection.vendor == "postgresql"
+        started = time.perf_counter()
         try:
-            cursor.execute(
-                "SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'), "
-                "current_setting('max_connections')::int"
-            )
+            cursor.execute(_CONNECTIONS if is_counted else "SELECT 1")
         except DatabaseError:
-            return Measured(took)
-        used, most = cursor.fetchone()
-    return Measured(f"{took}, {used} of {most}", "warn" if used > most * FULL_SHARE else "")
+            if not is_counted:
+                raise
+            is_counted = False
+            cursor.execute("SELECT 1")
+        took = f"{(time.perf_counter() - started) * 1000:.1f} ms"
+        used, most = cursor.fetchone() if is_counted else (0, 0)
+    if is_counted:
+        return Measured(f"{took}, {used} of {most}", "warn" if used > most * FULL_SHARE else "")
+    try:
+        size = Path(str(connection.settings_dict["NAME"])).stat().st_size
+    except OSError:
+        return Measured(took)
+    return Measured(f"{took}, {_size(size)}")
 
 
 def _disk() -> Measured:
