@@ -279,8 +279,10 @@ def mark_attempt_failed(
     if changed:
         queue_order.count_against(attempt, code=code)
     else:
-        # Given up earlier: now the provider has confirmed that nothing is running.
+        # Given up earlier: now it is certain that nothing is running.
         ended = Attempt.objects.filter(id=attempt.id, status__in=Attempt.GIVEN_UP, slot_held=True)
+        if not (prediction_id or sweep_at):  # nor ever was, so nobody has to be told to stop
+            ended.filter(prediction_id=None, cleanup=Attempt.ProviderCleanup.CANCEL).update(cleanup="", cleanup_at=None)
         ended.update(slot_held=False, cost=cost or 0)
     return bool(changed)
 
