@@ -6,6 +6,7 @@ Every moment between accepting and the end belongs to exactly one part, so that 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -121,7 +122,7 @@ def timeline_of(
     return Timeline(
         sentence=sentence_of(job, pieces, end=end),
         under=_under(job, attempts, end=end),
-        end=round(max(expected, end, 0.1), 1),
+        end=math.ceil(100 * max(expected, end, 0.1)) / 100,  # rounded down, the last mark would stand outside
         now=round(end, 1) if is_open else None,
         lanes=lanes,
         gaps=_gaps(pieces, end=end),

@@ -72,6 +72,12 @@ def test_one_sentence_says_where_the_time_went():
     assert plain(story(EVENING).under) == "Promised 40 to 75 s, so 7 min 57 s late. 2 calls were refused."
 
 
+@pytest.mark.parametrize("seconds", [0.344, 2.44, 2.449])
+def test_the_last_mark_of_a_short_job_stands_within_its_axis(seconds):
+    found = story((job(status="canceled", finished_at=at(seconds)), [], events((0, "accepted"), (seconds, "canceled"))))
+    assert round(seconds, 2) <= found.end < seconds + 0.011
+
+
 def test_a_job_under_way_says_so_far_and_what_is_expected():
     open_job = job(status="processing")
     parts = (
