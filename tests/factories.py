@@ -18,7 +18,7 @@ from django.utils import timezone
 from PIL import Image
 
 from jobs import consent, lifecycle, storage
-from jobs.looks import SHIPPED
+from jobs.looks.shipped import SHIPPED
 from jobs.models import Attempt, Job, Lane, Look
 from jobs.queue import claims
 from providers.models import ProviderConfig

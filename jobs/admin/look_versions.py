@@ -14,7 +14,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from jobs import look_versions, storage
+from jobs import storage
+from jobs.looks import versions
 from jobs.models import Look, LookVersion
 from providers.models import ProviderConfig
 
@@ -63,7 +64,7 @@ class LookVersionsMixin(admin.ModelAdmin):
             raise PermissionDenied
         now = timezone.now()
         rows = list(look.versions.select_related("sample_provider")[:_SHOWN])
-        active = look_versions.active_version(look)
+        active = versions.active_version(look)
         shown = [
             {
                 "row": row,
@@ -88,7 +89,7 @@ class LookVersionsMixin(admin.ModelAdmin):
             "prompt": look.prompt, "negative_prompt": look.negative_prompt
         })  # fmt: skip
         if request.method == "POST" and form.is_valid():
-            row = look_versions.write(
+            row = versions.write(
                 look, **form.cleaned_data, creator_name=request.user.get_username(), now=timezone.now()
             )
             faces.note(request, "look_version_written", look.slug, {"version": row.number, **form.cleaned_data})
@@ -105,7 +106,7 @@ class LookVersionsMixin(admin.ModelAdmin):
         provider = ProviderConfig.objects.filter(enabled=True, pk=int(chosen) if chosen.isdecimal() else 0).first()
         if provider is None:
             self.message_user(request, "Choose a provider that is enabled.", messages.ERROR)
-        elif look_versions.ask_for_sample(version, provider, now=timezone.now()):
+        elif versions.ask_for_sample(version, provider, now=timezone.now()):
             faces.note(request, "look_sample_asked", look.slug, {"version": version.number, "provider": provider.slug})
         else:
             self.message_user(request, "Its sample film is being made already.", messages.INFO)
@@ -115,10 +116,10 @@ class LookVersionsMixin(admin.ModelAdmin):
         """Give people this version from the next film on."""
         version = get_object_or_404(LookVersion, pk=version_id)
         look = self._to_change(request, version.look_id)
-        before = look_versions.active_version(look)
+        before = versions.active_version(look)
         try:
-            look_versions.activate(version, now=timezone.now())
-        except look_versions.NotTried:
+            versions.activate(version, now=timezone.now())
+        except versions.NotTried:
             self.message_user(request, "Make a sample film of it first, and watch it.", messages.ERROR)
             return self._back(look)
         numbers = [before.number if before else None, version.number]

@@ -14,7 +14,7 @@ from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
 
-from jobs import look_versions
+from jobs.looks import versions
 from jobs.models import Look
 
 from .changes import AuditedMixin
@@ -79,7 +79,7 @@ class LookAdmin(AuditedMixin, LookVersionsMixin, admin.ModelAdmin):
         obj.active = False
         super().save_model(request, obj, form, change)
         written = {"prompt": obj.prompt, "negative_prompt": obj.negative_prompt}
-        look_versions.write(obj, **written, creator_name=request.user.get_username(), now=timezone.now())
+        versions.write(obj, **written, creator_name=request.user.get_username(), now=timezone.now())
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Look | None = None) -> dict[str, Sequence[str]]:
         return {} if obj else {"slug": ("title",)}

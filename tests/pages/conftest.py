@@ -16,7 +16,7 @@ from django.db import connection
 from PIL import Image
 
 from jobs import snapshots
-from jobs.looks import SHIPPED
+from jobs.looks.shipped import SHIPPED
 from jobs.models import Job
 from notifications import publish
 from tests import factories

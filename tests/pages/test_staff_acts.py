@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import bulk, lifecycle, look_versions, storage
+from jobs import bulk, lifecycle, storage
+from jobs.looks import versions
 from jobs.models import Alert, AlertMessage, BulkOperation, Job, Look
 from tests import factories
 from tests.pages.test_staff import SIZES, log_in, looks_right
@@ -149,7 +150,7 @@ def test_a_version_of_a_look_is_written_tried_and_activated(
 ) -> None:
     factories.make_provider(slug="replicate", title="Replicate", adapter="replicate", price="0.24")
     look = Look.objects.get(slug="neon-noir")
-    look_versions.write_first(look, now=timezone.now())
+    versions.write_first(look, now=timezone.now())
     context = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
     log_in(context, web)
     page = visit(f"/admin/jobs/look/{look.pk}/change/", "desk", same=context)

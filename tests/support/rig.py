@@ -31,7 +31,7 @@ from django.conf import settings
 from django.db import connections
 from django.utils import timezone
 
-from jobs.looks import SHIPPED
+from jobs.looks.shipped import SHIPPED
 from jobs.models import Attempt, Job, JobEvent, Lane, Look
 from providers import registry
 from providers.models import ProviderConfig

@@ -13,9 +13,9 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from jobs import look_versions
 from jobs.clock import database_now
-from jobs.looks import SHIPPED
+from jobs.looks import versions
+from jobs.looks.shipped import SHIPPED
 from jobs.models import Look
 from jobs.routing import hosts
 from providers.keys import OtherKeys, require_known_keys
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         with transaction.atomic():
             for look in SHIPPED:
                 row, _ = Look.objects.get_or_create(slug=look["slug"], defaults=look)
-                look_versions.write_first(row, now=database_now())
+                versions.write_first(row, now=database_now())
             if settings.STUDIO_URL:
                 self._seed_studio()
             self._seed_simulator()

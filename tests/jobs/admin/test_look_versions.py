@@ -12,8 +12,9 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from jobs import look_versions, storage
+from jobs import storage
 from jobs.lanes import fetching
+from jobs.looks import versions
 from jobs.models import Attempt, AuditEntry, Job, Lane, Look, LookVersion
 from jobs.reconcile import look_samples, retention, sweep
 from providers.models import ProviderConfig
@@ -37,7 +38,7 @@ def simulator() -> Iterator[RunningSimulator]:
 @pytest.fixture
 def look(provider: ProviderConfig) -> Look:
     look = factories.make_look()
-    look_versions.write_first(look, now=timezone.now())
+    versions.write_first(look, now=timezone.now())
     return look
 
 
@@ -238,7 +239,7 @@ def test_a_new_look_is_offered_once_its_first_version_was_tried(admin_client: Cl
     answer = admin_client.post(page, fields | {"active": "on"})
     assert "Make a sample film of a version first" in text_of(answer)
     look.versions.update(video_key="sample/aa/x.mp4")
-    look_versions.activate(look.versions.get(), now=timezone.now())
+    versions.activate(look.versions.get(), now=timezone.now())
     assert admin_client.post(page, fields | {"active": "on"}).status_code == 302
     assert Look.objects.get().active
 

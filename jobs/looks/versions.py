@@ -7,9 +7,8 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Max
 
+from jobs.models import Look, LookVersion
 from providers.models import ProviderConfig
-
-from .models import Look, LookVersion
 
 
 class NotTried(Exception):
