@@ -21,8 +21,6 @@ from urllib.parse import urljoin, urlsplit
 
 from csp.decorators import csp_replace
 from django.conf import settings
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -40,6 +38,8 @@ from rest_framework.exceptions import Throttled
 
 from jobs import storage, takedowns
 from jobs.intake import throttles
+from jobs.intake.job_input import MAX_EMAIL_CHARACTERS, clean_email
+from jobs.intake.problems import Problem
 from jobs.labels import signing
 from jobs.labels.sources import COMPOSITE
 from jobs.models import Job
@@ -165,10 +165,12 @@ def report(request: HttpRequest, share_slug: str) -> HttpResponse:
     if request.method == "POST":
         context["reason"] = request.POST.get("reason", "")
         context["words"] = request.POST.get("words", "")[: takedowns.WORDS_MAX]
-        context["email"] = request.POST.get("email", "").strip()[:254]
+        context["email"] = request.POST.get("email", "")[: 2 * MAX_EMAIL_CHARACTERS]
         if context["reason"] not in REPORT_REASONS:
             return render(request, "pages/report.html", context | {"problem": _("Choose what is wrong.")}, status=422)
-        if context["email"] and not _is_email(context["email"]):
+        try:
+            context["email"] = clean_email(context["email"])
+        except Problem:
             problem = _("This is not an e-mail address. You may leave it empty.")
             return render(request, "pages/report.html", context | {"email_problem": problem}, status=422)
         try:
@@ -180,14 +182,6 @@ def report(request: HttpRequest, share_slug: str) -> HttpResponse:
         takedowns.report(job.id, **given, now=timezone.now())
         context["is_sent"] = True
     return render(request, "pages/report.html", context)
-
-
-def _is_email(text: str) -> bool:
-    try:
-        validate_email(text)
-    except ValidationError:
-        return False
-    return True
 
 
 @lru_cache(maxsize=_CARDS_KEPT)
