@@ -19,6 +19,7 @@ NEARLY = 0.9  # of the size is enough where it saves decoding four times the pix
 MAX_PIXELS = 51_000_000  # checked in the header, before anything is decoded
 # What is put where a JPEG without an end stops: when all give the same pixels, none of them was needed.
 CONTINUATIONS = (b"", b"\x55" * 4096, b"\xaa" * 4096)
+XMP_NAMES = ("xmp", "XML:com.adobe.xmp")
 PNG_SAID = (b"tRNS", b"eXIf", b"sRGB")
 UNDEFINED_COLOUR = 128  # what lies below fully transparent pixels may be anything: grey instead
 
@@ -95,9 +96,16 @@ def _with_an_end(data: bytes) -> bytes:
     return ended[0] if is_whole else data
 
 
+def _upright(image: Image.Image) -> Image.Image:
+    """Return a converted picture turned as its EXIF says. XMP, which Pillow asks next, is not asked by browsers."""
+    for name in XMP_NAMES:
+        image.info.pop(name, None)
+    return ImageOps.exif_transpose(image)
+
+
 def _decode(image: Image.Image, data: bytes) -> tuple[np.ndarray, np.ndarray | None]:
     if image.has_transparency_data:
-        rgba = np.asarray(ImageOps.exif_transpose(image.convert("RGBA")))
+        rgba = np.asarray(_upright(image.convert("RGBA")))
         alpha = np.ascontiguousarray(rgba[..., 3])
         pixels = cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGR)
         if alpha.min() >= 250:
@@ -114,5 +122,5 @@ def _decode(image: Image.Image, data: bytes) -> tuple[np.ndarray, np.ndarray | N
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
         if pixels is not None:
             return pixels, None
-    rgb = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    rgb = np.asarray(_upright(image.convert("RGB")))
     return cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), None

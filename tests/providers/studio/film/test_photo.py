@@ -9,6 +9,7 @@ from PIL import Image
 from providers.studio.errors import UnreadablePhoto
 from providers.studio.film.person.photo import MAX_SIDE, read_photo
 from tests.jobs.photos import phones
+from tests.jobs.photos.containers import xmp
 from tests.jobs.photos.pictures import png_chunk
 
 
@@ -56,6 +57,15 @@ def test_a_rotated_photo_comes_out_upright(kind):
     assert photo.pixels.shape == (120, 80, 3)
     assert photo.pixels[10, 40, 2] > 150
     assert photo.pixels[110, 40, 0] > 150
+
+
+@pytest.mark.parametrize(("kind", "mode"), [("JPEG", "RGB"), ("JPEG", "CMYK"), ("WEBP", "RGB"), ("WEBP", "RGBA")])
+def test_a_photo_is_not_turned_by_xmp(kind, mode):
+    image = halves(mode)
+    if mode == "RGBA":
+        image.putpixel((0, 0), (0, 0, 0, 0))
+    photo = read_photo(encoded(image, kind, xmp=xmp(6).partition(b"\0")[2]))
+    assert photo.pixels.shape == (80, 120, 3)
 
 
 def test_transparency_is_kept_and_what_it_hides_is_gray():
