@@ -113,7 +113,7 @@ def parse_database_url(value: str | None) -> str | None:
         raise BadEnvironment(
             "DATABASE_URL must be an address such as postgres://user:password@host:5432/name, without quotes around it."
         )
-    parts = split_url("DATABASE_URL", value) if scheme != "sqlite" else urlsplit(value)
+    parts = split_url("DATABASE_URL", value)
     if scheme == "sqlite" and (parts.netloc or parts.path.strip("/") in ("", ":memory:")):
         raise BadEnvironment("DATABASE_URL of SQLite must name a file after three slashes: sqlite:////srv/hero.db.")
     return value

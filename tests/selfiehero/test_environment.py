@@ -79,6 +79,7 @@ def test_debug_reads_the_usual_words(word, meaning):
         ("REDIS_URL", "unix:/run/valkey.sock", "redis://"),
         ("REDIS_URL", "redis://127.0.0.1/cache", "the number of a database"),
         ("DATABASE_URL", "sqlite://hero.db", "after three slashes"),
+        ("DATABASE_URL", "sqlite://[hero.db", "cannot be read"),
         ("DATABASE_URL", "sqlite:///:memory:", "after three slashes"),
         ("JOB_DEADLINE_MINUTES", "x", "from 1 to 1440"),
         ("JOB_DEADLINE_MINUTES", "0", "from 1 to 1440"),
