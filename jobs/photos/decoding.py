@@ -33,8 +33,8 @@ UPRIGHT = {
 ORIENTATION_TAG = 0x0112
 # Larger pictures would not fit into the sandbox's memory twice with sixteen bits, and are opened with eight.
 MOST_DEEP_PIXELS = 25_000_000
-# What is put where a JPEG without an end stops; zeros are what libjpeg would take by itself.
 _SAME_COLOUR = 2  # of 255: what profiles of sRGB differ by among themselves
+# What is put where a JPEG without an end stops; zeros are what libjpeg would take by itself.
 _CONTINUATIONS = (b"", b"\x55" * 4096, b"\xaa" * 4096)
 
 
